@@ -1,0 +1,55 @@
+# One command for each thing one does here; `make help` lists them.
+PYTHON ?= python3
+# PyTorch for development: on Linux this version's wheel on PyPI needs CUDA packages; name another build here,
+# e.g. make test TORCH="torch==2.13.0 --index-url <an index of CPU builds>".
+TORCH ?= torch==2.13.0
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help run test check proto docs bench clean
+.DEFAULT_GOAL := help
+
+help: ## say what each command does
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+
+run: $(VENV)/.serve ## set everything up and serve on http://127.0.0.1:8000
+	@$(BIN)/mien serve
+
+test: $(VENV)/.dev ## set up what tests need and run them all
+	$(BIN)/pytest
+
+check: $(VENV)/.dev ## lint, types, architecture, generated files
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python docs/configuration.py --check
+
+proto: $(VENV)/.dev ## generate service/pb from proto/
+	rm -rf service/pb && mkdir service/pb && touch service/pb/__init__.py
+	$(BIN)/python -m grpc_tools.protoc -Iservice/pb=proto --python_out=. --pyi_out=. --grpc_python_out=. proto/affect/v1/affect.proto
+
+docs: $(VENV)/.dev ## generate docs/configuration.md
+	$(BIN)/python docs/configuration.py
+
+bench: $(VENV)/.dev ## measure: upload memory, decode and inference speed, worker memory
+	$(BIN)/python -m tests.bench
+
+clean: ## remove the virtual environment and everything made here
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+	  { echo "Mien needs Python 3.11 or later: install it, or name it: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || \
+	  { rm -rf $(VENV); echo "Python's venv is missing: install it (Debian, Ubuntu: apt install python3-venv)"; exit 1; }
+
+$(VENV)/.serve: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --disable-pip-version-check -q -e '.[serve]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --disable-pip-version-check -q $(TORCH)
+	$(BIN)/python -m pip install --disable-pip-version-check -q -e '.[dev]'
+	@touch $@ $(VENV)/.serve

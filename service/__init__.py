@@ -1,0 +1,1 @@
+"""Mien's service: a video in, what its faces show over time out."""

@@ -1,0 +1,39 @@
+"""What a client may ask of one analysis."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from service.contract.bundle import TaskKind
+
+MAX_FACES = 32
+
+
+class AnalyzeOptions(BaseModel):
+    """Options of `POST /analyze`; unknown ones are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    faces: Annotated[int, Field(ge=1, le=MAX_FACES)] = Field(
+        8, description="Most faces followed at one time; the largest come first."
+    )
+    start_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+        0.0, description="Analyse from this second of the video."
+    )
+    end_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
+        None, description="Analyse up to this second; to the end where it is left out."
+    )
+    hop_s: Annotated[float, Field(ge=0.1, le=60, allow_inf_nan=False)] | None = Field(
+        None, description="Seconds between the starts of two windows; the model's own where it is left out."
+    )
+    tasks: tuple[TaskKind, ...] | None = Field(
+        None, min_length=1, description="Only these tasks; all that are served where it is left out."
+    )
+
+    @model_validator(mode="after")
+    def _ordered(self) -> AnalyzeOptions:
+        if self.end_s is not None and self.end_s <= self.start_s:
+            raise ValueError("end_s must be greater than start_s")
+        return self

@@ -1,0 +1,23 @@
+"""A timeline as a table: one row a window, for CSV."""
+
+from __future__ import annotations
+
+from service.contract.results import Analysis
+
+Row = dict[str, str | int | float]
+
+
+def timeline_rows(analysis: Analysis) -> list[Row]:
+    """Return the windows of all faces; the columns of tasks that are not served are left out."""
+    rows: list[Row] = []
+    for face in analysis.faces or []:
+        for window in face.timeline:
+            row: Row = {"track": face.track, "start_s": window.start_s, "end_s": window.end_s}
+            if window.expression is not None:
+                row["expression"] = window.expression.label
+                row |= window.expression.scores
+            for name in ("valence", "arousal", "dominance"):
+                if (value := getattr(window, name)) is not None:
+                    row[name] = value
+            rows.append(row)
+    return rows

@@ -1,0 +1,154 @@
+"""The gateway's composition root."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import AsyncIterator, Iterator
+from types import FrameType
+
+import structlog
+import uvicorn
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from service.contract.errors import InvalidOption, MethodNotAllowed, MienError, NoSuchPage, UnknownOption
+from service.contract.options import AnalyzeOptions
+from service.gateway.request_context import RequestContext
+from service.gateway.rest import UseCases, problem_response, router, unexpected
+from service.gateway.settings import GatewaySettings
+from service.gateway.usecases.cancel import Cancel
+from service.gateway.usecases.follow import Follow
+from service.gateway.usecases.submit import Submit
+from service.gateway.usecases.sweep import Sweep
+from service.queue.connection import connect_async
+from service.queue.producer import Producer, Room
+from service.storage.blobs import Blobs
+from service.telemetry.logs import configure_logs
+
+log = structlog.get_logger()
+
+
+def create_app(settings: GatewaySettings) -> FastAPI:
+    """Return the app; connections are made when it starts."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        redis = connect_async(settings.redis_url)
+        producer = Producer(redis)
+        blobs = Blobs(settings.blobs_dir)
+        room = Room(settings.queue_max_jobs, settings.queue_max_bytes, settings.queue_max_wait_s)
+        follow = Follow(producer, blobs)
+        app.state.use_cases = UseCases(
+            settings=settings,
+            producer=producer,
+            submit=Submit(producer, blobs, room, settings.upload_max_s),
+            follow=follow,
+            cancel=Cancel(producer, blobs),
+        )
+        sweep = Sweep(producer, blobs, settings.upload_idle_s)
+        tasks = [asyncio.create_task(follow.listen()), asyncio.create_task(sweep.every(settings.sweep_every_s))]
+        yield
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await redis.aclose()
+
+    app = FastAPI(
+        title="Mien",
+        summary="What faces in a video show over time: expression, valence and arousal, apparent personality.",
+        version="0.1.0",
+        lifespan=lifespan,
+    )
+    app.include_router(router)
+    app.add_middleware(RequestContext)
+    app.add_exception_handler(MienError, _on_error)
+    app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(ClientDisconnect, _on_disconnect)
+    app.add_exception_handler(Exception, _on_defect)
+    return app
+
+
+async def _on_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, MienError)  # noqa: S101 - what it is registered for
+    return problem_response(request, error)
+
+
+async def _on_invalid(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - what it is registered for
+    first = error.errors()[0]
+    name = str(first["loc"][-1]) if len(first["loc"]) > 1 else "options"
+    if first["type"] == "extra_forbidden":
+        known = ", ".join(AnalyzeOptions.model_fields)
+        return problem_response(request, UnknownOption(f"There is no option '{name[:40]}'; there are {known}."))
+    return problem_response(request, InvalidOption(f"{name}: {first['msg']}."))
+
+
+async def _on_http(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)  # noqa: S101 - what it is registered for
+    if error.status_code == 405:
+        answer = problem_response(request, MethodNotAllowed(f"This address does not take {request.method}."))
+        answer.headers.update(error.headers or {})
+        return answer
+    if error.status_code == 404:
+        return problem_response(request, NoSuchPage("There is nothing at this address. The API is described at /docs."))
+    return problem_response(request, InvalidOption(str(error.detail)))
+
+
+async def _on_disconnect(request: Request, _: Exception) -> JSONResponse:
+    # Nobody reads it; the log's line needs a status.
+    return problem_response(request, InvalidOption("The client went away."))
+
+
+async def _on_defect(request: Request, error: Exception) -> JSONResponse:
+    log.error("defect", exc_info=error)
+    return problem_response(request, unexpected())
+
+
+class _Server(uvicorn.Server):
+    """Ends waits first when it is told to stop, and exits by returning rather than by the signal."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self.handle_exit)
+        yield
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        uses: UseCases | None = getattr(self.config.app.state, "use_cases", None)  # type: ignore[union-attr]
+        if uses is not None:
+            uses.draining = True
+            uses.follow.drain()
+        super().handle_exit(sig, frame)
+
+
+def main() -> int:
+    """Run a gateway until SIGTERM or SIGINT; return the exit code (2: it cannot start as it is set up)."""
+    os.umask(0o077)
+    try:
+        settings = GatewaySettings()
+    except ValidationError as error:
+        configure_logs("gateway", "info")
+        log.error("cannot start", reason=str(error))  # noqa: TRY400 - the sentence says it; a traceback would bury it
+        return 2
+    configure_logs("gateway", settings.log_level)
+    server = _Server(
+        uvicorn.Config(
+            create_app(settings),
+            host=settings.host,
+            port=settings.port,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=int(settings.drain_s),
+        )
+    )
+    server.run()
+    return 0 if server.started else 2

@@ -1,0 +1,17 @@
+"""The gateway's metrics, in Prometheus' base units; labels are bounded, ids never are labels."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram
+
+REQUESTS = Counter("mien_gateway_requests", "Requests by route, method and status.", ["route", "method", "status"])
+REQUEST_SECONDS = Histogram(
+    "mien_gateway_request_seconds",
+    "Seconds from a request's head to the end of its answer.",
+    ["route"],
+    buckets=(0.01, 0.05, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 300),
+)
+UPLOADED_BYTES = Counter("mien_gateway_uploaded_bytes", "Bytes of video received.")
+REFUSALS = Counter("mien_gateway_refusals", "Uploads refused for want of room, by what lacked.", ["reason"])
+QUEUE_DEPTH = Gauge("mien_queue_jobs", "Jobs that have not ended.")
+WORKERS = Gauge("mien_workers", "Workers that live.")

@@ -1,0 +1,40 @@
+"""The `Prefer` header (RFC 7240): `respond-async` and `wait`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from service.contract.errors import InvalidOption
+
+
+@dataclass(frozen=True)
+class Preference:
+    """What a client prefers; `wait_s` is None where it does not say."""
+
+    respond_async: bool
+    wait_s: int | None
+
+    def waits(self, default_s: float, most_s: float) -> float:
+        """Return for how many seconds to wait: as asked up to `most_s`, else 0 if asynchronous, else `default_s`."""
+        if self.wait_s is not None:
+            return min(self.wait_s, most_s)
+        return 0.0 if self.respond_async else default_s
+
+
+def parse_prefer(header: str) -> Preference:
+    """Parse the header's value; preferences that are not known are passed over, as the RFC says.
+
+    Raises:
+        InvalidOption: `wait` is no whole number of seconds.
+    """
+    respond_async, wait_s = False, None
+    for preference in header.split(","):
+        name, _, value = preference.split(";")[0].partition("=")
+        name, value = name.strip().lower(), value.strip().strip('"')
+        if name == "respond-async":
+            respond_async = True
+        elif name == "wait":
+            if not (value.isascii() and value.isdigit() and len(value) < 10):
+                raise InvalidOption("Prefer: wait=N takes a whole number of seconds.")
+            wait_s = int(value)
+    return Preference(respond_async, wait_s)

@@ -1,0 +1,54 @@
+"""Around every request: its id, its line in the log, its place in the metrics."""
+
+from __future__ import annotations
+
+import re
+import time
+from uuid import uuid4
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.gateway.metrics import REQUEST_SECONDS, REQUESTS
+
+log = structlog.get_logger()
+
+_PROBES = ("/healthz", "/readyz", "/metrics")
+_GOOD_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+class RequestContext:
+    """ASGI middleware. Takes a sane `X-Request-ID` over or makes one, and gives it back with the answer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = Headers(scope=scope).get("x-request-id", "")
+        request_id = given if _GOOD_ID.fullmatch(given) else uuid4().hex
+        scope.setdefault("state", {})["request_id"] = request_id
+        status = 500
+        started = time.perf_counter()
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)["X-Request-ID"] = request_id
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                await self._app(scope, receive, send_with_id)
+            finally:
+                elapsed = time.perf_counter() - started
+                route = getattr(scope.get("route"), "path", "none")
+                REQUESTS.labels(route, scope["method"], status).inc()
+                REQUEST_SECONDS.labels(route).observe(elapsed)
+                tell = log.debug if route in _PROBES else log.info
+                tell("request", method=scope["method"], route=route, status=status, seconds=round(elapsed, 3))

@@ -1,0 +1,236 @@
+"""The REST door: HTTP to use cases and back."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel
+
+from service.contract.errors import MienError, QueueUnavailable, Unexpected, from_problem
+from service.contract.jobs import State
+from service.contract.options import AnalyzeOptions
+from service.contract.results import Analysis
+from service.contract.workers import ServedModel
+from service.gateway.error_mapping import MEDIA_TYPE, HttpProblem, http_headers, http_problem, http_status
+from service.gateway.metrics import QUEUE_DEPTH, WORKERS
+from service.gateway.prefer import Preference, parse_prefer
+from service.gateway.settings import GatewaySettings
+from service.gateway.uploads import FORM_OVERHEAD_BYTES, too_large, video_bytes
+from service.gateway.usecases.cancel import Cancel
+from service.gateway.usecases.follow import Follow
+from service.gateway.usecases.submit import Submit
+from service.queue.producer import Job, Producer
+
+_RETRY_AFTER_S = "2"
+
+
+@dataclass
+class UseCases:
+    """What the routes call; `draining` is set when the gateway is being stopped."""
+
+    settings: GatewaySettings
+    producer: Producer
+    submit: Submit
+    follow: Follow
+    cancel: Cancel
+    draining: bool = False
+
+
+class Models(BaseModel):
+    """What the live workers serve."""
+
+    models: list[ServedModel]
+    workers: int
+
+
+class Health(BaseModel):
+    """That the process runs."""
+
+    status: str
+
+
+class Readiness(BaseModel):
+    """That jobs can be accepted; `workers` is how many would work on them now."""
+
+    status: str
+    queued: int
+    workers: int
+
+
+router = APIRouter()
+
+
+def use_cases(request: Request) -> UseCases:
+    """Return the app's use cases."""
+    found: UseCases = request.app.state.use_cases
+    return found
+
+
+def preference(request: Request) -> Preference:
+    """Return the request's `Prefer` header, parsed."""
+    return parse_prefer(",".join(request.headers.getlist("prefer")))
+
+
+Uses = Annotated[UseCases, Depends(use_cases)]
+Prefers = Annotated[Preference, Depends(preference)]
+
+
+def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    return {status: {"model": HttpProblem, "content": {MEDIA_TYPE: {}}} for status in (*statuses, 500)}
+
+
+_VIDEO = {"type": "string", "format": "binary"}
+_UPLOAD = {
+    "requestBody": {
+        "required": True,
+        "description": "The video: as the form field `video`, or as the body itself under any other content type. "
+        "MP4, MOV, 3GP, MKV, WebM or AVI, told by its first bytes.",
+        "content": {
+            "multipart/form-data": {
+                "schema": {"type": "object", "properties": {"video": _VIDEO}, "required": ["video"]}
+            },
+            "application/octet-stream": {"schema": _VIDEO},
+        },
+    },
+    "parameters": [
+        {
+            "name": "Prefer",
+            "in": "header",
+            "schema": {"type": "string"},
+            "description": "`respond-async` to get 202 at once, `wait=N` to wait N seconds at most (RFC 7240).",
+        }
+    ],
+}
+
+
+@router.post(
+    "/analyze",
+    response_model=Analysis,
+    response_model_exclude_unset=True,
+    responses={
+        202: {"model": Analysis, "description": "Accepted; read it at `Location`."},
+        **_problems(400, 408, 413, 415, 422, 503),
+    },
+    openapi_extra=_UPLOAD,
+    summary="Analyse a video",
+)
+async def analyze(
+    request: Request, options: Annotated[AnalyzeOptions, Query()], uses: Uses, prefers: Prefers
+) -> Response:
+    """Send a video, get what its faces show over time.
+
+    The answer comes with 200 when it is ready within the time to wait (60 s, or as `Prefer: wait=N` says), else 202
+    with the `Location` to ask again. An accepted analysis goes on whatever becomes of the connection.
+    """
+    most = uses.settings.upload_max_bytes
+    length = request.headers.get("content-length")
+    declared = int(length) if length is not None else None
+    if declared is not None and declared > most + FORM_OVERHEAD_BYTES:
+        raise too_large(most)
+    reserved = most if declared is None else declared
+    job_id = await uses.submit.admit(reserved)
+    video = video_bytes(
+        _body(request),
+        request.headers.get("content-type", ""),
+        most_bytes=most,
+        idle_s=uses.settings.upload_idle_s,
+        most_s=uses.settings.upload_max_s,
+    )
+    await uses.submit.receive(job_id, video, options, reserved=reserved)
+    job = await uses.follow.job(job_id, prefers.waits(default_s=uses.settings.wait_s, most_s=uses.settings.wait_s))
+    if job.state is State.FAILED and job.error is not None:
+        return problem_response(request, from_problem(job.error), analysis_id=job.id)
+    return await _answer(uses, job, status=200 if job.state.terminal else 202)
+
+
+@router.get(
+    "/analyses/{analysis_id}",
+    response_model=Analysis,
+    response_model_exclude_unset=True,
+    responses=_problems(400, 404, 410, 503),
+    summary="Read an analysis",
+)
+async def read(analysis_id: str, uses: Uses, prefers: Prefers) -> Response:
+    """Get an analysis in whatever state it is; with `Prefer: wait=N`, at its end if that comes within N seconds."""
+    job = await uses.follow.job(analysis_id, prefers.waits(default_s=0.0, most_s=uses.settings.wait_s))
+    return await _answer(uses, job, status=200)
+
+
+@router.delete(
+    "/analyses/{analysis_id}",
+    status_code=204,
+    responses=_problems(404, 410, 503),
+    summary="Cancel and erase an analysis",
+)
+async def delete(analysis_id: str, uses: Uses) -> None:
+    """Cancel an analysis if it still runs, and erase its video and its result."""
+    await uses.cancel(analysis_id)
+
+
+@router.get("/models", responses=_problems(503), summary="What is served")
+async def models(uses: Uses) -> Models:
+    """List the models that live workers serve."""
+    workers = await uses.producer.workers()
+    served = {model.sha256: model for worker in workers for model in worker.models}
+    return Models(models=sorted(served.values(), key=lambda model: (model.name, model.version)), workers=len(workers))
+
+
+@router.get("/healthz", summary="Is the process alive?")
+async def healthz() -> Health:
+    """Say that the process runs."""
+    return Health(status="ok")
+
+
+@router.get("/readyz", responses=_problems(503), summary="Can jobs be accepted?")
+async def readyz(uses: Uses) -> Readiness:
+    """Say whether jobs can be accepted, whether or not a worker is there to do them."""
+    if uses.draining:
+        raise QueueUnavailable("This gateway is being stopped.", 5)
+    return Readiness(status="ok", queued=await uses.producer.depth(), workers=len(await uses.producer.workers()))
+
+
+@router.get("/metrics", include_in_schema=False)
+async def metrics(uses: Uses) -> Response:
+    """Give the metrics in Prometheus' text format."""
+    try:
+        QUEUE_DEPTH.set(await uses.producer.depth())
+        WORKERS.set(len(await uses.producer.workers()))
+    except QueueUnavailable:
+        QUEUE_DEPTH.set(float("nan"))
+        WORKERS.set(float("nan"))
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+def problem_response(request: Request, error: MienError, analysis_id: str | None = None) -> JSONResponse:
+    """Return the answer that tells an error."""
+    request_id = getattr(request.state, "request_id", "")
+    return JSONResponse(
+        http_problem(error, request_id, analysis_id),
+        status_code=http_status(error),
+        media_type=MEDIA_TYPE,
+        headers=http_headers(error),
+    )
+
+
+def unexpected() -> Unexpected:
+    """Return the error that stands for any defect; what it was is in the log only."""
+    return Unexpected("The service has a defect here. Tell its operator the request_id.")
+
+
+async def _answer(uses: UseCases, job: Job, status: int) -> Response:
+    analysis = await uses.follow.present(job)
+    headers = {"Cache-Control": "no-store"}
+    if not job.state.terminal:
+        headers |= {"Location": f"/analyses/{job.id}", "Retry-After": _RETRY_AFTER_S}
+    content = analysis.model_dump_json(exclude_unset=True)
+    return Response(content, status_code=status, media_type="application/json", headers=headers)
+
+
+async def _body(request: Request) -> AsyncIterator[bytes]:
+    async for chunk in request.stream():
+        yield chunk

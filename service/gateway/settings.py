@@ -1,0 +1,42 @@
+"""The gateway's settings, read from the environment (prefix `MIEN_`)."""
+
+from __future__ import annotations
+
+import ipaddress
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from service.queue.settings import QueueSettings
+from service.storage.settings import StorageSettings
+from service.telemetry.settings import TelemetrySettings
+
+
+class GatewaySettings(QueueSettings, StorageSettings, TelemetrySettings, BaseSettings):
+    """Settings of one gateway."""
+
+    model_config = SettingsConfigDict(env_prefix="MIEN_")
+
+    host: str = Field(
+        "127.0.0.1",
+        description="Address that the gateway listens on; only loopback ones, for there are no API keys yet.",
+    )
+    port: int = Field(8000, ge=0, le=65535, description="Port that the gateway listens on.")
+    upload_max_bytes: int = Field(2 << 30, ge=1, description="Largest upload.")
+    upload_idle_s: float = Field(30, gt=0, description="Seconds that an upload may stand still.")
+    upload_max_s: float = Field(3600, gt=0, description="Seconds that an upload may take.")
+    wait_s: float = Field(60, ge=0, description="Longest that a request waits for an answer before it gets 202.")
+    queue_max_jobs: int = Field(1000, ge=1, description="Most jobs that have not ended, uploads under way included.")
+    queue_max_bytes: int = Field(50 << 30, ge=1, description="Most bytes of their uploads.")
+    queue_max_wait_s: float = Field(
+        3600, gt=0, description="Longest estimated wait: queued bytes divided by the workers' bytes a second."
+    )
+    sweep_every_s: int = Field(60, ge=1, description="Seconds between two sweeps of blobs and jobs left behind.")
+    drain_s: float = Field(20, ge=0, description="Seconds that work under way gets to end when the process is stopped.")
+
+    @field_validator("host")
+    @classmethod
+    def _loopback(cls, host: str) -> str:
+        if host != "localhost" and not ipaddress.ip_address(host).is_loopback:
+            raise ValueError("only loopback addresses are served: there are no API keys yet to guard any other")
+        return host

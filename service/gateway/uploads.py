@@ -1,0 +1,175 @@
+"""A request's body → the video's bytes, checked as they pass, never held: what is not a video is refused early.
+
+`multipart/form-data` (RFC 7578) is parsed from the stream; any other content type is the raw video. The container
+is told by its first bytes, never by Content-Type or file name.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+
+from python_multipart.exceptions import MultipartParseError
+from python_multipart.multipart import MultipartParser, parse_options_header
+
+from service.contract.errors import (
+    EmptyUpload,
+    MalformedBody,
+    UnsupportedContainer,
+    UploadStalled,
+    UploadTooLarge,
+    WrongField,
+)
+
+FIELD = "video"
+
+# What a form may add around its file.
+FORM_OVERHEAD_BYTES = 64 << 10
+
+_HEAD_BYTES = 16
+_STILL_IMAGE_BRANDS = (b"avif", b"avis", b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1", b"crx ")
+_QUICKTIME_ATOMS = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot")
+
+
+async def video_bytes(
+    body: AsyncIterator[bytes], content_type: str, *, most_bytes: int, idle_s: float, most_s: float
+) -> AsyncGenerator[bytes]:
+    """Yield the video in a request's body.
+
+    Args:
+        body: the body as it arrives.
+        content_type: the request's; only `multipart/form-data` matters.
+        most_bytes: the largest video.
+        idle_s: the longest wait for the next piece, in seconds.
+        most_s: the longest wait for all of them, in seconds.
+
+    Raises:
+        InvalidRequest: no video, or a body that is not what it says.
+        UnsupportedContainer: the first bytes are not those of a container that is taken.
+        UploadTooLarge: more than `most_bytes`.
+    """
+    arriving = _in_time(body, idle_s, most_s)
+    kind, parameters = parse_options_header(content_type)
+    if kind == b"multipart/form-data":
+        arriving = _form_file(arriving, parameters.get(b"boundary", b""))
+    head = b""
+    size = 0
+    async for piece in arriving:
+        size += len(piece)
+        if size > most_bytes:
+            raise too_large(most_bytes)
+        if len(head) >= _HEAD_BYTES:
+            yield piece
+            continue
+        head += piece
+        if len(head) >= _HEAD_BYTES:
+            _check_container(head)
+            yield head
+    if size == 0:
+        raise EmptyUpload("The upload has no bytes. Send the video as the form field 'video' or as the body.")
+    if len(head) < _HEAD_BYTES:
+        _check_container(head)
+        yield head
+
+
+def too_large(most_bytes: int) -> UploadTooLarge:
+    """Return the error of an upload over the limit."""
+    return UploadTooLarge(
+        f"The upload is larger than the {most_bytes / 1e6:,.1f} MB that are allowed. Cut or compress the video."
+    )
+
+
+def _check_container(head: bytes) -> None:
+    quicktime = head[4:8] in _QUICKTIME_ATOMS and not (head[4:8] == b"ftyp" and head[8:12] in _STILL_IMAGE_BRANDS)
+    matroska = head.startswith(b"\x1a\x45\xdf\xa3")
+    avi = head.startswith(b"RIFF") and head[8:12] == b"AVI "
+    if not (quicktime or matroska or avi):
+        raise UnsupportedContainer(
+            "The file's first bytes are not those of an MP4, MOV, 3GP, MKV, WebM or AVI video. "
+            "Convert it to one of these."
+        )
+
+
+async def _in_time(body: AsyncIterator[bytes], idle_s: float, most_s: float) -> AsyncGenerator[bytes]:
+    loop = asyncio.get_running_loop()
+    end = loop.time() + most_s
+    pieces = aiter(body)
+    while True:
+        try:
+            async with asyncio.timeout_at(min(end, loop.time() + idle_s)):
+                piece = await anext(pieces)
+        except StopAsyncIteration:
+            return
+        except TimeoutError as error:
+            raise UploadStalled("The upload stood still or took too long. Send it again.") from error
+        if piece:
+            yield piece
+
+
+class _Form:
+    """The parser's call-backs: gathers the bytes of the file in the field `video`, refuses any other field."""
+
+    def __init__(self, boundary: bytes) -> None:
+        self._name, self._value = b"", b""
+        self._headers: dict[bytes, bytes] = {}
+        self.pieces: list[bytes] = []
+        self.files = 0
+        self.complete = False
+        self.parser = MultipartParser(
+            boundary,
+            {
+                "on_part_begin": self._headers.clear,
+                "on_header_field": self._on_header_field,
+                "on_header_value": self._on_header_value,
+                "on_header_end": self._on_header_end,
+                "on_headers_finished": self._on_headers_finished,
+                "on_part_data": self._on_part_data,
+                "on_end": self._on_end,
+            },
+        )
+
+    def _on_header_field(self, data: bytes, start: int, end: int) -> None:
+        self._name += data[start:end]
+
+    def _on_header_value(self, data: bytes, start: int, end: int) -> None:
+        self._value += data[start:end]
+
+    def _on_header_end(self) -> None:
+        self._headers[self._name.lower()] = self._value
+        self._name, self._value = b"", b""
+
+    def _on_headers_finished(self) -> None:
+        _, parameters = parse_options_header(self._headers.get(b"content-disposition"))
+        field = parameters.get(b"name", b"").decode(errors="replace")
+        if field != FIELD:
+            raise WrongField(
+                f"The form has a field '{field[:40]}'. Send one file in the field 'video' (curl -F video=@clip.mp4) "
+                "and options as query parameters."
+            )
+        self.files += 1
+        if self.files > 1:
+            raise WrongField("The form has more than one file. Send one request for each video.")
+
+    def _on_part_data(self, data: bytes, start: int, end: int) -> None:
+        self.pieces.append(data[start:end])
+
+    def _on_end(self) -> None:
+        self.complete = True
+
+
+async def _form_file(body: AsyncIterator[bytes], boundary: bytes) -> AsyncGenerator[bytes]:
+    if not boundary:
+        raise MalformedBody("The content type multipart/form-data needs a boundary (RFC 7578).")
+    broken = MalformedBody("The multipart body does not follow RFC 7578 or ends early. Send it again.")
+    try:
+        form = _Form(boundary)
+        async for data in body:
+            form.parser.write(data)
+            while form.pieces:
+                yield form.pieces.pop(0)
+    except MultipartParseError as error:
+        raise broken from error
+    if not form.complete:
+        raise broken
+    if form.files == 0:
+        raise WrongField("The form has no field 'video'. Send the file in it: curl -F video=@clip.mp4")

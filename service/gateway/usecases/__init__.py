@@ -1,0 +1,1 @@
+"""What the gateway can do, free of frameworks; each door translates to and from these."""

@@ -1,0 +1,34 @@
+"""Cancel an analysis and erase all of it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from service.contract.errors import Expired, NoSuchAnalysis
+from service.queue.producer import Producer
+from service.storage.blobs import Blobs
+
+
+@dataclass(frozen=True)
+class Cancel:
+    """The use case, over its queue and store."""
+
+    producer: Producer
+    blobs: Blobs
+
+    async def __call__(self, job_id: str) -> None:
+        """Erase an analysis in any state; a worker at it stops within a second or, without progress, a lease.
+
+        Raises:
+            NoSuchAnalysis: there is none.
+            Expired: it is gone already.
+            QueueUnavailable: the queue does not answer.
+        """
+        erased = await self.producer.cancel(job_id)
+        if erased is None:
+            if await self.producer.find(job_id) is None:
+                raise NoSuchAnalysis("No analysis has this id. Ids are given by POST /analyze.")
+            raise Expired("This analysis is gone already.")
+        names = [erased.upload] + ([erased.result] if erased.result else [])
+        await asyncio.to_thread(self.blobs.delete, names)

@@ -1,0 +1,202 @@
+"""The worker's end of the queue: claim, begin, renew, report, and one of commit or release.
+
+At-least-once execution, exactly-once result: a claim is a lease that the worker renews while it makes
+progress, each attempt has a fence number, and `commit` writes for the current fence only.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any, cast
+
+from redis import Redis
+from redis.exceptions import ResponseError
+
+from service.contract.errors import AttemptsExhausted, Problem
+from service.contract.jobs import State
+from service.contract.options import AnalyzeOptions
+from service.contract.workers import Registration
+from service.queue import keys
+from service.queue.scripts import script
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A claimed entry of the stream."""
+
+    id: str
+    job_id: str
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One attempt at a job, valid as long as its fence is the job's."""
+
+    job_id: str
+    fence: int
+    number: int
+    created_ms: int
+    upload: str
+    size: int
+    options: AnalyzeOptions
+
+
+class Consumer:
+    """One worker's commands at the queue; any thread may call any method but `claim`, which belongs to one.
+
+    Args:
+        redis: for commands; `reader`: for the blocking read, a connection of its own.
+        name: this worker's name among all.
+        lease_s: seconds without a renewal after which another worker takes a claimed entry over.
+        max_attempts: attempts in all before a job fails.
+        results_ttl_s: seconds for which an ended job stays.
+    """
+
+    def __init__(
+        self, redis: Redis, reader: Redis, *, name: str, lease_s: float, max_attempts: int, results_ttl_s: int
+    ) -> None:
+        self._redis = redis
+        self._reader = reader
+        self.name = name
+        self.lease_s = lease_s
+        self.max_attempts = max_attempts
+        self._results_ttl_s = results_ttl_s
+        self._begin = redis.register_script(script("begin"))
+        self._renew = redis.register_script(script("renew"))
+        self._progress = redis.register_script(script("progress"))
+        self._commit = redis.register_script(script("commit"))
+        self._release = redis.register_script(script("release"))
+
+    def claim(self, count: int, wait_s: float) -> list[Entry]:
+        """Claim up to `count` entries: first those whose owner's lease ran out, else new ones, waiting `wait_s`."""
+        try:
+            _, taken, *_ = self._reader.xautoclaim(
+                keys.QUEUE, keys.GROUP, self.name, min_idle_time=int(self.lease_s * 1000), count=count
+            )
+            if not taken:
+                streams = self._reader.xreadgroup(
+                    keys.GROUP, self.name, {keys.QUEUE: ">"}, count=count, block=max(1, int(wait_s * 1000))
+                )
+                taken = cast("Any", streams)[0][1] if streams else []
+        except ResponseError as error:
+            if not str(error).startswith("NOGROUP"):
+                raise
+            self._make_group()
+            return []
+        claimed = []
+        for entry_id, fields in taken:
+            if fields:
+                claimed.append(Entry(str(entry_id), str(fields["job"])))
+            else:
+                self._drop_deleted()
+        return claimed
+
+    def begin(self, entry: Entry) -> Attempt | None:
+        """Start an attempt; None where the job has ended, was erased, or has no attempt left and fails now."""
+        exhausted = AttemptsExhausted(
+            f"The analysis was tried {self.max_attempts} times and the worker died each time. "
+            "Upload the video again; if it happens again, the video itself may be the cause."
+        )
+        found = self._begin(
+            keys=[
+                keys.job(entry.job_id), keys.QUEUE, keys.LIVE, keys.LIVE_BYTES, keys.gone(entry.job_id), keys.DEAD,
+            ],
+            args=[
+                entry.id, keys.GROUP, entry.job_id, _now_ms(), self.max_attempts, self._results_ttl_s,
+                keys.TOMBSTONE_TTL_S, exhausted.problem().model_dump_json(), keys.ENDED,
+            ],
+        )  # fmt: skip
+        if not found:
+            return None
+        fence, number, created_ms, upload, size, options = found
+        return Attempt(
+            job_id=entry.job_id,
+            fence=int(fence),
+            number=int(number),
+            created_ms=int(created_ms),
+            upload=upload,
+            size=int(size),
+            options=AnalyzeOptions.model_validate_json(options),
+        )
+
+    def renew(self, attempt: Attempt) -> bool:
+        """Renew the attempt's lease; False where the attempt is no longer the job's."""
+        return bool(
+            self._renew(keys=[keys.job(attempt.job_id), keys.QUEUE], args=[attempt.fence, keys.GROUP, self.name])
+        )
+
+    def report(self, attempt: Attempt, done_s: float, total_s: float | None) -> bool:
+        """Note the progress in seconds of video; False where the attempt is no longer the job's."""
+        total = "" if total_s is None else total_s
+        return bool(self._progress(keys=[keys.job(attempt.job_id)], args=[attempt.fence, done_s, total]))
+
+    def commit_success(self, attempt: Attempt, *, result: str, decode_ms: float, inference_ms: float) -> bool:
+        """End the job with the result blob of this name; False where the attempt is no longer the job's."""
+        fields: dict[str, str | float] = {"result": result, "decode_ms": decode_ms, "inference_ms": inference_ms}
+        return self._end(attempt, State.SUCCEEDED, fields, dead=False)
+
+    def commit_failure(self, attempt: Attempt, problem: Problem) -> bool:
+        """End the job with a problem; False where the attempt is no longer the job's."""
+        dead = problem.code == AttemptsExhausted.code
+        return self._end(attempt, State.FAILED, {"error": problem.model_dump_json()}, dead=dead)
+
+    def release(self, attempt: Attempt, *, counts: bool, error: str = "") -> bool:
+        """Hand the job back to the queue; `counts` says whether the attempt is one of those allowed."""
+        return bool(
+            self._release(
+                keys=[keys.job(attempt.job_id), keys.QUEUE],
+                args=[attempt.job_id, attempt.fence, keys.GROUP, "" if counts else "1", error],
+            )
+        )
+
+    def register(self, registration: Registration) -> None:
+        """Say that this worker lives, and what it serves; holds for `keys.WORKER_TTL_S` seconds."""
+        with self._redis.pipeline() as pipe:
+            pipe.set(keys.worker(self.name), registration.model_dump_json(), ex=keys.WORKER_TTL_S)
+            pipe.zadd(keys.WORKERS, {self.name: _now_ms()})
+            pipe.execute()
+
+    def leave(self) -> None:
+        """Take this worker's name out of the lists; it must hold no entry."""
+        with self._redis.pipeline() as pipe:
+            pipe.delete(keys.worker(self.name))
+            pipe.zrem(keys.WORKERS, self.name)
+            pipe.execute()
+        held = self._redis.xpending_range(keys.QUEUE, keys.GROUP, "-", "+", 1, consumername=self.name)
+        if not held:
+            self._redis.xgroup_delconsumer(keys.QUEUE, keys.GROUP, self.name)
+
+    def _end(self, attempt: Attempt, state: State, fields: dict[str, str | float], *, dead: bool) -> bool:
+        flat = [item for pair in fields.items() for item in pair]
+        return bool(
+            self._commit(
+                keys=[
+                    keys.job(attempt.job_id), keys.QUEUE, keys.LIVE, keys.LIVE_BYTES, keys.gone(attempt.job_id),
+                    keys.DEAD,
+                ],
+                args=[
+                    attempt.job_id, attempt.fence, keys.GROUP, state.value, _now_ms(), self._results_ttl_s,
+                    keys.TOMBSTONE_TTL_S, keys.ENDED, "dead" if dead else "", *flat,
+                ],
+            )
+        )  # fmt: skip
+
+    def _drop_deleted(self) -> None:
+        # Redis 6.2 hands out pending entries that were deleted, nameless and again and again.
+        for pending in self._redis.xpending_range(keys.QUEUE, keys.GROUP, "-", "+", 100, consumername=self.name):
+            entry_id = pending["message_id"]
+            if not self._redis.xrange(keys.QUEUE, entry_id, entry_id):
+                self._redis.xack(keys.QUEUE, keys.GROUP, entry_id)
+
+    def _make_group(self) -> None:
+        try:
+            # From id 0: a group made at `$` would never see what was queued before it.
+            self._redis.xgroup_create(keys.QUEUE, keys.GROUP, id="0", mkstream=True)
+        except ResponseError as error:
+            if not str(error).startswith("BUSYGROUP"):
+                raise
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

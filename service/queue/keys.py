@@ -1,0 +1,50 @@
+"""Every Redis key, what it holds and how long it lives.
+
+key                      type    holds                                              lives
+mien:queue               stream  one entry a job that has not ended, field `job`    entry: until the job ends
+mien:live                zset    ids of jobs that have not ended, by creation (ms)  member: until the job ends
+mien:live_bytes          string  bytes of their uploads                             for ever, one number
+mien:reserved            zset    "id:bytes" of uploads being received, by deadline  member: until its deadline (ms)
+mien:job:{id}            hash    the job (fields below)                             results' time to live after its end
+mien:gone:{id}           string  tombstone: "expired" or "deleted"                  7 days after that
+mien:dead                list    the last 1000 ids of jobs out of attempts          7 days after the last
+mien:workers             zset    names of workers, by last sign of life (ms)        member: until swept
+mien:worker:{name}       string  the worker's registration as JSON                  15 s, renewed
+mien:sweeper             string  which gateway sweeps                               one round
+
+Fields of a job: state, created_ms, options, upload, bytes, entry (its stream entry), fence, attempts,
+started_ms, done_s, total_s, last_error; and once it has ended: ended_ms, expires_ms, result, error,
+decode_ms, inference_ms. Times are Unix milliseconds.
+"""
+
+from __future__ import annotations
+
+QUEUE = "mien:queue"
+GROUP = "workers"
+LIVE = "mien:live"
+LIVE_BYTES = "mien:live_bytes"
+RESERVED = "mien:reserved"
+DEAD = "mien:dead"
+WORKERS = "mien:workers"
+SWEEPER = "mien:sweeper"
+
+ENDED = "mien:ended"
+"""Publish/subscribe channel: the id of each job as it ends. It only wakes; the hash is the truth."""
+
+TOMBSTONE_TTL_S = 7 * 24 * 3600
+WORKER_TTL_S = 15
+
+
+def job(job_id: str) -> str:
+    """Return the key of a job's hash."""
+    return f"mien:job:{job_id}"
+
+
+def gone(job_id: str) -> str:
+    """Return the key of a job's tombstone."""
+    return f"mien:gone:{job_id}"
+
+
+def worker(name: str) -> str:
+    """Return the key of a worker's registration."""
+    return f"mien:worker:{name}"

@@ -1,0 +1,195 @@
+"""The gateway's end of the queue: admit, submit, look up, cancel, sweep."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Literal, cast
+
+from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from service.contract.errors import Problem, QueueUnavailable
+from service.contract.jobs import State
+from service.contract.options import AnalyzeOptions
+from service.contract.workers import Registration
+from service.queue import keys
+from service.queue.scripts import script
+
+NoRoom = Literal["jobs", "bytes", "wait"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job as its hash tells it. Times are Unix milliseconds; what has not happened yet is None."""
+
+    id: str
+    state: State
+    created_ms: int
+    done_s: float
+    total_s: float | None
+    upload: str
+    started_ms: int | None
+    ended_ms: int | None
+    expires_ms: int | None
+    decode_ms: float | None
+    inference_ms: float | None
+    result: str | None
+    error: Problem | None
+
+
+@dataclass(frozen=True)
+class Room:
+    """The bounds of admission."""
+
+    jobs: int
+    bytes: int
+    wait_s: float
+
+
+@dataclass(frozen=True)
+class Erased:
+    """The blobs of a job that was cancelled; `result` is None where it had not ended."""
+
+    upload: str
+    result: str | None
+
+
+class Producer:
+    """Commands at the queue. Every method may raise `QueueUnavailable`."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._admit = redis.register_script(script("admit"))
+        self._submit = redis.register_script(script("submit"))
+        self._cancel = redis.register_script(script("cancel"))
+        self._requeue = redis.register_script(script("requeue"))
+
+    async def admit(self, job_id: str, size: int, room: Room, deadline_s: float) -> NoRoom | None:
+        """Reserve room for an upload of `size` bytes until `deadline_s` from now, or say what there is none for."""
+        rate = sum(worker.bytes_per_s for worker in await self.workers())
+        now = _now_ms()
+        async with _reachable():
+            verdict = await self._admit(
+                keys=[keys.QUEUE, keys.LIVE_BYTES, keys.RESERVED],
+                args=[now, now + int(deadline_s * 1000), job_id, size, room.jobs, room.bytes, room.wait_s, rate],
+            )
+        return verdict or None
+
+    async def abandon(self, job_id: str, size: int) -> None:
+        """Give back the room reserved for an upload that came to nothing."""
+        async with _reachable():
+            await self._redis.zrem(keys.RESERVED, f"{job_id}:{size}")
+
+    async def submit(self, job_id: str, *, reserved: int, upload: str, size: int, options: AnalyzeOptions) -> None:
+        """Accept a job whose upload is finalised: from here on it is never lost. Safe to repeat."""
+        async with _reachable():
+            await self._submit(
+                keys=[keys.job(job_id), keys.QUEUE, keys.LIVE, keys.LIVE_BYTES, keys.RESERVED],
+                args=[job_id, f"{job_id}:{reserved}", _now_ms(), upload, size, options.model_dump_json()],
+            )
+
+    async def find(self, job_id: str) -> Job | Literal["expired", "deleted"] | None:
+        """Return the job, or its tombstone's word, or None where it never was."""
+        async with _reachable():
+            fields = cast("dict[str, str]", await self._redis.hgetall(keys.job(job_id)))
+            if fields:
+                return _job(job_id, fields)
+            tombstone = await self._redis.get(keys.gone(job_id))
+        if tombstone is None:
+            return None
+        return "deleted" if tombstone == "deleted" else "expired"
+
+    async def cancel(self, job_id: str) -> Erased | None:
+        """Erase a job in any state; None where there is none."""
+        async with _reachable():
+            blobs = await self._cancel(
+                keys=[keys.job(job_id), keys.QUEUE, keys.LIVE, keys.LIVE_BYTES, keys.gone(job_id)],
+                args=[job_id, keys.GROUP, keys.TOMBSTONE_TTL_S, keys.ENDED],
+            )
+        return Erased(blobs[0], blobs[1] or None) if blobs else None
+
+    async def ended(self) -> AsyncIterator[str]:
+        """Yield the id of each job as it ends, on a connection of its own, until that breaks."""
+        async with _reachable(), self._redis.pubsub() as channel:
+            await channel.subscribe(keys.ENDED)
+            async for message in channel.listen():
+                if message["type"] == "message":
+                    yield message["data"]
+
+    async def workers(self) -> list[Registration]:
+        """Return the registrations of the workers that live."""
+        async with _reachable():
+            names = [str(name) for name in await self._redis.zrange(keys.WORKERS, 0, -1)]
+            found = await self._redis.mget([keys.worker(name) for name in names]) if names else []
+        return [Registration.model_validate_json(text) for text in found if text]
+
+    async def depth(self) -> int:
+        """Return the number of jobs that have not ended; raises where the queue cannot take one."""
+        async with _reachable():
+            return int(await self._redis.xlen(keys.QUEUE))
+
+    async def take_sweep(self, round_s: int) -> bool:
+        """Return whether this gateway is to sweep in this round of `round_s` seconds."""
+        async with _reachable():
+            return bool(await self._redis.set(keys.SWEEPER, "1", nx=True, ex=round_s))
+
+    async def reconcile(self) -> int:
+        """Queue anew the live jobs that have lost their stream entry; return how many there were."""
+        found = 0
+        async with _reachable():
+            async for member, _ in self._redis.zscan_iter(keys.LIVE):
+                job_id = str(member)
+                found += int(await self._requeue(keys=[keys.job(job_id), keys.QUEUE, keys.LIVE], args=[job_id]))
+        return found
+
+    async def forget_dead_workers(self) -> None:
+        """Remove the traces of workers that died: their registration's name, and their consumer if it holds nothing."""
+        async with _reachable():
+            await self._redis.zremrangebyscore(keys.WORKERS, "-inf", _now_ms() - keys.WORKER_TTL_S * 1000)
+            if not await self._redis.exists(keys.QUEUE):
+                return
+            for group in await self._redis.xinfo_groups(keys.QUEUE):
+                for consumer in await self._redis.xinfo_consumers(keys.QUEUE, group["name"]):
+                    if consumer["pending"] == 0 and consumer["idle"] > 3_600_000:
+                        await self._redis.xgroup_delconsumer(keys.QUEUE, group["name"], consumer["name"])
+
+
+@asynccontextmanager
+async def _reachable() -> AsyncIterator[None]:
+    try:
+        yield
+    except (RedisConnectionError, RedisTimeoutError, OSError) as error:
+        raise QueueUnavailable("The queue does not answer at the moment. Try again shortly.", 5) from error
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _job(job_id: str, fields: dict[str, str]) -> Job:
+    def whole(name: str) -> int | None:
+        return int(fields[name]) if fields.get(name) else None
+
+    def real(name: str) -> float | None:
+        return float(fields[name]) if fields.get(name) else None
+
+    return Job(
+        id=job_id,
+        state=State(fields["state"]),
+        created_ms=int(fields["created_ms"]),
+        done_s=real("done_s") or 0.0,
+        total_s=real("total_s"),
+        upload=fields["upload"],
+        started_ms=whole("started_ms"),
+        ended_ms=whole("ended_ms"),
+        expires_ms=whole("expires_ms"),
+        decode_ms=real("decode_ms"),
+        inference_ms=real("inference_ms"),
+        result=fields.get("result"),
+        error=Problem(**json.loads(fields["error"])) if fields.get("error") else None,
+    )

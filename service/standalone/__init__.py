@@ -1,0 +1,1 @@
+"""All of Mien on one machine with one command."""

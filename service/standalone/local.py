@@ -1,0 +1,76 @@
+"""An analysis in this process, without a server: `mien analyze --local`."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from service.contract.errors import CannotDecode
+from service.contract.jobs import State
+from service.contract.options import AnalyzeOptions
+from service.contract.results import Analysis, Progress, Timings
+from service.worker.batcher import Batcher
+from service.worker.pipeline import Analyzed, Pipeline
+from service.worker.sandbox import Sandbox
+from service.worker.session import open_models
+from service.worker.settings import WorkerSettings
+
+Analyze = Callable[[Path, AnalyzeOptions, Callable[[Analysis], None]], Analysis]
+"""A video and options → its analysis; the last argument is told of the progress."""
+
+
+@contextmanager
+def local_analyzer() -> Iterator[Analyze]:
+    """Open the worker's pipeline as its settings say, and give the function that runs it.
+
+    Raises:
+        Misconfigured: a bundle or provider cannot be had.
+    """
+    settings = WorkerSettings()
+    models = open_models(settings.bundles, settings.providers)
+    # The decode children inherit nothing of it.
+    os.environ.clear()
+    sandbox = Sandbox(settings.decode_stall_s)
+    sandbox.start()
+    batcher = Batcher(models, settings.batch_wait_ms / 1000, lambda *_: None)
+    pipeline = Pipeline(models, sandbox, batcher, settings)
+
+    def analyze(video: Path, options: AnalyzeOptions, on_progress: Callable[[Analysis], None]) -> Analysis:
+        started = time.perf_counter()
+        created_at = datetime.now(UTC)
+        with video.open("rb"):
+            pass  # a file that is not there is an OSError here, as it is for the client
+        for event in pipeline.analyze(video.name, video.resolve(), options, threading.Event()):
+            if isinstance(event, Progress):
+                on_progress(
+                    Analysis(id="local", state=State.RUNNING, created_at=created_at, progress=event, warnings=[])
+                )
+            elif isinstance(event, Analyzed):
+                findings = event.findings
+                return Analysis(
+                    id="local",
+                    state=State.SUCCEEDED,
+                    created_at=created_at,
+                    progress=Progress(done_s=findings.video.duration_s, total_s=findings.video.duration_s),
+                    video=findings.video,
+                    faces=findings.faces,
+                    models=findings.models,
+                    warnings=findings.warnings,
+                    timings_ms=Timings(
+                        queued=0.0,
+                        decode=round(event.decode_ms, 1),
+                        inference=round(event.inference_ms, 1),
+                        total=round(1000 * (time.perf_counter() - started), 1),
+                    ),
+                )
+        raise CannotDecode("The video gave no result.")
+
+    try:
+        yield analyze
+    finally:
+        batcher.close()

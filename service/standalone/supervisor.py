@@ -1,0 +1,219 @@
+"""`mien serve`: a private Redis, a worker and a gateway, started in this order and stopped in the other.
+
+Each child has a session of its own, so that a terminal's Ctrl-C reaches only this process, and is told to end
+should this process die. A child that ends by itself is started again.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO
+
+import structlog
+from redis.exceptions import RedisError
+
+from service.contract.errors import Misconfigured
+from service.queue.connection import connect
+from service.standalone.private_redis import server_command, socket_url
+from service.standalone.settings import StandaloneSettings
+from service.telemetry.logs import configure_logs
+
+log = structlog.get_logger()
+
+_PR_SET_PDEATHSIG = 1
+_START_S = 60.0
+_STOP_S = 45.0
+_LONGEST_PAUSE_S = 30.0
+# How long a child must have lived for its next end to count as the first again.
+_SETTLED_S = 60.0
+
+
+class _Child:
+    """A process that is started again when it ends."""
+
+    def __init__(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> None:
+        self.name = name
+        self._command = command
+        self._environment = environment
+        self._pause_s = 1.0
+        self._restart_at: float | None = None
+        self.start()
+
+    def start(self) -> None:
+        self._started_at = time.monotonic()
+        self._process = subprocess.Popen(  # noqa: S603 - our own command
+            self._command,
+            env=dict(self._environment),
+            stdin=subprocess.DEVNULL,
+            stdout=sys.stderr,
+            start_new_session=True,
+            preexec_fn=_end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - no thread runs yet
+        )
+
+    def exit_code(self) -> int | None:
+        return self._process.poll()
+
+    def keep_alive(self) -> None:
+        """Start the process again if it has ended, later each time."""
+        now = time.monotonic()
+        if self._restart_at is not None:
+            if now >= self._restart_at:
+                self._restart_at = None
+                self.start()
+        elif (code := self._process.poll()) is not None:
+            if now - self._started_at > _SETTLED_S:
+                self._pause_s = 1.0
+            log.warning("ended by itself, starting again", child=self.name, exit_code=code, in_s=self._pause_s)
+            self._restart_at = now + self._pause_s
+            self._pause_s = min(2 * self._pause_s, _LONGEST_PAUSE_S)
+
+    def stop(self) -> None:
+        """Ask the process to end, wait, and kill it if that takes too long."""
+        if self._process.poll() is None:
+            self._process.terminate()
+        try:
+            self._process.wait(_STOP_S)
+        except subprocess.TimeoutExpired:
+            log.warning("does not stop, killed", child=self.name)
+            self._process.kill()
+            self._process.wait()
+
+
+def serve(settings: StandaloneSettings) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Raises:
+        Misconfigured: it cannot start: no Redis, data in use by another, port taken, a child that refuses to start.
+    """
+    os.umask(0o077)
+    configure_logs("serve", "info")
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with _lock(settings.data_dir):
+        _require_free(settings.host, settings.port)
+        runtime = Path(tempfile.mkdtemp(prefix="mien-", dir=_runtime_home()))
+        try:
+            _run(settings, runtime, stopping)
+        finally:
+            shutil.rmtree(runtime, ignore_errors=True)
+
+
+def _run(settings: StandaloneSettings, runtime: Path, stopping: threading.Event) -> None:
+    redis_dir = settings.data_dir / "redis"
+    redis_dir.mkdir(exist_ok=True, mode=0o700)
+    redis_socket = runtime / "redis.sock"
+    environment = dict(os.environ) | {
+        "MIEN_REDIS_URL": socket_url(redis_socket),
+        "MIEN_BLOBS_DIR": str(settings.data_dir / "blobs"),
+    }
+    children: list[_Child] = []
+    try:
+        children.append(_Child("redis", server_command(redis_dir, redis_socket), {"PATH": os.environ.get("PATH", "")}))
+        _await_redis(children[0], redis_dir, redis_socket, stopping)
+        children.append(_Child("worker", [sys.executable, "-m", "service.worker"], environment))
+        children.append(_Child("gateway", [sys.executable, "-m", "service.gateway"], environment))
+        url = f"http://{settings.host}:{settings.port}"
+        _await_ready(children, url, stopping)
+        if not stopping.is_set():
+            _announce(url)
+        while not stopping.wait(0.5):
+            for child in children:
+                child.keep_alive()
+    finally:
+        # Gateway, worker, Redis: nobody new comes in, the work is committed, then the queue closes.
+        for child in reversed(children):
+            child.stop()
+
+
+def _await_redis(redis: _Child, redis_dir: Path, redis_socket: Path, stopping: threading.Event) -> None:
+    client = connect(socket_url(redis_socket))
+    deadline = time.monotonic() + _START_S
+    while not stopping.wait(0.02):
+        if redis.exit_code() is not None:
+            raise Misconfigured(f"Redis ended at once; {redis_dir}/redis.log says why.")
+        try:
+            # A server that still reads its append-only file answers with an error.
+            if redis_socket.exists() and client.ping():
+                break
+        except RedisError:
+            pass
+        if time.monotonic() > deadline:
+            raise Misconfigured(f"Redis does not get ready; {redis_dir}/redis.log says why.")
+    client.close()
+
+
+def _await_ready(children: Sequence[_Child], url: str, stopping: threading.Event) -> None:
+    deadline = time.monotonic() + _START_S
+    while not stopping.wait(0.05):
+        _require_alive(children)
+        try:
+            with urllib.request.urlopen(f"{url}/readyz", timeout=5) as answer:  # noqa: S310 - our own URL
+                if json.load(answer)["workers"] > 0:
+                    return
+        except (OSError, urllib.error.URLError, ValueError):
+            pass
+        if time.monotonic() > deadline:
+            raise Misconfigured("The service does not get ready; the messages above say why.")
+
+
+def _require_alive(children: Sequence[_Child]) -> None:
+    for child in children:
+        if (code := child.exit_code()) is not None:
+            raise Misconfigured(f"The {child.name} ended with exit code {code}; its messages above say why.")
+
+
+def _announce(url: str) -> None:
+    print(  # noqa: T201 - what the command is asked for
+        f"\nMien is ready at {url}\n"
+        f"  API docs   {url}/docs\n"
+        f"  try        curl -F video=@clip.mp4 {url}/analyze\n"
+        "  stop       Ctrl-C\n",
+        flush=True,
+    )
+
+
+def _lock(data_dir: Path) -> IO[str]:
+    file = (data_dir / "lock").open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        file.close()
+        raise Misconfigured(
+            f"Another `mien serve` uses {data_dir}. Stop it, or set MIEN_DATA_DIR and MIEN_PORT for this one."
+        ) from error
+    return file
+
+
+def _require_free(host: str, port: int) -> None:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise Misconfigured(f"{host}:{port} cannot be listened on: {error.strerror}. Set MIEN_PORT.") from error
+
+
+def _runtime_home() -> str | None:
+    home = os.environ.get("XDG_RUNTIME_DIR")
+    return home if home and os.access(home, os.W_OK) else None
+
+
+def _end_with_parent() -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

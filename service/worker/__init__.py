@@ -1,0 +1,1 @@
+"""The worker: claims jobs, turns each video into scores, commits the result."""

@@ -1,0 +1,84 @@
+"""The worker's composition root."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import socket
+
+import structlog
+from prometheus_client import start_http_server
+from pydantic import ValidationError
+
+from service.contract.errors import Misconfigured
+from service.contract.workers import Registration
+from service.queue.connection import connect
+from service.queue.consumer import Consumer
+from service.storage.blobs import Blobs
+from service.telemetry.logs import configure_logs
+from service.worker import metrics
+from service.worker.batcher import Batcher
+from service.worker.loop import Loop
+from service.worker.pipeline import Pipeline
+from service.worker.sandbox import Sandbox
+from service.worker.session import open_models
+from service.worker.settings import WorkerSettings
+
+log = structlog.get_logger()
+
+
+def main() -> int:
+    """Run a worker until SIGTERM or SIGINT; return the exit code (2: it cannot start as it is set up)."""
+    os.umask(0o077)
+    try:
+        settings = WorkerSettings()
+        configure_logs("worker", settings.log_level)
+        _serve(settings)
+    except (Misconfigured, ValidationError) as error:
+        configure_logs("worker", "info")
+        log.error("cannot start", reason=str(error))  # noqa: TRY400 - the sentence says it; a traceback would bury it
+        return 2
+    return 0
+
+
+def _serve(settings: WorkerSettings) -> None:
+    models = open_models(settings.bundles, settings.providers)
+    # From here on nothing reads it, and the decode children inherit nothing of it.
+    os.environ.clear()
+    sandbox = Sandbox(settings.decode_stall_s)
+    sandbox.start()
+    name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+    consumer = Consumer(
+        connect(settings.redis_url),
+        connect(settings.redis_url),
+        name=name,
+        lease_s=settings.lease_s,
+        max_attempts=settings.max_attempts,
+        results_ttl_s=settings.results_ttl_s,
+    )
+
+    def on_batch(clips: int, seconds: float) -> None:
+        metrics.BATCH_CLIPS.observe(clips)
+        metrics.BATCH_SECONDS.observe(seconds)
+
+    batcher = Batcher(models, settings.batch_wait_ms / 1000, on_batch)
+    provider = models[0].provider
+    metrics.PROVIDER.labels(provider).set(1)
+    served = [model.served for model in models]
+    loop = Loop(
+        consumer,
+        Blobs(settings.blobs_dir),
+        Pipeline(models, sandbox, batcher, settings),
+        slots=settings.slots,
+        drain_s=settings.drain_s,
+        register=lambda rate: Registration(name=name, provider=provider, models=served, bytes_per_s=rate),
+    )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: loop.stop())
+    server, _ = start_http_server(settings.metrics_port, settings.metrics_host)
+    log.info("ready", worker=name, provider=provider, models=[f"{model.name} {model.version}" for model in served])
+    loop.run()
+    batcher.close()
+    server.shutdown()
+    log.info("stopped")

@@ -1,0 +1,112 @@
+"""Clips of all jobs → batches, on one inference thread for the device.
+
+A batch is flushed when it is full or when its first clip has waited `wait_s`. Jobs take turns, a clip each, so
+that a long video does not hold up a short one. A batch that fails is halved down to the clip that fails.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.worker.session import BUCKETS, Model
+
+Outputs = dict[str, NDArray[np.float32]]
+"""Each task's output of one clip, by the task's kind."""
+
+_Item = tuple[NDArray[np.uint8], "Future[Outputs]"]
+
+
+class Batcher:
+    """The inference thread and the queue before it.
+
+    Args:
+        models: the models, which callers name by their index.
+        wait_s: the longest that a clip waits for others to fill its batch.
+        on_batch: called after each batch with its size and its seconds.
+    """
+
+    def __init__(self, models: Sequence[Model], wait_s: float, on_batch: Callable[[int, float], None]) -> None:
+        self._models = models
+        self._wait_s = wait_s
+        self._on_batch = on_batch
+        # For each model: job → its waiting clips, the job whose turn it is first.
+        self._waiting: list[OrderedDict[str, deque[_Item]]] = [OrderedDict() for _ in models]
+        self._changed = threading.Condition()
+        self._closed = False
+        self._thread = threading.Thread(target=self._work, name="inference", daemon=True)
+        self._thread.start()
+
+    def submit(self, model: int, job: str, clip: NDArray[np.uint8]) -> Future[Outputs]:
+        """Queue a clip of shape (T, H, W, 3); the future gives its outputs or the error it caused."""
+        future: Future[Outputs] = Future()
+        with self._changed:
+            if self._closed:
+                raise RuntimeError("the batcher is closed")
+            self._waiting[model].setdefault(job, deque()).append((clip, future))
+            self._changed.notify()
+        return future
+
+    def close(self) -> None:
+        """Stop the thread after the batch that it runs; clips still waiting are cancelled."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+        self._thread.join()
+        for jobs in self._waiting:
+            for items in jobs.values():
+                for _, future in items:
+                    future.cancel()
+
+    def _work(self) -> None:
+        turn = 0
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._closed or any(self._waiting))
+                if self._closed:
+                    return
+                while not self._waiting[turn]:
+                    turn = (turn + 1) % len(self._models)
+                self._fill(turn)
+                batch = self._take(turn)
+            self._run(turn, batch)
+            turn = (turn + 1) % len(self._models)
+
+    def _fill(self, model: int) -> None:
+        deadline = time.monotonic() + self._wait_s
+        while not self._closed and sum(map(len, self._waiting[model].values())) < BUCKETS[-1]:
+            left = deadline - time.monotonic()
+            if left <= 0 or not self._changed.wait(left):
+                return
+
+    def _take(self, model: int) -> list[_Item]:
+        jobs = self._waiting[model]
+        count = max(bucket for bucket in BUCKETS if bucket <= sum(map(len, jobs.values())))
+        batch: list[_Item] = []
+        while len(batch) < count:
+            job, items = jobs.popitem(last=False)
+            batch.append(items.popleft())
+            if items:
+                jobs[job] = items
+        return batch
+
+    def _run(self, model: int, batch: list[_Item]) -> None:
+        started = time.perf_counter()
+        try:
+            outputs = self._models[model].run(np.stack([clip for clip, _ in batch]))
+        except Exception as error:  # ONNX Runtime raises a dozen kinds
+            if len(batch) == 1:
+                batch[0][1].set_exception(error)
+                return
+            self._run(model, batch[: len(batch) // 2])
+            self._run(model, batch[len(batch) // 2 :])
+            return
+        self._on_batch(len(batch), time.perf_counter() - started)
+        for (_, future), output in zip(batch, outputs, strict=True):
+            future.set_result(output)

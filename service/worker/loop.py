@@ -1,0 +1,241 @@
+"""Claim … commit, and drain.
+
+Three kinds of thread: the main loop claims as many jobs as there are free slots; a thread a job runs the
+pipeline and commits; the keeper renews the leases of the jobs that move, as long as the main loop moves too, and
+says that this worker lives. A worker that hangs therefore loses its leases, and its jobs go to another.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import structlog
+from redis.exceptions import RedisError
+
+from service.contract.errors import AttemptsExhausted, BadMedia, InvalidRequest
+from service.contract.results import Progress
+from service.contract.workers import Registration
+from service.queue.consumer import Attempt, Consumer
+from service.storage.blobs import Blobs, result_name
+from service.worker import metrics
+from service.worker.pipeline import Analyzed, Pipeline, WindowScored
+from service.worker.sandbox import InterruptedWork
+
+log = structlog.get_logger()
+
+_REPORT_EVERY_S = 0.5
+_REGISTER_EVERY_S = 5.0
+# Above every bounded wait in a job (decode stall, inference) and in the main loop.
+_HUNG_AFTER_S = 180.0
+_RATE_SMOOTHING = 0.3
+
+
+@dataclass
+class _Running:
+    """A job being worked on. `interrupted` ends its pipeline; `moved_at` is its last sign of progress."""
+
+    attempt: Attempt
+    interrupted: threading.Event = field(default_factory=threading.Event)
+    draining: bool = False
+    moved_at: float = field(default_factory=time.monotonic)
+
+
+class Loop:
+    """The life of one worker.
+
+    Args:
+        register: makes this worker's registration from its recent rate in bytes a second.
+    """
+
+    def __init__(
+        self,
+        consumer: Consumer,
+        blobs: Blobs,
+        pipeline: Pipeline,
+        *,
+        slots: int,
+        drain_s: float,
+        register: Callable[[float], Registration],
+    ) -> None:
+        self._consumer = consumer
+        self._blobs = blobs
+        self._pipeline = pipeline
+        self._slots = slots
+        self._drain_s = drain_s
+        self._register = register
+        self._running: dict[str, _Running] = {}
+        self._changed = threading.Condition()
+        self._stopping = threading.Event()
+        self._stopped = threading.Event()
+        self._moved_at = time.monotonic()
+        self._bytes_per_s = 0.0
+
+    def stop(self) -> None:
+        """Begin to drain: claim no more, let running jobs end, hand back those that take too long."""
+        self._stopping.set()
+
+    def run(self) -> None:
+        """Work until `stop` is called and the drain is over."""
+        keeper = threading.Thread(target=self._keep, name="keeper")
+        keeper.start()
+        try:
+            while not self._stopping.is_set():
+                self._moved_at = time.monotonic()
+                try:
+                    self._claim()
+                except RedisError as error:
+                    log.warning("queue unreachable", error=str(error))
+                    self._stopping.wait(random.uniform(0.5, 2.0))  # noqa: S311 - jitter, no secret
+            self._drain()
+        finally:
+            self._stopped.set()
+            keeper.join()
+
+    def _claim(self) -> None:
+        with self._changed:
+            free = self._slots - len(self._running)
+            if free == 0:
+                self._changed.wait(1.0)
+                return
+        for entry in self._consumer.claim(free, wait_s=1.0):
+            attempt = self._consumer.begin(entry)
+            if attempt is None:
+                continue
+            job = _Running(attempt)
+            with self._changed:
+                # A lease of our own that ran out comes back as a new attempt; the old one is over.
+                if (old := self._running.get(attempt.job_id)) is not None:
+                    old.interrupted.set()
+                self._running[attempt.job_id] = job
+            metrics.RUNNING.inc()
+            threading.Thread(target=self._work, args=(job,), name=f"job-{attempt.job_id}", daemon=True).start()
+
+    def _work(self, job: _Running) -> None:
+        attempt = job.attempt
+        with structlog.contextvars.bound_contextvars(job=attempt.job_id, attempt=attempt.number):
+            try:
+                outcome = self._attempt(job)
+            except RedisError as error:
+                # The outcome could not be told: the lease runs out and the job is tried again.
+                log.warning("queue unreachable, attempt lost", error=str(error))
+                outcome = "lost"
+            finally:
+                with self._changed:
+                    if self._running.get(attempt.job_id) is job:
+                        del self._running[attempt.job_id]
+                    self._changed.notify_all()
+                metrics.RUNNING.dec()
+            metrics.ATTEMPTS.labels(outcome).inc()
+            log.info("attempt ended", outcome=outcome)
+
+    def _attempt(self, job: _Running) -> str:
+        attempt = job.attempt
+        started = time.monotonic()
+        try:
+            done = self._analyze(job)
+            name = result_name(attempt.job_id, attempt.fence)
+            self._blobs.put(name, done.findings.model_dump_json(exclude_unset=True).encode())
+            committed = self._consumer.commit_success(
+                attempt, result=name, decode_ms=round(done.decode_ms, 1), inference_ms=round(done.inference_ms, 1)
+            )
+            if not committed:
+                self._blobs.delete([name])
+                return "lost"
+        except InterruptedWork:
+            if not job.draining:
+                return "lost"
+            self._consumer.release(attempt, counts=False)
+            return "handed_back"
+        except (BadMedia, InvalidRequest) as error:
+            committed = self._consumer.commit_failure(attempt, error.problem())
+            outcome = "bad_media"
+        except RedisError:
+            raise
+        except Exception as error:  # whatever broke, the job must go on or end
+            log.exception("attempt broke")
+            return self._broken(attempt, error)
+        else:
+            outcome = "succeeded"
+            self._note_speed(attempt.size, time.monotonic() - started, done)
+        if committed:
+            self._blobs.delete([attempt.upload])
+        return outcome
+
+    def _analyze(self, job: _Running) -> Analyzed:
+        attempt = job.attempt
+        reported_at = 0.0
+        for event in self._pipeline.analyze(
+            attempt.job_id, self._blobs.path(attempt.upload), attempt.options, job.interrupted
+        ):
+            job.moved_at = time.monotonic()
+            if isinstance(event, WindowScored):
+                metrics.WINDOWS.inc()
+            elif isinstance(event, Progress) and job.moved_at - reported_at >= _REPORT_EVERY_S:
+                reported_at = job.moved_at
+                if not self._consumer.report(attempt, event.done_s, event.total_s):
+                    job.interrupted.set()
+            elif isinstance(event, Analyzed):
+                self._consumer.report(attempt, event.findings.video.duration_s, event.findings.video.duration_s)
+                return event
+        raise RuntimeError("the pipeline ended without a result")
+
+    def _broken(self, attempt: Attempt, error: Exception) -> str:
+        if attempt.number < self._consumer.max_attempts:
+            self._stopping.wait(random.uniform(0.1, 1.0) * attempt.number)  # noqa: S311 - jitter, no secret
+            self._consumer.release(attempt, counts=True, error=type(error).__name__)
+            return "retried"
+        exhausted = AttemptsExhausted(
+            f"The analysis was tried {attempt.number} times and broke each time. Upload the video again; "
+            "if it happens again, tell the operator of this service the analysis id."
+        )
+        if self._consumer.commit_failure(attempt, exhausted.problem()):
+            self._blobs.delete([attempt.upload])
+        return "exhausted"
+
+    def _note_speed(self, size: int, elapsed_s: float, done: Analyzed) -> None:
+        metrics.VIDEO_SECONDS.inc(done.findings.video.duration_s)
+        metrics.STAGE_SECONDS.labels("decode").observe(done.decode_ms / 1000)
+        metrics.STAGE_SECONDS.labels("inference").observe(done.inference_ms / 1000)
+        rate = size / max(elapsed_s, 1e-3)
+        old = self._bytes_per_s
+        self._bytes_per_s = rate if old == 0 else old + _RATE_SMOOTHING * (rate - old)
+
+    def _keep(self) -> None:
+        registered_at = float("-inf")
+        pause_s = 0.0
+        while not self._stopped.wait(pause_s):
+            pause_s = min(self._consumer.lease_s / 4, _REGISTER_EVERY_S)
+            now = time.monotonic()
+            if now - self._moved_at > _HUNG_AFTER_S and not self._stopping.is_set():
+                continue
+            try:
+                self._renew_moving(now)
+                if now - registered_at >= _REGISTER_EVERY_S and not self._stopping.is_set():
+                    self._consumer.register(self._register(self._bytes_per_s * self._slots))
+                    registered_at = now
+            except RedisError as error:
+                log.warning("queue unreachable, leases not renewed", error=str(error))
+
+    def _renew_moving(self, now: float) -> None:
+        with self._changed:
+            moving = [job for job in self._running.values() if now - job.moved_at < _HUNG_AFTER_S]
+        for job in moving:
+            if not self._consumer.renew(job.attempt):
+                job.interrupted.set()
+
+    def _drain(self) -> None:
+        log.info("draining", running=len(self._running))
+        with self._changed:
+            self._changed.wait_for(lambda: not self._running, self._drain_s)
+            for job in self._running.values():
+                job.draining = True
+                job.interrupted.set()
+            self._changed.wait_for(lambda: not self._running, 10.0)
+        try:
+            self._consumer.leave()
+        except RedisError as error:
+            log.warning("queue unreachable, not signed off", error=str(error))

@@ -1,0 +1,21 @@
+"""The worker's metrics, in Prometheus' base units; labels are bounded, ids never are labels."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram
+
+ATTEMPTS = Counter("mien_worker_attempts", "Attempts at jobs by how they ended.", ["outcome"])
+RUNNING = Gauge("mien_worker_jobs_running", "Jobs worked on now.")
+STAGE_SECONDS = Histogram(
+    "mien_worker_stage_seconds",
+    "Wall-clock seconds of a job by stage.",
+    ["stage"],
+    buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800),
+)
+VIDEO_SECONDS = Counter("mien_worker_video_seconds", "Seconds of video analysed.")
+WINDOWS = Counter("mien_worker_windows", "Windows scored.")
+BATCH_CLIPS = Histogram("mien_worker_batch_clips", "Clips in a batch.", buckets=(1, 2, 4, 8, 16))
+BATCH_SECONDS = Histogram(
+    "mien_worker_batch_seconds", "Seconds of inference of a batch.", buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
+)
+PROVIDER = Gauge("mien_worker_provider_info", "1 for the execution provider in use.", ["provider"])

@@ -1,0 +1,143 @@
+"""Models on ONNX Runtime: a bundle opened, checked against its manifest, and warmed.
+
+Batches come in few sizes only (`BUCKETS`): ONNX Runtime's arena grows with each new shape and never shrinks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from service.contract.bundle import DimensionsTask, ExpressionTask, Manifest, PersonalityTask, Task, read_bundle
+from service.contract.errors import BundleRefused, Misconfigured
+from service.contract.results import ModelInfo
+from service.contract.workers import ServedModel
+from service.worker.cpus import available_cpus
+
+BUCKETS = (1, 2, 4, 8, 16)
+"""The batch sizes that are ever run."""
+
+PROVIDERS = {
+    "tensorrt": "TensorrtExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "openvino": "OpenVINOExecutionProvider",
+    "cpu": "CPUExecutionProvider",
+}
+"""ONNX Runtime's execution providers by the names that settings use."""
+
+
+class Model:
+    """A served bundle.
+
+    Attributes:
+        manifest: what the bundle says of itself.
+        info: the same, as answers show it; `served`: as `/models` does.
+        provider: the execution provider that runs it.
+    """
+
+    def __init__(self, folder: Path, provider: str) -> None:
+        self.manifest, sha256 = read_bundle(folder)
+        self.provider = provider
+        tasks = self.manifest.tasks
+        self.info = ModelInfo(
+            name=self.manifest.name,
+            version=self.manifest.version,
+            sha256=sha256,
+            trained=self.manifest.training.trained,
+            tasks=[task.kind for task in tasks],
+        )
+        self.served = ServedModel(
+            **self.info.model_dump(),
+            labels=[label for task in tasks if isinstance(task, ExpressionTask) for label in task.labels],
+            dimensions=[one.name for task in tasks if isinstance(task, DimensionsTask) for one in task.dimensions],
+            traits=[trait for task in tasks if isinstance(task, PersonalityTask) for trait in task.traits],
+            window_s=round(self.manifest.input.frames * self.manifest.input.interval_s, 3),
+            hop_s=self.manifest.hop_s,
+            licence=self.manifest.licence,
+            intended_use=self.manifest.intended_use,
+        )
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = available_cpus()
+        options.inter_op_num_threads = 1
+        try:
+            self._session = onnxruntime.InferenceSession(
+                folder / self.manifest.graph, sess_options=options, providers=[PROVIDERS[provider]]
+            )
+        except Exception as error:  # ONNX Runtime raises a dozen kinds
+            raise BundleRefused(f"ONNX Runtime cannot open {folder / self.manifest.graph}: {error}") from error
+        # ONNX Runtime goes on without a provider that fails to load, on the CPU and with a warning only.
+        if self._session.get_providers()[0] != PROVIDERS[provider]:
+            raise Misconfigured(f"{PROVIDERS[provider]} was asked for and could not be loaded on this machine.")
+        self._check_graph(folder)
+        for size in BUCKETS:
+            self.run(np.zeros((size, *self.manifest.input.shape), np.uint8))
+
+    def run(self, clips: NDArray[np.uint8]) -> list[dict[str, NDArray[np.float32]]]:
+        """Score a batch.
+
+        Args:
+            clips: (B, T, H, W, 3), B one of `BUCKETS`.
+
+        Returns:
+            For each clip, each task's output tensor by its kind, shape (columns,).
+        """
+        names = [task.output for task in self.manifest.tasks]
+        outputs = self._session.run(names, {self.manifest.input.name: clips})
+        kinds = [task.kind for task in self.manifest.tasks]
+        return [dict(zip(kinds, rows, strict=True)) for rows in zip(*outputs, strict=True)]
+
+    def _check_graph(self, folder: Path) -> None:
+        expected = self.manifest.input
+        inputs = {tensor.name: tensor for tensor in self._session.get_inputs()}
+        tensor = inputs.get(expected.name)
+        if len(inputs) != 1 or tensor is None or tensor.type != "tensor(uint8)":
+            raise BundleRefused(f"The graph in {folder} does not take one uint8 tensor named {expected.name}.")
+        if tuple(tensor.shape[1:]) != expected.shape or isinstance(tensor.shape[0], int):
+            raise BundleRefused(f"The graph in {folder} takes {tensor.shape}, not (B, {expected.shape}) with any B.")
+        outputs = {tensor.name: tensor.shape for tensor in self._session.get_outputs()}
+        for task in self.manifest.tasks:
+            if outputs.get(task.output, [None])[-1] != _columns(task):
+                raise BundleRefused(f"The graph in {folder} has no output {task.output} of {_columns(task)} columns.")
+        if self.manifest.embedding not in outputs:
+            raise BundleRefused(f"The graph in {folder} has no output {self.manifest.embedding}.")
+
+
+def _columns(task: Task) -> int:
+    if isinstance(task, ExpressionTask):
+        return len(task.labels)
+    return len(task.dimensions if isinstance(task, DimensionsTask) else task.traits)
+
+
+def choose_provider(wanted: Sequence[str]) -> str:
+    """Return the first wanted provider that this ONNX Runtime has.
+
+    Raises:
+        Misconfigured: it has none of them; a GPU that was asked for is never replaced by the CPU unasked.
+    """
+    available = onnxruntime.get_available_providers()
+    for name in wanted:
+        if PROVIDERS[name] in available:
+            return name
+    raise Misconfigured(f"None of the providers {', '.join(wanted)} is in this ONNX Runtime, which has {available}.")
+
+
+def open_models(folders: Sequence[Path], providers: Sequence[str]) -> list[Model]:
+    """Open and warm every bundle.
+
+    Raises:
+        BundleRefused: a bundle is broken, or two have the same task.
+        Misconfigured: no wanted provider can be had.
+    """
+    provider = choose_provider(providers)
+    models = [Model(folder, provider) for folder in folders]
+    served: dict[str, Manifest] = {}
+    for model in models:
+        for task in model.manifest.tasks:
+            if task.kind in served:
+                raise BundleRefused(f"{served[task.kind].name} and {model.manifest.name} both serve {task.kind}.")
+            served[task.kind] = model.manifest
+    return models

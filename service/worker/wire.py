@@ -1,0 +1,87 @@
+"""What goes through the pipe from the decode child to the worker: bytes, never pickles.
+
+A message is one JSON object, `{"event": <class name>, ...fields}`; a clip's is followed by a second message,
+its pixels, uint8 in C order. The child is not trusted: lengths, types and shapes are checked on arrival.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from multiprocessing.connection import Connection
+
+import numpy as np
+from pydantic import TypeAdapter, ValidationError
+
+from service.contract.errors import BY_CODE, BadMedia, CannotDecode, MienError, Problem
+from service.vision.clips import Clip, ClipSpec, FaceSeen, Progressed, VideoEnded, VideoOpened
+
+Event = VideoOpened | Clip | Progressed | FaceSeen | VideoEnded
+
+# An hour's path of one face at 6 Hz is 0.7 MB.
+_LONGEST_HEADER = 8 << 20
+
+_PLAIN: dict[str, TypeAdapter[Event]] = {
+    kind.__name__: TypeAdapter(kind) for kind in (VideoOpened, Progressed, FaceSeen, VideoEnded)
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class _ClipHeader:
+    track: int
+    spec: int
+    start_s: float
+    end_s: float
+    frames: int
+
+
+_CLIP = TypeAdapter(_ClipHeader)
+
+
+def send_event(pipe: Connection, event: Event) -> None:
+    """Send one event; blocks while the pipe is full."""
+    if isinstance(event, Clip):
+        header = _ClipHeader(event.track, event.spec, event.start_s, event.end_s, event.frames)
+        pipe.send_bytes(json.dumps({"event": "Clip", **dataclasses.asdict(header)}).encode())
+        # A flat view: 3.11's send_bytes counts the items of a 4-D array's first axis, not its bytes.
+        pipe.send_bytes(np.ascontiguousarray(event.pixels).data.cast("B"))
+    else:
+        pipe.send_bytes(json.dumps({"event": type(event).__name__, **dataclasses.asdict(event)}).encode())
+
+
+def send_error(pipe: Connection, error: MienError) -> None:
+    """Send the error that ended the child's work."""
+    pipe.send_bytes(json.dumps({"event": "Problem", **error.problem().model_dump()}).encode())
+
+
+def receive_event(pipe: Connection, specs: Sequence[ClipSpec]) -> Event:
+    """Receive one event.
+
+    Raises:
+        BadMedia: the child says that the video is at fault, or what it sends makes no sense.
+        EOFError: the child is gone.
+    """
+    try:
+        header = json.loads(pipe.recv_bytes(_LONGEST_HEADER))
+        kind = header.pop("event")
+        if kind in _PLAIN:
+            return _PLAIN[kind].validate_python(header)
+        if kind == "Clip":
+            return _receive_clip(pipe, _CLIP.validate_python(header), specs)
+        problem = Problem.model_validate(header)
+    except EOFError:
+        raise
+    except (OSError, ValueError, KeyError, AttributeError, ValidationError) as error:
+        raise CannotDecode("The video made the decoder misbehave. Convert it to MP4 (H.264) and try again.") from error
+    raise_as = BY_CODE.get(problem.code, CannotDecode)
+    raise (raise_as if issubclass(raise_as, BadMedia) else CannotDecode)(problem.detail)
+
+
+def _receive_clip(pipe: Connection, header: _ClipHeader, specs: Sequence[ClipSpec]) -> Clip:
+    if not (0 <= header.spec < len(specs) and header.track >= 0 and header.frames >= 1):
+        raise ValueError(header)
+    spec = specs[header.spec]
+    shape = spec.frames, spec.size, spec.size, 3
+    pixels = np.frombuffer(pipe.recv_bytes(int(np.prod(shape))), dtype=np.uint8).reshape(shape)
+    return Clip(header.track, header.spec, header.start_s, header.end_s, header.frames, pixels)
