@@ -23,14 +23,14 @@ check: $(VENV)/.dev ## lint, types, architecture, generated files
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python docs/configuration.py --check
+	$(BIN)/python docs/generate.py --check
 
 proto: $(VENV)/.dev ## generate service/pb from proto/
-	rm -rf service/pb && mkdir service/pb && touch service/pb/__init__.py
+	rm -rf service/pb && mkdir service/pb && printf '"""The gRPC contract, generated from `proto/` by `make proto`."""\n' > service/pb/__init__.py
 	$(BIN)/python -m grpc_tools.protoc -Iservice/pb=proto --python_out=. --pyi_out=. --grpc_python_out=. proto/affect/v1/affect.proto
 
-docs: $(VENV)/.dev ## generate docs/configuration.md
-	$(BIN)/python docs/configuration.py
+docs: $(VENV)/.dev ## generate docs/configuration.md and docs/openapi.json
+	$(BIN)/python docs/generate.py
 
 bench: $(VENV)/.dev ## measure: upload memory, decode and inference speed, worker memory
 	$(BIN)/python -m tests.bench

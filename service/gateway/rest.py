@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -81,7 +82,8 @@ Prefers = Annotated[Preference, Depends(preference)]
 
 
 def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    return {status: {"model": HttpProblem, "content": {MEDIA_TYPE: {}}} for status in (*statuses, 500)}
+    told = {MEDIA_TYPE: {"schema": HttpProblem.model_json_schema()}}
+    return {status: {"description": HTTPStatus(status).phrase, "content": told} for status in (*statuses, 500)}
 
 
 _VIDEO = {"type": "string", "format": "binary"}

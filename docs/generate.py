@@ -1,7 +1,8 @@
-"""Write docs/configuration.md from the settings classes; with --check, fail where the file is not what they say."""
+"""Write the generated pages, configuration.md and openapi.json; with --check, fail where one is out of date."""
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -9,11 +10,12 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings
 
+from service.gateway.app import create_app
 from service.gateway.settings import GatewaySettings
 from service.standalone.settings import StandaloneSettings
 from service.worker.settings import WorkerSettings
 
-FILE = Path(__file__).with_name("configuration.md")
+FOLDER = Path(__file__).parent
 PROCESSES: dict[str, type[BaseSettings]] = {
     "mien serve": StandaloneSettings,
     "gateway": GatewaySettings,
@@ -34,14 +36,12 @@ def default(field: FieldInfo) -> str:
     if field.default_factory is not None or value is PydanticUndefined or value is None:
         return ""
     if isinstance(value, tuple):
-        return (
-            "`" + str([Path(item).name if isinstance(item, Path) else item for item in value]).replace("'", '"') + "`"
-        )
+        return f"`{json.dumps([item.name if isinstance(item, Path) else item for item in value])}`"
     return f"`{value}`"
 
 
-def page() -> str:
-    """Return the whole page: one table, a row for each variable, with the processes that read it."""
+def configuration() -> str:
+    """Return the page of settings: a row for each variable, with the processes that read it."""
     fields: dict[str, tuple[FieldInfo, list[str]]] = {}
     for process, settings in PROCESSES.items():
         for name, field in settings.model_fields.items():
@@ -54,9 +54,15 @@ def page() -> str:
     return INTRODUCTION + "\n".join(rows) + "\n"
 
 
+def openapi() -> str:
+    """Return the description of the REST door."""
+    return json.dumps(create_app(GatewaySettings()).openapi(), indent=1, ensure_ascii=False) + "\n"
+
+
 if __name__ == "__main__":
-    if "--check" in sys.argv:
-        if not FILE.exists() or FILE.read_text(encoding="utf-8") != page():
-            sys.exit("docs/configuration.md is not what the settings say: run `make docs`")
-    else:
-        FILE.write_text(page(), encoding="utf-8")
+    for file, content in {"configuration.md": configuration(), "openapi.json": openapi()}.items():
+        path = FOLDER / file
+        if "--check" not in sys.argv:
+            path.write_text(content, encoding="utf-8")
+        elif not path.exists() or path.read_text(encoding="utf-8") != content:
+            sys.exit(f"docs/{file} is not what the code says: run `make docs`")

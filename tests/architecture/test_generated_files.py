@@ -1,0 +1,40 @@
+"""What is generated is what its source says."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_docs_are_what_the_settings_and_the_rest_door_say():
+    done = subprocess.run([sys.executable, "docs/generate.py", "--check"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_grpc_stubs_are_what_the_proto_says(tmp_path):
+    subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "grpc_tools.protoc",
+            "-Iservice/pb=proto",
+            f"--python_out={tmp_path}",
+            f"--pyi_out={tmp_path}",
+            f"--grpc_python_out={tmp_path}",
+            "proto/affect/v1/affect.proto",
+        ],
+        cwd=ROOT,
+        check=True,
+    )
+    made = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("affect_pb2*"))
+    assert len(made) == 3
+    for file in made:
+        assert (ROOT / file).read_text() == (tmp_path / file).read_text(), f"{file}: run `make proto`"
+
+
+def test_proto_is_no_python_package():
+    # An __init__.py there would shadow the stubs' imports.
+    assert not list((ROOT / "proto").rglob("*.py"))

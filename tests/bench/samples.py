@@ -1,0 +1,40 @@
+"""Videos for benchmarks: `../shared/videos/talking_head.mp4` looped where it is there, else the astronaut."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+
+from tests.videos import SHARED, face_video
+
+_SAMPLE = SHARED / "videos" / "talking_head.mp4"
+
+
+def looped(folder: Path, seconds: float) -> Path:
+    """Return a video of about this length, the sample's packets over and over."""
+    if _SAMPLE.exists():
+        sample = _SAMPLE
+    else:
+        sample = folder / "sample.mp4"
+        if not sample.exists():
+            face_video(sample, seconds=10, fps=30, size=(1280, 720))
+    target = folder / f"{seconds:.0f}s.mp4"
+    with av.open(str(target), "w") as output:
+        stream = None
+        offset = 0
+        while True:
+            with av.open(str(sample)) as source:
+                video = source.streams.video[0]
+                stream = stream or output.add_stream_from_template(video)
+                span = video.duration or 0
+                for packet in source.demux(video):
+                    if packet.dts is None or packet.pts is None:
+                        continue
+                    packet.pts += offset
+                    packet.dts += offset
+                    packet.stream = stream
+                    output.mux(packet)
+            offset += span
+            if offset * float(video.time_base or 0) >= seconds - 0.5:
+                return target

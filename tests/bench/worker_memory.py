@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import asyncio
+import shutil
+import time
+from pathlib import Path
+
+from service.contract.jobs import State
+from service.contract.options import AnalyzeOptions
+from service.queue.connection import connect_async
+from service.queue.producer import Job, Producer
+from tests.bench.samples import looped
+from tests.processes import Process, private_redis, worker
+
+
+def run(folder: Path) -> None:
+    """Greatest resident memory of a worker with its children, for 1 and for 10 minutes of 720p video."""
+    with private_redis() as url:
+        for seconds in (60, 600):
+            run_folder = folder / str(seconds)
+            (run_folder / "blobs" / "uploads").mkdir(parents=True)
+            with worker(run_folder, url) as process:
+                shutil.copy(looped(folder, seconds), run_folder / "blobs" / "uploads" / f"job{seconds}")
+                idle = process.rss_bytes()
+                started = time.monotonic()
+                peak = asyncio.run(_analyse(url, f"job{seconds}", process))
+                print(
+                    f"{seconds:3d} s of video: idle {idle / 1e6:.1f} MB, peak {peak / 1e6:.1f} MB, "
+                    f"{time.monotonic() - started:.1f} s",
+                    flush=True,
+                )
+
+
+async def _analyse(url: str, job_id: str, process: Process) -> int:
+    redis = connect_async(url)
+    producer = Producer(redis)
+    await producer.submit(job_id, reserved=0, upload=f"uploads/{job_id}", size=1, options=AnalyzeOptions())
+    peak = 0
+    while True:
+        peak = max(peak, process.rss_bytes())
+        job = await producer.find(job_id)
+        if isinstance(job, Job) and job.state.terminal:
+            assert job.state is State.SUCCEEDED, job.error
+            await redis.aclose()
+            return peak
+        await asyncio.sleep(0.05)

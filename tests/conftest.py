@@ -1,0 +1,35 @@
+"""Fixtures that several levels of tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from service.queue.connection import connect
+from tests.processes import Served, mien_serve, private_redis
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[str]:
+    """URL of a private Redis that lives as long as the session."""
+    with private_redis() as url:
+        yield url
+
+
+@pytest.fixture
+def redis_url(redis_server: str) -> str:
+    """URL of an empty Redis."""
+    client = connect(redis_server)
+    client.flushall()
+    client.close()
+    return redis_server
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A running `mien serve` with default settings, for tests that leave it as they find it."""
+    folder: Path = tmp_path_factory.mktemp("served")
+    with mien_serve(folder) as running:
+        yield running

@@ -1,0 +1,194 @@
+"""Real processes for tests: the private Redis, gateways and workers at it, and `mien serve` as users start it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from service.queue.connection import connect
+from service.standalone.private_redis import server_command, socket_url
+
+START_S = 60
+
+T = TypeVar("T")
+
+
+def wait_for(what: Callable[[], T | None], seconds: float = START_S, pause: float = 0.02) -> T:
+    """Return the first truthy value of `what`; fail after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while True:
+        if value := what():
+            return value
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        time.sleep(pause)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextmanager
+def private_redis() -> Iterator[str]:
+    """Run the private server; give its URL."""
+    with tempfile.TemporaryDirectory(prefix="mien-test-") as folder:
+        path = Path(folder) / "redis.sock"
+        process = subprocess.Popen(server_command(Path(folder), path))
+        try:
+            client = connect(socket_url(path))
+            wait_for(lambda: path.exists() and client.ping())
+            client.close()
+            yield socket_url(path)
+        finally:
+            process.kill()
+            process.wait()
+
+
+@dataclass
+class Process:
+    """A process of the service, its output in `log`."""
+
+    popen: subprocess.Popen[bytes]
+    log: Path
+
+    @property
+    def pid(self) -> int:
+        return self.popen.pid
+
+    def said(self, text: str) -> bool:
+        return text in self.log.read_text(errors="replace")
+
+    def send(self, number: int) -> None:
+        self.popen.send_signal(number)
+
+    def end(self, number: int = signal.SIGTERM) -> int:
+        """Send the signal, wait for the end and return the exit code."""
+        if self.popen.poll() is None:
+            self.popen.send_signal(number)
+        return self.popen.wait(60)
+
+    def rss_bytes(self) -> int:
+        """Resident memory of the process and all its descendants."""
+        return sum(_rss(pid) for pid in [self.pid, *descendants(self.pid)])
+
+
+def descendants(pid: int) -> list[int]:
+    """Return the process ids below `pid` (Linux)."""
+    found = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        try:
+            children = [int(child) for child in task.read_text().split()]
+        except OSError:
+            continue
+        for child in children:
+            found += [child, *descendants(child)]
+    return found
+
+
+def _rss(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return 0
+
+
+@contextmanager
+def process(folder: Path, module: str, env: Mapping[str, str]) -> Iterator[Process]:
+    """Run `python -m module`; killed at the end if it still runs."""
+    log = folder / f"{module}-{time.monotonic_ns()}.log"
+    with log.open("wb") as output:
+        popen = subprocess.Popen(
+            [sys.executable, "-m", module], env={**os.environ, **env}, stdout=output, stderr=subprocess.STDOUT
+        )
+    running = Process(popen, log)
+    try:
+        yield running
+    finally:
+        if popen.poll() is None:
+            popen.kill()
+        popen.wait()
+
+
+@contextmanager
+def worker(folder: Path, redis_url: str, **settings: object) -> Iterator[Process]:
+    """Run a worker at `redis_url` with its blobs in `folder/blobs`; `settings` without the prefix `MIEN_`."""
+    with process(folder, "service.worker", _env(folder, redis_url, {"metrics_port": 0, **settings})) as running:
+        wait_for(lambda: running.said('"event": "ready"') or _ended(running))
+        yield running
+
+
+@contextmanager
+def gateway(folder: Path, redis_url: str, **settings: object) -> Iterator[tuple[Process, str]]:
+    """Run a gateway like `worker`; give it and its URL."""
+    port = free_port()
+    with process(folder, "service.gateway", _env(folder, redis_url, {"port": port, **settings})) as running:
+        url = f"http://127.0.0.1:{port}"
+        wait_for(lambda: _answers(f"{url}/healthz") or _ended(running))
+        yield running, url
+
+
+@dataclass
+class Served:
+    """A running `mien serve`."""
+
+    url: str
+    data_dir: Path
+    process: Process
+
+    @property
+    def blobs(self) -> list[Path]:
+        return [file for file in (self.data_dir / "blobs").rglob("*") if file.is_file()]
+
+
+@contextmanager
+def mien_serve(folder: Path, **settings: object) -> Iterator[Served]:
+    """Run `mien serve` with its data in `folder/data`."""
+    port = free_port()
+    env = {"MIEN_DATA_DIR": str(folder / "data"), "MIEN_PORT": str(port), "MIEN_METRICS_PORT": str(free_port())}
+    env |= {f"MIEN_{name.upper()}": str(value) for name, value in settings.items()}
+    log = folder / "serve.log"
+    with log.open("wb") as output:
+        popen = subprocess.Popen(
+            [Path(sys.executable).with_name("mien"), "serve"],
+            env={**os.environ, **env},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    running = Process(popen, log)
+    try:
+        wait_for(lambda: running.said("Mien is ready") or _ended(running))
+        yield Served(f"http://127.0.0.1:{port}", folder / "data", running)
+    finally:
+        running.end()
+
+
+def _env(folder: Path, redis_url: str, settings: Mapping[str, object]) -> dict[str, str]:
+    shared = {"MIEN_REDIS_URL": redis_url, "MIEN_BLOBS_DIR": str(folder / "blobs")}
+    return shared | {f"MIEN_{name.upper()}": str(value) for name, value in settings.items()}
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5):
+            return True
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def _ended(running: Process) -> bool:
+    code = running.popen.poll()
+    assert code is None, f"ended with {code}:\n{running.log.read_text()}"
+    return False
