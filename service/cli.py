@@ -147,27 +147,27 @@ def _print_table(file: Path, analysis: Analysis) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    console = Console()
+    faces = analysis.faces or []
     video = analysis.video
     title = f"{file.name}: {video.duration_s:.1f} s, {video.width}×{video.height}" if video else file.name
-    table = Table(title=title, title_justify="left")
-    for column in ("face", "seen", "coverage", "expression", "over time", "valence", "arousal", "personality"):
-        table.add_column(column, overflow="fold")
-    for face in analysis.faces or []:
-        traits = ", ".join(f"{name} {value:.2f}" for name, value in (face.personality or {}).items())
-        table.add_row(
-            str(face.track),
-            f"{face.start_s:.1f}–{face.end_s:.1f} s",
-            f"{face.coverage:.0%}",
-            f"{face.expression.label} {max(face.expression.scores.values()):.2f}" if face.expression else "",
-            _over_time(face),
-            f"{face.valence:+.2f}" if face.valence is not None else "",
-            f"{face.arousal:+.2f}" if face.arousal is not None else "",
-            traits,
-        )
-    console.print(table)
+    table = Table("", *(f"face {face.track}" for face in faces), title=title, title_justify="left")
+    columns = [_describe(face) for face in faces]
+    for name in dict.fromkeys(name for column in columns for name in column):
+        table.add_row(name, *(column.get(name, "") for column in columns))
+    Console().print(table if faces else title)
     for warning in analysis.warnings:
         typer.echo(f"{file.name}: {warning}", err=True)
+
+
+def _describe(face: Face) -> dict[str, str]:
+    lines = {"seen": f"{face.start_s:.1f}–{face.end_s:.1f} s, {face.coverage:.0%} of the video"}
+    if face.expression is not None:
+        lines["expression"] = f"{face.expression.label} {face.expression.scores[face.expression.label]:.2f}"
+        lines["over time"] = _over_time(face)
+    for name in ("valence", "arousal", "dominance"):
+        if (value := getattr(face, name)) is not None:
+            lines[name] = f"{value:+.2f}"
+    return lines | {name: f"{value:.2f}" for name, value in (face.personality or {}).items()}
 
 
 def _over_time(face: Face) -> str:
