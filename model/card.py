@@ -1,0 +1,62 @@
+"""`MODEL_CARD.md`: what a bundle's manifest says, for people."""
+
+from __future__ import annotations
+
+from service.contract.bundle import DimensionsTask, ExpressionTask, Manifest, PersonalityTask, Task
+
+MUST_NOT = """\
+Decisions about people: whom to hire, admit, insure, lend to, promote, diagnose, police or punish. A face in a video
+shows how somebody looks to others for a moment. It does not show what they feel, what they are like, whether they
+tell the truth, or how well they are. Apparent personality is the impression that strangers had of a video, with
+their prejudices. In many places, reading emotions at work or at school is against the law. Do not use it on people
+who do not know of it and have not agreed."""
+
+UNTRAINED = """\
+> **The weights are random. The scores mean nothing until the model is trained.**
+
+"""
+
+
+def model_card(manifest: Manifest) -> str:
+    """Return the card's Markdown."""
+    clip, crop = manifest.input, manifest.crop
+    tasks = "\n".join(f"- {_describe(task)}" for task in manifest.tasks)
+    scores = "\n".join(f"- {metric}: {value:g}" for metric, value in manifest.training.scores.items())
+    return f"""\
+# {manifest.name} {manifest.version}
+
+{"" if manifest.training.trained else UNTRAINED}\
+TPSBT, the encoder of SVFAP (Sun et al., *SVFAP: Self-supervised Video Facial Affect Perceiver*, arXiv 2401.00416),
+with a head for each task. Licence: {manifest.licence}.
+
+## What it reads
+{tasks}
+
+## What it takes
+{clip.frames} RGB frames, {clip.interval_s:g} s apart, of one face: a {crop.shape} around the face's box with
+{crop.margin:.0%} of its longer side added on each side, resized to {clip.size} by {clip.size} pixels. A new window
+starts every {manifest.hop_s:g} s.
+
+## What it was trained on
+{manifest.training.data}
+
+## How well it does
+{scores or "It has not been measured."}
+
+## What it is for
+{manifest.intended_use}
+
+## What it must not be used for
+{MUST_NOT}
+"""
+
+
+def _describe(task: Task) -> str:
+    match task:
+        case ExpressionTask():
+            return f"Expression, as probabilities: {', '.join(task.labels)}."
+        case DimensionsTask():
+            ranges = (f"{part.name} in [{part.minimum:g}, {part.maximum:g}]" for part in task.dimensions)
+            return f"Affective dimensions: {', '.join(ranges)}."
+        case PersonalityTask():
+            return f"Apparent personality, in [0, 1]: {', '.join(task.traits)}."

@@ -1,0 +1,109 @@
+"""From a model to the ONNX graph that a bundle holds, and how far the two are apart.
+
+`service.contract.bundle` has the graph's conventions: uint8 RGB clips in, one named output per task, the embedding.
+
+B clips, T frames, D width.
+"""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from onnxscript import optimizer
+from torch import Tensor, nn
+
+from model.tpsbt.perceiver import Perceiver
+from service.contract.bundle import ClipInput
+
+OPSET = 18  # old enough for every execution provider that the worker may run on
+EMBEDDING = "embedding"
+FOLD_LIMIT = 2**24
+"""Elements up to which a constant is computed at export: more than any table of positions has."""
+
+
+class Graph(nn.Module):
+    """A copy of a model, in evaluation mode, that takes and gives what the bundle's graph does.
+
+    Args:
+        perceiver: the model; it is left as it is.
+        clip: the mean and standard deviation to normalise by, and the input's shape.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, perceiver: Perceiver, clip: ClipInput) -> None:
+        super().__init__()
+        self.perceiver = copy.deepcopy(perceiver).cpu()
+        self.clip = clip
+        self.outputs = (*(task.output for task in perceiver.tasks), EMBEDDING)
+        self.register_buffer("mean", 255 * torch.tensor(clip.mean).view(3, 1, 1, 1))
+        self.register_buffer("std", 255 * torch.tensor(clip.std).view(3, 1, 1, 1))
+        self.eval()
+
+    def forward(self, clips: Tensor) -> tuple[Tensor, ...]:
+        """Take uint8 clips (B, T, H, W, 3); return the answers in the order of `outputs`, each float32 (B, columns)."""
+        pixels = clips.permute(0, 4, 1, 2, 3).float()  # (B, T, H, W, 3) → (B, 3, T, H, W)
+        seen = self.perceiver((pixels - self.mean) / self.std)
+        answers = {**seen.answers}
+        if "expression" in answers:
+            answers["expression"] = answers["expression"].softmax(dim=-1)
+        return *(answers[task.kind] for task in self.perceiver.tasks), seen.embedding
+
+
+def write_graph(graph: Graph, path: Path) -> None:
+    """Write the ONNX file, weights inside; the same weights give the same bytes."""
+    example = torch.zeros(2, *graph.clip.shape, dtype=torch.uint8)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # of the exporter about itself
+        program = cast(
+            "torch.onnx.ONNXProgram",
+            torch.onnx.export(
+                graph,
+                (example,),
+                dynamo=True,
+                dynamic_shapes=({0: torch.export.Dim("B")},),
+                input_names=[graph.clip.name],
+                output_names=list(graph.outputs),
+                opset_version=OPSET,
+                verbose=False,
+            ),
+        )
+    optimizer.optimize(program.model, input_size_limit=FOLD_LIMIT, output_size_limit=FOLD_LIMIT)
+    onnx.save(_without_traces(program.model_proto), path)
+
+
+def difference(graph: Graph, path: Path, batch_sizes: tuple[int, ...]) -> float:
+    """Return the largest absolute difference of any output, PyTorch against ONNX Runtime, on random clips.
+
+    Args:
+        graph: the model.
+        path: the ONNX file made of it.
+        batch_sizes: each is run once.
+    """
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    random = np.random.default_rng(0)
+    gaps = []
+    for size in batch_sizes:
+        clips = random.integers(0, 256, (size, *graph.clip.shape), dtype=np.uint8)
+        with torch.no_grad():
+            expected = graph(torch.from_numpy(clips))
+        found = session.run(list(graph.outputs), {graph.clip.name: clips})
+        gaps += [np.abs(ours.numpy() - theirs).max() for ours, theirs in zip(expected, found, strict=True)]
+    return float(np.max(gaps))  # NaN if any is
+
+
+def _without_traces(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Take away what the exporter notes about the source: stack traces with the paths of the machine it ran on."""
+    graph = model.graph
+    for part in (model, graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        part.ClearField("metadata_props")
+        part.ClearField("doc_string")
+    return model

@@ -1,0 +1,1 @@
+"""TPSBT, the temporal pyramid and spatial bottleneck transformer (Sun et al., SVFAP, arXiv 2401.00416)."""

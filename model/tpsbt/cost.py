@@ -1,0 +1,31 @@
+"""What a size costs, counted and not looked up."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from model.tpsbt.encoder import Encoder
+from model.tpsbt.zoo import Size
+
+
+class Cost(NamedTuple):
+    """Of one encoder."""
+
+    parameters: int
+    macs: int
+    """Multiply-adds of the convolutions, linear layers and attention."""
+
+
+CLIP = (1, 3, 16, 160, 160)
+"""The paper's input, (B, 3, frames, height, width)."""
+
+
+def cost(size: Size) -> Cost:
+    """Count an encoder's cost for one clip of the paper's; no weight is allocated."""
+    with torch.device("meta"), torch.no_grad(), FlopCounterMode(display=False) as counter:
+        encoder = Encoder(size)
+        encoder(torch.empty(CLIP))
+    return Cost(sum(parameter.numel() for parameter in encoder.parameters()), counter.get_total_flops() // 2)

@@ -1,0 +1,65 @@
+"""TPSBT, the encoder: tubelets, then three stages (Sun et al., SVFAP, arXiv 2401.00416).
+
+B clips, T time steps, P places, D width.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from model.tpsbt.stages import BottleneckStage, FullStage
+from model.tpsbt.tubelets import TubeletEmbedding
+from model.tpsbt.zoo import Size
+
+
+class Encoder(nn.Module):
+    """Normalised clips to the tokens of three stages, at any input size that divides into tubelets.
+
+    Args:
+        size: a row of the zoo.
+        stochastic_depth: the last block's rate; the first block's is 0, and they rise linearly between.
+    """
+
+    def __init__(self, size: Size, stochastic_depth: float = 0.0) -> None:
+        super().__init__()
+        blocks = sum(size.depths)
+        rates = iter([stochastic_depth * block / (blocks - 1) for block in range(blocks)])
+        first, second, third = ([next(rates) for _ in range(depth)] for depth in size.depths)
+        self.tubelet_embedding = TubeletEmbedding(size.width)
+        self.stages = nn.ModuleList(
+            [
+                FullStage(size.width, size.heads, first),
+                BottleneckStage(size.width, size.heads, second),
+                BottleneckStage(size.width, size.heads, third),
+            ]
+        )
+        self.apply(_initialise)
+
+    def forward(self, clips: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Encode whole clips.
+
+        Args:
+            clips: normalised RGB, (B, 3, frames, height, width); frames in eights, height and width in sixteens.
+
+        Returns:
+            The three stages' tokens, (B, T, P, D), (B, T/2, P, D) and (B, T/4, P, D).
+
+        Raises:
+            ValueError: the clips do not divide so.
+        """
+        return self.encode(self.tubelet_embedding(clips))
+
+    def encode(self, grid: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Encode a (time, place) grid of embedded tokens, (B, T, P, D), whichever places are in it."""
+        first = self.stages[0](grid)
+        second = self.stages[1](first)
+        third = self.stages[2](second)
+        return first, second, third
+
+
+def _initialise(module: nn.Module) -> None:
+    """Xavier uniform for linear layers, zero biases."""
+    if isinstance(module, nn.Linear):
+        nn.init.xavier_uniform_(module.weight)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)

@@ -1,0 +1,49 @@
+"""The whole model: one encoder, one embedding, a head for each task (SVFAP's fine-tuning).
+
+B clips, T time steps, P places, D width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+from model.tpsbt.blocks import NORM_EPS
+from model.tpsbt.encoder import Encoder
+from model.tpsbt.heads import head_for
+from model.tpsbt.zoo import Size
+from service.contract.bundle import Task
+
+
+class Perceived(NamedTuple):
+    """What the model makes of clips."""
+
+    embedding: Tensor
+    """(B, D)."""
+    answers: dict[str, Tensor]
+    """By the kind of task: expression's logits (B, labels), dimensions' and personality's values (B, columns)."""
+
+
+class Perceiver(nn.Module):
+    """Reads affect from normalised clips.
+
+    Args:
+        size: a row of the zoo.
+        tasks: each kind once at most.
+        stochastic_depth: see `Encoder`.
+    """
+
+    def __init__(self, size: Size, tasks: Sequence[Task], stochastic_depth: float = 0.0) -> None:
+        super().__init__()
+        self.tasks = tuple(tasks)
+        self.encoder = Encoder(size, stochastic_depth)
+        self.norm = nn.LayerNorm(size.width, eps=NORM_EPS)
+        self.heads = nn.ModuleDict({task.kind: head_for(task, size.width) for task in tasks})
+
+    def forward(self, clips: Tensor) -> Perceived:
+        """Take normalised RGB clips, (B, 3, frames, height, width)."""
+        *_, last = self.encoder(clips)
+        embedding: Tensor = self.norm(last.mean(dim=(1, 2)))  # (B, T/4, P, D) → (B, D)
+        return Perceived(embedding, {kind: head(embedding) for kind, head in self.heads.items()})

@@ -1,0 +1,98 @@
+"""The three stages of TPSBT (Sun et al., SVFAP, arXiv 2401.00416, section on the encoder).
+
+Each takes and returns a (time, place) grid of tokens, whichever places are in it: a tube-masked clip,
+which lacks the same places at every time step, is such a grid too.
+
+B clips, T time steps, P places, D width, K bottleneck tokens of one time step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from model.tpsbt.blocks import NORM_EPS, Block, CrossBlock, Mlp
+
+BOTTLENECK_TOKENS = 8
+BOTTLENECK_HIDDEN = 128
+
+
+class TemporalPyramid(nn.Conv1d):
+    """Halves time: at each place, one convolution over pairs of time steps."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__(width, width, kernel_size=2, stride=2)
+
+    def forward(self, grid: Tensor) -> Tensor:
+        """Take (B, T, P, D), return (B, T/2, P, D).
+
+        Raises:
+            ValueError: T is odd.
+        """
+        clips, times, places, width = grid.shape
+        if times % 2:
+            raise ValueError(f"{times} time steps cannot be halved")
+        series = grid.permute(0, 2, 3, 1).flatten(0, 1)  # (B, T, P, D) → (B·P, D, T)
+        halved = super().forward(series)
+        # (B·P, D, T/2) → (B, P, D, T/2) → (B, T/2, P, D)
+        return halved.view(clips, places, width, times // 2).permute(0, 3, 1, 2)
+
+
+class SpatialBottleneck(nn.Module):
+    """Lets K tokens stand for the P places of each time step.
+
+    The K scores of a place come from its normalised token; the sums that they weigh are of the tokens as they are.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width, eps=NORM_EPS)
+        self.mlp = Mlp(width, BOTTLENECK_HIDDEN, BOTTLENECK_TOKENS)
+
+    def forward(self, grid: Tensor) -> Tensor:
+        """Take (B, T, P, D), return (B, T, K, D)."""
+        weights = self.mlp(self.norm(grid)).softmax(dim=2)  # (B, T, P, K), each K sums to 1 over P
+        summary: Tensor = weights.transpose(2, 3) @ grid
+        return summary
+
+
+class FullStage(nn.Module):
+    """The first stage: all tokens attend to all tokens."""
+
+    def __init__(self, width: int, heads: int, drops: Sequence[float]) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(Block(width, heads, drop) for drop in drops)
+
+    def forward(self, grid: Tensor) -> Tensor:
+        """Take and return (B, T, P, D)."""
+        tokens = grid.flatten(1, 2)  # (B, T, P, D) → (B, T·P, D)
+        for block in self.blocks:
+            tokens = block(tokens)
+        return tokens.view_as(grid)
+
+
+class BottleneckStage(nn.Module):
+    """The second and the third stage: half the time, and most of the work on T·K bottleneck tokens.
+
+    All blocks but the last refine the bottleneck tokens with a look at the stage's tokens. The last is turned
+    round: the stage's tokens look at the refined bottleneck tokens, which brings back every place. (The published
+    pre-training code gives this last block all tubelets as context, the hidden ones too; the paper does not.)
+    """
+
+    def __init__(self, width: int, heads: int, drops: Sequence[float]) -> None:
+        super().__init__()
+        self.temporal_pyramid = TemporalPyramid(width)
+        self.spatial_bottleneck = SpatialBottleneck(width)
+        self.blocks = nn.ModuleList(CrossBlock(width, heads, drop) for drop in drops)
+
+    def forward(self, grid: Tensor) -> Tensor:
+        """Take (B, T, P, D), return (B, T/2, P, D)."""
+        halved: Tensor = self.temporal_pyramid(grid)
+        tokens = halved.flatten(1, 2)  # (B, T/2, P, D) → (B, T/2·P, D)
+        summary = self.spatial_bottleneck(halved).flatten(1, 2)  # (B, T/2, K, D) → (B, T/2·K, D)
+        *refine, spread = self.blocks
+        for block in refine:
+            summary = block(summary, tokens)
+        spread_tokens: Tensor = spread(tokens, summary)
+        return spread_tokens.view_as(halved)

@@ -1,0 +1,21 @@
+"""The sizes of TPSBT, one row each."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Size(NamedTuple):
+    """A row of the zoo."""
+
+    width: int
+    heads: int
+    depths: tuple[int, int, int]
+    """Blocks in each stage."""
+
+
+ZOO = {
+    "base": Size(width=512, heads=8, depths=(12, 6, 3)),  # the paper's
+    "small": Size(width=384, heads=6, depths=(12, 6, 3)),
+    "tiny": Size(width=192, heads=3, depths=(5, 3, 2)),  # ours, for the default bundle on ordinary processors
+}

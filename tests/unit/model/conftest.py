@@ -1,0 +1,70 @@
+import pytest
+import torch
+
+from model.export import IMAGENET_MEAN, IMAGENET_STD, export_bundle
+from model.tpsbt.perceiver import Perceiver
+from model.tpsbt.zoo import Size
+from service.contract.bundle import (
+    ClipInput,
+    Dimension,
+    DimensionsTask,
+    ExpressionTask,
+    FaceCrop,
+    PersonalityTask,
+    Training,
+)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _two_threads():
+    torch.set_num_threads(2)
+
+
+@pytest.fixture(autouse=True)
+def _same_random_numbers():
+    torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def micro():
+    """The smallest model with everything in it."""
+    return Size(width=32, heads=2, depths=(1, 2, 2))
+
+
+@pytest.fixture(scope="session")
+def tasks():
+    return (
+        ExpressionTask(labels=("happiness", "sadness", "neutral")),
+        DimensionsTask(dimensions=(Dimension(name="valence"), Dimension(name="arousal", minimum=0, maximum=5))),
+        PersonalityTask(traits=("openness", "extraversion")),
+    )
+
+
+@pytest.fixture(scope="session")
+def perceiver(micro, tasks):
+    """A model whose heads answer differently for each clip, as after training. One for all tests: copy to change."""
+    torch.manual_seed(0)
+    model = Perceiver(micro, tasks)
+    for head in model.heads.values():
+        torch.nn.init.normal_(head.weight, std=0.1)
+    return model.eval()
+
+
+@pytest.fixture(scope="session")
+def facts():
+    """What a recipe tells `export_bundle` besides the model."""
+    return {
+        "name": "micro",
+        "version": "1.2.3",
+        "clip": ClipInput(frames=8, interval_s=0.1, size=32, mean=IMAGENET_MEAN, std=IMAGENET_STD),
+        "crop": FaceCrop(margin=0.3),
+        "hop_s": 0.25,
+        "training": Training(trained=True, data="Two clips.", scores={"UAR": 0.5}),
+        "licence": "MIT",
+        "intended_use": "Testing.",
+    }
+
+
+@pytest.fixture
+def export(facts):
+    return lambda model, folder, **changes: export_bundle(model, folder, **{**facts, **changes})

@@ -1,0 +1,71 @@
+import pytest
+import torch
+
+from model.export import ExportRefused
+from model.tpsbt.perceiver import Perceived, Perceiver
+from service.contract.bundle import file_sha256, read_bundle
+
+
+class OtherWhenExported(Perceiver):
+    """A model that the exporter does not see as it is."""
+
+    off_by = 1e-3
+
+    def forward(self, clips):
+        seen = super().forward(clips)
+        return Perceived(seen.embedding + self.off_by * torch.onnx.is_in_onnx_export(), seen.answers)
+
+
+def earlier(folder):
+    folder.mkdir()
+    (folder / "manifest.json").write_text("the earlier one")
+
+
+def test_a_bundle_is_what_the_service_reads(perceiver, export, facts, tasks, tmp_path):
+    written = export(perceiver, tmp_path / "bundle")
+
+    manifest, _ = read_bundle(tmp_path / "bundle")
+
+    assert manifest == written
+    assert {file.name for file in (tmp_path / "bundle").iterdir()} == {"manifest.json", "model.onnx", "MODEL_CARD.md"}
+    assert set(manifest.files) == {"model.onnx", "MODEL_CARD.md"}
+    assert manifest.files["MODEL_CARD.md"] == file_sha256(tmp_path / "bundle" / "MODEL_CARD.md")
+    assert (manifest.name, manifest.version, manifest.tasks) == ("micro", "1.2.3", tasks)
+    assert (manifest.input, manifest.crop, manifest.training) == (facts["clip"], facts["crop"], facts["training"])
+    assert manifest.parity.batch_sizes == (1, 2, 4, 8, 16)
+    assert 0 < manifest.parity.max_abs_difference < 1e-4
+
+
+def test_a_bundle_takes_the_place_of_an_earlier_one_and_leaves_nothing_beside_it(perceiver, export, tmp_path):
+    earlier(tmp_path / "bundle")
+
+    export(perceiver, tmp_path / "bundle")
+
+    assert read_bundle(tmp_path / "bundle")[0].version == "1.2.3"
+    assert [file.name for file in tmp_path.iterdir()] == ["bundle"]
+
+
+def test_a_graph_that_differs_from_the_model_is_refused_and_nothing_is_left(micro, tasks, export, tmp_path):
+    with pytest.raises(ExportRefused, match=r"differ by 0\.001"):
+        export(OtherWhenExported(micro, tasks), tmp_path / "bundle")
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_refused_export_leaves_the_earlier_bundle(micro, tasks, export, tmp_path):
+    earlier(tmp_path / "bundle")
+
+    with pytest.raises(ExportRefused):
+        export(OtherWhenExported(micro, tasks), tmp_path / "bundle")
+
+    assert (tmp_path / "bundle" / "manifest.json").read_text() == "the earlier one"
+
+
+def test_a_folder_that_holds_something_else_is_left_alone(perceiver, export, tmp_path):
+    (tmp_path / "manifest.json").touch()
+    (tmp_path / "thesis.tex").touch()
+
+    with pytest.raises(ExportRefused, match="more than a bundle"):
+        export(perceiver, tmp_path)
+
+    assert (tmp_path / "thesis.tex").exists()

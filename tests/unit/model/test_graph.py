@@ -1,0 +1,115 @@
+import copy
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+
+from model.graph import Graph, difference, write_graph
+
+
+@pytest.fixture(scope="module")
+def clip(facts):
+    return facts["clip"]
+
+
+@pytest.fixture(scope="module")
+def written(perceiver, clip, tmp_path_factory):
+    graph = Graph(perceiver, clip)
+    path = tmp_path_factory.mktemp("graph") / "model.onnx"
+    write_graph(graph, path)
+    return graph, path
+
+
+def pixels(batch):
+    return np.random.default_rng(1).integers(0, 256, (batch, 8, 32, 32, 3), dtype=np.uint8)
+
+
+def test_the_graph_normalises_pixels_by_the_manifests_mean_and_std(perceiver, clip):
+    clips = pixels(2)
+    normal = (clips / 255 - np.array(clip.mean)) / np.array(clip.std)
+
+    expected = perceiver(torch.from_numpy(normal.transpose(0, 4, 1, 2, 3)).float())
+
+    probabilities, dimensions, personality, embedding = Graph(perceiver, clip)(torch.from_numpy(clips))
+    torch.testing.assert_close(embedding, expected.embedding)
+    torch.testing.assert_close(probabilities, expected.answers["expression"].softmax(1))
+    torch.testing.assert_close(dimensions, expected.answers["dimensions"])
+    torch.testing.assert_close(personality, expected.answers["personality"])
+
+
+def test_a_graph_leaves_its_model_in_training(perceiver, clip):
+    model = copy.deepcopy(perceiver).train()
+
+    assert not Graph(model, clip).perceiver.training
+    assert model.training
+
+
+def test_the_file_takes_uint8_clips_in_any_batch_and_names_its_outputs(written):
+    _, path = written
+    session = onnxruntime.InferenceSession(path)
+
+    (taken,) = session.get_inputs()
+    given = session.get_outputs()
+
+    assert (taken.name, taken.type, taken.shape) == ("clip", "tensor(uint8)", ["B", 8, 32, 32, 3])
+    assert [(out.name, out.type, out.shape) for out in given] == [
+        ("expression", "tensor(float)", ["B", 3]),
+        ("dimensions", "tensor(float)", ["B", 2]),
+        ("personality", "tensor(float)", ["B", 2]),
+        ("embedding", "tensor(float)", ["B", 32]),
+    ]
+    for batch in (1, 3, 5):
+        assert [len(out) for out in session.run(None, {"clip": pixels(batch)})] == [batch] * 4
+
+
+def test_the_files_answers_keep_to_the_documented_ranges(written):
+    _, path = written
+
+    probabilities, dimensions, personality, _ = onnxruntime.InferenceSession(path).run(None, {"clip": pixels(6)})
+
+    np.testing.assert_allclose(probabilities.sum(1), 1, atol=1e-6)
+    assert probabilities.min() >= 0
+    assert (dimensions >= [-1, 0]).all()
+    assert (dimensions <= [1, 5]).all()
+    assert personality.min() >= 0
+    assert personality.max() <= 1
+    assert np.ptp(probabilities, axis=0).max() > 1e-3  # they do depend on the clip
+
+
+def test_pytorch_and_onnx_runtime_agree(written):
+    assert difference(*written, batch_sizes=(1, 2, 3)) < 1e-4
+
+
+def test_a_file_of_other_weights_differs(written):
+    graph, path = copy.deepcopy(written)
+    with torch.no_grad():
+        graph.perceiver.heads["personality"].bias[1] += 1
+
+    assert difference(graph, path, batch_sizes=(1,)) > 0.1
+
+
+def test_an_answer_that_is_no_number_is_a_difference_that_is_no_number(written):
+    graph, path = copy.deepcopy(written)
+    with torch.no_grad():
+        graph.perceiver.heads["personality"].bias[1] = torch.nan
+
+    assert np.isnan(difference(graph, path, batch_sizes=(1, 2)))
+
+
+def test_the_same_model_gives_the_same_bytes(written, tmp_path):
+    graph, path = written
+
+    write_graph(graph, tmp_path / "again.onnx")
+
+    assert (tmp_path / "again.onnx").read_bytes() == path.read_bytes()
+
+
+def test_the_file_tells_nothing_of_the_machine_it_was_made_on(written):
+    _, path = written
+    model = onnx.load(path)
+
+    assert not [node for node in model.graph.node if node.metadata_props or node.doc_string]
+    assert b".py" not in path.read_bytes()
+    assert {opset.version for opset in model.opset_import} == {18}

@@ -1,0 +1,54 @@
+import pytest
+import torch
+
+from model.tpsbt.heads import head_for
+from service.contract.bundle import Dimension, DimensionsTask, ExpressionTask, PersonalityTask
+
+EXPRESSION = ExpressionTask(labels=("happiness", "neutral"))
+DIMENSIONS = DimensionsTask(dimensions=(Dimension(name="valence"), Dimension(name="arousal", minimum=0, maximum=4)))
+PERSONALITY = PersonalityTask(traits=("openness", "extraversion"))
+FAR = torch.tensor([[-1e3, 1e3]])
+
+
+def linear(head, answers):
+    """Make the head's linear layer answer so, for the embedding of ones."""
+    with torch.no_grad():
+        head.weight.zero_()
+        head.bias.copy_(answers)
+    return head(torch.ones(1, 4))
+
+
+@pytest.mark.parametrize("task", [EXPRESSION, DIMENSIONS, PERSONALITY])
+def test_a_head_starts_a_thousand_times_smaller_than_std_0_02_with_no_bias(task):
+    head = head_for(task, 20_000)
+
+    assert head.weight.std().item() == pytest.approx(0.02 * 0.001, rel=0.02)
+    assert not head.bias.any()
+
+
+def test_expression_gives_logits():
+    assert linear(head_for(EXPRESSION, 4), FAR[0]).tolist() == FAR.tolist()
+
+
+def test_dimensions_are_a_tanh_scaled_to_each_range():
+    head = head_for(DIMENSIONS, 4)
+
+    assert linear(head, FAR[0]).tolist() == [[-1, 4]]
+    assert linear(head, -FAR[0]).tolist() == [[1, 0]]
+    torch.testing.assert_close(
+        linear(head, torch.tensor([0.3, 0.3])),
+        torch.tensor([[1.0, 2.0]]) * torch.tanh(torch.tensor(0.3)) + torch.tensor([[0, 2]]),
+    )
+
+
+def test_personality_is_a_sigmoid():
+    head = head_for(PERSONALITY, 4)
+
+    assert linear(head, FAR[0]).tolist() == [[0, 1]]
+    torch.testing.assert_close(
+        linear(head, torch.tensor([0.3, 0.0])), torch.tensor([[1 / (1 + 2.718281828**-0.3), 0.5]])
+    )
+
+
+def test_a_heads_ranges_are_no_weights():
+    assert list(head_for(DIMENSIONS, 4).state_dict()) == ["weight", "bias"]

@@ -1,0 +1,41 @@
+import torch
+from torch.nn.functional import layer_norm
+
+from model.tpsbt.perceiver import Perceiver
+
+CLIPS = (2, 3, 8, 32, 32)
+
+
+def test_the_embedding_is_the_norm_of_the_last_stages_mean(perceiver):
+    clips = torch.randn(CLIPS)
+    *_, last = perceiver.encoder(clips)
+
+    mean = last.reshape(2, -1, 32).mean(1)
+
+    torch.testing.assert_close(perceiver(clips).embedding, layer_norm(mean, (32,), eps=1e-6))
+
+
+def test_each_task_is_answered_from_the_same_embedding(perceiver):
+    seen = perceiver(torch.randn(CLIPS))
+
+    assert {kind: tuple(answer.shape) for kind, answer in seen.answers.items()} == {
+        "expression": (2, 3),
+        "dimensions": (2, 2),
+        "personality": (2, 2),
+    }
+    for kind, head in perceiver.heads.items():
+        torch.testing.assert_close(seen.answers[kind], head(seen.embedding))
+
+
+def test_a_clip_is_perceived_alone_whatever_else_is_in_the_batch(perceiver):
+    clips = torch.randn(CLIPS)
+
+    torch.testing.assert_close(perceiver(clips).embedding[1:], perceiver(clips[1:]).embedding)
+
+
+def test_every_parameter_learns(micro, tasks):
+    model = Perceiver(micro, tasks, stochastic_depth=0.1).train()
+
+    sum(answer.square().sum() for answer in model(torch.randn(CLIPS)).answers.values()).backward()
+
+    assert [name for name, parameter in model.named_parameters() if parameter.grad is None] == []

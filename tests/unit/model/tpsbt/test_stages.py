@@ -1,0 +1,70 @@
+import pytest
+import torch
+
+from model.tpsbt.stages import BottleneckStage, FullStage, SpatialBottleneck, TemporalPyramid
+
+WIDTH, HEADS = 12, 3
+
+
+def shaken(module):
+    for parameter in module.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    return module.eval()
+
+
+def test_the_temporal_pyramid_convolves_pairs_of_time_steps_at_each_place():
+    pyramid = shaken(TemporalPyramid(WIDTH))
+    grid = torch.randn(2, 4, 5, WIDTH)
+
+    halved = pyramid(grid)
+
+    assert halved.shape == (2, 2, 5, WIDTH)
+    for b, t, p in [(0, 0, 0), (1, 0, 3), (1, 1, 4)]:
+        expected = pyramid.weight[:, :, 0] @ grid[b, 2 * t, p] + pyramid.weight[:, :, 1] @ grid[b, 2 * t + 1, p]
+        torch.testing.assert_close(halved[b, t, p], expected + pyramid.bias)
+
+
+def test_an_odd_number_of_time_steps_is_refused():
+    with pytest.raises(ValueError, match="3 time steps"):
+        TemporalPyramid(WIDTH)(torch.zeros(1, 3, 5, WIDTH))
+
+
+def test_a_bottleneck_token_is_a_softmax_weighted_sum_of_one_time_steps_tokens():
+    bottleneck = shaken(SpatialBottleneck(WIDTH))
+    grid = torch.randn(2, 3, 5, WIDTH) * 4 + 1
+
+    summary = bottleneck(grid)
+
+    assert summary.shape == (2, 3, 8, WIDTH)
+    for b, t, k in [(0, 0, 0), (1, 2, 7), (0, 1, 3)]:
+        scores = torch.stack([bottleneck.mlp(bottleneck.norm(token))[k] for token in grid[b, t]])
+        shares = scores.exp() / scores.exp().sum()
+        # of the tokens themselves, not of the normalised ones
+        torch.testing.assert_close(summary[b, t, k], sum(s * x for s, x in zip(shares, grid[b, t], strict=True)))
+
+
+def test_the_bottlenecks_mlp_has_128_hidden_channels_at_any_width():
+    assert SpatialBottleneck(WIDTH).mlp.fc1.out_features == 128
+
+
+def test_the_first_stage_lets_every_token_attend_to_all_others():
+    stage = shaken(FullStage(WIDTH, HEADS, drops=[0, 0]))
+    grid = torch.randn(2, 4, 5, WIDTH)
+
+    tokens = stage.blocks[1](stage.blocks[0](grid.reshape(2, 20, WIDTH)))
+
+    torch.testing.assert_close(stage(grid), tokens.reshape(2, 4, 5, WIDTH))
+
+
+def test_a_bottleneck_stage_refines_the_summary_and_turns_its_last_block_round():
+    stage = shaken(BottleneckStage(WIDTH, HEADS, drops=[0, 0, 0]))
+    grid = torch.randn(2, 4, 5, WIDTH)
+
+    halved = stage.temporal_pyramid(grid)
+    tokens = halved.reshape(2, 10, WIDTH)
+    summary = stage.spatial_bottleneck(halved).reshape(2, 16, WIDTH)
+    summary = stage.blocks[0](summary, context=tokens)
+    summary = stage.blocks[1](summary, context=tokens)
+    expected = stage.blocks[2](tokens, context=summary)  # the stage's tokens ask, the summary answers
+
+    torch.testing.assert_close(stage(grid), expected.reshape(2, 2, 5, WIDTH))
