@@ -1,0 +1,109 @@
+"""How things move from one small picture to the next: optical flow of points, and whether it can be believed.
+
+Gray pictures are uint8 (H, W), points float32 (N, 2) as (x, y) in pixels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from service.vision.crop import cut_out
+from service.vision.faces import Box
+
+Gray = NDArray[np.uint8]
+Points = NDArray[np.float32]
+
+_GRID = 8  # points per side of a face
+_INSET = 0.1  # of the face's side: hair and background stay out
+_FLOW: dict[str, Any] = {
+    "nextPts": None,
+    "winSize": (15, 15),
+    "maxLevel": 3,
+    "criteria": (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 15, 0.03),
+}
+_RETURN = 1.0  # pixels: how far from its start a point may land when followed there and back
+_ALIKE = 0.7  # correlation of a point's surroundings before and after
+_NEIGHBOURHOOD = np.stack(np.meshgrid(np.arange(-5, 6), np.arange(-5, 6)), -1).reshape(1, -1, 2).astype(np.float32)
+_PLAIN = 50.0  # added to a neighbourhood's energy, so that noise on a plain wall correlates with nothing
+
+
+@dataclass(frozen=True)
+class Motion:
+    """A shift in pixels and a growth (1 is none) about the middle of what moves."""
+
+    dx: float
+    dy: float
+    growth: float
+
+
+def grid(box: Box) -> Points:
+    """Return 64 points all over a face."""
+    steps = np.linspace(_INSET, 1 - _INSET, _GRID)
+    x, y = np.meshgrid(box.x + steps * box.w, box.y + steps * box.h)
+    return np.stack([x, y], -1).reshape(-1, 2).astype(np.float32)  # (8, 8, 2) → (64, 2)
+
+
+def corners(gray: Gray) -> Points:
+    """Return up to 80 points of a picture that are good to follow, spread over it; plain pictures have none."""
+    found = cv2.goodFeaturesToTrack(gray, 80, 0.01, 12)
+    return np.empty((0, 2), np.float32) if found is None else found.reshape(-1, 2).astype(np.float32)
+
+
+def follow(before: Gray, after: Gray, points: Points) -> tuple[Points, NDArray[np.bool_]]:
+    """Follow points from one picture to the next; return where they went, and which of them truly did."""
+    if not len(points):
+        return points, np.zeros(0, bool)
+    start = points.reshape(-1, 1, 2)
+    there, found, _ = cv2.calcOpticalFlowPyrLK(before, after, start, **_FLOW)
+    back, returned, _ = cv2.calcOpticalFlowPyrLK(after, before, there, **_FLOW)
+    moved = there.reshape(-1, 2).astype(np.float32, copy=False)
+    strayed = np.linalg.norm(back.reshape(-1, 2) - points, axis=1)
+    alike = _correlation(_surroundings(before, points), _surroundings(after, moved))
+    return moved, (found.ravel() > 0) & (returned.ravel() > 0) & (strayed < _RETURN) & (alike > _ALIKE)
+
+
+def _surroundings(gray: Gray, points: Points) -> NDArray[np.float32]:
+    at = points[:, None] + _NEIGHBOURHOOD  # (N, 121, 2)
+    values = cv2.remap(gray, at[..., 0], at[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(values - values.mean(1, keepdims=True), np.float32)
+
+
+def _correlation(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
+    energy = ((a * a).sum(1) + _PLAIN) * ((b * b).sum(1) + _PLAIN)
+    result: NDArray[np.float32] = (a * b).sum(1) / np.sqrt(energy)
+    return result
+
+
+def motion(before: Points, after: Points) -> Motion:
+    """Return the median shift, and the median growth of the distances between points (median flow)."""
+    dx, dy = np.median(after - before, axis=0)
+    i, j = np.triu_indices(len(before), 1)
+    old = np.linalg.norm(before[i] - before[j], axis=1)
+    new = np.linalg.norm(after[i] - after[j], axis=1)
+    apart = old > 1
+    growth = float(np.median(new[apart] / old[apart])) if apart.any() else 1.0
+    return Motion(float(dx), float(dy), growth)
+
+
+def looks(picture: NDArray[np.uint8], box: Box) -> NDArray[np.float32]:
+    """Return what a face looks like, brightness and contrast aside, as a vector of length 1.
+
+    The dot product of two is their correlation, in [-1, 1].
+    """
+    vector = cut_out(picture, box, margin=0, size=24).astype(np.float32).ravel()
+    vector -= vector.mean()
+    return vector / np.float32(np.linalg.norm(vector) + 1e-6)
+
+
+def thumbnail_likeness(a: Gray, b: Gray) -> tuple[float, float]:
+    """Return the correlation of two pictures' thumbnails, and their mean absolute difference in gray levels."""
+    small = [cv2.resize(gray, (32, 18), interpolation=cv2.INTER_AREA).astype(np.float32) for gray in (a, b)]
+    difference = float(np.abs(small[0] - small[1]).mean())
+    centred = [thumbnail - thumbnail.mean() for thumbnail in small]
+    energy = float(np.linalg.norm(centred[0]) * np.linalg.norm(centred[1]))
+    return float((centred[0] * centred[1]).sum()) / (energy + 1e-6), difference

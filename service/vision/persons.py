@@ -1,0 +1,130 @@
+"""What is kept of one face while it is followed: crops that are not certain yet, its windows, its path.
+
+A sample becomes certain with the next detection of the face. Until then it is held back, which is a second of
+crops at most; samples that no detection follows are dropped.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.vision.faces import Box
+from service.vision.windows import Clip, ClipSpec, Windower
+
+_PATH_S = 0.1  # least time between two points of a path
+
+
+class PathPoint(NamedTuple):
+    """Where a face is at a time, in pixels of the upright original frame."""
+
+    time_s: float
+    x: float
+    y: float
+    w: float
+    h: float
+
+
+@dataclass(frozen=True)
+class FaceSeen:
+    """A person, once the track has ended.
+
+    Attributes:
+        track: the person's number: 0, 1, 2 …
+        start_s: time of the first sample that shows the face.
+        end_s: end of the last one.
+        samples: how many samples show it.
+        path: where it was, at 5 Hz or more, within the frame.
+    """
+
+    track: int
+    start_s: float
+    end_s: float
+    samples: int
+    path: list[PathPoint]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A face at one instant.
+
+    Attributes:
+        time_s: the instant.
+        until_s: when the frame on display then goes away.
+        box: in pixels of the upright original frame, within it.
+        crops: the spec's index → crop (size, size, 3), for the specs whose grid has this instant.
+    """
+
+    time_s: float
+    until_s: float
+    box: Box
+    crops: dict[int, NDArray[np.uint8]]
+
+
+class Person:
+    """A face that is followed; perhaps none, until it gets its number."""
+
+    def __init__(self, specs: Sequence[ClipSpec]) -> None:
+        self._specs = specs
+        self._held: list[Sample] = []
+        self._seen = 0  # how many of those held, from the front, are certain
+        self._number: int | None = None
+        self._windowers: list[Windower] = []
+        self._start_s = 0.0
+        self._last: Sample | None = None
+        self._samples = 0
+        self._path = array("d")  # time_s, x, y, w, h, time_s, …: an hour of them takes under 2 MB
+
+    def add(self, sample: Sample, number: int | None, *, seen: bool) -> Iterator[Clip]:
+        """Take the sample of the next instant; yield the clips that are complete and certain."""
+        self._held.append(sample)
+        if seen:
+            self._seen = len(self._held)
+        if number is not None:
+            yield from self._release(number)
+
+    def finish(self, number: int | None, *, seen: bool, gone: bool, end_s: float) -> Iterator[Clip | FaceSeen]:
+        """End the track.
+
+        Args:
+            number: the person's, None where it was none.
+            seen: whether all samples are certain.
+            gone: whether the face was gone at `end_s`; else it was there up to then.
+            end_s: the instant after the last sample, or the end of the video.
+        """
+        if number is None:
+            return
+        if seen:
+            self._seen = len(self._held)
+        if self._seen < len(self._held):
+            gone, end_s = True, self._held[self._seen].time_s
+        yield from self._release(number)
+        if self._last is None:
+            return
+        if gone:  # no later than the last frame that showed it
+            end_s = min(self._last.until_s, end_s)
+        for windower in self._windowers:
+            yield from windower.finish(end_s)
+        if self._path[-5] < self._last.time_s:
+            self._path.extend((self._last.time_s, *self._last.box))
+        values = iter(self._path)
+        path = [PathPoint(*point) for point in zip(values, values, values, values, values, strict=True)]
+        yield FaceSeen(number, self._start_s, end_s, self._samples, path)
+
+    def _release(self, number: int) -> Iterator[Clip]:
+        certain, self._held, self._seen = self._held[: self._seen], self._held[self._seen :], 0
+        if certain and self._last is None:
+            self._windowers = [Windower(number, index, spec) for index, spec in enumerate(self._specs)]
+            self._start_s = certain[0].time_s
+        for sample in certain:
+            for index, crop in sample.crops.items():
+                yield from self._windowers[index].push(sample.time_s, crop)
+            if not self._path or sample.time_s - self._path[-5] >= _PATH_S:
+                self._path.extend((sample.time_s, *sample.box))
+            self._last = sample
+            self._samples += 1

@@ -1,0 +1,104 @@
+"""A decoded frame → an upright RGB picture, uint8 (H, W, 3), of bounded size.
+
+Colours follow the frame's own matrix and range; where it names no matrix, that of its size: BT.709 for high
+definition, BT.601 below. Rotation and mirroring in the frame's display matrix are applied.
+"""
+
+from __future__ import annotations
+
+import struct
+
+import av
+import cv2
+import numpy as np
+from av.sidedata.sidedata import Type as SideData
+from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
+from numpy.typing import NDArray
+
+from service.contract.errors import CannotDecode
+
+WORKING_SIDE = 1280  # longest side of what faces are cut from
+SMALL_SIDE = 480  # longest side of what faces are searched and followed in
+
+_HD_HEIGHT = 720
+_MATRICES = {  # AVColorSpace → the name that swscale has for it
+    1: Colorspace.ITU709,
+    4: Colorspace.FCC,
+    5: Colorspace.ITU601,
+    6: Colorspace.SMPTE170M,
+    7: Colorspace.SMPTE240M,
+    9: Colorspace.BT2020,
+    10: Colorspace.BT2020,
+}
+
+
+def orientation(matrix: bytes) -> tuple[int, bool]:
+    """Read a display matrix: quarter turns counterclockwise (0 to 3), after a left-right mirroring or none.
+
+    Args:
+        matrix: nine 32-bit numbers in native order, (a, b, u, c, d, v, x, y, w): a pixel (p, q) goes to
+            (a·p + c·q, b·p + d·q), with q downwards.
+    """
+    a, b, _, c, d = struct.unpack_from("=5i", matrix)
+    mirrored = a * d - b * c < 0
+    if mirrored:
+        a, b = -a, -b
+    turns = round(float(np.arctan2(-b, a)) / (np.pi / 2)) % 4
+    return turns, mirrored
+
+
+class Upright:
+    """Converts the frames of one video; all get the size and the orientation of its first.
+
+    Attributes:
+        frame_size: width and height of the upright frame as it was filmed.
+    """
+
+    def __init__(self, first: av.VideoFrame) -> None:
+        matrix = first.side_data.get(SideData.DISPLAYMATRIX)  # type: ignore[call-overload]
+        self._turns, self._mirrored = (0, False) if matrix is None else orientation(bytes(matrix))
+        size = first.width, first.height
+        self.frame_size = size[::-1] if self._turns % 2 else size
+        scale = min(1.0, WORKING_SIDE / max(size))
+        self._width, self._height = (max(1, round(side * scale)) for side in size)
+        self._reformatter = VideoReformatter()  # keeps the scaler from frame to frame
+
+    def __call__(self, frame: av.VideoFrame) -> NDArray[np.uint8]:
+        """Return the frame upright, (H, W, 3), at most `WORKING_SIDE` long.
+
+        Raises:
+            CannotDecode: the frame's pixel format cannot be converted.
+            MemoryError: there is not enough memory.
+        """
+        shrinks = frame.width > self._width
+        full = frame.color_range == ColorRange.JPEG or frame.format.name.startswith("yuvj")
+        guess = Colorspace.ITU709 if min(frame.width, frame.height) >= _HD_HEIGHT else Colorspace.ITU601
+        try:
+            rgb = self._reformatter.reformat(
+                frame,
+                width=self._width,
+                height=self._height,
+                format="rgb24",
+                src_colorspace=_MATRICES.get(int(frame.colorspace), guess),
+                src_color_range=ColorRange.JPEG if full else ColorRange.MPEG,
+                dst_color_range=ColorRange.JPEG,
+                interpolation=Interpolation.AREA if shrinks else Interpolation.BILINEAR,
+                threads=1,
+            ).to_ndarray()
+        except MemoryError:
+            raise
+        except (av.FFmpegError, ValueError) as error:
+            raise CannotDecode("The video's colour format is not taken. Export it as H.264 in MP4.") from error
+        if self._mirrored:
+            rgb = rgb[:, ::-1]
+        return np.ascontiguousarray(np.rot90(rgb, self._turns))
+
+
+def shrink(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the picture at most `SMALL_SIDE` long."""
+    height, width = picture.shape[:2]
+    scale = SMALL_SIDE / max(height, width)
+    if scale >= 1:
+        return picture
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)

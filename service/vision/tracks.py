@@ -1,0 +1,309 @@
+"""Who is who from picture to picture.
+
+A detector looks at a picture about every quarter of a second; between detections, optical flow carries the boxes.
+What was detected several times is a person and gets a number, in the order in which that happens. A cut ends all
+tracks: nobody is joined to somebody in another shot. Causal, fed picture by picture; what is known of the past is
+the last picture. Boxes are in pixels of the pictures that are fed, times in seconds of the media clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+
+from service.vision.faces import Box, Detection, FaceDetector, covered, overlap
+from service.vision.flow import Gray, Points, corners, follow, grid, looks, motion, thumbnail_likeness
+from service.vision.steady import SteadyBox
+
+_DETECT_S = 0.23  # a little under a quarter of a second, so that grids of 0.08 and 0.12 s hit it
+_PATIENCE_S = 1.0  # how long a person goes on without being detected
+_HITS = 3  # detections that make a person …
+_SURE_HITS = 2  # … and how many of them must be sure
+_MISSES = 2  # detections in a row that end what is no person yet
+_LARGER = 1.5  # times the area: a newcomer this much larger takes the place of the smallest when all are taken
+
+_SAME_PLACE = 0.3  # intersection over union of a face and where it was expected
+_SAME_LOOKS = 0.8  # correlation; measured above 0.9 from picture to picture, below 0.65 across cuts
+_ONE_FACE = 0.5  # share of a box: what covers another by more is the same face
+
+# Measured: 20 % of the points and more survive the fastest motion that flow can follow, 14 % at most a cut.
+_SURVIVORS = 0.2
+_ENOUGH_POINTS = 8
+_SAME_PICTURE = 0.9  # correlation of thumbnails; flashes stay above, cuts below
+_BLANK_CHANGE = 12.0  # gray levels, where there is nothing to follow
+
+
+@dataclass(frozen=True)
+class Face:
+    """A face in one picture.
+
+    Attributes:
+        key: names its track from the first picture on.
+        number: the person's number; None as long as it may be none.
+        box: where it is.
+        seen: detected in this very picture, and not only carried here from an earlier one.
+    """
+
+    key: int
+    number: int | None
+    box: Box
+    seen: bool
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A track that has ended before the picture of this step.
+
+    Attributes:
+        key: as in `Face`.
+        number: None where it never was a person.
+        seen: whether the last picture it was reported in showed it for certain, also if `Face` said less then.
+    """
+
+    key: int
+    number: int | None
+    seen: bool
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one picture brought: first what ended, then all faces in it."""
+
+    ended: list[Ended]
+    faces: list[Face]
+
+
+@dataclass(frozen=True)
+class _View:
+    """A picture, (H, W, 3), and its gray, (H, W)."""
+
+    picture: NDArray[np.uint8]
+    gray: Gray
+
+
+@dataclass
+class _Track:
+    key: int
+    place: SteadyBox
+    looks: NDArray[np.float32]
+    seen_s: float
+    number: int | None = None
+    hits: int = 1
+    sure: int = 1
+    misses: int = 0
+    seen: bool = True
+    lost: bool = False  # flow went astray: only a detection that looks the same brings it back
+
+    @property
+    def box(self) -> Box:
+        return self.place.box
+
+    @property
+    def area(self) -> float:
+        return self.box.w * self.box.h
+
+
+@dataclass
+class _Flow:
+    """Points of one picture and where they are in the next."""
+
+    before: Points
+    after: Points
+    good: NDArray[np.bool_]
+
+    @property
+    def share(self) -> float:
+        return float(self.good.mean()) if len(self.good) else 0.0
+
+
+@dataclass
+class Tracker:
+    """Follows the faces of one video.
+
+    Args:
+        detector: finds faces in a picture.
+        faces: most persons at one time, the largest first.
+    """
+
+    detector: FaceDetector
+    faces: int
+    _tracks: list[_Track] = field(default_factory=list)
+    _view: _View | None = None
+    _found: list[Detection] | None = None  # in the last picture; None where it was not searched
+    _time_s: float = 0.0
+    _searched_s: float = 0.0
+    _searches: int = 0  # in this shot
+    _keys: int = 0
+    _numbers: int = 0
+
+    def step(self, picture: NDArray[np.uint8] | None, time_s: float) -> Step:
+        """Take the next picture, RGB (H, W, 3) of always the same size; None says that it is the last one again."""
+        ended: list[Ended] = []
+        if picture is not None:
+            ended += self._advance(picture, time_s - self._time_s)
+        if self._view is None:
+            raise ValueError("the first step needs a picture")
+        self._time_s = time_s
+        for track in self._tracks:
+            track.seen = False
+        if self._is_due():
+            ended += self._search(self._view)
+        height, width = self._view.gray.shape
+        ended += [self._end(track) for track in list(self._tracks) if self._is_over(track, width, height)]
+        return Step(ended, [Face(t.key, t.number, t.box, t.seen) for t in self._tracks])
+
+    def finish(self) -> list[Ended]:
+        """End all tracks; the last picture was the last of its shot."""
+        ended: list[Ended] = []
+        if self._view is not None and self._tracks and self._searched_s < self._time_s:
+            ended += self._search(self._view)
+        for track in sorted(self._tracks, key=lambda t: t.area, reverse=True):
+            if track.number is None and track.hits == self._searches == track.sure:  # a shot too short for more
+                ended += self._confirm(track)
+        ended += [self._end(track) for track in list(self._tracks)]
+        self._searches = 0
+        return ended
+
+    def _advance(self, picture: NDArray[np.uint8], elapsed_s: float) -> list[Ended]:
+        """Carry all tracks to a new picture, or end them where there is a cut before it."""
+        ended: list[Ended] = []
+        view = _View(picture, cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False))
+        if self._view is not None:
+            whole, *flows = self._flows(self._view.gray, view.gray)
+            if self._is_cut(whole, self._view, view):
+                ended = self.finish()
+            else:
+                for track, flow in zip(self._tracks, flows, strict=True):
+                    self._move(track, flow, self._view, view, elapsed_s)
+        self._view, self._found = view, None
+        return ended
+
+    def _flows(self, before: Gray, after: Gray) -> Iterator[_Flow]:
+        """Follow points all over the picture, then those of each track, in one go."""
+        sets = [corners(before), *(grid(track.box) for track in self._tracks)]
+        points = np.concatenate(sets)
+        moved, good = follow(before, after, points)
+        first = 0
+        for one in sets:
+            part = slice(first, first + len(one))
+            yield _Flow(points[part], moved[part], good[part])
+            first += len(one)
+
+    def _is_cut(self, whole: _Flow, before: _View, after: _View) -> bool:
+        likeness, difference = thumbnail_likeness(before.gray, after.gray)
+        if len(whole.good) < _ENOUGH_POINTS:
+            return difference > _BLANK_CHANGE
+        if whole.share >= _SURVIVORS:
+            return False
+        return likeness < _SAME_PICTURE or not all(_looks_same(track.box, before, after) for track in self._tracks)
+
+    def _move(self, track: _Track, flow: _Flow, before: _View, after: _View, elapsed_s: float) -> None:
+        if track.lost:
+            return
+        if flow.share >= _SURVIVORS:
+            track.place.move(motion(flow.before[flow.good], flow.after[flow.good]))
+        else:
+            track.lost = not _looks_same(track.box, before, after)
+        track.place.settle(elapsed_s)
+
+    def _is_due(self) -> bool:
+        if self._searches == 0 or self._time_s - self._searched_s >= _DETECT_S:
+            return True
+        return self._found is None and any(track.lost for track in self._tracks)
+
+    def _search(self, view: _View) -> list[Ended]:
+        """Detect faces in the last picture and match them to the tracks."""
+        picture = view.picture
+        self._searched_s = self._time_s
+        self._searches += 1
+        new = self._found is None
+        if self._found is None:
+            self._found = self.detector(picture)
+        matched, unmatched = self._match(picture, self._found)
+        for track, detection in matched:
+            self._see(track, detection, picture, new)
+        ended = []
+        for track in [t for t in self._tracks if not t.seen]:
+            track.misses += 1
+            taken = any(covered(track.box, other.box) > _ONE_FACE for other in unmatched)
+            if track.lost and taken:  # somebody else is there now
+                ended.append(self._end(track))
+        for detection in unmatched:
+            self._begin(detection, picture)
+        for track in sorted(self._tracks, key=lambda t: t.area, reverse=True):
+            if track.number is None and track.hits >= _HITS and track.sure >= _SURE_HITS:
+                ended += self._confirm(track)
+        return ended
+
+    def _match(
+        self, picture: NDArray[np.uint8], found: list[Detection]
+    ) -> tuple[list[tuple[_Track, Detection]], list[Detection]]:
+        if not self._tracks or not found:
+            return [], found
+        seen = [looks(picture, detection.box) for detection in found]
+        worth = np.array([[self._worth(t, d.box, s) for d, s in zip(found, seen, strict=True)] for t in self._tracks])
+        pairs = [(i, j) for i, j in zip(*linear_sum_assignment(worth, maximize=True), strict=True) if worth[i, j] > 0]
+        rest = set(range(len(found))) - {j for _, j in pairs}
+        return [(self._tracks[i], found[j]) for i, j in pairs], [found[j] for j in sorted(rest)]
+
+    def _worth(self, track: _Track, box: Box, seen: NDArray[np.float32]) -> float:
+        """How well a detection fits a track; 0 where it does not."""
+        alike = float(track.looks @ seen)
+        if track.lost:
+            near = max(abs(track.box.x - box.x), abs(track.box.y - box.y)) < max(track.box.w, box.w)
+            return alike if near and alike >= _SAME_LOOKS else 0.0
+        same_place = overlap(track.box, box)
+        return same_place + max(0.0, alike) if same_place >= _SAME_PLACE else 0.0
+
+    def _see(self, track: _Track, detection: Detection, picture: NDArray[np.uint8], new: bool) -> None:
+        if track.lost:
+            track.place, track.lost = SteadyBox(detection.box), False
+        elif new:
+            track.place.correct(detection.box)
+        track.looks = looks(picture, detection.box)
+        track.hits += 1
+        track.sure += detection.sure
+        track.misses = 0
+        track.seen, track.seen_s = True, self._time_s
+
+    def _begin(self, detection: Detection, picture: NDArray[np.uint8]) -> None:
+        full = len(self._tracks) >= 2 * self.faces + 4
+        known = any(covered(detection.box, track.box) > _ONE_FACE for track in self._tracks)
+        if detection.sure and not known and not full:
+            place = SteadyBox(detection.box)
+            self._tracks.append(_Track(self._keys, place, looks(picture, detection.box), self._time_s))
+            self._keys += 1
+
+    def _confirm(self, track: _Track) -> list[Ended]:
+        """Make it a person, if there is room; end what has to go."""
+        persons = [t for t in self._tracks if t.number is not None]
+        ended = []
+        if len(persons) >= self.faces:
+            smallest = min(persons, key=lambda t: t.area)
+            if track.area < _LARGER * smallest.area:
+                return [self._end(track)]
+            ended.append(self._end(smallest))
+        track.number = self._numbers
+        self._numbers += 1
+        return ended
+
+    def _is_over(self, track: _Track, width: int, height: int) -> bool:
+        if track.number is None and track.misses >= _MISSES:
+            return True
+        x, y = track.box.x + track.box.w / 2, track.box.y + track.box.h / 2
+        outside = not (0 <= x <= width and 0 <= y <= height)
+        return outside or self._time_s - track.seen_s > _PATIENCE_S
+
+    def _end(self, track: _Track) -> Ended:
+        self._tracks.remove(track)
+        return Ended(track.key, track.number, track.seen)
+
+
+def _looks_same(box: Box, before: _View, after: _View) -> bool:
+    """Whether a picture has at a place what the one before had there."""
+    return float(looks(before.picture, box) @ looks(after.picture, box)) >= _SAME_LOOKS

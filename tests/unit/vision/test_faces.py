@@ -1,0 +1,88 @@
+import cv2
+import numpy as np
+import pytest
+import skimage.data
+
+from service.contract.errors import Misconfigured
+from service.vision.faces import Box, Cascade, YuNet, covered, open_detector, overlap
+from tests.videos import background, picture, shared_yunet, still
+
+SIZE = (480, 270)
+
+
+@pytest.fixture(scope="module")
+def cascade():
+    return open_detector(None)
+
+
+def centre(box):
+    return box.x + box.w / 2, box.y + box.h / 2
+
+
+@pytest.mark.parametrize("side", [0.15, 0.25, 0.4, 0.6])
+@pytest.mark.parametrize("other", [False, True])
+def test_the_cascade_finds_a_face_of_any_size_and_is_sure(cascade, side, other):
+    (found,) = cascade(picture(0, [still(side=side, other=other)], SIZE))
+
+    assert found.sure is True
+    assert centre(found.box) == pytest.approx((240, 121), abs=0.08 * side * 270)
+    assert found.box.w == pytest.approx(side * 270, rel=0.2)
+
+
+def test_faces_come_largest_first(cascade):
+    found = cascade(picture(0, [still(0.2, side=0.2), still(0.6, side=0.5)], SIZE))
+
+    assert [round(d.box.x / 480, 1) for d in found] == [0.5, 0.1]
+
+
+@pytest.mark.parametrize("name", ["coffee", "rocket", "grass", "gravel", "immunohistochemistry", "hubble_deep_field"])
+def test_the_cascade_is_not_sure_of_what_is_no_face(cascade, name):
+    try:
+        image = getattr(skimage.data, name)()
+    except (OSError, ModuleNotFoundError):  # some pictures are downloaded by the first who asks
+        pytest.skip("the picture is not in scikit-image's wheel")
+    image = image if image.ndim == 3 else np.repeat(image[..., None], 3, 2)
+    scale = 480 / max(image.shape)
+    image = cv2.resize(image[..., :3].copy(), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+
+    assert not any(found.sure for found in cascade(image))
+
+
+def test_a_plain_or_tiny_picture_has_no_face(cascade):
+    assert cascade(background(*SIZE)) == []
+    assert cascade(np.zeros((2, 2, 3), np.uint8)) == []
+
+
+@pytest.mark.parametrize("other", [False, True])
+def test_both_detectors_draw_the_same_box(cascade, other):
+    shown = picture(0, [still(other=other)], SIZE)
+    (one,), (two,) = cascade(shown), YuNet(shared_yunet())(shown)
+
+    assert two.sure
+    assert one.box.w == pytest.approx(two.box.w, rel=0.2)
+    assert centre(one.box) == pytest.approx(centre(two.box), abs=0.08 * one.box.w)
+    assert two.box.w == two.box.h
+
+
+def test_without_a_model_the_cascade_is_opened():
+    assert isinstance(open_detector(None), Cascade)
+
+
+def test_with_a_model_yunet_is_opened():
+    assert isinstance(open_detector(shared_yunet()), YuNet)
+
+
+def test_a_model_that_cannot_be_loaded_is_the_operators_error(tmp_path):
+    path = tmp_path / "model.onnx"
+    path.write_bytes(b"no model")
+
+    with pytest.raises(Misconfigured, match=r"model\.onnx"):
+        open_detector(path)
+
+
+def test_overlaps_are_measured_by_area():
+    a, b = Box(0, 0, 10, 10), Box(5, 0, 10, 20)
+
+    assert overlap(a, b) == pytest.approx(50 / 250)
+    assert covered(a, b) == pytest.approx(0.5)
+    assert overlap(a, Box(20, 20, 5, 5)) == 0

@@ -1,0 +1,147 @@
+import av
+import numpy as np
+import pytest
+from av.video.reformatter import ColorRange
+
+from service.vision.decode import Limits, open_video
+from service.vision.picture import SMALL_SIDE, WORKING_SIDE, Upright, orientation, shrink
+from tests.videos import write_video
+
+LIMITS = Limits(max_pixels=8192 * 4320, max_duration_s=3600, max_frames=10**6)
+
+# Upper left, upper right, lower left, lower right.
+CORNERS = np.array([[[200, 30, 30], [30, 180, 40]], [[40, 50, 210], [220, 200, 60]]], np.uint8)
+
+
+def card(height, width):
+    """A picture of four colours."""
+    return np.repeat(np.repeat(CORNERS, height // 2, 0), width // 2, 1)
+
+
+def corners_of(picture):
+    height, width = picture.shape[:2]
+    rows, columns = (height // 4, height * 3 // 4), (width // 4, width * 3 // 4)
+    return np.array([[picture[row, column] for column in columns] for row in rows])
+
+
+def first_picture(path):
+    with open_video(path, LIMITS) as video:
+        return video.upright(next(video.read(0, None)).frame), video.opened
+
+
+def matrix(a, b, c, d):
+    one = 1 << 16
+    return np.array([a * one, b * one, 0, c * one, d * one, 0, 0, 0, 1 << 30], np.int32).tobytes()
+
+
+@pytest.mark.parametrize(
+    ("entries", "expected"),
+    [
+        ((1, 0, 0, 1), (0, False)),
+        ((0, -1, 1, 0), (1, False)),
+        ((-1, 0, 0, -1), (2, False)),
+        ((0, 1, -1, 0), (3, False)),
+        ((-1, 0, 0, 1), (0, True)),
+        ((1, 0, 0, -1), (2, True)),
+    ],
+)
+def test_a_display_matrix_is_read_as_quarter_turns_and_mirroring(entries, expected):
+    assert orientation(matrix(*entries)) == expected
+
+
+def test_the_orientation_undoes_what_the_matrix_does_to_points():
+    for entries in [(0, -1, 1, 0), (0, 1, -1, 0), (0, 1, 1, 0), (0, -1, -1, 0), (-1, 0, 0, 1), (-1, 0, 0, -1)]:
+        a, b, c, d = entries
+        turns, mirrored = orientation(matrix(*entries))
+        shown = np.zeros((3, 3))
+        shown[1 + 0, 1 + 1] = 1  # right of the middle: p = 1, q = 0
+        shown[1 + 1, 1 + 0] = 2  # below the middle
+        moved = np.zeros((3, 3))
+        moved[1 + b, 1 + a] = 1
+        moved[1 + d, 1 + c] = 2
+
+        assert (np.rot90(shown[:, ::-1] if mirrored else shown, turns) == moved).all(), entries
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "mov"])
+@pytest.mark.parametrize("rotation", [90, 180, -90])
+def test_rotation_in_the_metadata_is_applied_to_pixels_and_sizes(tmp_path, suffix, rotation):
+    upright = card(64, 96)
+    stored = np.ascontiguousarray(np.rot90(upright, -rotation // 90))
+    path = write_video(tmp_path / f"v.{suffix}", [stored] * 3, rotation=rotation)
+
+    picture, opened = first_picture(path)
+
+    assert (opened.width, opened.height) == (96, 64)
+    assert np.abs(corners_of(picture).astype(int) - CORNERS).max() <= 6
+
+
+def test_mirroring_in_the_metadata_is_applied(tmp_path):
+    path = write_video(tmp_path / "v.mp4", [np.ascontiguousarray(card(64, 96)[:, ::-1])] * 3, mirrored=True)
+
+    picture, _ = first_picture(path)
+
+    assert np.abs(corners_of(picture).astype(int) - CORNERS).max() <= 6
+
+
+def by_the_book(rgb, kr, kb, full):
+    """R'G'B' → 8-bit Y'CbCr as BT.601 and BT.709 write it."""
+    r, g, b = (value / 255 for value in rgb)
+    y = kr * r + (1 - kr - kb) * g + kb * b
+    cb, cr = (b - y) / (2 * (1 - kb)), (r - y) / (2 * (1 - kr))
+    return (255 * y, 128 + 255 * cb, 128 + 255 * cr) if full else (16 + 219 * y, 128 + 224 * cb, 128 + 224 * cr)
+
+
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize(
+    ("code", "weights", "height"),
+    [
+        pytest.param(6, (0.299, 0.114), 64, id="BT.601"),
+        pytest.param(1, (0.2126, 0.0722), 64, id="BT.709"),
+        pytest.param(2, (0.299, 0.114), 64, id="unnamed and small"),
+        pytest.param(2, (0.2126, 0.0722), 720, id="unnamed and HD"),
+    ],
+)
+def test_colours_follow_the_frames_matrix_and_range(code, weights, height, full):
+    width = height * 3 // 2
+    for colour in CORNERS.reshape(-1, 3):
+        frame = av.VideoFrame(width, height, "yuv444p")
+        for plane, value in zip(frame.planes, by_the_book(colour, *weights, full), strict=True):
+            plane.update(bytes([round(value)]) * plane.buffer_size)
+        frame.colorspace = code
+        frame.color_range = ColorRange.JPEG if full else ColorRange.MPEG
+
+        picture = Upright(frame)(frame)
+
+        assert np.abs(picture[height // 2, width // 2].astype(int) - colour).max() <= 3
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec", "pixels"),
+    [
+        ("mp4", "libx264", "yuv420p"),
+        ("avi", "mjpeg", "yuvj420p"),
+        ("mkv", "libx264rgb", "rgb24"),
+        ("mov", "prores_ks", "yuv422p10le"),
+    ],
+)
+def test_colours_come_back_as_they_were_encoded(tmp_path, suffix, codec, pixels):
+    path = write_video(tmp_path / f"v.{suffix}", [card(64, 96)] * 3, codec=codec, pixel_format=pixels)
+
+    picture, _ = first_picture(path)
+
+    assert np.abs(corners_of(picture).astype(int) - CORNERS).max() <= 6
+
+
+def test_big_frames_are_worked_on_at_a_bounded_size(tmp_path):
+    path = write_video(tmp_path / "v.mp4", [card(1200, 2400)] * 2)
+
+    picture, opened = first_picture(path)
+
+    assert picture.shape == (640, WORKING_SIDE, 3)
+    assert (opened.width, opened.height) == (2400, 1200)
+
+
+def test_the_small_picture_keeps_its_shape_and_never_grows():
+    assert shrink(np.zeros((720, 1280, 3), np.uint8)).shape == (270, SMALL_SIDE, 3)
+    assert shrink(np.zeros((100, 90, 3), np.uint8)).shape == (100, 90, 3)

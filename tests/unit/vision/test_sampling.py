@@ -1,0 +1,44 @@
+from itertools import pairwise
+
+import pytest
+
+from service.vision.sampling import LONGEST_STEP_S, Grid
+
+
+def instants(grid, end_s):
+    return [(round(instant.time_s, 6), instant.specs) for instant in grid.until(end_s)]
+
+
+def test_a_grid_starts_where_it_is_told_and_stops_before_the_end():
+    assert instants(Grid([0.2], 1.0), 1.6) == [(1.0, (0,)), (1.2, (0,)), (1.4, (0,))]
+
+
+def test_each_instant_is_given_once():
+    grid = Grid([0.1], 0.0)
+
+    assert instants(grid, 0.2) == [(0.0, (0,)), (0.1, (0,))]
+    assert instants(grid, 0.2) == []
+    assert instants(grid, 0.4) == [(0.2, (0,)), (0.3, (0,))]
+
+
+def test_grids_are_merged_and_common_times_are_one_instant():
+    assert instants(Grid([0.08, 0.16], 0.0), 0.3) == [(0.0, (0, 1)), (0.08, (0,)), (0.16, (0, 1)), (0.24, (0,))]
+
+
+def test_a_time_that_meets_a_frames_start_belongs_to_that_frame_in_spite_of_rounding():
+    grid = Grid([0.08], 0.0)
+
+    assert len(instants(grid, 3 * 0.08 + 1e-9)) == 3
+
+
+def test_faces_are_followed_often_enough_where_every_spec_is_slow():
+    found = instants(Grid([0.5], 0.0), 1.01)
+
+    assert [time for time, specs in found if specs] == [0.0, 0.5, 1.0]
+    assert max(b - a for (a, _), (b, _) in pairwise(found)) <= LONGEST_STEP_S + 1e-9
+
+
+def test_times_do_not_drift_over_an_hour():
+    *_, last = Grid([0.08], 0.0).until(3600.0)
+
+    assert last.time_s == pytest.approx(3599.92, abs=1e-6)

@@ -1,0 +1,352 @@
+"""The tracker, fed picture by picture with painted scenes and, where the detector matters, a scripted one."""
+
+from itertools import chain
+
+import numpy as np
+import pytest
+
+from service.vision.faces import Box, Cascade, Detection
+from service.vision.tracks import Tracker
+from tests.videos import Actor, pan, picture, scene, still
+
+STEP_S = 0.08
+FPS = 1 / STEP_S
+
+
+class Scripted:
+    """A detector that knows the truth, and can be told to miss or to invent."""
+
+    def __init__(self, truth):
+        self.truth = truth
+        self.calls = 0
+
+    def __call__(self, shown):
+        self.calls += 1
+        return self.truth(self.calls - 1)
+
+
+def follow(pictures, detector=None, faces=8):
+    """Return the steps, the last of them made of what ends with the video."""
+    tracker = Tracker(detector or Cascade(), faces)
+    steps = [tracker.step(shown, index * STEP_S) for index, shown in enumerate(pictures)]
+    return steps, tracker.finish()
+
+
+def persons(steps, end):
+    """Number → the indices of the pictures that its track is in."""
+    numbers = {e.key: e.number for e in chain(*(step.ended for step in steps), end) if e.number is not None}
+    return {
+        number: [index for index, step in enumerate(steps) if any(face.key == key for face in step.faces)]
+        for key, number in numbers.items()
+    }
+
+
+def box_at(x, y, side, size=(320, 240)):
+    width, height = size
+    side *= height
+    return Box(x * width - side / 2, y * height - side / 2, side, side)
+
+
+FACE = Detection(box_at(0.5, 0.45, 0.4), sure=True)
+UNSURE = Detection(FACE.box, sure=False)
+
+
+def test_a_face_is_one_person_from_the_first_picture_to_the_last():
+    steps, end = follow(scene([pan((0.3, 0.7), seconds=2, side=(0.3, 0.45))], seconds=2, fps=FPS))
+
+    assert persons(steps, end) == {0: list(range(25))}
+    assert end[0].seen
+
+
+def test_detection_runs_about_four_times_a_second():
+    detector = Scripted(lambda _: [FACE])
+
+    follow([picture(0, [still()])] * 50, detector)
+
+    assert 15 <= detector.calls <= 18
+
+
+def test_the_same_picture_is_not_searched_twice():
+    detector = Scripted(lambda _: [FACE])
+    tracker = Tracker(detector, 8)
+    tracker.step(picture(0, [still()]), 0.0)
+
+    steps = [tracker.step(None, index * STEP_S) for index in range(1, 50)]
+
+    assert detector.calls == 1
+    assert steps[-1].faces[0].number == 0
+    assert steps[-1].faces[0].box == FACE.box
+
+
+def test_a_person_keeps_its_number_while_it_is_missed_for_a_second():
+    detector = Scripted(lambda call: [] if 5 <= call < 8 else [FACE])
+
+    steps, end = follow([picture(0, [still()])] * 40, detector)
+
+    assert persons(steps, end) == {0: list(range(40))}
+
+
+def test_a_person_that_is_not_found_again_ends_and_what_followed_the_last_detection_is_not_certain():
+    detector = Scripted(lambda call: [FACE] if call < 4 else [])
+
+    steps, _ = follow([picture(0, [still()])] * 40, detector)
+
+    ended = [(index, e) for index, step in enumerate(steps) for e in step.ended]
+    ((index, e),) = ended
+    last_seen = max(i for i, step in enumerate(steps) if any(face.seen for face in step.faces))
+    assert e.number == 0
+    assert not e.seen
+    assert 0.9 < (index - last_seen) * STEP_S < 1.3
+
+
+def test_something_found_once_is_no_person():
+    detector = Scripted(lambda call: [FACE] if call == 2 else [])
+
+    assert persons(*follow([picture(0, [still()])] * 40, detector)) == {}
+
+
+def test_something_the_detector_is_never_sure_of_is_no_person():
+    detector = Scripted(lambda _: [UNSURE])
+
+    assert persons(*follow([picture(0, [still()])] * 40, detector)) == {}
+
+
+def test_something_the_detector_was_sure_of_only_once_is_no_person():
+    detector = Scripted(lambda call: [UNSURE] if call else [FACE])
+
+    assert persons(*follow([picture(0, [still()])] * 40, detector)) == {}
+
+
+def test_in_a_short_shot_one_detection_of_two_is_no_person():
+    detector = Scripted(lambda call: [] if call else [FACE])
+
+    assert persons(*follow([picture(0, [still()])] * 4, detector)) == {}
+    assert detector.calls == 2
+
+
+def test_a_detection_within_a_known_face_is_no_second_person():
+    inside = Detection(Box(FACE.box.x + 20, FACE.box.y + 20, 40, 40), sure=True)
+    detector = Scripted(lambda call: [FACE] if call < 5 else [inside])
+
+    steps, _ = follow([picture(0, [still()])] * 24, detector)
+
+    assert all(len(step.faces) == 1 for step in steps)
+
+
+def test_of_two_faces_at_one_place_a_detection_goes_to_the_one_it_looks_like():
+    shown = picture(0, [still(0.4, side=0.4), still(0.6, side=0.4, other=True)], (480, 240))
+    left, right = (Detection(box_at(x, 0.45, 0.4, (480, 240)), sure=True) for x in (0.4, 0.6))
+    # Only one is found from now on, the right one, and by mistake nearer to the left one's place.
+    between = Detection(right.box._replace(x=right.box.x - 50), sure=True)
+    moved = np.roll(shown, -50, axis=1)
+    detector = Scripted(lambda call: [left, right] if call < 4 else [between])
+    tracker = Tracker(detector, 8)
+    for index in range(12):
+        tracker.step(shown, index * STEP_S)
+
+    tracker._view, tracker._found = None, None
+    step = tracker.step(moved, 12 * STEP_S)
+
+    keys = {face.key: face.seen for face in step.faces}
+    assert keys == {0: False, 1: True}
+
+
+def test_a_cut_is_searched_at_once():
+    pictures = [picture(0, [])] * 5 + [picture(0, [], other=True)] * 2
+    detector = Scripted(lambda _: [])
+    tracker = Tracker(detector, 8)
+
+    calls = [(tracker.step(shown, index * STEP_S), detector.calls)[1] for index, shown in enumerate(pictures)]
+
+    assert calls == [1, 1, 1, 2, 2, 3, 3]
+
+
+def test_what_is_found_only_in_the_last_picture_is_no_person():
+    detector = Scripted(lambda call: [FACE] if call >= 12 else [])
+
+    steps, end = follow([picture(0, [still()])] * 37, detector)
+
+    assert detector.calls == 13
+    assert persons(steps, end) == {}
+
+
+@pytest.mark.parametrize("pictures", [1, 2, 4])
+def test_in_a_video_too_short_for_several_detections_all_of_them_are_enough(pictures):
+    steps, end = follow([picture(0, [still()])] * pictures)
+
+    assert persons(steps, end) == {0: list(range(pictures))}
+
+
+def test_an_unsure_detection_in_a_single_picture_is_no_person():
+    assert persons(*follow([picture(0, [still()])], Scripted(lambda _: [UNSURE]))) == {}
+
+
+def shots(*parts):
+    return list(chain(*parts))
+
+
+def shot(seconds=1.2, **how):
+    other = how.pop("other", False)
+    return list(scene([still(other=other, **how)], seconds=seconds, fps=FPS, other=other))
+
+
+def test_a_cut_ends_all_tracks():
+    steps, end = follow(shots(shot(), shot(other=True, x=0.4), shot()))
+
+    assert persons(steps, end) == {0: list(range(15)), 1: list(range(15, 30)), 2: list(range(30, 45))}
+
+
+def test_a_cut_to_another_face_at_the_same_place_and_size_joins_nobody():
+    steps, end = follow(shots(shot(), shot(other=True), shot(), shot(other=True)))
+
+    assert sorted(persons(steps, end).values()) == [list(range(i, i + 15)) for i in (0, 15, 30, 45)]
+
+
+def test_a_cut_before_the_same_background_joins_nobody():
+    one, two = ([still(other=other)] for other in (False, True))
+    steps, end = follow([*scene(one, seconds=1.2, fps=FPS), *scene(two, seconds=1.2, fps=FPS)])
+
+    assert persons(steps, end) == {0: list(range(15)), 1: list(range(15, 30))}
+
+
+def test_a_cut_to_the_mirrored_picture_joins_nobody():
+    one = list(scene([still()], seconds=1.2, fps=FPS))
+
+    steps, end = follow(one + [np.ascontiguousarray(shown[:, ::-1]) for shown in one])
+
+    assert persons(steps, end) == {0: list(range(15)), 1: list(range(15, 30))}
+
+
+def test_a_cut_in_half_of_the_picture_ends_the_person_in_that_half():
+    stays = still(0.25)
+    before = list(scene([stays, still(0.75)], seconds=1.2, fps=FPS, size=(480, 240)))
+    after = list(scene([stays, still(0.75, other=True)], seconds=1.2, fps=FPS, size=(480, 240)))
+
+    found = persons(*follow(before + after))
+
+    assert sorted(map(len, found.values())) == [15, 15, 30]
+
+
+def test_what_a_shot_shows_up_to_the_cut_is_certain():
+    steps, _ = follow(shots(shot(seconds=1.12), shot(seconds=1.12, other=True)))
+
+    (ended,) = steps[14].ended
+    assert ended.seen
+
+
+def test_a_flash_ends_nobody():
+    bright = [np.clip(shown * 1.7 + 20, 0, 255).astype(np.uint8) for shown in shot(seconds=0.16)]
+
+    steps, end = follow(shots(shot(), bright, shot()))
+
+    assert persons(steps, end) == {0: list(range(32))}
+
+
+def test_two_people_have_two_numbers_the_larger_first():
+    found, end = follow(scene([still(0.25, side=0.3), still(0.7, other=True)], seconds=1.6, fps=FPS))
+
+    assert persons(found, end) == {0: list(range(20)), 1: list(range(20))}
+    boxes = {face.number: face.box for face in found[-1].faces}
+    assert boxes[0].x > boxes[1].x
+
+
+def test_numbers_are_given_in_order_of_appearance():
+    late = Actor(lambda _: (0.75, 0.45, 0.5), other=True, enters_s=1.0)
+
+    steps, end = follow(scene([still(0.25, side=0.3), late], seconds=2.4, fps=FPS, size=(480, 240)))
+
+    assert [indices[0] for _, indices in sorted(persons(steps, end).items())] == [0, pytest.approx(13, abs=3)]
+
+
+@pytest.mark.parametrize("size", [0.3, 0.4])
+@pytest.mark.parametrize("front_is_other", [False, True])
+def test_two_people_who_cross_do_not_swap(size, front_is_other):
+    actors = [
+        pan((0.15, 0.85), seconds=3, side=(size, size), other=not front_is_other),
+        pan((0.85, 0.15), seconds=3, side=(size, size), other=front_is_other),
+    ]
+
+    steps, _ = follow(scene(actors, seconds=3, fps=FPS, size=(480, 270)))
+
+    certain = {}
+    for index, step in enumerate(steps):
+        for face in step.faces:
+            if face.seen:
+                place = (face.box.x + face.box.w / 2) / 480
+                who = int(np.argmin([abs(actor.at(index * STEP_S)[0] - place) for actor in actors]))
+                certain.setdefault(face.key, []).append((index, who))
+    for seen in certain.values():
+        assert seen[0][1] == seen[-1][1]
+    in_front = max(certain.values(), key=len)
+    assert (in_front[0][0], in_front[0][1]) == (0, 1)
+    assert in_front[-1][0] >= 35
+
+
+def test_at_most_so_many_faces_the_largest_first():
+    actors = [still(0.17, side=0.2), still(0.5, side=0.45), still(0.83, side=0.3)]
+    pictures = list(scene(actors, seconds=1.6, fps=FPS, size=(640, 240)))
+
+    for faces in (1, 2, 3):
+        steps, _ = follow(pictures, faces=faces)
+        numbered = [face for face in steps[-1].faces if face.number is not None]
+        assert len(numbered) == faces
+    assert min(face.box.w for face in follow(pictures, faces=2)[0][-1].faces if face.number is not None) > 60
+
+
+def test_a_much_larger_newcomer_takes_the_place_of_the_smallest():
+    small, large = (Detection(box_at(x, 0.5, side), sure=True) for x, side in ((0.2, 0.2), (0.7, 0.5)))
+    detector = Scripted(lambda call: [small] if call < 5 else [large, small])
+
+    steps, end = follow([picture(0, [still(0.2, side=0.2), still(0.7, side=0.5)])] * 40, detector, faces=1)
+
+    assert [face.number for face in steps[-1].faces if face.number is not None] == [1]
+    assert len(persons(steps, end)) == 2
+
+
+def test_a_face_that_leaves_the_picture_ends():
+    steps, end = follow(scene([pan((0.5, 1.6), seconds=2)], seconds=3, fps=FPS))
+
+    (indices,) = persons(steps, end).values()
+    assert indices[-1] < 30
+    assert steps[-1].faces == []
+
+
+def test_no_box_is_carried_out_of_the_picture():
+    steps, _ = follow(scene([pan((0.5, 1.6), seconds=1.2)], seconds=1.2, fps=FPS))
+
+    for step in steps:
+        for face in step.faces:
+            assert 0 <= face.box.x + face.box.w / 2 <= 320
+
+
+def test_a_still_face_with_noise_does_not_tremble():
+    steps, _ = follow(scene([still()], seconds=4, fps=FPS, size=(480, 270), noise=6))
+
+    boxes = np.array([step.faces[0].box for step in steps[5:]])
+    centres, sides = boxes[:, :2] + boxes[:, 2:] / 2, boxes[:, 2]
+    assert (centres.std(0) < 0.01 * sides.mean()).all()
+    assert sides.std() < 0.01 * sides.mean()
+    assert np.abs(np.diff(centres, axis=0)).max() < 0.01 * sides.mean()
+
+
+def test_the_box_follows_a_moving_face_without_lag():
+    actor = pan((0.25, 0.75), seconds=2, side=(0.35, 0.45))
+
+    steps, _ = follow(scene([actor], seconds=2, fps=FPS, size=(480, 270)))
+
+    for index, step in enumerate(steps):
+        x, y, side = actor.at(index * STEP_S)
+        box = step.faces[0].box
+        assert box.x + box.w / 2 == pytest.approx(x * 480, abs=0.08 * side * 270)
+        assert box.y + box.h / 2 == pytest.approx(y * 270, abs=0.1 * side * 270)
+
+
+def test_thousands_of_shots_leave_nothing_behind():
+    detector = Scripted(lambda _: [FACE])
+    tracker = Tracker(detector, 8)
+    one, two = picture(0, [still()]), picture(0, [still(other=True)], other=True)
+
+    ended = [len(tracker.step((one, two)[index % 2], index * STEP_S).ended) for index in range(600)]
+
+    assert sum(ended) == 599
+    assert len(tracker._tracks) == 1
