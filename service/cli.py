@@ -73,7 +73,9 @@ def analyze(  # noqa: PLR0917 - typer calls it by name
         options = AnalyzeOptions.model_validate({name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
         first = error.errors()[0]
-        raise typer.BadParameter(f"{'.'.join(map(str, first['loc'])) or 'options'}: {first['msg']}") from error
+        raise typer.BadParameter(
+            f"{'.'.join(map(str, first['loc'])) or 'options'}: {first['msg'].removeprefix('Value error, ')}"
+        ) from error
     found: list[tuple[Path, Analysis]] = []
     failed = False
     try:
@@ -91,6 +93,9 @@ def analyze(  # noqa: PLR0917 - typer calls it by name
     except (Misconfigured, ValidationError) as error:
         typer.echo(f"mien analyze: {error}", err=True)
         raise typer.Exit(2) from error
+    except MienError as error:
+        typer.echo(f"mien analyze: {error}", err=True)
+        raise typer.Exit(1) from error
     if as_csv:
         _print_csv(found)
     if failed:

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 
 import httpx2
+from pydantic import ValidationError
 
 from service.contract.errors import MienError, Problem, QueueUnavailable, Unexpected, from_problem
 from service.contract.jobs import State
@@ -20,10 +21,17 @@ _TIMEOUT_S = 60
 
 
 class Mien:
-    """A Mien service at `url`; close it, or use it in a `with`."""
+    """A Mien service at `url`; close it, or use it in a `with`.
+
+    Raises:
+        QueueUnavailable: the URL is none.
+    """
 
     def __init__(self, url: str) -> None:
-        self._http = httpx2.Client(base_url=url, timeout=_TIMEOUT_S)
+        try:
+            self._http = httpx2.Client(base_url=url, timeout=_TIMEOUT_S)
+        except httpx2.InvalidURL as error:
+            raise _nobody(url) from error
 
     def __enter__(self) -> Mien:
         return self
@@ -59,7 +67,7 @@ class Mien:
                 params=options.model_dump(mode="json", exclude_defaults=True),
                 headers={"Content-Type": "application/octet-stream", "Prefer": "respond-async"},
             )
-        analysis = Analysis.model_validate_json(answer.content)
+        analysis = _analysis(answer)
         while not analysis.state.terminal:
             if on_progress is not None:
                 on_progress(analysis)
@@ -75,20 +83,33 @@ class Mien:
         Raises:
             MienError: as for `analyze`.
         """
-        return Analysis.model_validate_json(self._ask("GET", f"/analyses/{analysis_id}").content)
+        return _analysis(self._ask("GET", f"/analyses/{analysis_id}"))
 
     def _ask(self, method: str, path: str, **request: object) -> httpx2.Response:
         try:
             answer = self._http.request(method, path, **request)  # type: ignore[arg-type]
         except httpx2.TransportError as error:
-            raise QueueUnavailable(
-                f"Nobody answers at {self._http.base_url}. Start the service with `mien serve`, name another with "
-                "--url or MIEN_URL, or use --local.",
-                5,
-            ) from error
+            raise _nobody(str(self._http.base_url)) from error
         if answer.is_error:
             raise _told(answer)
         return answer
+
+
+def _nobody(url: str) -> QueueUnavailable:
+    return QueueUnavailable(
+        f"Nobody answers at {url}. Start the service with `mien serve`, name another with --url or MIEN_URL, "
+        "or use --local.",
+        5,
+    )
+
+
+def _analysis(answer: httpx2.Response) -> Analysis:
+    try:
+        return Analysis.model_validate_json(answer.content)
+    except ValidationError as error:
+        raise Unexpected(
+            f"What answers at {answer.url} is not Mien. Name the service with --url or MIEN_URL."
+        ) from error
 
 
 def _told(answer: httpx2.Response) -> MienError:

@@ -44,6 +44,12 @@ class Dimension(_Part):
     minimum: float = -1.0
     maximum: float = 1.0
 
+    @model_validator(mode="after")
+    def _has_a_range(self) -> Dimension:
+        if not self.minimum < self.maximum:
+            raise ValueError("minimum must be less than maximum")
+        return self
+
 
 class DimensionsTask(_Part):
     """Where a face is in a space of affective dimensions."""
@@ -51,6 +57,11 @@ class DimensionsTask(_Part):
     kind: Literal["dimensions"] = "dimensions"
     output: str = "dimensions"
     dimensions: tuple[Dimension, ...] = Field(min_length=1, description="In the order of the output's columns.")
+    levels: int | None = Field(
+        None,
+        ge=2,
+        description="Trained as this many classes a dimension, evenly over its range; the output is their mean.",
+    )
 
 
 class PersonalityTask(_Part):
@@ -127,9 +138,21 @@ class Manifest(_Part):
         kinds = [task.kind for task in self.tasks]
         if len(set(kinds)) != len(kinds):
             raise ValueError("a bundle has each kind of task once at most")
+        for task in self.tasks:
+            names = _columns(task)
+            if len(set(names)) != len(names):
+                raise ValueError(f"the task {task.kind} has one of {', '.join(names)} twice")
         if self.graph not in self.files:
             raise ValueError(f"the graph {self.graph} is not among the files")
         return self
+
+
+def _columns(task: Task) -> tuple[str, ...]:
+    if isinstance(task, ExpressionTask):
+        return task.labels
+    if isinstance(task, DimensionsTask):
+        return tuple(dimension.name for dimension in task.dimensions)
+    return task.traits
 
 
 def file_sha256(path: Path) -> str:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from types import FrameType
 
 import structlog
@@ -17,9 +17,12 @@ from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.routing import Match
 
 from service.contract.errors import InvalidOption, MethodNotAllowed, MienError, NoSuchPage, UnknownOption
 from service.contract.options import AnalyzeOptions
+from service.gateway.docs_page import add_docs_page
+from service.gateway.linger import Linger
 from service.gateway.request_context import RequestContext
 from service.gateway.rest import UseCases, problem_response, router, unexpected
 from service.gateway.settings import GatewaySettings
@@ -55,9 +58,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         sweep = Sweep(producer, blobs, settings.upload_idle_s)
         tasks = [asyncio.create_task(follow.listen()), asyncio.create_task(sweep.every(settings.sweep_every_s))]
         yield
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await _end(tasks)
         await redis.aclose()
 
     app = FastAPI(
@@ -65,15 +66,27 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         summary="What faces in a video show over time: expression, valence and arousal, apparent personality.",
         version="0.1.0",
         lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
     )
+    add_docs_page(app)
     app.include_router(router)
-    app.add_middleware(RequestContext)
+    app.add_middleware(RequestContext, on_defect=_on_defect)
+    app.add_middleware(Linger)
     app.add_exception_handler(MienError, _on_error)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(ClientDisconnect, _on_disconnect)
-    app.add_exception_handler(Exception, _on_defect)
     return app
+
+
+async def _end(tasks: Iterable[asyncio.Task[None]]) -> None:
+    # redis-py swallows a cancellation that reaches it while it connects: say it until it is heard.
+    left = set(tasks)
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=0.1)
 
 
 async def _on_error(request: Request, error: Exception) -> JSONResponse:
@@ -84,18 +97,25 @@ async def _on_error(request: Request, error: Exception) -> JSONResponse:
 async def _on_invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - what it is registered for
     first = error.errors()[0]
-    name = str(first["loc"][-1]) if len(first["loc"]) > 1 else "options"
+    # ("query", option, index in a list…)
+    name = str(first["loc"][1]) if len(first["loc"]) > 1 else "options"
     if first["type"] == "extra_forbidden":
         known = ", ".join(AnalyzeOptions.model_fields)
         return problem_response(request, UnknownOption(f"There is no option '{name[:40]}'; there are {known}."))
-    return problem_response(request, InvalidOption(f"{name}: {first['msg']}."))
+    return problem_response(
+        request, InvalidOption(f"{name}: {first['msg'].removeprefix('Value error, ')}. Options are described at /docs.")
+    )
 
 
 async def _on_http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101 - what it is registered for
     if error.status_code == 405:
-        answer = problem_response(request, MethodNotAllowed(f"This address does not take {request.method}."))
-        answer.headers.update(error.headers or {})
+        # Starlette names the methods of one route only, where an address may have several.
+        matching = [route for route in router.routes if route.matches(request.scope)[0] is not Match.NONE]
+        allowed = ", ".join(sorted({name for route in matching for name in getattr(route, "methods", ())}) or ["GET"])
+        detail = f"This address does not take {request.method}; it takes {allowed}."
+        answer = problem_response(request, MethodNotAllowed(detail))
+        answer.headers["Allow"] = allowed
         return answer
     if error.status_code == 404:
         return problem_response(request, NoSuchPage("There is nothing at this address. The API is described at /docs."))
@@ -144,11 +164,15 @@ def main() -> int:
             create_app(settings),
             host=settings.host,
             port=settings.port,
+            # h11 bounds a request's head; httptools, which is faster, would gather one without end in memory.
+            http="h11",
             log_config=None,
             access_log=False,
             server_header=False,
             timeout_graceful_shutdown=int(settings.drain_s),
         )
     )
-    server.run()
+    with contextlib.suppress(SystemExit):
+        # uvicorn's own way to say that it cannot listen; the log has the reason.
+        server.run()
     return 0 if server.started else 2

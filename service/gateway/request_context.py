@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Awaitable, Callable
 from uuid import uuid4
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.gateway.metrics import REQUEST_SECONDS, REQUESTS
@@ -19,10 +22,15 @@ _GOOD_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class RequestContext:
-    """ASGI middleware. Takes a sane `X-Request-ID` over or makes one, and gives it back with the answer."""
+    """ASGI middleware. Takes a sane `X-Request-ID` over or makes one, and gives it back with the answer.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Args:
+        on_defect: makes the answer that tells of an exception that nothing else handled.
+    """
+
+    def __init__(self, app: ASGIApp, on_defect: Callable[[Request, Exception], Awaitable[Response]]) -> None:
         self._app = app
+        self._on_defect = on_defect
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -32,7 +40,7 @@ class RequestContext:
         given = Headers(scope=scope).get("x-request-id", "")
         request_id = given if _GOOD_ID.fullmatch(given) else uuid4().hex
         scope.setdefault("state", {})["request_id"] = request_id
-        status = 500
+        status = None
         started = time.perf_counter()
 
         async def send_with_id(message: Message) -> None:
@@ -45,10 +53,15 @@ class RequestContext:
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
                 await self._app(scope, receive, send_with_id)
+            except Exception as error:
+                if status is not None:  # too late for another answer
+                    raise
+                answer = await self._on_defect(Request(scope), error)
+                await answer(scope, receive, send_with_id)
             finally:
                 elapsed = time.perf_counter() - started
                 route = getattr(scope.get("route"), "path", "none")
-                REQUESTS.labels(route, scope["method"], status).inc()
+                REQUESTS.labels(route, scope["method"], status or 500).inc()
                 REQUEST_SECONDS.labels(route).observe(elapsed)
                 tell = log.debug if route in _PROBES else log.info
-                tell("request", method=scope["method"], route=route, status=status, seconds=round(elapsed, 3))
+                tell("request", method=scope["method"], route=route, status=status or 500, seconds=round(elapsed, 3))

@@ -37,6 +37,10 @@ class GatewaySettings(QueueSettings, StorageSettings, TelemetrySettings, BaseSet
     @field_validator("host")
     @classmethod
     def _loopback(cls, host: str) -> str:
-        if host != "localhost" and not ipaddress.ip_address(host).is_loopback:
+        try:
+            loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+        except ValueError:
+            loopback = False
+        if not loopback:
             raise ValueError("only loopback addresses are served: there are no API keys yet to guard any other")
         return host

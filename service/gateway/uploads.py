@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 
-from python_multipart.exceptions import MultipartParseError
+from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from service.contract.errors import (
@@ -48,7 +48,7 @@ async def video_bytes(
         UnsupportedContainer: the first bytes are not those of a container that is taken.
         UploadTooLarge: more than `most_bytes`.
     """
-    arriving = _in_time(body, idle_s, most_s)
+    arriving = _bounded(_in_time(body, idle_s, most_s), most_bytes)
     kind, parameters = parse_options_header(content_type)
     if kind == b"multipart/form-data":
         arriving = _form_file(arriving, parameters.get(b"boundary", b""))
@@ -106,6 +106,16 @@ async def _in_time(body: AsyncIterator[bytes], idle_s: float, most_s: float) -> 
             yield piece
 
 
+async def _bounded(body: AsyncIterator[bytes], most_bytes: int) -> AsyncGenerator[bytes]:
+    # What follows a form's last boundary is no part of the file, and would be read for ever.
+    size = 0
+    async for piece in body:
+        size += len(piece)
+        if size > most_bytes + FORM_OVERHEAD_BYTES:
+            raise too_large(most_bytes)
+        yield piece
+
+
 class _Form:
     """The parser's call-backs: gathers the bytes of the file in the field `video`, refuses any other field."""
 
@@ -159,15 +169,17 @@ class _Form:
 
 async def _form_file(body: AsyncIterator[bytes], boundary: bytes) -> AsyncGenerator[bytes]:
     if not boundary:
-        raise MalformedBody("The content type multipart/form-data needs a boundary (RFC 7578).")
+        raise MalformedBody("The content type multipart/form-data needs a boundary (RFC 7578); curl -F sends one.")
     broken = MalformedBody("The multipart body does not follow RFC 7578 or ends early. Send it again.")
     try:
         form = _Form(boundary)
         async for data in body:
             form.parser.write(data)
-            while form.pieces:
-                yield form.pieces.pop(0)
-    except MultipartParseError as error:
+            if form.pieces:
+                piece = b"".join(form.pieces)
+                form.pieces.clear()
+                yield piece
+    except FormParserError as error:
         raise broken from error
     if not form.complete:
         raise broken

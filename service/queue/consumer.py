@@ -71,9 +71,7 @@ class Consumer:
     def claim(self, count: int, wait_s: float) -> list[Entry]:
         """Claim up to `count` entries: first those whose owner's lease ran out, else new ones, waiting `wait_s`."""
         try:
-            _, taken, *_ = self._reader.xautoclaim(
-                keys.QUEUE, keys.GROUP, self.name, min_idle_time=int(self.lease_s * 1000), count=count
-            )
+            taken = self._take_over(count)
             if not taken:
                 streams = self._reader.xreadgroup(
                     keys.GROUP, self.name, {keys.QUEUE: ">"}, count=count, block=max(1, int(wait_s * 1000))
@@ -181,6 +179,17 @@ class Consumer:
                 ],
             )
         )  # fmt: skip
+
+    def _take_over(self, count: int) -> list[Any]:
+        # One XAUTOCLAIM looks at ten entries for each that it may take: the cursor leads past those of busy workers.
+        start = "0-0"
+        while True:
+            found = self._reader.xautoclaim(
+                keys.QUEUE, keys.GROUP, self.name, min_idle_time=int(self.lease_s * 1000), start_id=start, count=count
+            )
+            start, taken = cast("tuple[str, list[Any]]", tuple(found[:2]))
+            if taken or start == "0-0":
+                return taken
 
     def _drop_deleted(self) -> None:
         # Redis 6.2 hands out pending entries that were deleted, nameless and again and again.

@@ -44,12 +44,15 @@ _SETTLED_S = 60.0
 
 
 class _Child:
-    """A process that is started again when it ends."""
+    """A process that is started again when it ends; `lock` stays locked as long as it lives."""
 
-    def __init__(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, name: str, command: Sequence[str], environment: Mapping[str, str], lock: IO[str] | None = None
+    ) -> None:
         self.name = name
         self._command = command
         self._environment = environment
+        self._lock = lock
         self._pause_s = 1.0
         self._restart_at: float | None = None
         self.start()
@@ -62,6 +65,7 @@ class _Child:
             stdin=subprocess.DEVNULL,
             stdout=sys.stderr,
             start_new_session=True,
+            pass_fds=() if self._lock is None else (self._lock.fileno(),),
             preexec_fn=_end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - no thread runs yet
         )
 
@@ -106,16 +110,16 @@ def serve(settings: StandaloneSettings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with _lock(settings.data_dir):
+    with _lock(settings.data_dir) as lock:
         _require_free(settings.host, settings.port)
         runtime = Path(tempfile.mkdtemp(prefix="mien-", dir=_runtime_home()))
         try:
-            _run(settings, runtime, stopping)
+            _run(settings, runtime, stopping, lock)
         finally:
             shutil.rmtree(runtime, ignore_errors=True)
 
 
-def _run(settings: StandaloneSettings, runtime: Path, stopping: threading.Event) -> None:
+def _run(settings: StandaloneSettings, runtime: Path, stopping: threading.Event, lock: IO[str]) -> None:
     redis_dir = settings.data_dir / "redis"
     redis_dir.mkdir(exist_ok=True, mode=0o700)
     redis_socket = runtime / "redis.sock"
@@ -125,7 +129,9 @@ def _run(settings: StandaloneSettings, runtime: Path, stopping: threading.Event)
     }
     children: list[_Child] = []
     try:
-        children.append(_Child("redis", server_command(redis_dir, redis_socket), {"PATH": os.environ.get("PATH", "")}))
+        # Redis holds the lock too: should this process be killed, nobody opens the data before Redis has closed it.
+        path = {"PATH": os.environ.get("PATH", "")}
+        children.append(_Child("redis", server_command(redis_dir, redis_socket), path, lock))
         _await_redis(children[0], redis_dir, redis_socket, stopping)
         children.append(_Child("worker", [sys.executable, "-m", "service.worker"], environment))
         children.append(_Child("gateway", [sys.executable, "-m", "service.gateway"], environment))

@@ -34,7 +34,7 @@ def scores(tasks: Iterable[Task], outputs: Outputs) -> Scores:
         elif isinstance(task, DimensionsTask):
             for dimension, value in zip(task.dimensions, values, strict=True):
                 share = (float(value) - dimension.minimum) / (dimension.maximum - dimension.minimum)
-                found[dimension.name] = round(2 * _unit(share) - 1, _DIGITS)
+                found[dimension.name] = round(min(max(2 * share - 1, -1.0), 1.0), _DIGITS)
     return Scores.model_validate(found)
 
 

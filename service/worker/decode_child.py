@@ -31,7 +31,7 @@ _PR_SET_NO_NEW_PRIVS = 38
 
 @dataclass(frozen=True)
 class Assignment:
-    """What a child is to read, and what it may use up."""
+    """What a child is to read, and what it may use up: `memory_bytes` come on top of what it starts with."""
 
     video: Path
     specs: Sequence[ClipSpec]
@@ -70,14 +70,24 @@ def run(pipe: Connection, assignment: Assignment) -> None:
     except MemoryError:
         send_error(pipe, too_costly)
     except Exception as error:  # strangers' bytes raise anything, and its text must not leak
-        no_memory = isinstance(error, OSError) and error.errno == errno.ENOMEM
-        no_memory |= isinstance(error, cv2.error) and error.code == cv2.Error.StsNoMem
         send_error(
             pipe,
             too_costly
-            if no_memory
+            if _tells_of_no_memory(error)
             else CannotDecode("The video cannot be decoded. Convert it to MP4 (H.264) and try again."),
         )
+
+
+def _tells_of_no_memory(error: BaseException | None) -> bool:
+    if error is None:
+        return False
+    if isinstance(error, cv2.error):
+        return error.code == cv2.Error.StsNoMem or "bad_alloc" in str(error)
+    return (
+        isinstance(error, MemoryError)
+        or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
+        or _tells_of_no_memory(error.__cause__)
+    )
 
 
 def _give_up_rights(assignment: Assignment) -> None:
@@ -94,12 +104,19 @@ def _give_up_rights(assignment: Assignment) -> None:
         libc = ctypes.CDLL(None, use_errno=True)
         libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    _limit(resource.RLIMIT_AS, assignment.memory_bytes)
+    _limit(resource.RLIMIT_AS, _address_space() + assignment.memory_bytes)
     # The kernel's SIGXCPU tells it apart from a kill, and comes only below the hard limit.
     _limit(resource.RLIMIT_CPU, assignment.cpu_s, grace=5)
     _limit(resource.RLIMIT_NOFILE, 32)
     _limit(resource.RLIMIT_FSIZE, 0)
     _limit(resource.RLIMIT_CORE, 0)
+
+
+def _address_space() -> int:
+    # The libraries alone map most of a gigabyte, the more the more processors there are, and use little of it.
+    if sys.platform != "linux":
+        return 0
+    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
 
 
 def _limit(what: int, most: int, grace: int = 0) -> None:

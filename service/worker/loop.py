@@ -167,10 +167,12 @@ class Loop:
 
     def _analyze(self, job: _Running) -> Analyzed:
         attempt = job.attempt
+        video = self._blobs.path(attempt.upload)
+        if not video.is_file():
+            # The store's fault, which the decoder would blame on the video.
+            raise FileNotFoundError(f"the upload of {attempt.job_id} is not in the store")
         reported_at = 0.0
-        for event in self._pipeline.analyze(
-            attempt.job_id, self._blobs.path(attempt.upload), attempt.options, job.interrupted
-        ):
+        for event in self._pipeline.analyze(attempt.job_id, video, attempt.options, job.interrupted):
             job.moved_at = time.monotonic()
             if isinstance(event, WindowScored):
                 metrics.WINDOWS.inc()

@@ -41,7 +41,7 @@ class DecodeSettings(BaseModel):
     max_pixels: int = Field(7680 * 4320, ge=1, description="Most pixels of a frame.")
     max_duration_s: float = Field(3600, gt=0, description="Longest video in seconds.")
     max_frames: int = Field(500_000, ge=1, description="Most frames of a video.")
-    decode_memory_bytes: int = Field(1 << 30, ge=1 << 28, description="Address space of the child that decodes.")
+    decode_memory_bytes: int = Field(1 << 30, ge=1 << 28, description="Memory that the child may take to decode.")
     decode_cpu_s: int = Field(7200, ge=1, description="Processor seconds of the child that decodes.")
     decode_stall_s: float = Field(30, gt=0, description="Seconds without anything from the child before it is killed.")
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import select
 import signal
+import struct
 import threading
-import time
 from collections.abc import Generator
 from multiprocessing import forkserver
+from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 
 from service.contract.errors import CannotDecode, DecodeStalled, DecodeTooCostly
@@ -20,6 +22,8 @@ from service.worker.wire import Event, receive_event
 
 # How long an interruption may go unnoticed.
 _SLICE_S = 0.2
+# What multiprocessing gives as exit code when the fork server is gone; its children die with it.
+_FORK_SERVER_DIED = 255
 
 
 class InterruptedWork(Exception):
@@ -57,12 +61,12 @@ class Sandbox:
         child = self._context.Process(target=decode_child.run, args=(sender, assignment), daemon=True)
         child.start()
         sender.close()
+        listener = _Listener(receiver, self._stall_s, interrupted)
         event: Event | None = None
         try:
             while not isinstance(event, VideoEnded):
-                self._await(receiver, interrupted)
                 try:
-                    event = receive_event(receiver, assignment.specs)
+                    event = receive_event(listener, assignment.specs)
                 except EOFError:
                     child.join(_SLICE_S)
                     raise _reason(child) from None
@@ -71,25 +75,67 @@ class Sandbox:
             _kill(child)
             receiver.close()
 
-    def _await(self, receiver: multiprocessing.connection.Connection, interrupted: threading.Event) -> None:
-        # Only time in which the worker listens counts: a child that waits for a slow worker has not stalled.
-        deadline = time.monotonic() + self._stall_s
-        while not receiver.poll(_SLICE_S):
-            if interrupted.is_set():
+
+class _Listener:
+    """The parent's end of the pipe. It never waits for long, not even in mid-message, where a child may stop too."""
+
+    # How multiprocessing frames a message: its length, then its bytes.
+    _LENGTH = struct.Struct("!i")
+
+    def __init__(self, pipe: Connection, stall_s: float, interrupted: threading.Event) -> None:
+        self._file = pipe.fileno()
+        self._poll = select.poll()
+        self._poll.register(self._file, select.POLLIN)
+        self._stall_s = stall_s
+        self._quiet_s = 0.0
+        self._interrupted = interrupted
+
+    def recv_bytes(self, maxlength: int | None = None, /) -> bytearray:
+        """Return the next message.
+
+        Raises:
+            OSError: it is longer than `maxlength`.
+            EOFError: the child is gone.
+            InterruptedWork: the work was interrupted.
+            DecodeStalled: the message did not come in time.
+        """
+        self._quiet_s = 0.0
+        (size,) = self._LENGTH.unpack(self._read(self._LENGTH.size))
+        if size < 0 or (maxlength is not None and size > maxlength):
+            raise OSError(f"a message of {size} bytes")
+        return self._read(size)
+
+    def _read(self, size: int) -> bytearray:
+        content = bytearray(size)
+        left = memoryview(content)
+        while left:
+            heard = self._poll.poll(1000 * _SLICE_S)
+            if self._interrupted.is_set():
                 raise InterruptedWork
-            if time.monotonic() > deadline:
-                raise DecodeStalled(
-                    f"Decoding gave nothing for {self._stall_s:.0f} seconds. "
-                    "Convert the video to MP4 (H.264) and try again."
-                )
-        if interrupted.is_set():
-            raise InterruptedWork
+            if not heard:
+                self._note_silence()
+                continue
+            count = os.readv(self._file, [left])
+            if count == 0:
+                raise EOFError
+            left = left[count:]
+        return content
+
+    def _note_silence(self) -> None:
+        # Only time in which the worker listens counts: a child that waits for a slow worker has not stalled, nor has
+        # one that was stopped together with its worker, which a clock would not tell apart.
+        self._quiet_s += _SLICE_S
+        if self._quiet_s >= self._stall_s:
+            raise DecodeStalled(
+                f"Decoding gave nothing for {self._stall_s:.0f} seconds. "
+                "Convert the video to MP4 (H.264) and try again."
+            )
 
 
 def _reason(child: ForkServerProcess) -> Exception:
     if child.exitcode in (-signal.SIGXCPU, -signal.SIGXFSZ):
         return DecodeTooCostly("Decoding this video takes more processor time than is allowed. Cut it shorter.")
-    if child.exitcode in (-signal.SIGKILL, -signal.SIGTERM, None):
+    if child.exitcode in (-signal.SIGKILL, -signal.SIGTERM, _FORK_SERVER_DIED, None):
         return ChildLost(f"the decode child ended early (exit code {child.exitcode})")
     return CannotDecode("The video made the decoder crash. Convert it to MP4 (H.264) and try again.")
 

@@ -10,9 +10,10 @@ import dataclasses
 import json
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
+from typing import Protocol
 
 import numpy as np
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from service.contract.errors import BY_CODE, BadMedia, CannotDecode, MienError, Problem
 from service.vision.clips import Clip, ClipSpec, FaceSeen, Progressed, VideoEnded, VideoOpened
@@ -39,6 +40,14 @@ class _ClipHeader:
 _CLIP = TypeAdapter(_ClipHeader)
 
 
+class Source(Protocol):
+    """The end of the pipe that messages come out of."""
+
+    def recv_bytes(self, maxlength: int | None = None, /) -> bytes | bytearray:
+        """Return the next message; OSError where it is longer than `maxlength`, EOFError where none comes."""
+        ...
+
+
 def send_event(pipe: Connection, event: Event) -> None:
     """Send one event; blocks while the pipe is full."""
     if isinstance(event, Clip):
@@ -55,7 +64,7 @@ def send_error(pipe: Connection, error: MienError) -> None:
     pipe.send_bytes(json.dumps({"event": "Problem", **error.problem().model_dump()}).encode())
 
 
-def receive_event(pipe: Connection, specs: Sequence[ClipSpec]) -> Event:
+def receive_event(pipe: Source, specs: Sequence[ClipSpec]) -> Event:
     """Receive one event.
 
     Raises:
@@ -72,13 +81,13 @@ def receive_event(pipe: Connection, specs: Sequence[ClipSpec]) -> Event:
         problem = Problem.model_validate(header)
     except EOFError:
         raise
-    except (OSError, ValueError, KeyError, AttributeError, ValidationError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise CannotDecode("The video made the decoder misbehave. Convert it to MP4 (H.264) and try again.") from error
     raise_as = BY_CODE.get(problem.code, CannotDecode)
     raise (raise_as if issubclass(raise_as, BadMedia) else CannotDecode)(problem.detail)
 
 
-def _receive_clip(pipe: Connection, header: _ClipHeader, specs: Sequence[ClipSpec]) -> Clip:
+def _receive_clip(pipe: Source, header: _ClipHeader, specs: Sequence[ClipSpec]) -> Clip:
     if not (0 <= header.spec < len(specs) and header.track >= 0 and header.frames >= 1):
         raise ValueError(header)
     spec = specs[header.spec]

@@ -1,0 +1,54 @@
+"""The running service under attack: after each test it must stand as it stood before."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.processes import Served, wait_for
+
+# Nothing of the inside belongs into an answer.
+_INSIDES = re.compile(
+    r"Traceback|\.py\b|/(tmp|work|home|root|usr|var|proc|etc)\b|pydantic|redis|obstore|uvicorn|starlette|fastapi|"
+    r"onnx|opencv|cv2|ffmpeg|libav|pyav|numpy|errno|exception|\b0x[0-9a-f]+|<class",
+    re.IGNORECASE,
+)
+_WHAT_TO_DO = re.compile(
+    r"\b(sends?|convert|export|cut|compress|try|upload|record|scale|there (is|are)|should|must|takes|described|given|"
+    r"choose)\b",
+    re.IGNORECASE,
+)
+
+
+@pytest.fixture
+def http(served: Served) -> Iterator[httpx2.Client]:
+    """A client of the running service; afterwards its worker must be the same and its store as tidy as before."""
+    with httpx2.Client(base_url=served.url, timeout=60) as client:
+        yield client
+        wait_for(lambda: client.get("/readyz").json() == {"status": "ok", "queued": 0, "workers": 1}, 20)
+    wait_for(lambda: not [blob for blob in served.blobs if blob.parent.name == "uploads"], 5)
+    assert not served.process.said("ended by itself")
+    assert not served.process.said("Traceback")
+
+
+def check_problem(answer: httpx2.Response, status: int, code: str) -> dict[str, Any]:
+    """Check an error answer: its status and stable code, its form, and a sentence that helps and tells nothing else."""
+    assert answer.headers["content-type"] == "application/problem+json", answer.text
+    problem = answer.json()
+    assert (answer.status_code, problem["code"]) == (status, code), answer.text
+    assert problem["status"] == status
+    assert problem["type"] == f"urn:mien:problem:{code}"
+    assert problem["request_id"] == answer.headers["x-request-id"]
+    assert problem["title"]
+    detail = problem["detail"]
+    assert detail[0].isupper() or detail.split(":")[0].isidentifier()
+    assert detail.endswith((".", ")")), detail
+    assert 15 < len(detail) < 400
+    assert _WHAT_TO_DO.search(detail), detail
+    assert not _INSIDES.search(problem["title"] + detail), answer.text
+    assert set(problem) <= {"type", "title", "status", "detail", "code", "request_id", "analysis_id"}
+    return problem

@@ -1,0 +1,171 @@
+"""The command `mien analyze`, as a shell starts it."""
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.sense import check_answer
+from tests.processes import free_port
+
+ESCAPE = b"\x1b"
+
+
+def mien(*arguments: object, **env: str) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [Path(sys.executable).with_name("mien"), *map(str, arguments)],
+        capture_output=True,
+        env={**os.environ, **env},
+        stdin=subprocess.DEVNULL,
+        check=False,
+        timeout=100,
+    )
+    # Neither is a terminal here: no colours, no bar.
+    assert ESCAPE not in done.stdout + done.stderr
+    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+def test_json_goes_to_stdout_and_nothing_to_stderr(served, face, manifest):
+    done = mien("analyze", face, "--json", "--url", served.url)
+    assert (done.returncode, done.stderr) == (0, "")
+    (line,) = done.stdout.splitlines()
+    analysis = check_answer(json.loads(line), manifest)
+    assert len(analysis.faces) == 1
+
+
+def test_the_url_may_come_from_the_environment(served, faceless):
+    done = mien("analyze", faceless, "--json", MIEN_URL=served.url)
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["faces"] == []
+
+
+def test_csv_has_one_line_a_window(served, face, faceless):
+    done = mien("analyze", face, faceless, "--csv", "--url", served.url)
+    assert done.returncode == 0
+    rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    assert len(rows) >= 2
+    assert {row["file"] for row in rows} == {str(face)}
+    assert {"track", "start_s", "end_s", "expression", "valence", "arousal"} <= rows[0].keys()
+    assert all(float(row["start_s"]) < float(row["end_s"]) for row in rows)
+
+
+def test_csv_of_nothing_still_has_its_header(served, faceless):
+    done = mien("analyze", faceless, "--csv", "--url", served.url)
+    assert done.stdout == "file,track,start_s,end_s\n"
+
+
+def test_a_table_shows_the_face_and_stderr_the_warnings(served, face, manifest):
+    done = mien("analyze", face, "--url", served.url, COLUMNS="200")
+    assert done.returncode == 0
+    assert "face.mp4: 2.0 s, 320×240" in done.stdout
+    assert "0.0–2.0 s" in done.stdout
+    assert ("not trained" in done.stderr) == (not manifest.training.trained)
+
+
+def test_options_are_passed_on(served, face):
+    done = mien(
+        "analyze", face, "--json", "--url", served.url, "--task", "expression", "--start", "0.5", "--hop", "0.2"
+    )
+    (one,) = json.loads(done.stdout)["faces"]
+    assert "valence" not in one
+    assert one["start_s"] == pytest.approx(0.5, abs=0.1)
+
+
+def test_local_needs_no_service_and_finds_the_same(served, face):
+    local = mien("analyze", face, "--json", "--local", MIEN_URL="http://127.0.0.1:1")
+    assert (local.returncode, local.stderr) == (0, "")
+    remote = mien("analyze", face, "--json", "--url", served.url)
+    assert json.loads(local.stdout)["faces"] == json.loads(remote.stdout)["faces"]
+    assert json.loads(local.stdout)["warnings"] == json.loads(remote.stdout)["warnings"]
+
+
+def test_a_bad_video_among_good_ones_is_told_and_the_others_are_done(served, faceless, tmp_path):
+    bad = tmp_path / "bad.mp4"
+    bad.write_text("no video")
+    for where in (["--url", served.url], ["--local"]):
+        done = mien("analyze", bad, tmp_path / "none.mp4", faceless, "--json", *where)
+        assert done.returncode == 1
+        assert len(done.stdout.splitlines()) == 1
+        first, second = done.stderr.splitlines()
+        assert first.startswith(f"{bad}: ")
+        assert first.endswith(".")
+        assert second == f"{tmp_path / 'none.mp4'}: No such file or directory"
+        assert "Traceback" not in done.stderr
+
+
+def test_a_folder_is_no_video(served, tmp_path):
+    done = mien("analyze", tmp_path, "--url", served.url)
+    assert done.returncode == 1
+    assert "Is a directory" in done.stderr
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:{port}", "127.0.0.1:{port}", "nonsense", "http://[::1", "http://:"])
+def test_where_nobody_answers_a_sentence_says_what_to_do(faceless, url):
+    done = mien("analyze", faceless, "--url", url.format(port=free_port()))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "mien serve" in done.stderr
+    assert "--local" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_another_service_at_the_address_is_told(faceless, tmp_path):
+    port = free_port()
+    other = subprocess.Popen(
+        [sys.executable, "-c", OTHER, str(port)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=tmp_path
+    )
+    try:
+        assert other.stdout.readline() == b"up\n"
+        done = mien("analyze", faceless, "--url", f"http://127.0.0.1:{port}")
+        assert done.returncode == 1
+        assert "Traceback" not in done.stderr
+        assert "Mien" in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+    finally:
+        other.kill()
+        other.wait()
+        other.stdout.close()
+
+
+OTHER = """
+import http.server, sys
+class Page(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        self.rfile.read(int(self.headers.get("content-length", 0)))
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"<html>hello</html>")
+server = http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Page)
+print("up", flush=True)
+server.serve_forever()
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "FILE"),
+        (["--json", "--csv", "x.mp4"], "exclude"),
+        (["--faces", "0", "x.mp4"], "faces"),
+        (["--faces", "many", "x.mp4"], "faces"),
+        (["--start", "2", "--end", "1", "x.mp4"], "end_s must be greater"),
+        (["--task", "nose", "x.mp4"], "tasks"),
+        (["--nose", "x.mp4"], "--nose"),
+    ],
+)
+def test_wrong_use_exits_with_2_and_says_what_is_wrong(arguments, said):
+    done = mien("analyze", *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_local_analysis_that_cannot_start_exits_with_2(faceless, tmp_path):
+    done = mien("analyze", faceless, "--local", MIEN_BUNDLES=json.dumps([str(tmp_path)]))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "manifest.json" in done.stderr
+    assert "Traceback" not in done.stderr

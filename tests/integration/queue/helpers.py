@@ -1,0 +1,121 @@
+"""Both ends of the queue at the private server, the gateway's called from plain functions."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from service.contract.errors import CannotDecode, Problem
+from service.contract.options import AnalyzeOptions
+from service.contract.workers import Registration
+from service.queue import keys
+from service.queue.connection import connect, connect_async
+from service.queue.consumer import Attempt, Consumer
+from service.queue.producer import Job, NoRoom, Producer, Room
+
+T = TypeVar("T")
+
+LEASE_S = 0.15
+BROKEN_VIDEO: Problem = CannotDecode("It is text.").problem()
+
+
+class Queue:
+    """A queue with its gateway's end, its raw commands (`redis`) and any number of workers."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.redis = connect(url)
+        self._runner = asyncio.Runner()
+        self._gateway = connect_async(url)
+        self.producer = Producer(self._gateway)
+        self._consumers: list[Consumer] = []
+
+    def close(self) -> None:
+        self.run(self._gateway.aclose())
+        self._runner.close()
+        self.redis.close()
+        self.forget_workers()
+
+    def forget_workers(self) -> None:
+        for consumer in self._consumers:
+            consumer._redis.close()
+            consumer._reader.close()
+        self._consumers.clear()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        return self._runner.run(work)
+
+    def worker(self, name: str = "ann", *, lease_s: float = 30, max_attempts: int = 3, ttl_s: int = 600) -> Consumer:
+        consumer = Consumer(
+            connect(self.url),
+            connect(self.url),
+            name=name,
+            lease_s=lease_s,
+            max_attempts=max_attempts,
+            results_ttl_s=ttl_s,
+        )
+        self._consumers.append(consumer)
+        return consumer
+
+    def admit(self, job_id: str, size: int = 10, *, room: Room, deadline_s: float = 60) -> NoRoom | None:
+        return self.run(self.producer.admit(job_id, size, room, deadline_s))
+
+    def submit(self, job_id: str, size: int = 10, **options: Any) -> None:
+        self.run(
+            self.producer.submit(
+                job_id, reserved=size, upload=f"uploads/{job_id}", size=size, options=AnalyzeOptions(**options)
+            )
+        )
+
+    def find(self, job_id: str) -> Job:
+        job = self.run(self.producer.find(job_id))
+        assert isinstance(job, Job)
+        return job
+
+    def field(self, job_id: str, name: str) -> str | None:
+        return self.redis.hget(keys.job(job_id), name)
+
+    def depth(self) -> int:
+        return self.run(self.producer.depth())
+
+    def pending(self) -> int:
+        return self.redis.xpending(keys.QUEUE, keys.GROUP)["pending"] if self.redis.exists(keys.QUEUE) else 0
+
+    def live_bytes(self) -> int:
+        return int(self.redis.get(keys.LIVE_BYTES) or 0)
+
+    def is_idle(self) -> bool:
+        """Whether nothing is left of any job that has not ended."""
+        return (self.depth(), self.pending(), self.live_bytes(), self.redis.zcard(keys.LIVE)) == (0, 0, 0, 0)
+
+
+def take(worker: Consumer, seconds: float = 2) -> Attempt:
+    """Claim one entry and begin it, as a worker's loop does."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        for entry in worker.claim(1, wait_s=0.05):
+            attempt = worker.begin(entry)
+            assert attempt is not None
+            return attempt
+    raise AssertionError(f"nothing to claim within {seconds} s")
+
+
+def has_nothing(worker: Consumer) -> bool:
+    """Whether the worker finds nothing to claim; the first claim of all only makes the group."""
+    return not worker.claim(1, wait_s=0.01) and not worker.claim(1, wait_s=0.01)
+
+
+def succeed(worker: Consumer, attempt: Attempt) -> bool:
+    return worker.commit_success(
+        attempt, result=f"results/{attempt.job_id}.{attempt.fence}", decode_ms=3, inference_ms=4
+    )
+
+
+def fail(worker: Consumer, attempt: Attempt) -> bool:
+    return worker.commit_failure(attempt, BROKEN_VIDEO)
+
+
+def registration(name: str = "ann", bytes_per_s: float = 0) -> Registration:
+    return Registration(name=name, provider="cpu", models=[], bytes_per_s=bytes_per_s)

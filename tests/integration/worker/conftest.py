@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.bundles import write_bundle
+from tests.integration.queue.helpers import Queue
+from tests.integration.worker.helpers import Site
+from tests.videos import face_video
+
+
+@pytest.fixture(scope="session")
+def face(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A video of 1.6 s with one face."""
+    return face_video(tmp_path_factory.mktemp("videos") / "face.mp4")
+
+
+@pytest.fixture(scope="session")
+def long_face(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A video of 16 s with one face: seconds of work, so that something can happen meanwhile."""
+    return face_video(tmp_path_factory.mktemp("videos") / "long.mp4", seconds=16)
+
+
+@pytest.fixture(scope="session")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle that is opened and run in no time."""
+    return write_bundle(tmp_path_factory.mktemp("bundles") / "tiny")
+
+
+@pytest.fixture
+def site(redis_url: str, tmp_path: Path, bundle: Path) -> Iterator[Site]:
+    queue = Queue(redis_url)
+    yield Site(queue, tmp_path, bundle)
+    queue.close()

@@ -1,0 +1,77 @@
+"""A queue, a folder of blobs, and workers at both."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+from service.contract.options import AnalyzeOptions
+from service.contract.results import Findings
+from service.queue.producer import Job
+from tests.integration.queue.helpers import Queue
+from tests.processes import Process, descendants, wait_for, worker
+
+
+@dataclass
+class Site:
+    """What the processes of one service share."""
+
+    queue: Queue
+    folder: Path
+    bundle: Path
+
+    @property
+    def blobs(self) -> Path:
+        return self.folder / "blobs"
+
+    def worker(self, **settings: object) -> AbstractContextManager[Process]:
+        """Run a worker with the tiny bundle, unless `settings` say otherwise."""
+        return worker(self.folder, self.queue.url, **{"bundles": json.dumps([str(self.bundle)]), **settings})
+
+    def submit(self, job_id: str, video: Path, **options: object) -> None:
+        """Do what the gateway does: the upload into the store, then the job into the queue."""
+        upload = self.blobs / "uploads" / job_id
+        upload.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(video, upload)
+        size = upload.stat().st_size
+        self.queue.run(
+            self.queue.producer.submit(
+                job_id, reserved=size, upload=f"uploads/{job_id}", size=size, options=AnalyzeOptions(**options)
+            )
+        )
+
+    def ended(self, job_id: str, seconds: float = 40) -> Job:
+        """Wait until the job has ended."""
+        return wait_for(lambda: self.queue.find(job_id) if self.queue.find(job_id).state.terminal else None, seconds)
+
+    def under_way(self, job_id: str) -> None:
+        """Wait until the job's progress is seen."""
+        wait_for(lambda: self.queue.find(job_id).done_s > 0, 20, 0.01)
+
+    def fence(self, job_id: str) -> int:
+        return int(self.queue.field(job_id, "fence") or 0)
+
+    def attempts(self, job_id: str) -> int:
+        return int(self.queue.field(job_id, "attempts") or 0)
+
+    def files(self, folder: str) -> list[str]:
+        return sorted(file.name for file in (self.blobs / folder).glob("*"))
+
+    def findings(self, job: Job) -> Findings:
+        assert job.result is not None
+        return Findings.model_validate_json((self.blobs / job.result).read_bytes())
+
+
+def decode_children(running: Process) -> list[int]:
+    """Return the process ids of a worker's decode children: its children's children."""
+    return [pid for pid in descendants(running.pid) if _parent(pid) not in (running.pid, None)]
+
+
+def _parent(pid: int) -> int | None:
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return None

@@ -1,0 +1,115 @@
+"""The worker's loop at a real queue and store, with a pipeline that can be told what to do and when."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from service.contract.errors import AttemptsExhausted
+from service.contract.jobs import State
+from service.contract.results import Findings, Video
+from service.queue import keys
+from service.storage.blobs import Blobs
+from service.worker.loop import Loop
+from service.worker.pipeline import Analyzed
+from tests.integration.queue.helpers import registration, succeed, take
+from tests.integration.worker.helpers import Site
+from tests.processes import wait_for
+
+NOTHING = Findings(video=Video(duration_s=1, fps=25, width=4, height=4, frames=25), faces=[], models=[], warnings=[])
+
+
+class Scripted:
+    """A pipeline that does as it is told and then finds nothing."""
+
+    def __init__(self, first: Callable[[], None]) -> None:
+        self._first = first
+
+    def analyze(self, *_: object) -> Iterator[Analyzed]:
+        self._first()
+        yield Analyzed(NOTHING, decode_ms=1, inference_ms=1)
+
+
+@contextmanager
+def looping(site: Site, first: Callable[[], None], *, max_attempts: int = 3) -> Iterator[None]:
+    loop = Loop(
+        site.queue.worker("ann", max_attempts=max_attempts),
+        Blobs(site.blobs),
+        Scripted(first),
+        slots=1,
+        drain_s=1,
+        register=lambda rate: registration("ann", rate),
+    )
+    thread = threading.Thread(target=loop.run)
+    thread.start()
+    try:
+        yield
+    finally:
+        loop.stop()
+        thread.join()
+
+
+@pytest.fixture
+def job(site: Site) -> str:
+    video = site.folder / "video"
+    video.write_bytes(b"any bytes")
+    site.submit("a", video)
+    return "a"
+
+
+def test_a_result_that_comes_too_late_is_taken_away_again(site: Site, job: str):
+    late = threading.Event()
+
+    def lose_the_job() -> None:
+        pending = site.queue.redis.xpending_range(keys.QUEUE, keys.GROUP, "-", "+", 1)
+        entry = [pending[0]["message_id"]]
+        site.queue.redis.xclaim(keys.QUEUE, keys.GROUP, "ann", 0, entry, idle=60_000, justid=True)
+        bob = site.queue.worker("bob")
+        assert succeed(bob, take(bob))
+        late.set()
+
+    with looping(site, lose_the_job):
+        assert late.wait(5)
+    found = site.queue.find(job)
+
+    assert (found.state, found.result) == (State.SUCCEEDED, "results/a.2")
+    assert site.files("results") == []  # the other's is written by nobody here
+    assert site.files("uploads") == ["a"]  # and so the upload is the other's to remove
+
+
+def test_an_attempt_that_breaks_is_tried_again_until_there_are_no_more(site: Site, job: str):
+    tries: list[int] = []
+
+    def break_down() -> None:
+        tries.append(1)
+        raise OSError("a library broke")
+
+    with looping(site, break_down, max_attempts=2):
+        found = site.ended(job, 10)
+        wait_for(lambda: not site.files("uploads"), 5)
+
+    assert len(tries) == 2
+    assert (found.state, found.error.code) == (State.FAILED, AttemptsExhausted.code)
+    assert "a library broke" not in found.error.detail
+    assert site.queue.field(job, "last_error") == "OSError"
+    assert site.queue.redis.lrange(keys.DEAD, 0, -1) == [job]
+    assert site.queue.is_idle()
+
+
+def test_an_attempt_that_breaks_once_succeeds_the_next_time(site: Site, job: str):
+    tries: list[int] = []
+
+    def break_down_once() -> None:
+        tries.append(1)
+        if len(tries) == 1:
+            raise MemoryError
+
+    with looping(site, break_down_once):
+        found = site.ended(job, 10)
+
+    assert found.state is State.SUCCEEDED
+    assert site.files("results") == [found.result.removeprefix("results/")]
+    assert site.attempts(job) == 2

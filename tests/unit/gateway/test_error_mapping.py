@@ -1,0 +1,75 @@
+import pytest
+
+from service.contract.errors import BY_CODE, MienError, Misconfigured, Unavailable
+from service.gateway.error_mapping import MEDIA_TYPE, http_headers, http_problem, http_status
+
+# Clients build on these: a code's status never changes.
+STATUSES = {
+    "invalid_option": 400,
+    "unknown_option": 400,
+    "wrong_field": 400,
+    "malformed_body": 400,
+    "upload_stalled": 408,
+    "empty_upload": 422,
+    "upload_too_large": 413,
+    "unsupported_container": 415,
+    "cannot_decode": 422,
+    "no_video_stream": 422,
+    "no_frames": 422,
+    "unsupported_codec": 422,
+    "truncated_video": 422,
+    "too_many_pixels": 422,
+    "too_long": 422,
+    "decode_stalled": 422,
+    "decode_too_costly": 422,
+    "not_found": 404,
+    "no_such_page": 404,
+    "method_not_allowed": 405,
+    "expired": 410,
+    "queue_full": 503,
+    "queue_unavailable": 503,
+    "storage_unavailable": 503,
+    "attempts_exhausted": 500,
+    "internal_error": 500,
+}
+
+
+def of(kind: type[MienError]) -> MienError:
+    return kind("Why.", 7) if issubclass(kind, Unavailable) else kind("Why.")
+
+
+def test_every_error_that_a_client_can_meet_has_its_pinned_status():
+    met = {code: http_status(of(kind)) for code, kind in BY_CODE.items() if not issubclass(kind, Misconfigured)}
+    assert met == STATUSES
+
+
+@pytest.mark.parametrize("code", STATUSES)
+def test_every_error_is_told_as_an_rfc_9457_problem(code):
+    error = of(BY_CODE[code])
+    assert http_problem(error, "request-1") == {
+        "type": f"urn:mien:problem:{code}",
+        "title": error.title,
+        "status": STATUSES[code],
+        "detail": "Why.",
+        "code": code,
+        "request_id": "request-1",
+    }
+    assert MEDIA_TYPE == "application/problem+json"
+
+
+def test_a_failed_analysis_is_named_in_its_problem():
+    problem = http_problem(of(BY_CODE["cannot_decode"]), "request-1", "01J")
+    assert problem["analysis_id"] == "01J"
+
+
+def test_only_errors_that_pass_say_when_to_try_again():
+    for kind in BY_CODE.values():
+        expected = {"Retry-After": "7"} if issubclass(kind, Unavailable) else {}
+        assert http_headers(of(kind)) == expected
+
+
+def test_titles_are_one_line_for_people():
+    for kind in BY_CODE.values():
+        assert kind.title[0].isupper()
+        assert "\n" not in kind.title
+        assert len(kind.title) < 60

@@ -1,0 +1,232 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from service.contract.errors import StorageUnavailable
+from service.storage.blobs import Blobs, job_of, result_name, upload_name
+
+MEGABYTE = 1 << 20
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "blobs"
+
+
+@pytest.fixture
+def blobs(folder: Path) -> Blobs:
+    return Blobs(folder)
+
+
+def _files(folder: Path) -> list[str]:
+    return sorted(str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file())
+
+
+async def _stream(*chunks: bytes, then: BaseException | None = None) -> AsyncIterator[bytes]:
+    for chunk in chunks:
+        yield chunk
+    if then is not None:
+        raise then
+
+
+@pytest.mark.parametrize("chunks", [(), (b"",), (b"a", b"", b"bc"), (b"x" * MEGABYTE, b"y" * 3_500_000)])
+def test_what_is_written_is_read(blobs: Blobs, folder: Path, chunks: tuple[bytes, ...]):
+    asyncio.run(blobs.write("uploads/a", _stream(*chunks)))
+
+    assert asyncio.run(blobs.read("uploads/a")) == b"".join(chunks)
+    assert blobs.path("uploads/a").read_bytes() == b"".join(chunks)
+    assert _files(folder) == ["uploads/a"]
+
+
+def test_what_is_put_is_read(blobs: Blobs):
+    blobs.put("results/a.1", b"{}")
+
+    assert asyncio.run(blobs.read("results/a.1")) == b"{}"
+
+
+def test_a_blob_is_not_there_before_it_is_whole(blobs: Blobs):
+    async def halfway() -> AsyncIterator[bytes]:
+        yield b"x" * (2 * MEGABYTE)
+        assert not blobs.path("uploads/a").exists()
+        yield b"end"
+
+    asyncio.run(blobs.write("uploads/a", halfway()))
+
+    assert blobs.path("uploads/a").exists()
+
+
+@pytest.mark.parametrize("size", [10, 3 * MEGABYTE])
+def test_a_write_that_fails_leaves_nothing_and_its_own_error_goes_on(blobs: Blobs, folder: Path, size: int):
+    class BrokenUpload(Exception):
+        pass
+
+    with pytest.raises(BrokenUpload):
+        asyncio.run(blobs.write("uploads/a", _stream(b"x" * size, then=BrokenUpload())))
+
+    assert _files(folder) == []
+
+
+def test_a_write_that_is_cancelled_leaves_nothing(blobs: Blobs, folder: Path):
+    async def cancelled() -> None:
+        waits = asyncio.Event()
+
+        async def stuck() -> AsyncIterator[bytes]:
+            yield b"x" * (3 * MEGABYTE)
+            waits.set()
+            await asyncio.sleep(60)
+
+        task = asyncio.create_task(blobs.write("uploads/a", stuck()))
+        await waits.wait()
+        assert len(_files(folder)) == 1  # the temporary file
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        for _ in range(100):  # obstore's own threads remove it a moment later
+            if not _files(folder):
+                return
+            await asyncio.sleep(0.02)
+
+    asyncio.run(cancelled())
+
+    assert _files(folder) == []
+
+
+def test_a_blob_that_is_not_there_is_a_file_not_found(blobs: Blobs):
+    with pytest.raises(FileNotFoundError):
+        asyncio.run(blobs.read("results/none"))
+
+
+def test_deleting_passes_over_what_is_not_there(blobs: Blobs, folder: Path):
+    blobs.put("uploads/a", b"a")
+    blobs.put("uploads/b", b"b")
+
+    blobs.delete(["uploads/a", "uploads/none", "uploads/b"])
+    blobs.delete([])
+
+    assert _files(folder) == []
+
+
+def test_older_than_names_only_the_old_under_the_prefix(blobs: Blobs):
+    for name in ("uploads/old", "uploads/new", "results/old.1"):
+        blobs.put(name, b"x")
+    for name in ("uploads/old", "results/old.1"):
+        os.utime(blobs.path(name), (time.time() - 100,) * 2)
+
+    async def names(prefix: str) -> list[str]:
+        return [name async for name in blobs.older_than(prefix, 60)]
+
+    assert asyncio.run(names("uploads")) == ["uploads/old"]
+    assert asyncio.run(names("results")) == ["results/old.1"]
+    assert asyncio.run(names("other")) == []
+
+
+_WRITER = """
+import asyncio, sys
+from pathlib import Path
+from service.storage.blobs import Blobs
+
+async def chunks():
+    yield b"x" * (3 << 20)
+    print("halfway", flush=True)
+    await asyncio.sleep(60)
+
+asyncio.run(Blobs(Path(sys.argv[1])).write("uploads/killed", chunks()))
+"""
+
+
+def test_what_a_killed_process_left_is_swept_once_it_is_stale(blobs: Blobs, folder: Path):
+    blobs.put("uploads/whole", b"x")
+    writer = subprocess.Popen([sys.executable, "-c", _WRITER, str(folder)], stdout=subprocess.PIPE)
+    assert writer.stdout.readline() == b"halfway\n"
+    writer.send_signal(signal.SIGKILL)
+    writer.wait()
+    writer.stdout.close()
+    left = _files(folder)
+    assert len(left) == 2
+    assert "uploads/whole" in left
+
+    assert blobs.sweep_unfinished(60) == 0
+    assert _files(folder) == left
+
+    for name in left:
+        os.utime(folder / name, (time.time() - 100,) * 2)
+    assert blobs.sweep_unfinished(60) == 1
+    assert _files(folder) == ["uploads/whole"]
+
+
+def test_a_write_under_way_is_not_swept(blobs: Blobs):
+    async def slow() -> AsyncIterator[bytes]:
+        yield b"x" * (2 * MEGABYTE)
+        assert blobs.sweep_unfinished(60) == 0
+        yield b"y"
+
+    asyncio.run(blobs.write("uploads/a", slow()))
+
+    assert blobs.path("uploads/a").stat().st_size == 2 * MEGABYTE + 1
+
+
+def test_blobs_and_folders_are_private(folder: Path):
+    before = os.umask(0o077)
+    try:
+        blobs = Blobs(folder)
+        blobs.put("results/a.1", b"{}")
+        asyncio.run(blobs.write("uploads/a", _stream(b"face" * MEGABYTE)))
+    finally:
+        os.umask(before)
+
+    for path in [folder, *folder.rglob("*")]:
+        assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600)
+
+
+def test_a_store_that_takes_nothing_says_so(blobs: Blobs, folder: Path):
+    shutil.rmtree(folder)
+    folder.write_text("in the way")
+
+    with pytest.raises(StorageUnavailable) as refused:
+        asyncio.run(blobs.write("uploads/a", _stream(b"x" * (2 * MEGABYTE))))
+    assert refused.value.retry_after_s > 0
+    with pytest.raises(StorageUnavailable):
+        asyncio.run(blobs.read("uploads/a"))
+
+
+_WRITER_WITHOUT_ROOM = """
+import asyncio, os, resource, sys
+from pathlib import Path
+from service.contract.errors import StorageUnavailable
+from service.storage.blobs import Blobs
+
+async def chunks():
+    for _ in range(4):
+        yield b"x" * (1 << 20)
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (2 << 20, 2 << 20))
+try:
+    asyncio.run(Blobs(Path(sys.argv[1])).write("uploads/a", chunks()))
+except StorageUnavailable:
+    print("refused", flush=True)
+    os._exit(0)  # obstore's threads may still hold Python objects, which an orderly end would trip over
+"""
+
+
+def test_a_store_that_fills_up_in_mid_write_says_so_and_keeps_nothing_of_it(folder: Path):
+    said = subprocess.run([sys.executable, "-c", _WRITER_WITHOUT_ROOM, str(folder)], capture_output=True, check=True)
+
+    assert said.stdout == b"refused\n"
+    assert _files(folder) == []
+
+
+def test_names_tell_their_job():
+    assert upload_name("j1") == "uploads/j1"
+    assert result_name("j1", 3) == "results/j1.3"
+    assert job_of(upload_name("j1")) == job_of(result_name("j1", 3)) == "j1"

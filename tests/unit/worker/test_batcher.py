@@ -1,0 +1,184 @@
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+
+from service.worker.batcher import Batcher
+from service.worker.session import BUCKETS
+
+RUIN = 255
+
+
+class Doubler:
+    """A model of clips of one number, which it doubles; a clip of `RUIN` breaks its whole batch."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[int]] = []
+        self.gate = threading.Event()
+        self.gate.set()
+        self.entered = threading.Event()
+
+    def run(self, clips: np.ndarray) -> list[dict[str, np.ndarray]]:
+        self.entered.set()
+        self.gate.wait(5)
+        self.batches.append(clips[:, 0].tolist())
+        if RUIN in clips:
+            raise ValueError("ruined")
+        return [{"expression": clip.astype(np.float32) * 2} for clip in clips]
+
+
+@contextmanager
+def batching(*models: Doubler, wait_s: float = 0.01, on_batch=lambda *_: None) -> Iterator[Batcher]:
+    batcher = Batcher(models, wait_s, on_batch)
+    try:
+        yield batcher
+    finally:
+        for model in models:
+            model.gate.set()
+        batcher.close()
+
+
+def clip(number: int) -> np.ndarray:
+    return np.array([number], np.uint8)
+
+
+@contextmanager
+def held_up(batcher: Batcher, model: Doubler) -> Iterator[None]:
+    """Keep the model busy with a clip of its own while clips are submitted."""
+    model.gate.clear()
+    model.entered.clear()
+    first = batcher.submit(0, "holds up", clip(0))
+    assert model.entered.wait(5)
+    yield
+    model.gate.set()
+    first.result(5)
+    model.batches.remove([0])
+
+
+def test_each_clip_gets_its_own_output():
+    model = Doubler()
+    with batching(model) as batcher:
+        futures = [batcher.submit(0, "job", clip(number)) for number in range(40)]
+
+        assert [future.result(5)["expression"][0] for future in futures] == [2 * number for number in range(40)]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 7, 13, 16, 17, 31, 33])
+def test_batches_come_in_the_sizes_that_were_warmed_only(count: int):
+    model = Doubler()
+    with batching(model) as batcher:
+        with held_up(batcher, model):
+            futures = [batcher.submit(0, "job", clip(number)) for number in range(1, count + 1)]
+        for future in futures:
+            future.result(5)
+
+    sizes = [len(batch) for batch in model.batches]
+    assert set(sizes) <= set(BUCKETS)
+    assert sizes == sorted(sizes, reverse=True)
+    assert [number for batch in model.batches for number in batch] == list(range(1, count + 1))
+
+
+def test_a_lone_clip_is_run_after_the_wait():
+    model = Doubler()
+    with batching(model, wait_s=0.2) as batcher:
+        started = time.monotonic()
+        batcher.submit(0, "job", clip(1)).result(5)
+        elapsed = time.monotonic() - started
+
+    assert 0.19 <= elapsed < 2
+
+
+def test_a_full_batch_does_not_wait():
+    model = Doubler()
+    with batching(model, wait_s=60) as batcher:
+        futures = [batcher.submit(0, "job", clip(number)) for number in range(BUCKETS[-1])]
+
+        for future in futures:
+            future.result(5)
+
+    assert [len(batch) for batch in model.batches] == [BUCKETS[-1]]
+
+
+def test_clips_that_come_within_the_wait_share_a_batch():
+    model = Doubler()
+    with batching(model, wait_s=0.5) as batcher:
+        first = batcher.submit(0, "a", clip(1))
+        time.sleep(0.05)
+        second = batcher.submit(0, "b", clip(2))
+        first.result(5), second.result(5)
+
+    assert model.batches == [[1, 2]]
+
+
+def test_a_long_job_does_not_hold_up_a_short_one():
+    model = Doubler()
+    with batching(model) as batcher:
+        with held_up(batcher, model):
+            long = [batcher.submit(0, "long", clip(number)) for number in range(100, 140)]
+            short = [batcher.submit(0, "short", clip(number)) for number in (1, 2)]
+        for future in long + short:
+            future.result(5)
+
+    assert model.batches[0][:5] == [100, 1, 101, 2, 102]
+
+
+def test_models_take_turns():
+    one, two = Doubler(), Doubler()
+    with batching(one, two) as batcher:
+        with held_up(batcher, one):
+            futures = [batcher.submit(model, "job", clip(7)) for model in (0, 1) for _ in range(32)]
+            order: list[int] = []
+            for future, model in zip(futures, [0] * 32 + [1] * 32, strict=True):
+                future.add_done_callback(lambda _, model=model: order.append(model))
+        for future in futures:
+            future.result(5)
+
+    assert order == [1] * 16 + [0] * 16 + [1] * 16 + [0] * 16
+
+
+@pytest.mark.parametrize("ruined", [{5}, {1}, {16}, {3, 4}, {2, 15}])
+def test_a_clip_that_fails_fails_alone(ruined: set[int]):
+    model = Doubler()
+    with batching(model) as batcher:
+        with held_up(batcher, model):
+            futures = {
+                number: batcher.submit(0, "job", clip(RUIN if number in ruined else number)) for number in range(1, 17)
+            }
+
+        for number, future in futures.items():
+            if number in ruined:
+                with pytest.raises(ValueError, match="ruined"):
+                    future.result(5)
+            else:
+                assert future.result(5)["expression"][0] == 2 * number
+
+        assert batcher.submit(0, "next", clip(3)).result(5)["expression"][0] == 6
+    assert {len(batch) for batch in model.batches} <= set(BUCKETS)
+
+
+def test_batches_are_reported_with_their_size_and_time():
+    reports = []
+    with batching(Doubler(), on_batch=lambda *report: reports.append(report)) as batcher:
+        batcher.submit(0, "job", clip(1)).result(5)
+
+    [(size, seconds)] = reports
+    assert size == 1
+    assert 0 <= seconds < 5
+
+
+def test_closing_cancels_what_waits_and_takes_no_more():
+    model = Doubler()
+    with batching(model, wait_s=60) as batcher:
+        future = batcher.submit(0, "job", clip(1))
+
+        batcher.close()
+
+        assert future.cancelled()
+        with pytest.raises(RuntimeError, match="closed"):
+            batcher.submit(0, "job", clip(2))
+    assert model.batches == []

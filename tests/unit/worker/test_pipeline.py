@@ -1,0 +1,225 @@
+"""A real video through child, batcher and tiny models; no Redis."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from service.contract.errors import InvalidOption, TooLong
+from service.contract.options import AnalyzeOptions
+from service.contract.results import Findings, Progress
+from service.worker.batcher import Batcher
+from service.worker.pipeline import Analyzed, DecodeSettings, Event, Pipeline, WindowScored
+from service.worker.sandbox import ChildLost, InterruptedWork, Sandbox
+from service.worker.session import open_models
+from tests.bundles import DIMENSIONS, EXPRESSION, PERSONALITY, write_bundle
+
+pytestmark = pytest.mark.usefixtures("fork_server")
+
+MakePipeline = Callable[..., Pipeline]
+
+
+@pytest.fixture
+def pipeline(tmp_path: Path) -> Iterator[MakePipeline]:
+    """Makes a pipeline over bundles, one with all tasks where none is given."""
+    batchers = []
+
+    def make(*bundles: Path, **settings) -> Pipeline:
+        models = open_models(bundles or [write_bundle(tmp_path / "bundle")], ["cpu"])
+        batchers.append(Batcher(models, 0.002, lambda *_: None))
+        return Pipeline(models, Sandbox(30), batchers[-1], DecodeSettings(**settings))
+
+    yield make
+    for batcher in batchers:
+        batcher.close()
+
+
+def analyze(pipeline: Pipeline, video: Path, **options) -> list[Event]:
+    return list(pipeline.analyze("job", video, AnalyzeOptions(**options), threading.Event()))
+
+
+def findings(events: list[Event]) -> Findings:
+    assert isinstance(events[-1], Analyzed)
+    return events[-1].findings
+
+
+def test_a_video_gives_progress_windows_and_at_last_what_was_found(pipeline: MakePipeline, face: Path):
+    events = analyze(pipeline(), face)
+
+    assert events[0] == Progress(done_s=0.0, total_s=1.6)
+    assert [type(event) for event in events].count(Analyzed) == 1
+    progress = [event.done_s for event in events if isinstance(event, Progress)]
+    assert progress == sorted(progress)
+    assert events[-2] == Progress(done_s=1.6, total_s=1.6)
+    found = findings(events)
+    assert found.video.model_dump() == {"duration_s": 1.6, "fps": 25.0, "width": 320, "height": 240, "frames": 40}
+    [one] = found.faces
+    windows = [event for event in events if isinstance(event, WindowScored)]
+    assert (
+        sorted((event.window for event in windows), key=lambda window: (window.start_s, window.end_s)) == one.timeline
+    )
+    assert {event.track for event in windows} == {one.track}
+    assert (one.start_s, one.coverage) == (0.0, 1.0)
+    assert one.timeline[0].start_s == 0.0
+    assert one.timeline[-1].end_s == pytest.approx(1.6, abs=0.05)
+    assert events[-1].decode_ms > 0
+    assert events[-1].inference_ms >= 0
+
+
+def test_the_scores_are_those_of_the_model(pipeline: MakePipeline, face: Path):
+    [one] = findings(analyze(pipeline(), face)).faces
+
+    for scores in [one, *one.timeline]:
+        bright = scores.expression.scores["bright"]
+        assert 0.1 < bright < 0.9
+        assert scores.expression.scores["dark"] == pytest.approx(1 - bright, abs=2e-4)
+        # Both dimensions are the same brightness, one of them over a range of its own.
+        assert scores.valence == pytest.approx(2 * bright - 1, abs=3e-4)
+        assert scores.arousal == pytest.approx(2 * bright - 1, abs=3e-4)
+    assert one.personality == {"openness": one.expression.scores["bright"], "neuroticism": 0.25}
+
+
+def test_the_same_video_gives_the_same_findings(pipeline: MakePipeline, face: Path):
+    made = pipeline()
+
+    assert findings(analyze(made, face)) == findings(analyze(made, face))
+
+
+def test_only_the_tasks_that_are_asked_for_are_answered(pipeline: MakePipeline, face: Path):
+    [one] = findings(analyze(pipeline(), face, tasks=["dimensions"])).faces
+
+    assert {"valence", "arousal"} <= one.model_fields_set
+    assert not {"expression", "personality"} & one.model_fields_set
+    assert one.timeline[0].model_fields_set == {"start_s", "end_s", "valence", "arousal"}
+
+
+def test_a_task_that_is_not_served_is_refused_before_the_video_is_touched(pipeline: MakePipeline, tmp_path: Path):
+    made = pipeline(write_bundle(tmp_path / "one", [EXPRESSION]))
+
+    with pytest.raises(InvalidOption, match="No model here does the task personality; there is expression"):
+        analyze(made, tmp_path / "none.mp4", tasks=["expression", "personality"])
+
+
+def test_models_with_different_inputs_are_served_from_one_pass(pipeline: MakePipeline, tmp_path: Path, face: Path):
+    made = pipeline(
+        write_bundle(tmp_path / "one", [EXPRESSION, DIMENSIONS], name="one"),
+        write_bundle(tmp_path / "two", [PERSONALITY], name="two", frames=8, size=32, hop_s=0.4),
+    )
+
+    found = findings(analyze(made, face))
+    [one] = found.faces
+
+    assert [model.name for model in found.models] == ["one", "two"]
+    assert {"expression", "valence", "personality"} <= one.model_fields_set
+    lengths = {
+        round(window.end_s - window.start_s, 2) for window in one.timeline if "expression" in window.model_fields_set
+    }
+    others = {round(window.end_s - window.start_s, 2) for window in one.timeline if window.expression is None}
+    assert max(lengths) == pytest.approx(0.4, abs=0.05)
+    assert max(others) == pytest.approx(0.8, abs=0.05)
+
+
+def test_models_with_the_same_input_share_their_clips(pipeline: MakePipeline, tmp_path: Path, face: Path):
+    made = pipeline(
+        write_bundle(tmp_path / "one", [EXPRESSION], name="one"),
+        write_bundle(tmp_path / "two", [DIMENSIONS], name="two"),
+    )
+
+    [one] = findings(analyze(made, face)).faces
+
+    assert all({"expression", "valence"} <= window.model_fields_set for window in one.timeline)
+
+
+def test_only_the_models_that_are_needed_are_named(pipeline: MakePipeline, tmp_path: Path, face: Path):
+    made = pipeline(
+        write_bundle(tmp_path / "one", [EXPRESSION], name="one"),
+        write_bundle(tmp_path / "two", [DIMENSIONS], name="two"),
+    )
+
+    assert [model.name for model in findings(analyze(made, face, tasks=["dimensions"])).models] == ["two"]
+
+
+def test_a_shorter_hop_gives_more_windows(pipeline: MakePipeline, face: Path):
+    made = pipeline()
+
+    [few] = findings(analyze(made, face, hop_s=0.5)).faces
+    [many] = findings(analyze(made, face, hop_s=0.1)).faces
+
+    assert len(many.timeline) > 2 * len(few.timeline)
+
+
+def test_a_video_without_a_face_is_a_success_that_says_so(pipeline: MakePipeline, faceless: Path):
+    found = findings(analyze(pipeline(), faceless))
+
+    assert found.faces == []
+    assert [warning for warning in found.warnings if "No face was found" in warning]
+
+
+@pytest.mark.parametrize("trained", [True, False])
+def test_an_untrained_model_is_warned_of(pipeline: MakePipeline, tmp_path: Path, faceless: Path, trained: bool):
+    found = findings(analyze(pipeline(write_bundle(tmp_path / "b", trained=trained)), faceless))
+
+    assert any("tiny 1.0 is not trained" in warning for warning in found.warnings) is not trained
+
+
+def test_settings_bound_the_video(pipeline: MakePipeline, face: Path):
+    with pytest.raises(TooLong):
+        analyze(pipeline(max_duration_s=0.5), face)
+
+
+def test_an_interruption_ends_the_work_and_the_child(pipeline: MakePipeline, long_face: Path):
+    interrupted = threading.Event()
+    events = pipeline().analyze("job", long_face, AnalyzeOptions(), interrupted)
+    next(events)
+    interrupted.set()
+    started = time.monotonic()
+
+    with pytest.raises(InterruptedWork):
+        list(events)
+
+    assert time.monotonic() - started < 1
+    assert multiprocessing.active_children() == []
+
+
+def test_a_consumer_that_turns_away_leaves_no_child_behind(pipeline: MakePipeline, long_face: Path):
+    events = pipeline().analyze("job", long_face, AnalyzeOptions(), threading.Event())
+    next(events)
+
+    events.close()
+
+    assert multiprocessing.active_children() == []
+
+
+def test_a_child_that_was_killed_is_told_as_such(pipeline: MakePipeline, long_face: Path):
+    events = pipeline().analyze("job", long_face, AnalyzeOptions(), threading.Event())
+    next(events)
+    [child] = multiprocessing.active_children()
+    os.kill(child.pid, signal.SIGKILL)
+
+    with pytest.raises(ChildLost):
+        list(events)
+
+
+def test_two_videos_at_once_do_not_mix(pipeline: MakePipeline, face: Path, long_face: Path):
+    made = pipeline()
+    found: dict[Path, Findings] = {}
+
+    def work(video: Path) -> None:
+        events = list(made.analyze(video.name, video, AnalyzeOptions(end_s=2.0), threading.Event()))
+        found[video] = findings(events)
+
+    threads = [threading.Thread(target=work, args=(video,)) for video in (face, long_face)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    for video in (face, long_face):
+        assert found[video] == findings(analyze(made, video, end_s=2.0))

@@ -1,0 +1,311 @@
+"""Real children at real videos, and what happens to the children that misbehave."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from service.contract.errors import CannotDecode, DecodeStalled, DecodeTooCostly, TooLong
+from service.vision.clips import Clip, ClipSpec, FaceSeen, Limits, VideoEnded, VideoOpened, read_clips
+from service.vision.faces import open_detector
+from service.worker.decode_child import Assignment, _tells_of_no_memory
+from service.worker.pipeline import DecodeSettings
+from service.worker.sandbox import ChildLost, InterruptedWork, Sandbox
+from tests.processes import wait_for
+from tests.unit.worker.conftest import SECRET, cleared_environment
+from tests.videos import write_video
+
+pytestmark = pytest.mark.usefixtures("fork_server")
+
+SPECS = (ClipSpec(frames=4, interval_s=0.1, size=16, margin=0.2, hop_s=0.2),)
+LIMITS = Limits(max_pixels=1 << 25, max_duration_s=60, max_frames=10_000)
+# A clip of this is nine times what a pipe holds: a child that is not listened to stops in the middle of one.
+LARGE = (ClipSpec(frames=16, interval_s=0.04, size=112, margin=0.2, hop_s=0.1),)
+
+
+def assignment(video: Path, **changes) -> Assignment:
+    return Assignment(
+        **{
+            "video": video,
+            "specs": SPECS,
+            "faces": 8,
+            "start_s": 0.0,
+            "end_s": None,
+            "yunet": None,
+            "limits": LIMITS,
+            "memory_bytes": 1 << 30,
+            "cpu_s": 60,
+            **changes,
+        }
+    )
+
+
+def decode(video: Path, *, stall_s: float = 30, interrupted: threading.Event | None = None, **changes):
+    return Sandbox(stall_s).decode(assignment(video, **changes), interrupted or threading.Event())
+
+
+@contextlib.contextmanager
+def under_way(video: Path, **changes) -> Iterator[tuple[Iterator, int]]:
+    """A decoding that has begun, and the process id of its child."""
+    with contextlib.closing(decode(video, **changes)) as events:
+        assert isinstance(next(events), VideoOpened)
+        [child] = multiprocessing.active_children()
+        yield events, child.pid
+
+
+def has_ended(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+def blocked_in_mid_message(pid: int) -> None:
+    """Wait until the child sleeps because the pipe is full."""
+    wait_for(lambda: "pipe_write" in Path(f"/proc/{pid}/wchan").read_text() or _sleeps(pid), 20)
+    time.sleep(0.1)
+
+
+def _sleeps(pid: int) -> bool:
+    before = _cpu_ticks(pid)
+    time.sleep(0.3)
+    return _cpu_ticks(pid) == before
+
+
+def _cpu_ticks(pid: int) -> int:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
+
+
+def at_once(_: int) -> None:
+    pass
+
+
+def test_a_child_gives_the_same_events_as_decoding_in_this_process(face: Path):
+    events = list(decode(face))
+
+    expected = list(read_clips(face, SPECS, detector=open_detector(None), limits=LIMITS, faces=8))
+    assert [type(event) for event in events] == [type(event) for event in expected]
+    for event, other in zip(events, expected, strict=True):
+        if isinstance(event, Clip):
+            assert np.array_equal(event.pixels, other.pixels)
+            assert (event.track, event.start_s, event.end_s) == (other.track, other.start_s, other.end_s)
+        else:
+            assert event == other
+    assert isinstance(events[0], VideoOpened)
+    assert isinstance(events[-1], VideoEnded)
+    assert {Clip, FaceSeen} <= {type(event) for event in events}
+    assert multiprocessing.active_children() == []
+
+
+def test_only_the_part_that_is_asked_for_is_read(long_face: Path):
+    events = list(decode(long_face, start_s=0.5, end_s=1.0))
+
+    clips = [event for event in events if isinstance(event, Clip)]
+    assert clips
+    assert all(0.5 <= clip.start_s < clip.end_s <= 1.0 for clip in clips)
+
+
+def test_a_child_knows_nothing_of_the_environment(face: Path):
+    assert os.environ[SECRET]
+
+    with under_way(face, specs=LARGE) as (_, pid):
+        left = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+
+    # What the readline library sets behind Python's back is no secret.
+    assert {entry.partition(b"=")[0] for entry in left} <= {b"", b"LINES", b"COLUMNS"}
+
+
+def test_a_child_holds_nothing_open_but_the_pipe_the_video_and_nowhere(face: Path):
+    with under_way(face, specs=LARGE) as (_, pid):
+        open_files = {str(entry.readlink()) for entry in Path(f"/proc/{pid}/fd").iterdir()}
+
+    assert {name for name in open_files if not name.startswith("pipe:")} <= {"/dev/null", str(face)}
+    assert not any(name.startswith("socket:") for name in open_files)
+
+
+def test_the_limits_are_in_force_in_a_child(face: Path):
+    with under_way(face, specs=LARGE, memory_bytes=800 << 20, cpu_s=17) as (_, pid):
+        text = Path(f"/proc/{pid}/limits").read_text()
+        status = Path(f"/proc/{pid}/status").read_text()
+        session = os.getsid(pid)
+
+    def soft(name: str) -> str:
+        [line] = [line for line in text.splitlines() if line.startswith(name)]
+        return line[len(name) :].split()[0]
+
+    assert 800 << 20 < int(soft("Max address space")) < 4 << 30
+    assert soft("Max cpu time") == "17"
+    assert soft("Max open files") == "32"
+    assert soft("Max file size") == "0"
+    assert soft("Max core file size") == "0"
+    assert "NoNewPrivs:\t1" in status
+    assert session == pid
+
+
+def test_a_child_that_stops_is_killed_when_the_time_is_over(long_face: Path):
+    for moment in (at_once, blocked_in_mid_message):
+        with under_way(long_face, specs=LARGE, stall_s=0.6) as (events, pid):
+            moment(pid)
+            os.kill(pid, signal.SIGSTOP)
+            started = time.monotonic()
+
+            with pytest.raises(DecodeStalled, match="gave nothing for 1 second"):
+                list(events)
+
+            assert time.monotonic() - started < 5
+            assert has_ended(pid)
+
+
+def test_a_child_that_waits_for_a_slow_worker_has_not_stalled(face: Path):
+    with under_way(face, specs=LARGE, stall_s=0.5) as (events, _):
+        time.sleep(1)
+
+        assert isinstance(list(events)[-1], VideoEnded)
+
+
+@pytest.mark.parametrize("moment", [at_once, blocked_in_mid_message])
+def test_an_interruption_kills_a_child_within_a_second_though_it_hangs(long_face: Path, moment: Callable[[int], None]):
+    interrupted = threading.Event()
+    with under_way(long_face, specs=LARGE, interrupted=interrupted) as (events, pid):
+        moment(pid)
+        os.kill(pid, signal.SIGSTOP)
+        timer = threading.Timer(0.3, interrupted.set)
+        timer.start()
+        started = time.monotonic()
+
+        with pytest.raises(InterruptedWork):
+            list(events)
+
+        assert 0.1 < time.monotonic() - started < 1.3
+        assert has_ended(pid)
+
+
+def test_an_interruption_is_heard_though_the_child_works_well(long_face: Path):
+    interrupted = threading.Event()
+    with under_way(long_face, interrupted=interrupted) as (events, pid):
+        next(events)
+        interrupted.set()
+
+        with pytest.raises(InterruptedWork):
+            next(events)
+
+        assert has_ended(pid)
+
+
+def test_closing_the_generator_leaves_no_child_behind(long_face: Path):
+    with under_way(long_face) as (events, pid):
+        assert not has_ended(pid)
+
+        events.close()
+
+        assert has_ended(pid)
+        assert multiprocessing.active_children() == []
+
+
+@pytest.mark.parametrize("moment", [at_once, blocked_in_mid_message])
+@pytest.mark.parametrize(
+    ("number", "error"),
+    [
+        (signal.SIGKILL, ChildLost),
+        (signal.SIGTERM, ChildLost),
+        (signal.SIGSEGV, CannotDecode),
+        (signal.SIGXCPU, DecodeTooCostly),
+    ],
+    ids=lambda value: getattr(value, "name", None) or value.__name__,
+)
+def test_the_way_a_child_dies_tells_whose_fault_it_is(long_face: Path, moment, number: int, error: type[Exception]):
+    with under_way(long_face, specs=LARGE) as (events, pid):
+        moment(pid)
+        os.kill(pid, number)
+
+        with pytest.raises(error):
+            list(events)
+
+
+def test_a_fork_server_that_dies_is_no_fault_of_the_video_and_is_started_anew(long_face: Path, faceless: Path):
+    with under_way(long_face) as (events, pid):
+        os.kill(_parent(pid), signal.SIGKILL)
+
+        with pytest.raises(ChildLost):
+            list(events)
+        wait_for(lambda: has_ended(pid), 5)
+
+    with cleared_environment():
+        assert isinstance(list(decode(faceless))[-1], VideoEnded)
+
+
+def _parent(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def test_a_video_whose_frames_need_too_much_memory_is_too_costly(tmp_path: Path):
+    huge = np.zeros((4096, 4096, 3), np.uint8)
+    video = write_video(tmp_path / "huge.mp4", [huge] * 3, fps=1, codec="mpeg4")
+
+    with pytest.raises(DecodeTooCostly, match="more memory than"):
+        list(decode(video, memory_bytes=64 << 20))
+    assert isinstance(list(decode(video, memory_bytes=1 << 29))[-1], VideoEnded)
+
+
+def test_the_least_memory_that_settings_allow_is_enough_for_a_plain_video(face: Path):
+    least = DecodeSettings.model_fields["decode_memory_bytes"].metadata[0].ge
+
+    assert isinstance(list(decode(face, memory_bytes=least))[-1], VideoEnded)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [MemoryError(), OSError(errno.ENOMEM, "no memory"), cv2.error("std::bad_alloc")],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_library_that_runs_out_of_memory_is_understood_however_it_says_so(error: Exception):
+    wrapped = SystemError("returned a result with an exception set")
+    wrapped.__cause__ = error
+
+    assert _tells_of_no_memory(error)
+    assert _tells_of_no_memory(wrapped)
+    assert not _tells_of_no_memory(ValueError("bad pixels"))
+
+
+def test_a_video_that_takes_too_much_processor_time_is_too_costly(long_face: Path):
+    with pytest.raises(DecodeTooCostly, match="more processor time than is allowed"):
+        list(decode(long_face, cpu_s=1))
+
+
+def test_what_the_decoder_refuses_is_told_from_the_child(tmp_path: Path, long_face: Path):
+    (tmp_path / "text.mp4").write_text("I am no video.")
+
+    with pytest.raises(CannotDecode):
+        list(decode(tmp_path / "text.mp4"))
+    with pytest.raises(TooLong):
+        list(decode(long_face, limits=Limits(max_pixels=1 << 25, max_duration_s=1, max_frames=10_000)))
+    assert multiprocessing.active_children() == []
+
+
+def test_several_children_work_side_by_side(face: Path):
+    done: list[type] = []
+
+    def work() -> None:
+        done.append(type(list(decode(face))[-1]))
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert done == [VideoEnded] * 4
+    assert multiprocessing.active_children() == []
