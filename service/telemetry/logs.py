@@ -13,8 +13,14 @@ import structlog
 
 def configure_logs(process: str, level: str) -> None:
     """Set up structlog and the standard library's logging alike; `process` stands in every line."""
+
+    def named(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+        # A context variable would be missing in threads.
+        return {"process": process, **event}
+
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
+        named,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
@@ -40,4 +46,3 @@ def configure_logs(process: str, level: str) -> None:
     root.setLevel(level.upper())
     # Its lines on starting and stopping say nothing that ours do not.
     logging.getLogger("uvicorn.error").setLevel("WARNING")
-    structlog.contextvars.bind_contextvars(process=process)
