@@ -27,6 +27,9 @@ class Linger:
         if scope["type"] != "http" or not _has_body(Headers(scope=scope)):
             await self._app(scope, receive, send)
             return
+        headers = Headers(scope=scope)
+        # RFC 9112, section 6.1: what follows such a request may be another one that was smuggled in.
+        ambiguous = "transfer-encoding" in headers and "content-length" in headers
         unread = True
         early = False
 
@@ -38,8 +41,8 @@ class Linger:
 
         async def send_and_linger(message: Message) -> None:
             nonlocal early
-            if message["type"] == "http.response.start" and unread:
-                early = True
+            if message["type"] == "http.response.start" and (unread or ambiguous):
+                early = unread
                 MutableHeaders(scope=message)["Connection"] = "close"
             last = message["type"] == "http.response.body" and not message.get("more_body", False)
             if not (early and last):

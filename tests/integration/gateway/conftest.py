@@ -29,7 +29,7 @@ class Gateway:
 @pytest.fixture(scope="session")
 def _gateway(redis_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     folder = tmp_path_factory.mktemp("gateway")
-    settings = {"wait_s": 2, "upload_max_bytes": 5_000_000, "upload_idle_s": 1, "sweep_every_s": 3600}
+    settings = {"wait_s": 3, "upload_max_bytes": 5_000_000, "upload_idle_s": 1, "sweep_every_s": 3600}
     with (
         gateway(folder, redis_server, **settings) as (process, url),
         httpx2.Client(base_url=url, timeout=20) as http,
@@ -40,7 +40,7 @@ def _gateway(redis_server: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 @pytest.fixture
 def running(_gateway: Gateway, redis_url: str) -> Gateway:
-    """A gateway with a wait of 2 s, 5 MB of upload at most, 1 s of standing still."""
+    """A gateway with a wait of 3 s, 5 MB of upload at most, 1 s of standing still."""
     for part in ("uploads", "results"):
         shutil.rmtree(_gateway.folder / "blobs" / part, ignore_errors=True)
     return _gateway

@@ -59,7 +59,10 @@ class Raw:
         head = self._until(b"\r\n\r\n").decode("latin-1")
         status_line, *lines = head.strip().split("\r\n")
         headers = {name.lower(): value.strip() for name, value in (line.split(":", 1) for line in lines)}
-        body = self._exactly(int(headers.get("content-length", 0)))
+        if "content-length" in headers or headers.get("connection") != "close":
+            body = self._exactly(int(headers.get("content-length", 0)))
+        else:
+            body = self._rest()
         return Answer(int(status_line.split()[1]), headers, body)
 
     def closed(self) -> bool:
@@ -80,6 +83,11 @@ class Raw:
             self._receive()
         found, self._buffer = self._buffer[:size], self._buffer[size:]
         return found
+
+    def _rest(self) -> bytes:
+        while data := self.socket.recv(65536):
+            self._buffer += data
+        return self._buffer
 
     def _receive(self) -> None:
         data = self.socket.recv(65536)

@@ -73,24 +73,24 @@ def test_a_wait_is_honoured_and_ends_in_202(running, prefer):
     began = time.monotonic()
     answer = running.http.post("/analyze", content=video(100), headers={"Prefer": prefer})
     assert answer.status_code == 202
-    assert 0.9 < time.monotonic() - began < 1.8
+    assert 0.9 < time.monotonic() - began < 2.8
 
 
 def test_without_a_preference_the_gateways_own_wait_holds_and_no_longer_one_is_to_be_had(running):
     for headers in ({}, {"Prefer": "wait=500"}):
         began = time.monotonic()
         assert running.http.post("/analyze", content=video(100), headers=headers).status_code == 202
-        assert 1.8 < time.monotonic() - began < 3
+        assert 2.8 < time.monotonic() - began < 10
 
 
 def test_reading_waits_only_when_asked_to(running):
     location = running.http.post("/analyze", content=video(100), headers=ASYNC).headers["location"]
     began = time.monotonic()
     assert running.http.get(location).json()["state"] == "queued"
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < 2
     answer = running.http.get(location, headers={"Prefer": "wait=1"})
     assert (answer.status_code, answer.json()["state"]) == (200, "queued")
-    assert 0.9 < time.monotonic() - began < 2
+    assert 0.9 < time.monotonic() - began < 2.8
 
 
 def test_several_prefer_headers_count_as_one(running):
@@ -102,12 +102,12 @@ def test_several_prefer_headers_count_as_one(running):
         )
         raw.send(video(100))
         assert raw.answer().status == 202
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < 2
 
 
 def test_a_client_that_leaves_while_it_waits_does_not_cancel_its_job(running):
     with connected(running.url) as raw:
-        raw.head(content_length=100, prefer="wait=2")
+        raw.head(content_length=100, prefer="wait=3")
         raw.send(video(100))
         deadline = time.monotonic() + 5
         while not running.redis.xlen(keys.QUEUE):
@@ -139,9 +139,9 @@ def test_an_id_that_never_was_is_not_found(running):
 def test_deleting_ends_a_wait_at_once(running):
     location = running.http.post("/analyze", content=video(100), headers=ASYNC).headers["location"]
     with connected(running.url) as raw:
-        raw.head("GET", location, prefer="wait=2")
+        raw.head("GET", location, prefer="wait=3")
         time.sleep(0.3)
         began = time.monotonic()
         running.http.delete(location)
         assert raw.answer().status == 410
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 2

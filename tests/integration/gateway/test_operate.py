@@ -188,8 +188,8 @@ def test_a_waiting_request_gets_202_when_the_gateway_is_told_to_stop(redis_url, 
             answer = raw.answer()
             assert answer.status == 202
             assert answer.headers["location"].startswith("/analyses/")
-            assert running.popen.wait(10) == 0
-            assert time.monotonic() - began < 3
+            assert running.popen.wait(30) == 0
+            assert time.monotonic() - began < 15
             assert client.xlen(keys.QUEUE) == 1
             assert len(files(tmp_path)) == 1
 
@@ -205,7 +205,7 @@ def test_an_upload_under_way_is_taken_in_while_the_gateway_stops(redis_url, tmp_
             connected(url).__enter__()
         raw.send(video(1000)[500:])
         assert raw.answer().status == 202
-        assert running.popen.wait(10) == 0
+        assert running.popen.wait(30) == 0
 
 
 def test_an_upload_that_does_not_end_holds_a_stop_up_for_no_longer_than_the_drain(redis_url, tmp_path):
@@ -215,7 +215,7 @@ def test_an_upload_that_does_not_end_holds_a_stop_up_for_no_longer_than_the_drai
         wait_for(lambda: client.zcard(keys.RESERVED) == 1)
         began = time.monotonic()
         assert running.end(signal.SIGTERM) == 0
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 15
         assert untouched(client, tmp_path)
 
 

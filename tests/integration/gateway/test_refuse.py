@@ -158,7 +158,7 @@ def test_a_refused_upload_that_never_ends_is_cut_off(running):
         assert raw.answer().problem["code"] == "unsupported_container"
         began = time.monotonic()
         assert raw.closed()
-        assert 3 < time.monotonic() - began < 8
+        assert 3 < time.monotonic() - began < 15
 
 
 def test_an_upload_that_stands_still_gets_408_and_leaves_nothing(running):
@@ -218,7 +218,7 @@ def test_a_length_beside_chunks_smuggles_nothing(running):
     with connected(running.url) as raw:
         raw.head(content_length=5, transfer_encoding="chunked")
         raw.send(b"0\r\n\r\nGET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert raw.answer().status == 400
+        assert raw.answer().status in (400, 422)  # not to be read at all, or read as chunks and empty
         assert raw.closed()
 
 
