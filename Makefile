@@ -6,17 +6,17 @@ TORCH ?= torch==2.13.0
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test check proto docs bench clean
+.PHONY: help run test check proto docs bench bench-train clean
 .DEFAULT_GOAL := help
 
 help: ## say what each command does
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
 
 run: $(VENV)/.serve ## set everything up and serve on http://127.0.0.1:8000
 	@$(BIN)/mien serve
 
 test: $(VENV)/.dev ## set up what tests need and run them all
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto --dist loadfile
 
 check: $(VENV)/.dev ## lint, types, architecture, generated files
 	$(BIN)/ruff check
@@ -34,6 +34,9 @@ docs: $(VENV)/.dev ## generate docs/configuration.md and docs/openapi.json
 
 bench: $(VENV)/.dev ## measure: upload memory, decode and inference speed, worker memory
 	$(BIN)/python -m tests.bench
+
+bench-train: $(VENV)/.dev ## measure: steps of pre-training and fine-tuning, peak memory, reading clips
+	$(BIN)/python -m tests.bench.training
 
 clean: ## remove the virtual environment and everything made here
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -9,9 +9,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Literal, cast
 
+import structlog
 from redis.asyncio import Redis
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.exceptions import OutOfMemoryError, ReadOnlyError, RedisError, ResponseError
 
 from service.contract.errors import Problem, QueueUnavailable
 from service.contract.jobs import State
@@ -19,6 +19,8 @@ from service.contract.options import AnalyzeOptions
 from service.contract.workers import Registration
 from service.queue import keys
 from service.queue.scripts import script
+
+log = structlog.get_logger()
 
 NoRoom = Literal["jobs", "bytes", "wait"]
 
@@ -163,7 +165,12 @@ class Producer:
 async def _reachable() -> AsyncIterator[None]:
     try:
         yield
-    except (RedisConnectionError, RedisTimeoutError, OSError) as error:
+    except (RedisError, OSError) as error:
+        # A server without memory or disk, or that became a replica, is no defect of ours, as other refusals are.
+        passes = isinstance(error, (OutOfMemoryError, ReadOnlyError)) or str(error).startswith(("MISCONF", "BUSY"))
+        if isinstance(error, ResponseError) and not passes:
+            raise
+        log.warning("queue fails", error=str(error))
         raise QueueUnavailable("The queue does not answer at the moment. Try again shortly.", 5) from error
 
 

@@ -202,7 +202,8 @@ def _lock(data_dir: Path) -> IO[str]:
     except BlockingIOError as error:
         file.close()
         raise Misconfigured(
-            f"Another `mien serve` uses {data_dir}. Stop it, or set MIEN_DATA_DIR and MIEN_PORT for this one."
+            f"Another `mien serve` uses {data_dir}. Stop it, or set MIEN_DATA_DIR, MIEN_PORT and MIEN_METRICS_PORT "
+            "for this one."
         ) from error
     return file
 

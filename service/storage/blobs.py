@@ -7,6 +7,7 @@ Names come from the server (job ids and fences), never from a client.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import AsyncIterator, Iterable
 from datetime import UTC, datetime, timedelta
@@ -100,8 +101,12 @@ class Blobs:
     def sweep_unfinished(self, age_s: float) -> int:
         """Delete temporary files that nobody has written to for `age_s` seconds; return how many there were."""
         limit = time.time() - age_s
+        swept = 0
         # obstore names them `blob#1` and lists them nowhere.
-        stale = [file for file in self._folder.glob("*/*#*") if file.stat().st_mtime < limit]
-        for file in stale:
-            file.unlink(missing_ok=True)
-        return len(stale)
+        for file in self._folder.glob("*/*#*"):
+            # The upload may end, and take its file away, at any moment.
+            with contextlib.suppress(FileNotFoundError):
+                if file.stat().st_mtime < limit:
+                    file.unlink()
+                    swept += 1
+        return swept

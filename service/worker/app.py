@@ -76,7 +76,13 @@ def _serve(settings: WorkerSettings) -> None:
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: loop.stop())
-    server, _ = start_http_server(settings.metrics_port, settings.metrics_host)
+    try:
+        server, _ = start_http_server(settings.metrics_port, settings.metrics_host)
+    except OSError as error:
+        raise Misconfigured(
+            f"{settings.metrics_host}:{settings.metrics_port} cannot be listened on: {error.strerror}. "
+            "Set MIEN_METRICS_PORT."
+        ) from error
     log.info("ready", worker=name, provider=provider, models=[f"{model.name} {model.version}" for model in served])
     loop.run()
     batcher.close()

@@ -47,6 +47,8 @@ class Sandbox:
     def start(self) -> None:
         """Start the fork server, with the decoder's libraries already in it."""
         self._context.set_forkserver_preload(["service.worker.decode_child"])
+        # Both are read as a process starts; what they save is address space, which the children have little of.
+        os.environ.update(OPENBLAS_NUM_THREADS="1", MALLOC_ARENA_MAX="2")
         forkserver.ensure_running()
 
     def decode(self, assignment: Assignment, interrupted: threading.Event) -> Generator[Event]:

@@ -107,7 +107,7 @@ def test_a_sane_request_id_comes_back_and_stands_in_problem_and_log(running):
         answer = running.http.get("/analyses/none", headers={"X-Request-ID": given})
         assert answer.headers["x-request-id"] == given
         assert answer.json()["request_id"] == given
-        assert running.process.said(f'"request_id": "{given}"')
+        wait_for(lambda given=given: running.process.said(f'"request_id": "{given}"'), 10)
 
 
 @pytest.mark.parametrize(

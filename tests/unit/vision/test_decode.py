@@ -18,7 +18,7 @@ from service.contract.errors import (
     UnsupportedCodec,
 )
 from service.vision import decode
-from service.vision.decode import Limits, open_video
+from service.vision.decode import OWN_FILES, STRANGERS, Limits, open_video
 from tests.videos import face_video, faceless_video, picture, scene, still, write_video
 
 LIMITS = Limits(max_pixels=8192 * 4320, max_duration_s=3600, max_frames=10**6)
@@ -484,3 +484,30 @@ def test_the_file_is_closed_when_reading_stops_early(tmp_path):
             next(video.read(0, None))
 
     assert len(list(Path("/proc/self/fd").iterdir())) <= before
+
+
+def test_flv_is_taken_from_files_of_ones_own_only(tmp_path):
+    path = write_video(tmp_path / "v.flv", numbered(10), codec="flv")
+
+    with pytest.raises(CannotDecode, match="MP4, MOV, MKV, WebM or AVI"):
+        read(path)
+    with open_video(path, LIMITS, OWN_FILES) as video:
+        assert [number(shown.frame) for shown in video.read(0.0, None)] == list(range(10))
+
+
+def test_flv1_in_a_container_that_is_taken_is_refused_from_strangers(tmp_path):
+    path = write_video(tmp_path / "v.avi", numbered(10), codec="flv")
+
+    with pytest.raises(UnsupportedCodec, match="flv"):
+        read(path)
+
+
+def test_what_is_not_ours_to_open_is_not_opened_from_ones_own_files_either(tmp_path):
+    face_video(tmp_path / "v.mp4", seconds=0.2)
+    listed = tmp_path / "list.txt"
+    listed.write_text(f"ffconcat version 1.0\nfile '{tmp_path / 'v.mp4'}'\n")
+
+    with pytest.raises(CannotDecode, match="FLV"), open_video(listed, LIMITS, OWN_FILES):
+        pass
+    assert "concat" not in OWN_FILES.containers
+    assert OWN_FILES.codecs - STRANGERS.codecs == {"flv"}

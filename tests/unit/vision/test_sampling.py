@@ -1,3 +1,4 @@
+from dataclasses import dataclass
 from itertools import pairwise
 
 import pytest
@@ -42,3 +43,28 @@ def test_times_do_not_drift_over_an_hour():
     *_, last = Grid([0.08], 0.0).until(3600.0)
 
     assert last.time_s == pytest.approx(3599.92, abs=1e-6)
+
+
+@dataclass(frozen=True)
+class Frame:
+    time_s: float
+    until_s: float
+
+
+def test_looks_give_the_frame_on_display_at_each_instant():
+    frames = [Frame(0.0, 0.1), Frame(0.1, 0.15), Frame(0.15, 0.4)]
+
+    looks = list(Grid([0.1], 0.0).looks(frames))
+
+    assert [(frame.time_s, round(instant.time_s, 3), again) for frame, instant, again in looks] == [
+        (0.0, 0.0, False),
+        (0.1, 0.1, False),
+        (0.15, 0.2, False),
+        (0.15, 0.3, True),
+    ]
+
+
+def test_nothing_is_looked_at_before_the_first_frame():
+    looks = list(Grid([0.1], 0.0).looks([Frame(0.25, 0.45)]))
+
+    assert [round(instant.time_s, 3) for _, instant, _ in looks] == [0.3, 0.4]
