@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from model.errors import ModelError
+
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Make the models that Mien serves.")
+
+_Recipe = Annotated[str, typer.Argument(help="A YAML file, or the name of one in model/recipes.")]
+_Overrides = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="As epochs=10.")]
 
 
 @app.command("export-default")
@@ -49,6 +55,148 @@ def sizes() -> None:
     Console().print(table)
 
 
+@app.command("prepare")
+def prepare(  # noqa: PLR0917 — typer makes options of them
+    dataset: Annotated[str, typer.Argument(help="Its name in `model/data/registry.py`, or folder, or csv.")],
+    root: Annotated[Path, typer.Option(help="Where the dataset lies, as its owners hand it out.")],
+    out: Annotated[Path, typer.Option(help="The prepared folder; a second call goes on with it.")],
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; by default one for each CPU.")] = None,
+    shards: Annotated[bool, typer.Option("--shards", help="Put the clips into tar files of a thousand.")] = False,
+    limit: Annotated[int | None, typer.Option(min=1, help="Most clips, of all parts, to try it out.")] = None,
+    column: Annotated[
+        list[str] | None, typer.Option(help="As clip=Video: what a column is called in the dataset's own table.")
+    ] = None,
+) -> None:
+    """Make a dataset ready for training: read its layout, cut faces out, list what cannot be read."""
+    from model.data import preparing
+
+    columns = preparing.columns_of(column or [])
+    preparing.prepare_aloud(dataset, root, out, columns=columns, workers=workers, shards=shards, limit=limit)
+
+
+@app.command("evaluate")
+def evaluate(
+    data: Annotated[Path, typer.Option(help="The prepared dataset.")],
+    out: Annotated[Path, typer.Option(help="The folder for report.json, report.md and confusion.png.")],
+    runs: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="RUN", help="Fine-tuning runs, one a fold, or checkpoints.", show_default=False),
+    ] = None,
+    bundle: Annotated[Path | None, typer.Option(help="A bundle instead, through ONNX Runtime.")] = None,
+    part: Annotated[
+        list[str] | None, typer.Option(help="A part of the data; by default the one a run was not trained on, or test.")
+    ] = None,
+) -> None:
+    """Measure models on the test parts of a dataset, fold by fold and pooled."""
+    from model.evaluate import evaluate as measured
+    from model.report import markdown, write_report
+    from model.trials import trials_of_bundle, trials_of_runs
+
+    if bool(runs) == bool(bundle):
+        raise ModelError("Name runs or checkpoints to evaluate, or a bundle with --bundle; one of the two.")
+    trials = trials_of_bundle(bundle, data, part or ()) if bundle else trials_of_runs(runs or (), data, part or ())
+    report = measured(trials, data)
+    write_report(report, out)
+    typer.echo(markdown(report))
+
+
+@app.command("import")
+def import_checkpoint(
+    checkpoint: Annotated[Path, typer.Argument(help="A .pth of SVFAP's authors.")],
+    out: Annotated[Path, typer.Option(help="The bundle's folder; of pre-training, the folder for encoder.pt.")],
+    dataset: Annotated[
+        str | None, typer.Option(help="What it was fine-tuned on, e.g. dfew; not needed for a pre-training checkpoint.")
+    ] = None,
+    depths: Annotated[tuple[int, int, int], typer.Option(help="Blocks in each stage.")] = (12, 6, 3),
+) -> None:
+    """Make a bundle of a published fine-tuned checkpoint, or a start for fine-tuning of a pre-training one."""
+    import logging
+
+    from model.import_checkpoint import import_finetuned, import_pretraining
+    from model.published import of_pretraining
+    from model.weights_file import read_weights
+
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns of packages that no model here needs
+    weights = read_weights(checkpoint)
+    if of_pretraining(weights):
+        written = import_pretraining(checkpoint, weights, out, depths=depths)
+        typer.echo(f"Pre-training weights: fine-tune from them with start={written}.")
+        return
+    if dataset is None:
+        raise ModelError(f"{checkpoint} is of fine-tuning: name what it was fine-tuned on, as --dataset dfew.")
+    manifest = import_finetuned(checkpoint, weights, out, name=dataset, depths=depths)
+    gap = manifest.parity.max_abs_difference
+    typer.echo(f"{manifest.name} {manifest.version} is in {out}; PyTorch and ONNX Runtime differ by {gap:.1e} at most.")
+
+
+@app.command("pretrain")
+def pretrain(recipe: _Recipe, overrides: _Overrides = None) -> None:
+    """Let an encoder learn faces from videos without labels; the same command goes on with a stopped run."""
+    from model import pretrain as recipes
+    from model.train.config import read_recipe
+
+    told = read_recipe(recipe, overrides or [], recipes.PretrainRecipe)
+    _say_how_it_ended(told.out, ended=recipes.pretrain(told), name="last.pt")
+
+
+@app.command("finetune")
+def finetune(recipe: _Recipe, overrides: _Overrides = None) -> None:
+    """Let a model learn to read affect from labelled videos; the same command goes on with a stopped run."""
+    from model import finetune as recipes
+    from model.train.config import read_recipe
+
+    told = read_recipe(recipe, overrides or [], recipes.FinetuneRecipe)
+    _say_how_it_ended(told.out, ended=recipes.finetune(told), name="best.pt")
+
+
+def _say_how_it_ended(out: Path, *, ended: bool, name: str) -> None:
+    how = f"Done: {out / name}." if ended else f"Stopped; what was learned is in {out}. The same command goes on."
+    typer.echo(how)
+
+
+@app.command("export")
+def export(  # noqa: PLR0917 — typer makes options of them
+    run: Annotated[Path, typer.Argument(help="A fine-tuning run's folder.")],
+    out: Annotated[Path, typer.Option(help="The bundle's folder.")],
+    name: Annotated[str | None, typer.Option(help="The bundle's, in lower case; by default the run's.")] = None,
+    version: Annotated[str, typer.Option(help="The bundle's.")] = "0.1.0",
+    licence: Annotated[str, typer.Option(help="Of the weights.")] = "As the owners of the training data say.",
+    intended_use: Annotated[str, typer.Option(help="In a sentence or two.")] = "Research on affect in video.",
+) -> None:
+    """Make a bundle of a fine-tuning run's best checkpoint."""
+    import logging
+
+    from model.export import ExportRefused
+    from model.export_run import export_run
+
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns of packages that no model here needs
+    named = name or run.resolve().name.lower()
+    try:
+        manifest = export_run(run, out, name=named, version=version, licence=licence, intended_use=intended_use)
+    except ExportRefused as error:
+        typer.secho(error, fg="red", err=True)
+        raise typer.Exit(1) from error
+    gap = manifest.parity.max_abs_difference
+    typer.echo(f"{manifest.name} {manifest.version} is in {out}; PyTorch and ONNX Runtime differ by {gap:.1e} at most.")
+
+
+@app.command("reconstruct")
+def reconstruct(
+    checkpoint: Annotated[Path, typer.Argument(help="Of a pre-training run, as runs/pretrain/last.pt.")],
+    video: Annotated[Path, typer.Argument(help="Of a face.")],
+    out: Annotated[Path, typer.Option(help="The picture, a PNG.")],
+) -> None:
+    """Show what a pre-trained model makes of a video: original, masked, reconstructed."""
+    from model import reconstruct as pictures
+
+    loss = pictures.reconstruct(checkpoint, video, out)
+    typer.echo(f"{out} is there; the loss of this clip is {loss:.4f}.")
+
+
 def main() -> None:
-    """Run the command."""
-    app()
+    """Run the command; what is wrong on the user's side is one message and exit code 2."""
+    try:
+        app()
+    except ModelError as error:
+        typer.secho(error, fg="red", err=True)
+        sys.exit(2)

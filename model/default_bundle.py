@@ -6,7 +6,8 @@ from pathlib import Path
 
 import torch
 
-from model.export import IMAGENET_MEAN, IMAGENET_STD, export_bundle
+from model.export import export_bundle
+from model.tpsbt.normalise import IMAGENET_MEAN, IMAGENET_STD
 from model.tpsbt.perceiver import Perceiver
 from model.tpsbt.zoo import ZOO
 from service.contract.bundle import (

@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 from model.card import model_card
+from model.errors import ModelError
 from model.graph import EMBEDDING, Graph, difference, write_graph
 from model.tpsbt.perceiver import Perceiver
 from service.contract.bundle import (
@@ -25,11 +26,9 @@ from service.contract.bundle import (
 GRAPH = "model.onnx"
 BATCH_SIZES = (1, 2, 4, 8, 16)
 TOLERANCE = 1e-4
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
-class ExportRefused(Exception):
+class ExportRefused(ModelError):
     """No bundle was written; the message says why."""
 
 

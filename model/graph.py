@@ -52,10 +52,8 @@ class Graph(nn.Module):
         """Take uint8 clips (B, T, H, W, 3); return the answers in the order of `outputs`, each float32 (B, columns)."""
         pixels = clips.permute(0, 4, 1, 2, 3).float()  # (B, T, H, W, 3) → (B, 3, T, H, W)
         seen = self.perceiver((pixels - self.mean) / self.std)
-        answers = {**seen.answers}
-        if "expression" in answers:
-            answers["expression"] = answers["expression"].softmax(dim=-1)
-        return *(answers[task.kind] for task in self.perceiver.tasks), seen.embedding
+        read = self.perceiver.read(seen.answers)
+        return *(read[task.kind] for task in self.perceiver.tasks), seen.embedding
 
 
 def write_graph(graph: Graph, path: Path) -> None:

@@ -28,12 +28,12 @@ class Encoder(nn.Module):
         self.tubelet_embedding = TubeletEmbedding(size.width)
         self.stages = nn.ModuleList(
             [
-                FullStage(size.width, size.heads, first),
-                BottleneckStage(size.width, size.heads, second),
-                BottleneckStage(size.width, size.heads, third),
+                FullStage(size, first),
+                BottleneckStage(size, second),
+                BottleneckStage(size, third),
             ]
         )
-        self.apply(_initialise)
+        self.apply(initialise)
 
     def forward(self, clips: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Encode whole clips.
@@ -57,7 +57,7 @@ class Encoder(nn.Module):
         return first, second, third
 
 
-def _initialise(module: nn.Module) -> None:
+def initialise(module: nn.Module) -> None:
     """Xavier uniform for linear layers, zero biases."""
     if isinstance(module, nn.Linear):
         nn.init.xavier_uniform_(module.weight)

@@ -1,7 +1,15 @@
 """What is read off the embedding: one linear layer for each task.
 
-Expression gives logits, which its loss wants. Dimensions and personality give values in their range: the paper
-has the tanh and the sigmoid as an option, here they are always there, for a bundle promises the range.
+A head's `forward` gives what the task's loss wants; `read` turns that into what a bundle promises:
+
+    task                    forward                           read
+    expression              logits (B, labels)                probabilities (B, labels)
+    dimensions              values (B, dimensions)            the same
+    dimensions, in levels   logits (B, dimensions, levels)    values (B, dimensions): the levels' mean
+    personality             values (B, traits)                the same
+
+Values are in their range: the paper has the tanh and the sigmoid as an option, here they are always there, for a
+bundle promises the range.
 
 B clips, D width.
 """
@@ -11,6 +19,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from model.levels import level_values
 from service.contract.bundle import DimensionsTask, ExpressionTask, PersonalityTask, Task
 
 START_STD = 0.02
@@ -27,12 +36,20 @@ class Head(nn.Linear):
         with torch.no_grad():
             self.weight.mul_(START_SCALE)
 
+    def read(self, answer: Tensor) -> Tensor:
+        """Take what `forward` gives; return what a bundle's output promises, (B, columns)."""
+        return answer
+
 
 class ExpressionHead(Head):
     """Gives one logit for each label."""
 
     def __init__(self, width: int, task: ExpressionTask) -> None:
         super().__init__(width, len(task.labels))
+
+    def read(self, answer: Tensor) -> Tensor:
+        """Take logits (B, labels), return probabilities (B, labels)."""
+        return answer.softmax(dim=-1)
 
 
 class DimensionsHead(Head):
@@ -53,6 +70,25 @@ class DimensionsHead(Head):
         return self.middle + self.half_range * super().forward(embedding).tanh()
 
 
+class LevelsHead(Head):
+    """Gives one logit for each level of each dimension; levels lie evenly over a dimension's range, ends included."""
+
+    values: Tensor
+    """Of each level, (dimensions, levels)."""
+
+    def __init__(self, width: int, task: DimensionsTask, levels: int) -> None:
+        super().__init__(width, len(task.dimensions) * levels)
+        self.register_buffer("values", level_values(task, levels), persistent=False)
+
+    def forward(self, embedding: Tensor) -> Tensor:
+        """Return logits (B, dimensions, levels)."""
+        return super().forward(embedding).view(-1, *self.values.shape)  # (B, dimensions·levels) → as said
+
+    def read(self, answer: Tensor) -> Tensor:
+        """Take logits (B, dimensions, levels), return their mean values (B, dimensions)."""
+        return (answer.softmax(dim=-1) * self.values).sum(dim=-1)
+
+
 class PersonalityHead(Head):
     """Gives one score in [0, 1] for each trait."""
 
@@ -70,6 +106,6 @@ def head_for(task: Task, width: int) -> Head:
         case ExpressionTask():
             return ExpressionHead(width, task)
         case DimensionsTask():
-            return DimensionsHead(width, task)
+            return DimensionsHead(width, task) if task.levels is None else LevelsHead(width, task, task.levels)
         case PersonalityTask():
             return PersonalityHead(width, task)

@@ -5,14 +5,14 @@ B clips, T time steps, P places, D width.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, cast
 
 from torch import Tensor, nn
 
 from model.tpsbt.blocks import NORM_EPS
 from model.tpsbt.encoder import Encoder
-from model.tpsbt.heads import head_for
+from model.tpsbt.heads import Head, head_for
 from model.tpsbt.zoo import Size
 from service.contract.bundle import Task
 
@@ -23,7 +23,7 @@ class Perceived(NamedTuple):
     embedding: Tensor
     """(B, D)."""
     answers: dict[str, Tensor]
-    """By the kind of task: expression's logits (B, labels), dimensions' and personality's values (B, columns)."""
+    """By the kind of task, what its head's `forward` gives (`heads.py`): logits or values."""
 
 
 class Perceiver(nn.Module):
@@ -47,3 +47,7 @@ class Perceiver(nn.Module):
         *_, last = self.encoder(clips)
         embedding: Tensor = self.norm(last.mean(dim=(1, 2)))  # (B, T/4, P, D) → (B, D)
         return Perceived(embedding, {kind: head(embedding) for kind, head in self.heads.items()})
+
+    def read(self, answers: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Turn answers into what a bundle promises: probabilities and values, (B, columns), by the kind of task."""
+        return {kind: cast("Head", self.heads[kind]).read(answer) for kind, answer in answers.items()}

@@ -13,9 +13,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from model.tpsbt.blocks import NORM_EPS, Block, CrossBlock, Mlp
-
-BOTTLENECK_TOKENS = 8
-BOTTLENECK_HIDDEN = 128
+from model.tpsbt.zoo import Size
 
 
 class TemporalPyramid(nn.Conv1d):
@@ -45,10 +43,10 @@ class SpatialBottleneck(nn.Module):
     The K scores of a place come from its normalised token; the sums that they weigh are of the tokens as they are.
     """
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, hidden: int, tokens: int) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(width, eps=NORM_EPS)
-        self.mlp = Mlp(width, BOTTLENECK_HIDDEN, BOTTLENECK_TOKENS)
+        self.mlp = Mlp(width, hidden, tokens)
 
     def forward(self, grid: Tensor) -> Tensor:
         """Take (B, T, P, D), return (B, T, K, D)."""
@@ -60,9 +58,9 @@ class SpatialBottleneck(nn.Module):
 class FullStage(nn.Module):
     """The first stage: all tokens attend to all tokens."""
 
-    def __init__(self, width: int, heads: int, drops: Sequence[float]) -> None:
+    def __init__(self, size: Size, drops: Sequence[float]) -> None:
         super().__init__()
-        self.blocks = nn.ModuleList(Block(width, heads, drop) for drop in drops)
+        self.blocks = nn.ModuleList(Block(size.width, size.heads, drop) for drop in drops)
 
     def forward(self, grid: Tensor) -> Tensor:
         """Take and return (B, T, P, D)."""
@@ -80,11 +78,11 @@ class BottleneckStage(nn.Module):
     pre-training code gives this last block all tubelets as context, the hidden ones too; the paper does not.)
     """
 
-    def __init__(self, width: int, heads: int, drops: Sequence[float]) -> None:
+    def __init__(self, size: Size, drops: Sequence[float]) -> None:
         super().__init__()
-        self.temporal_pyramid = TemporalPyramid(width)
-        self.spatial_bottleneck = SpatialBottleneck(width)
-        self.blocks = nn.ModuleList(CrossBlock(width, heads, drop) for drop in drops)
+        self.temporal_pyramid = TemporalPyramid(size.width)
+        self.spatial_bottleneck = SpatialBottleneck(size.width, size.bottleneck_hidden, size.bottleneck_tokens)
+        self.blocks = nn.ModuleList(CrossBlock(size.width, size.heads, drop) for drop in drops)
 
     def forward(self, grid: Tensor) -> Tensor:
         """Take (B, T, P, D), return (B, T/2, P, D)."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 TUBELET = (2, 16, 16)
 """Frames, rows and columns of pixels in a token."""
@@ -24,6 +25,36 @@ def positions(count: int, width: int, device: torch.device | None = None) -> Ten
     wavelength = 10000 ** (2 * (column // 2).double() / width)
     angle = torch.arange(count, device=device)[:, None] / wavelength  # (count, width)
     return torch.where(column % 2 == 0, angle.sin(), angle.cos()).float()
+
+
+def cut(clips: Tensor) -> Tensor:
+    """Cut clips into tubelets.
+
+    Args:
+        clips: (B, 3, frames, height, width).
+
+    Returns:
+        (B, T, P, 2·16·16·3), places in (row, column) order, a tubelet's values in (time, row, column, channel) order.
+
+    Raises:
+        ValueError: the clips do not divide into whole tubelets.
+    """
+    _check_divides(clips)
+    times, rows, columns = (pixels // side for pixels, side in zip(clips.shape[2:], TUBELET, strict=True))
+    frames, height, width = TUBELET
+    # (B, 3, T·2, R·16, C·16) → (B, 3, T, 2, R, 16, C, 16)
+    parts = clips.reshape(-1, 3, times, frames, rows, height, columns, width)
+    # → (B, T, R, C, 2, 16, 16, 3) → (B, T, P, 1536)
+    return parts.permute(0, 2, 4, 6, 3, 5, 7, 1).flatten(4).flatten(2, 3)
+
+
+def join(tubelets: Tensor, rows: int) -> Tensor:
+    """Put the tubelets of a full grid, (B, T, P, 1536) in the order of `cut`, together to clips again."""
+    clips, times, places, _ = tubelets.shape
+    # (B, T, P, 1536) → (B, T, R, C, 2, 16, 16, 3)
+    grid = tubelets.reshape(clips, times, rows, places // rows, *TUBELET, 3)
+    # → (B, 3, T, 2, R, 16, C, 16) → (B, 3, frames, height, width)
+    return grid.permute(0, 7, 1, 4, 2, 5, 3, 6).flatten(6).flatten(4, 5).flatten(2, 3)
 
 
 class TubeletEmbedding(nn.Conv3d):
@@ -44,8 +75,17 @@ class TubeletEmbedding(nn.Conv3d):
         Raises:
             ValueError: the clips do not divide into whole tubelets.
         """
-        if any(pixels % tubelet for pixels, tubelet in zip(clips.shape[2:], TUBELET, strict=True)):
-            raise ValueError(f"clips of {tuple(clips.shape[2:])} do not divide into tubelets of {TUBELET}")
+        _check_divides(clips)
         grid = super().forward(clips).flatten(3).permute(0, 2, 3, 1)  # (B, D, T, rows, columns) → (B, T, P, D)
         _, times, places, width = grid.shape
         return grid + positions(times * places, width, grid.device).view(times, places, width)
+
+    def embed(self, tubelets: Tensor) -> Tensor:
+        """Map tubelets in the order of `cut`, (..., 1536), to tokens (..., D) as `forward` does, but for positions."""
+        weight = self.weight.permute(0, 2, 3, 4, 1).flatten(1)  # (D, 3, 2, 16, 16) → (D, 1536)
+        return functional.linear(tubelets, weight, self.bias)
+
+
+def _check_divides(clips: Tensor) -> None:
+    if any(pixels % tubelet for pixels, tubelet in zip(clips.shape[2:], TUBELET, strict=True)):
+        raise ValueError(f"clips of {tuple(clips.shape[2:])} do not divide into tubelets of {TUBELET}")

@@ -12,6 +12,10 @@ class Size(NamedTuple):
     heads: int
     depths: tuple[int, int, int]
     """Blocks in each stage."""
+    bottleneck_tokens: int = 8
+    """That stand for all places of one time step, in stages 2 and 3 (the paper's K)."""
+    bottleneck_hidden: int = 128
+    """Hidden units of the MLP that scores the places for them."""
 
 
 ZOO = {

@@ -7,8 +7,8 @@ counted. Every way in which FFmpeg can fail ends as one of `service.contract.err
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -145,8 +145,8 @@ def open_video(path: Path, limits: Limits, formats: Formats = STRANGERS) -> Iter
         raise
     except Exception as error:
         raise CannotDecode(f"The file cannot be read as {formats.named}. " + _RESEND) from error
-    with container:
-        yield Video(container, limits, formats)
+    with container, closing(Video(container, limits, formats)) as video:
+        yield video
 
 
 class Video:
@@ -163,7 +163,11 @@ class Video:
         self._stream.codec_context.thread_count = _THREADS
         self._stream.codec_context.thread_type = "AUTO"
         self._decoded = self._decode()
-        first = next(self._decoded, None)
+        try:
+            first = next(self._decoded, None)
+        except BaseException:
+            self.close()
+            raise
         if first is None:
             raise self._nothing()
         self._first: list[av.VideoFrame] = [first]
@@ -175,6 +179,13 @@ class Video:
         self.first_s = 0.0
         self.end_s = 0.0
         self.opened = VideoOpened(*self.upright.frame_size, total_s=_declared(container, self._stream))
+
+    def close(self) -> None:
+        """Let go of the decoder and its threads now, not when the garbage is collected.
+
+        A process that is forked before that would collect it, too, and wait for ever for threads that it does not have.
+        """
+        self._decoded.close()
 
     @property
     def warnings(self) -> list[str]:
@@ -258,7 +269,7 @@ class Video:
         self._decoded = self._decode()
         return True
 
-    def _decode(self) -> Iterator[av.VideoFrame]:
+    def _decode(self) -> Generator[av.VideoFrame]:
         """Yield what can be decoded; count what cannot."""
         packets = self._container.demux(self._stream)
         while True:

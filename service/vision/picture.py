@@ -11,6 +11,7 @@ import struct
 import av
 import cv2
 import numpy as np
+from av.sidedata.sidedata import SideDataContainer
 from av.sidedata.sidedata import Type as SideData
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 from numpy.typing import NDArray
@@ -55,7 +56,8 @@ class Upright:
     """
 
     def __init__(self, first: av.VideoFrame) -> None:
-        matrix = first.side_data.get(SideData.DISPLAYMATRIX)  # type: ignore[call-overload]
+        # Not `first.side_data`: it and the frame refer to each other, and stay until the garbage is collected.
+        matrix = SideDataContainer(first).get(SideData.DISPLAYMATRIX)  # type: ignore[call-arg, call-overload]
         self._turns, self._mirrored = (0, False) if matrix is None else orientation(bytes(matrix))
         size = first.width, first.height
         self.frame_size = size[::-1] if self._turns % 2 else size

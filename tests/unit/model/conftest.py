@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from model.export import IMAGENET_MEAN, IMAGENET_STD, export_bundle
+from model.export import export_bundle
+from model.tpsbt.normalise import IMAGENET_MEAN, IMAGENET_STD
 from model.tpsbt.perceiver import Perceiver
 from model.tpsbt.zoo import Size
 from service.contract.bundle import (
@@ -68,3 +69,11 @@ def facts():
 @pytest.fixture
 def export(facts):
     return lambda model, folder, **changes: export_bundle(model, folder, **{**facts, **changes})
+
+
+@pytest.fixture(scope="session")
+def bundle(perceiver, facts, tmp_path_factory):
+    """The model as a bundle. One for all tests: copy to change."""
+    folder = tmp_path_factory.mktemp("bundles") / "micro"
+    export_bundle(perceiver, folder, **facts)
+    return folder

@@ -2,12 +2,14 @@ import subprocess
 import sys
 
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from model import default_bundle
-from model.cli import app
+from model.cli import app, main
 from model.export import ExportRefused
 from service.contract.bundle import Parity
+from tests.published import finetuned_shapes, pretraining_shapes
 
 
 @pytest.fixture
@@ -59,3 +61,76 @@ def test_help_does_not_wait_for_torch():
     found = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
 
     assert found.stdout == "[]\n"
+
+
+@pytest.fixture
+def command(monkeypatch, capsys):
+    """Run the command as a shell does; return its exit code and what it says on the error stream."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["mien-model", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return ended.value.code, capsys.readouterr().err
+
+    return run
+
+
+def saved(path, weights):
+    torch.save({"model": weights}, path)
+    return path
+
+
+def test_what_is_wrong_on_the_users_side_is_one_message_and_status_2(command, tmp_path):
+    code, said = command("import", tmp_path / "none.pth", "--dataset", "dfew", "--out", tmp_path / "bundle")
+
+    assert (code, said) == (2, f"{tmp_path / 'none.pth'} cannot be read: No such file or directory.\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "name what it was fine-tuned on, as --dataset dfew"),
+        (
+            ["--dataset", "dfew", "--depths", "12", "6", "3"],
+            "depths 12-6-3 do not fit: the checkpoint has 6 blocks",
+        ),
+        (["--dataset", "dfew", "--depths", "1", "3", "2"], "head.weight is 5×64, expected 7×64"),
+        (["--dataset", "nodata", "--depths", "1", "3", "2"], "There is no dataset 'nodata'; known are dfew"),
+    ],
+)
+def test_a_checkpoint_that_does_not_fit_is_refused(command, tmp_path, arguments, message):
+    shapes = finetuned_shapes(5, width=64, depths=(1, 3, 2))
+    path = saved(tmp_path / "a.pth", {name: torch.zeros(shape) for name, shape in shapes.items()})
+
+    code, said = command("import", path, "--out", tmp_path / "bundle", *arguments)
+
+    assert code == 2
+    assert message in said
+    assert "Traceback" not in said
+    assert not (tmp_path / "bundle").exists()
+
+
+def test_import_tells_pre_training_by_itself_and_writes_a_start(invoke, tmp_path):
+    shapes = pretraining_shapes(width=64, depths=(1, 3, 2))
+    path = saved(tmp_path / "a.pth", {name: torch.zeros(shape) for name, shape in shapes.items()})
+
+    result = invoke("import", str(path), "--depths", "1", "3", "2", "--out", str(tmp_path / "start"))
+
+    assert result.exit_code == 0
+    assert f"start={tmp_path / 'start' / 'encoder.pt'}" in result.output
+    assert (tmp_path / "start" / "encoder.pt").is_file()
+
+
+@pytest.mark.parametrize("which", [[], ["run", "--bundle", "bundle"]])
+def test_evaluate_wants_runs_or_a_bundle(command, tmp_path, which):
+    code, said = command("evaluate", *which, "--data", tmp_path, "--out", tmp_path / "report")
+
+    assert (code, said) == (2, "Name runs or checkpoints to evaluate, or a bundle with --bundle; one of the two.\n")
+
+
+def test_evaluate_without_a_prepared_folder_is_refused(command, tmp_path):
+    code, said = command("evaluate", tmp_path / "run", "--data", tmp_path / "none", "--out", tmp_path / "report")
+
+    assert code == 2
+    assert f"{tmp_path / 'none' / 'dataset.json'} cannot be read" in said

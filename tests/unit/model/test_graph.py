@@ -7,6 +7,8 @@ import pytest
 import torch
 
 from model.graph import Graph, difference, write_graph
+from model.tpsbt.perceiver import Perceiver
+from service.contract.bundle import Dimension, DimensionsTask
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +39,20 @@ def test_the_graph_normalises_pixels_by_the_manifests_mean_and_std(perceiver, cl
     torch.testing.assert_close(probabilities, expected.answers["expression"].softmax(1))
     torch.testing.assert_close(dimensions, expected.answers["dimensions"])
     torch.testing.assert_close(personality, expected.answers["personality"])
+
+
+def test_dimensions_in_levels_leave_the_file_as_values_in_their_range(micro, clip, tmp_path):
+    task = DimensionsTask(
+        dimensions=(Dimension(name="valence"), Dimension(name="arousal", minimum=0, maximum=3)), levels=4
+    )
+    model = Perceiver(micro, [task])
+    with torch.no_grad():
+        model.heads["dimensions"].bias.copy_(torch.tensor([0, 0, 0, 1e3, 0, 0, 1e3, 1e3]))
+    write_graph(Graph(model, clip), tmp_path / "model.onnx")
+
+    values, _ = onnxruntime.InferenceSession(tmp_path / "model.onnx").run(None, {"clip": pixels(3)})
+
+    np.testing.assert_allclose(values, [[1, 2.5]] * 3, atol=1e-3)
 
 
 def test_a_graph_leaves_its_model_in_training(perceiver, clip):

@@ -1,3 +1,4 @@
+import gc
 import random
 import struct
 from dataclasses import replace
@@ -18,7 +19,7 @@ from service.contract.errors import (
     UnsupportedCodec,
 )
 from service.vision import decode
-from service.vision.decode import OWN_FILES, STRANGERS, Limits, open_video
+from service.vision.decode import OWN_FILES, STRANGERS, Limits, Video, open_video
 from tests.videos import face_video, faceless_video, picture, scene, still, write_video
 
 LIMITS = Limits(max_pixels=8192 * 4320, max_duration_s=3600, max_frames=10**6)
@@ -511,3 +512,20 @@ def test_what_is_not_ours_to_open_is_not_opened_from_ones_own_files_either(tmp_p
         pass
     assert "concat" not in OWN_FILES.containers
     assert OWN_FILES.codecs - STRANGERS.codecs == {"flv"}
+
+
+@pytest.mark.parametrize("frames", [0, 1, 100])
+def test_nothing_of_a_video_waits_for_the_garbage_collection(tmp_path, frames):
+    path = face_video(tmp_path / "v.mp4", seconds=0.4)
+    gc.collect()
+    gc.disable()
+    try:
+        with open_video(path, LIMITS) as video:
+            for _ in zip(range(frames), video.read(0.0, None), strict=False):
+                pass
+        del video
+        left = [o for o in gc.get_objects() if isinstance(o, Video | av.VideoFrame)]
+    finally:
+        gc.enable()
+
+    assert left == []  # a frame and its decoder's threads; a forked process that collects them hangs

@@ -2,8 +2,10 @@ import pytest
 import torch
 
 from model.tpsbt.stages import BottleneckStage, FullStage, SpatialBottleneck, TemporalPyramid
+from model.tpsbt.zoo import ZOO, Size
 
-WIDTH, HEADS = 12, 3
+WIDTH = 12
+SIZE = Size(width=WIDTH, heads=3, depths=(2, 3, 3), bottleneck_tokens=4, bottleneck_hidden=10)
 
 
 def shaken(module):
@@ -30,7 +32,7 @@ def test_an_odd_number_of_time_steps_is_refused():
 
 
 def test_a_bottleneck_token_is_a_softmax_weighted_sum_of_one_time_steps_tokens():
-    bottleneck = shaken(SpatialBottleneck(WIDTH))
+    bottleneck = shaken(SpatialBottleneck(WIDTH, hidden=10, tokens=8))
     grid = torch.randn(2, 3, 5, WIDTH) * 4 + 1
 
     summary = bottleneck(grid)
@@ -43,12 +45,18 @@ def test_a_bottleneck_token_is_a_softmax_weighted_sum_of_one_time_steps_tokens()
         torch.testing.assert_close(summary[b, t, k], sum(s * x for s, x in zip(shares, grid[b, t], strict=True)))
 
 
-def test_the_bottlenecks_mlp_has_128_hidden_channels_at_any_width():
-    assert SpatialBottleneck(WIDTH).mlp.fc1.out_features == 128
+def test_a_stages_bottleneck_is_as_large_as_its_size_says():
+    bottleneck = BottleneckStage(SIZE, drops=[0]).spatial_bottleneck
+
+    assert (bottleneck.mlp.fc1.out_features, bottleneck.mlp.fc2.out_features) == (10, 4)
+
+
+def test_every_size_has_the_papers_bottleneck():
+    assert {(size.bottleneck_tokens, size.bottleneck_hidden) for size in ZOO.values()} == {(8, 128)}
 
 
 def test_the_first_stage_lets_every_token_attend_to_all_others():
-    stage = shaken(FullStage(WIDTH, HEADS, drops=[0, 0]))
+    stage = shaken(FullStage(SIZE, drops=[0, 0]))
     grid = torch.randn(2, 4, 5, WIDTH)
 
     tokens = stage.blocks[1](stage.blocks[0](grid.reshape(2, 20, WIDTH)))
@@ -57,12 +65,12 @@ def test_the_first_stage_lets_every_token_attend_to_all_others():
 
 
 def test_a_bottleneck_stage_refines_the_summary_and_turns_its_last_block_round():
-    stage = shaken(BottleneckStage(WIDTH, HEADS, drops=[0, 0, 0]))
+    stage = shaken(BottleneckStage(SIZE, drops=[0, 0, 0]))
     grid = torch.randn(2, 4, 5, WIDTH)
 
     halved = stage.temporal_pyramid(grid)
     tokens = halved.reshape(2, 10, WIDTH)
-    summary = stage.spatial_bottleneck(halved).reshape(2, 16, WIDTH)
+    summary = stage.spatial_bottleneck(halved).reshape(2, 8, WIDTH)
     summary = stage.blocks[0](summary, context=tokens)
     summary = stage.blocks[1](summary, context=tokens)
     expected = stage.blocks[2](tokens, context=summary)  # the stage's tokens ask, the summary answers

@@ -1,0 +1,1 @@
+"""Datasets on disk, and the clips that training takes from them."""

@@ -1,0 +1,103 @@
+"""What is done to a training clip before the model sees it, in the data loader's processes.
+
+A clip is RGB uint8 (T, H, W, 3) and stays one of that shape. Every draw is made once a clip, the same for all its
+frames; the same generator state and clip give the same result. The loop turns a batch to floats with `as_floats`,
+on whatever device it is, and mixes it with `model.data.mix`.
+
+The numbers are the paper's (Sun et al., SVFAP, arXiv 2401.00416); those that it does not print, the published recipe's.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Protocol
+
+import cv2
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+
+from model.data.randaugment import FILL, HIGHEST, Frames, randaugment
+
+
+class Augmentation(Protocol):
+    """Changes a training clip at random."""
+
+    def __call__(self, clip: Frames, random: np.random.Generator) -> Frames:
+        """Return a changed clip (T, H, W, 3); the one handed in stays as it is."""
+        ...
+
+
+class PretrainAugmentation(BaseModel):
+    """A square from a corner or the middle, at one of a few scales, resized to the whole; no flip.
+
+    The sides of the published crop may differ by one scale; ours do not, so that faces keep their shape.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    scales: tuple[float, ...] = Field((1, 0.875, 0.75, 0.66), description="The square's sides, in shares of the whole.")
+
+    def __call__(self, clip: Frames, random: np.random.Generator) -> Frames:
+        """Return a part of the clip, (T, H, W, 3)."""
+        height, width = clip.shape[1:3]
+        scale = self.scales[random.integers(len(self.scales))]
+        across, down = ((0, 0), (0, 1), (1, 0), (1, 1), (0.5, 0.5))[random.integers(5)]
+        w, h = round(scale * width), round(scale * height)
+        return _blown_up(clip, round(across * (width - w)), round(down * (height - h)), w, h)
+
+
+class FinetuneAugmentation(BaseModel):
+    """RandAugment, random resized crop, horizontal flip, random erasing, in this order."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    magnitude: float = Field(7, ge=0, le=HIGHEST, description="RandAugment's mean level.")
+    layers: int = Field(4, ge=0, description="RandAugment's operations.")
+    std: float = Field(0.5, ge=0, description="Standard deviation of RandAugment's level.")
+    area: tuple[float, float] = Field((0.08, 1), description="The crop's share of the picture, least and most.")
+    ratio: float = Field(4 / 3, ge=1, description="The greatest of the crop's longer side to its shorter.")
+    flip: float = Field(0.5, ge=0, le=1, description="Chance that a clip is mirrored.")
+    erase: float = Field(0.25, ge=0, le=1, description="Chance that a rectangle is replaced by noise.")
+
+    def __call__(self, clip: Frames, random: np.random.Generator) -> Frames:
+        """Return the augmented clip, (T, H, W, 3)."""
+        height, width = clip.shape[1:3]
+        clip = randaugment(clip, random, magnitude=self.magnitude, layers=self.layers, std=self.std)
+        clip = _blown_up(clip, *_rectangle(width, height, random, area=self.area, ratio=self.ratio))
+        if random.random() < self.flip:
+            clip = clip[:, :, ::-1]
+        if random.random() < self.erase:
+            _erase(clip, random)
+        return np.ascontiguousarray(clip)
+
+
+def as_floats(pixels: Tensor) -> Tensor:
+    """Return a batch as the model takes it: uint8 (B, T, H, W, 3) → float32 (B, 3, T, H, W) in [0, 1]."""
+    return pixels.permute(0, 4, 1, 2, 3).to(torch.float32, memory_format=torch.contiguous_format).div_(255)
+
+
+def _blown_up(clip: Frames, left: int, top: int, width: int, height: int) -> Frames:
+    """Return a part of the clip, resized to the size of the whole."""
+    size = clip.shape[2], clip.shape[1]
+    parts = clip[:, top : top + height, left : left + width]
+    return np.stack([cv2.resize(part, size).astype(np.uint8, copy=False) for part in parts])
+
+
+def _rectangle(
+    width: int, height: int, random: np.random.Generator, *, area: tuple[float, float], ratio: float
+) -> tuple[int, int, int, int]:
+    """Draw (left, top, width, height): a share of the area, sides up to `ratio` to 1, anywhere within."""
+    share = random.uniform(*area)
+    wide = math.exp(random.uniform(-1, 1) * math.log(ratio))
+    w = min(width, max(1, round(width * math.sqrt(share * wide))))
+    h = min(height, max(1, round(height * math.sqrt(share / wide))))
+    return int(random.integers(width - w + 1)), int(random.integers(height - h + 1)), w, h
+
+
+def _erase(clip: Frames, random: np.random.Generator) -> None:
+    """Fill a rectangle of the clip itself with noise around ImageNet's mean colour."""
+    left, top, w, h = _rectangle(clip.shape[2], clip.shape[1], random, area=(0.02, 1 / 3), ratio=10 / 3)
+    noise = random.standard_normal((len(clip), h, w, 3), np.float32) * 57 + np.array(FILL, np.float32)
+    clip[:, top : top + h, left : left + w] = noise.clip(0, 255).astype(np.uint8)

@@ -1,0 +1,152 @@
+"""The clips of a prepared dataset, as PyTorch takes them.
+
+An item is a dict:
+
+    pixels  uint8 (T, H, W, 3), RGB
+    labels  task kind → what `model.data.labels` says, for one clip: (), or (columns,)
+    index   int64 (): which of the rows the clip is of
+
+Frames are sampled in seconds: what is on display at start + k·interval_s, by the same code that serves; a clip that
+is too short repeats its last frame, as there.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import Dataset
+
+from model.data.augment import Augmentation
+from model.data.labels import label_columns
+from model.data.media import ClipUnreadable, Media, open_media
+from model.data.prepared import ClipRow, read_prepared
+from model.data.sampling import Sampling
+from model.data.shards import open_sharded
+from service.contract.bundle import ClipInput, Task
+
+Item = dict[str, Any]
+Opener = Callable[[], AbstractContextManager[Media]]
+"""Opens a clip, each time anew."""
+
+_REPLACEMENTS = 20  # unreadable clips in a row that training puts up with
+_log = logging.getLogger(__name__)
+
+
+class ClipDataset(Dataset[Item]):
+    """The clips of some rows.
+
+    Mode "train": one clip a row, from a start that is drawn for each (seed, epoch, index), augmented from the same
+    draw. A clip that cannot be read is replaced by another, drawn likewise, and logged.
+
+    Mode "test": `views` (temporal, spatial) of each row, in the order of rows, then time, then space; a row's are
+    averaged by `index`. Temporal views begin evenly from the clip's start to where the last one ends with it. The
+    paper's spatial views are the two ends of a wide picture; a face's crop is square, where these are the same twice,
+    so the second is the mirror image here. A clip that cannot be read is an error.
+
+    Args:
+        folder: the prepared dataset.
+        rows: those of its rows that are wanted.
+        tasks: whose labels are wanted.
+        clip: what the model takes.
+        interval_s: seconds between two frames.
+        mode: see above.
+        seed: of what is drawn.
+        augment: changes clips in mode "train".
+        views: how many clips a row gives in mode "test": (1, 1) is the middle of each.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        rows: Sequence[ClipRow],
+        *,
+        tasks: Sequence[Task],
+        clip: ClipInput,
+        interval_s: float,
+        mode: Literal["train", "test"],
+        seed: int = 0,
+        augment: Augmentation | None = None,
+        views: tuple[int, int] = (2, 2),
+    ) -> None:
+        cv2.setNumThreads(1)  # a loader's forked process that meets OpenCV's threads hangs, and the pictures are small
+        prepared = read_prepared(folder)
+        self.media = [folder / row.media for row in rows]  # no rows are kept: they take several times the memory
+        self.fps = [row.fps for row in rows]
+        self.labels = label_columns(rows, tasks)
+        self._open = _open_sharded if prepared.shards else open_media
+        self._sampling = Sampling(clip.frames, interval_s, clip.size, prepared.region)
+        self._mode = mode
+        self._seed = seed
+        self._augment = augment
+        self._views = views if mode == "test" else (1, 1)
+        self._epoch = torch.zeros((), dtype=torch.int64)
+        self._epoch.share_memory_()  # type: ignore[no-untyped-call]  # seen by the loader's processes, too
+        self._last: tuple[tuple[int, int], NDArray[np.uint8]] | None = None
+
+    def set_epoch(self, epoch: int) -> None:
+        """Draw anew; also for a loader's processes that live on."""
+        self._epoch.fill_(epoch)
+
+    @property
+    def draws(self) -> tuple[int, int] | None:
+        """Seed and epoch, which all draws come from; None in mode "test"."""
+        return (self._seed, int(self._epoch)) if self._mode == "train" else None
+
+    def __len__(self) -> int:
+        return len(self.media) * self._views[0] * self._views[1]
+
+    def __getitem__(self, index: int) -> Item:
+        if not 0 <= index < len(self):
+            raise IndexError(f"there is no item {index} of {len(self)}")
+        row, view = divmod(index, self._views[0] * self._views[1])
+        return self._item(row, view, self._opener(row))
+
+    def items(self, row: int, opened: Opener) -> Iterator[Item]:
+        """Yield all items of a row, whose clip `opened` opens."""
+        for view in range(self._views[0] * self._views[1]):
+            yield self._item(row, view, opened)
+
+    def _item(self, row: int, view: int, opened: Opener) -> Item:
+        if self._mode == "train":
+            pixels, row = self._training_clip(row, opened)
+        else:
+            pixels = self._view(row, *divmod(view, self._views[1]), opened)
+        labels = {kind: column[row] for kind, column in self.labels.items()}
+        return {"pixels": torch.from_numpy(pixels), "labels": labels, "index": torch.tensor(row)}
+
+    def _opener(self, row: int) -> Opener:
+        return partial(self._open, self.media[row], self.fps[row])
+
+    def _training_clip(self, row: int, opened: Opener) -> tuple[NDArray[np.uint8], int]:
+        random = np.random.default_rng([self._seed, int(self._epoch), row])
+        for _ in range(_REPLACEMENTS):
+            try:
+                pixels = self._sampling.take(opened, partial(self._sampling.random_start_s, random=random))
+            except ClipUnreadable as error:
+                _log.warning("Another clip is taken: %s", error)
+                row = int(random.integers(len(self.media)))
+                opened = self._opener(row)
+            else:
+                return pixels if self._augment is None else self._augment(pixels, random), row
+        raise ClipUnreadable(f"{_REPLACEMENTS} clips in a row cannot be read; the next would be {self.media[row]}.")
+
+    def _view(self, row: int, temporal: int, spatial: int, opened: Opener) -> NDArray[np.uint8]:
+        if self._last is None or self._last[0] != (row, temporal):
+            share = temporal / (self._views[0] - 1) if self._views[0] > 1 else 0.5
+            taken = self._sampling.take(opened, partial(self._sampling.view_start_s, share=share))
+            self._last = (row, temporal), taken
+        pixels = self._last[1]
+        return np.ascontiguousarray(pixels[:, :, ::-1]) if spatial % 2 else pixels
+
+
+def _open_sharded(media: Path, fps: float | None) -> AbstractContextManager[Media]:
+    return open_sharded(media.parent, media.name, fps)

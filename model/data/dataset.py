@@ -1,0 +1,89 @@
+"""What is known of a dataset before one has it: a row of `model.data.registry`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from model.data.prepared import ClipRow, Region
+from model.errors import ModelError
+from service.contract.bundle import Task
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A clip that cannot be had, and why."""
+
+    clip: str
+    reason: str
+
+
+Reader = Callable[[Path, "Dataset"], Iterator[ClipRow | Problem]]
+"""Reads a published layout at its root; `ClipRow.media` is the path of the owners' file."""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A dataset as it is published.
+
+    Attributes:
+        title: its name as people write it.
+        read: its layout's reader.
+        protocol: see `model.data.prepared.Prepared`.
+        parts: see there.
+        stride: frames from one that is sampled to the next.
+        fps: frames a second that the stride is counted at; also those of its frame folders, which do not say it.
+        choice: what of stride and fps nobody published, in words; empty where both are.
+        crops: whether it shows faces already cut out, at about our margin.
+        licence: what its owners ask for.
+        codes: published expression label → ours, in the published order. Names are ours (happiness for happy) where
+            the meaning is the same; calm, contempt and the like stay what they are.
+        tasks: what its labels are.
+        columns: our name → the header in the dataset's own table; the user may rename them.
+        region: see `Prepared`.
+        clips: how many it has, by part.
+        subjects: how many people it shows, by part.
+        total: how many clips it has, where the parts' are not published.
+        left_out: clips that the protocol leaves out.
+        settle: completes the row from what was read, where the dataset is the user's own.
+    """
+
+    title: str
+    read: Reader
+    stride: int
+    fps: float
+    licence: str
+    protocol: Literal["folds", "fixed"] = "fixed"
+    parts: tuple[str, ...] = ("train",)
+    choice: str = ""
+    crops: bool = False
+    codes: Mapping[str, str] = field(default_factory=dict)
+    tasks: tuple[Task, ...] = ()
+    columns: Mapping[str, str] = field(default_factory=dict)
+    region: Region | None = None
+    clips: Mapping[str, int] = field(default_factory=dict)
+    subjects: Mapping[str, int] = field(default_factory=dict)
+    total: int | None = None
+    left_out: frozenset[str] = frozenset()
+    settle: Callable[[Dataset, Sequence[ClipRow]], Dataset] | None = None
+
+    @property
+    def interval_s(self) -> float:
+        """Seconds between two frames of a clip."""
+        return self.stride / self.fps
+
+    def expression(self, code: str, where: str) -> str:
+        """Return our name of a published label.
+
+        Args:
+            code: as published.
+            where: file and line, for the error.
+
+        Raises:
+            ModelError: there is no such label.
+        """
+        if code not in self.codes:
+            raise ModelError(f"{where}: the label {code!r} is none of {self.title}'s: {', '.join(self.codes)}.")
+        return self.codes[code]

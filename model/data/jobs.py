@@ -1,0 +1,75 @@
+"""Looking at clips: each is read, or its face cut out, in one of several processes."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from model.data.faces import crop_face
+from model.data.media import ClipUnreadable, open_media
+from model.data.prepared import Region
+from model.errors import ModelError
+
+_AHEAD = 4  # clips that wait for each process
+
+
+@dataclass(frozen=True)
+class Job:
+    """A clip to look at, and to cut the face out of where there is a target."""
+
+    id: str
+    media: Path
+    fps: float | None
+    region: Region | None
+    target: Path | None
+
+
+def all_done(jobs: Sequence[Job], workers: int) -> Iterator[tuple[Job, str]]:
+    """Yield each job as it is done, and what was wrong with it, if anything."""
+    if workers == 1:
+        yield from ((job, do(job)) for job in jobs)
+        return
+    waiting = iter(jobs)
+    running: dict[Future[str], Job] = {}
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+        try:
+            while True:
+                for job in islice(waiting, _AHEAD * workers - len(running)):
+                    running[pool.submit(do, job)] = job
+                if not running:
+                    return
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    yield running.pop(future), future.result()
+        except BrokenProcessPool as error:
+            raise ModelError("A process was killed, perhaps for want of memory: run it again with fewer.") from error
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def do(job: Job) -> str:
+    """Do a job; return what was wrong, or nothing."""
+    try:
+        if job.target is not None:
+            if not job.target.exists():
+                crop_face(job.media, job.target)
+        else:
+            _check(job)
+    except ClipUnreadable as error:
+        return str(error)
+    except Exception as error:  # one clip in a million must not end a day's work
+        return f"{job.media}: {type(error).__name__}: {error}"
+    return ""
+
+
+def _check(job: Job) -> None:
+    """Decode the first picture."""
+    with open_media(job.media, job.fps) as media:
+        height, width = next(media.read(0.0)).picture().shape[:2]
+    region = job.region
+    if region and (width < region.left + region.width or height < region.top + region.height):
+        raise ClipUnreadable(f"{job.media} has pictures of {width} × {height} pixels, too small for the face's place.")

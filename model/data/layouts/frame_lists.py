@@ -1,0 +1,85 @@
+"""Lists of clips with their labels, beside folders of frames that show the face already: DFEW, FERV39k, MAFW.
+
+    DFEW     EmoLabel_DataSplit/{train,test}(single-labeled)/set_K.csv: video_name,label (1 to 7)
+             Clip/clip_224x224/00001/*.jpg, in some copies Clip/jpg_256
+    FERV39k  4_setups/All_scenes/{train,test}_All.csv: scene/emotion/clip label, a space between
+             2_ClipsforFaceCrop/scene/emotion/clip/*.jpg
+    MAFW     Train & Test Set/single/no_caption/set_K/{train,test}.txt: 00001.mp4 label, a space between
+             data/frames/00001/*.png
+
+Of five folds the test lists say all; the training lists are read for clips that no test list has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from model.data.dataset import Dataset, Problem
+from model.data.layouts import tables
+from model.data.prepared import ClipRow
+
+_Listed = Callable[[Path], Iterator[tuple[str, str, str]]]
+"""A list's path → (place, clip, label)."""
+
+
+def read_dfew(root: Path, dataset: Dataset) -> Iterator[ClipRow | Problem]:
+    """Read DFEW."""
+    frames = tables.folder(root, "Clip/clip_224x224", "Clip/jpg_256")
+
+    def listed(path: Path) -> Iterator[tuple[str, str, str]]:
+        for place, row in tables.named(path, ("video_name", "label")):
+            yield place, row["video_name"].zfill(5), row["label"]
+
+    split = tables.folder(root, "EmoLabel_DataSplit")
+    paths = {part: tuple(split / f"{kind}(single-labeled)/set_{part}.csv" for kind in _KINDS) for part in dataset.parts}
+    yield from _folds(dataset, frames, paths, listed)
+
+
+def read_mafw(root: Path, dataset: Dataset) -> Iterator[ClipRow | Problem]:
+    """Read MAFW's single-labelled clips."""
+    frames = tables.folder(root, "data/frames")
+
+    def listed(path: Path) -> Iterator[tuple[str, str, str]]:
+        for place, (name, label) in tables.lines(path, 2, " "):
+            yield place, Path(name).stem, label
+
+    split = tables.folder(root, "Train & Test Set/single/no_caption")
+    paths = {part: tuple(split / f"set_{part}/{kind}.txt" for kind in _KINDS) for part in dataset.parts}
+    yield from _folds(dataset, frames, paths, listed)
+
+
+def read_ferv39k(root: Path, dataset: Dataset) -> Iterator[ClipRow | Problem]:
+    """Read FERV39k."""
+    frames = tables.folder(root, "2_ClipsforFaceCrop")
+    split = tables.folder(root, "4_setups/All_scenes")
+    for part in dataset.parts:
+        for place, (clip, label) in tables.lines(split / f"{part}_All.csv", 2, " "):
+            yield _row(dataset, frames, part, (place, clip, label))
+
+
+_KINDS = ("train", "test")
+
+
+def _folds(
+    dataset: Dataset, frames: Path, paths: dict[str, tuple[Path, ...]], listed: _Listed
+) -> Iterator[ClipRow | Problem]:
+    tested = set()
+    for part, (_, test) in paths.items():
+        for found in listed(test):
+            tested.add(found[1])
+            yield _row(dataset, frames, part, found)
+    for train, _ in paths.values():
+        for place, clip, _ in listed(train):
+            if clip not in tested:
+                tested.add(clip)
+                yield Problem(clip, f"It is in no fold's test list, only in {place}.")
+
+
+def _row(dataset: Dataset, frames: Path, part: str, found: tuple[str, str, str]) -> ClipRow | Problem:
+    place, clip, label = found
+    media = frames / clip
+    expression = dataset.expression(label, place)
+    if not media.is_dir():
+        return Problem(clip, f"There is no folder {media}.")
+    return ClipRow(id=clip, media=str(media), fps=dataset.fps, part=part, expression=expression)

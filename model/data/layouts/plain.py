@@ -1,0 +1,83 @@
+"""Videos without a published layout of their own making: VoxCeleb2's, any folder's, and a user's with labels.
+
+VoxCeleb2  dev/mp4/id00012/21Uxsk56VDQ/00001.mp4, in some copies without dev: person, video, utterance
+folder     video files, in folders or not
+csv        labels.csv with a header: path (a relative one starts at the root) and any of expression, valence,
+arousal, dominance (−1 to 1), openness, conscientiousness, extraversion, agreeableness, neuroticism
+(0 to 1), subject, part; an empty cell is an absent label, without a column part all is for training
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from model.data.dataset import Dataset, Problem
+from model.data.layouts import tables
+from model.data.prepared import ClipRow
+from model.errors import ModelError
+from service.contract.bundle import Dimension, DimensionsTask, ExpressionTask, PersonalityTask, Task
+
+EXPRESSIONS = ("happiness", "sadness", "neutral", "anger", "surprise", "disgust", "fear")
+TRAITS = ("openness", "conscientiousness", "extraversion", "agreeableness", "neuroticism")
+_DIMENSIONS = (Dimension(name="valence"), Dimension(name="arousal"), Dimension(name="dominance"))
+_RANGES = {d.name: (d.minimum, d.maximum) for d in _DIMENSIONS} | dict.fromkeys(TRAITS, (0.0, 1.0))
+LABELS = tuple(_RANGES)
+_FIXED = ("train", "validation", "test")
+
+
+def read_voxceleb2(root: Path, _dataset: Dataset) -> Iterator[ClipRow | Problem]:
+    """Read VoxCeleb2's videos."""
+    people = tables.folder(root, "dev/mp4", "mp4")
+    for path in tables.videos(people):
+        clip = path.relative_to(people).with_suffix("")
+        yield ClipRow(id=clip.as_posix(), media=str(path), subject=clip.parts[0], part="train")
+
+
+def read_folder(root: Path, _dataset: Dataset) -> Iterator[ClipRow | Problem]:
+    """Read a folder of videos."""
+    for path in tables.videos(root):
+        yield ClipRow(id=path.relative_to(root).as_posix(), media=str(path), part="train")
+
+
+def read_csv(root: Path, dataset: Dataset) -> Iterator[ClipRow | Problem]:
+    """Read a table of videos with labels."""
+    columns = dataset.columns
+    optional = [header for name, header in columns.items() if name != "path"]
+    for place, cells in tables.named(root / "labels.csv", (columns["path"],), optional):
+        path = root / cells[columns["path"]]
+        texts = {name: cells[header] for name, header in columns.items() if name != "path" and cells[header]}
+        values = {name: tables.number(texts.pop(name), place, *_RANGES[name]) for name in _RANGES if name in texts}
+        clip = cells[columns["path"]]
+        if path.is_file():
+            yield ClipRow.model_validate({"id": clip, "media": str(path), "part": "train", **texts, **values})
+        else:
+            yield Problem(clip, f"{place}: there is no file {path}.")
+
+
+def settle_csv(dataset: Dataset, rows: Sequence[ClipRow]) -> Dataset:
+    """Return the row with tasks and parts as the table has them.
+
+    Expressions are in our usual order, then others by the alphabet; parts other than train, validation and test are
+    folds.
+
+    Raises:
+        ModelError: there is a single expression, which no model can be taught.
+    """
+    present = {name for name in (*_RANGES, "expression") if any(getattr(row, name) is not None for row in rows)}
+    tasks: list[Task] = []
+    if "expression" in present:
+        found = {row.expression for row in rows if row.expression is not None}
+        labels = [name for name in EXPRESSIONS if name in found] + sorted(found.difference(EXPRESSIONS))
+        if len(labels) < 2:
+            raise ModelError(f"labels.csv has only the expression {labels[0]!r}; two were expected at least.")
+        tasks.append(ExpressionTask(labels=tuple(labels)))
+    if dimensions := tuple(dimension for dimension in _DIMENSIONS if dimension.name in present):
+        tasks.append(DimensionsTask(dimensions=dimensions))
+    if traits := tuple(trait for trait in TRAITS if trait in present):
+        tasks.append(PersonalityTask(traits=traits))
+    named = {row.part for row in rows}
+    if named <= set(_FIXED):
+        return replace(dataset, tasks=tuple(tasks), parts=tuple(part for part in _FIXED if part in named))
+    return replace(dataset, tasks=tuple(tasks), protocol="folds", parts=tuple(sorted(named)))

@@ -1,0 +1,172 @@
+"""What a clip is taken from: a video file, or the frames of one in a folder or in memory.
+
+All go through `service.vision.sampling`, as what is served does, so that a clip is the same whatever it is stored as.
+Pictures are RGB uint8 (H, W, 3); times are seconds, 0 at the first frame.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from model.errors import ModelError
+from service.contract.errors import BadMedia, CannotDecode, NoFrames
+from service.vision.decode import OWN_FILES, Limits, Video, open_video
+from service.vision.sampling import Grid
+
+Picture = NDArray[np.uint8]
+
+VIDEOS = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".3gp", ".flv"})
+IMAGES = frozenset({".jpg", ".jpeg", ".png", ".bmp"})
+LIMITS = Limits(max_pixels=2**27, max_duration_s=float("inf"), max_frames=2**62)
+
+
+class ClipUnreadable(ModelError):
+    """A clip cannot be read; says which and why."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A frame, on display in [time_s, until_s); `picture` decodes it."""
+
+    time_s: float
+    until_s: float
+    picture: Callable[[], Picture]
+
+
+class Media(Protocol):
+    """An open clip."""
+
+    @property
+    def duration_s(self) -> float | None:
+        """How long it is, where that can be told without reading it."""
+        ...
+
+    def read(self, start_s: float, /) -> Iterator[Frame]:
+        """Yield the frames from the one on display at `start_s` on, or an earlier one, without a gap; only once."""
+        ...
+
+
+@contextmanager
+def open_media(path: Path, fps: float | None) -> Iterator[Media]:
+    """Open a video file, or a folder of frames that come `fps` times a second.
+
+    Raises:
+        ClipUnreadable: it cannot be read; also where that shows only later on.
+    """
+    with _named(str(path)):
+        if fps is not None:
+            yield Frames([_file_loader(file) for file in frame_files(path)], fps)
+        else:
+            with open_video(path, LIMITS, OWN_FILES) as video:
+                yield VideoFile(video)
+
+
+@contextmanager
+def open_held(name: str, files: Mapping[str, bytes], fps: float | None) -> Iterator[Media]:
+    """Open what is held in memory: one video, or frames in the order of their names.
+
+    Raises:
+        ClipUnreadable: see `open_media`.
+    """
+    with _named(name):
+        if fps is not None:
+            yield Frames([_bytes_loader(key, files[key]) for key in sorted(files, key=in_order)], fps)
+        else:
+            (content,) = files.values()
+            with tempfile.NamedTemporaryFile(prefix="mien-") as file:  # FFmpeg wants a file
+                file.write(content)
+                file.flush()
+                with open_video(Path(file.name), LIMITS, OWN_FILES) as video:
+                    yield VideoFile(video)
+
+
+def sample(media: Media, start_s: float, *, frames: int, interval_s: float) -> list[Picture]:
+    """Return the pictures on display at start_s + k·interval_s; where the clip ends before, the last is repeated."""
+    pictures: list[Picture] = []
+    last: Frame | None = None
+    for frame, instant, _ in Grid([interval_s], start_s).looks(media.read(start_s)):
+        if not instant.specs:  # an instant of the tracker's
+            continue
+        pictures.append(pictures[-1] if frame is last else frame.picture())
+        last = frame
+        if len(pictures) == frames:
+            return pictures
+    if not pictures:
+        raise NoFrames(f"There is no frame from {start_s:g} s on.")
+    return pictures + pictures[-1:] * (frames - len(pictures))
+
+
+def frame_files(folder: Path) -> Sequence[Path]:
+    """Return the pictures in a folder, in order; a number counts as a number, whether zeros lead it or not."""
+    return sorted((p for p in folder.iterdir() if p.suffix.lower() in IMAGES), key=lambda p: in_order(p.name))
+
+
+def in_order(name: str) -> tuple[tuple[str, int], ...]:
+    """Return what to sort names by."""
+    return tuple((text, int(number or 0)) for text, number in re.findall(r"(\D*)(\d*)", name))
+
+
+class VideoFile:
+    """A video file, open."""
+
+    def __init__(self, video: Video) -> None:
+        self._video = video
+        self.duration_s = video.opened.total_s
+
+    def read(self, start_s: float) -> Iterator[Frame]:
+        """Yield the frames from the one on display at `start_s` on."""
+        upright = self._video.upright
+        for shown in self._video.read(start_s, None):
+            yield Frame(shown.time_s, shown.until_s, lambda frame=shown.frame: upright(frame))  # type: ignore[misc]
+
+
+class Frames:
+    """Pictures, `fps` of them a second."""
+
+    def __init__(self, loaders: Sequence[Callable[[], Picture]], fps: float) -> None:
+        if not loaders:
+            raise NoFrames("There is no picture in it.")
+        self._loaders = loaders
+        self._fps = fps
+        self.duration_s = len(loaders) / fps
+
+    def read(self, _start_s: float) -> Iterator[Frame]:
+        """Yield all frames: those that nobody looks at are not decoded."""
+        for index, loader in enumerate(self._loaders):
+            yield Frame(index / self._fps, (index + 1) / self._fps, loader)
+
+
+def _file_loader(path: Path) -> Callable[[], Picture]:
+    return lambda: _decoded(path.name, path.read_bytes())
+
+
+def _bytes_loader(name: str, content: bytes) -> Callable[[], Picture]:
+    return lambda: _decoded(name, content)
+
+
+def _decoded(name: str, content: bytes) -> Picture:
+    picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR_RGB) if content else None
+    if picture is None:
+        raise CannotDecode(f"Its frame {name} is no picture.")
+    return picture.astype(np.uint8, copy=False)
+
+
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    """Say of what goes wrong which clip it was."""
+    try:
+        yield
+    except BadMedia as error:
+        raise ClipUnreadable(f"{name} cannot be read: {error.detail}") from error
+    except OSError as error:
+        raise ClipUnreadable(f"{name} cannot be read: {error.strerror or error}.") from error

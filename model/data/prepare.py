@@ -1,0 +1,216 @@
+"""A dataset as its owners hand it out → the folder that `model.data.prepared` describes.
+
+Beside that, the folder has:
+
+    problems.csv   clips that could not be had, and why
+    report.json    `Report`: what was found, what was expected
+    journal.jsonl  see `model.data.journal`
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import re
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import islice, zip_longest
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from model.data import registry, shards
+from model.data.dataset import Dataset, Problem
+from model.data.faces import CROP
+from model.data.jobs import Job
+from model.data.journal import Journal
+from model.data.prepared import ClipRow, Prepared, write_prepared, write_rows
+from model.errors import ModelError
+
+PROBLEMS_FILE = "problems.csv"
+REPORT_FILE = "report.json"
+CLIPS_FOLDER = "clips"
+
+
+class Settings(BaseModel):
+    """What is asked for."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    dataset: str
+    root: Path
+    columns: dict[str, str] = {}
+    limit: int | None = None
+    shards: bool = False
+
+
+class Report(BaseModel):
+    """What was found."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    title: str
+    licence: str
+    choice: str
+    clips: dict[str, int]
+    labels: dict[str, dict[str, int]]
+    problems: int
+    warnings: tuple[str, ...]
+
+
+def prepare(
+    settings: Settings, out: Path, *, workers: int, progress: Callable[[int, int], None] = lambda _done, _all: None
+) -> Report:
+    """Prepare a dataset, or go on with it.
+
+    Args:
+        settings: which one, and how; those of a folder that was begun must be the same.
+        out: the folder.
+        workers: processes; 1 does it in this one.
+        progress: called with the number of clips that are done, and of all.
+
+    Raises:
+        ModelError: there is no such dataset, or it is not laid out as published.
+    """
+    dataset = _renamed(registry.find(settings.dataset), settings)
+    if not settings.root.is_dir():
+        raise ModelError(f"{settings.root} is no folder: the root of {dataset.title} was expected.")
+    if out.absolute().is_relative_to(settings.root.absolute()):
+        raise ModelError(f"{out} lies in {settings.root}: choose an --out outside of the dataset.")
+    rows, problems = _found(dataset, settings.root.absolute())
+    if dataset.settle is not None:
+        dataset = dataset.settle(dataset, rows)
+    _check_parts(dataset, rows, f"below {settings.root}")
+    rows = list(_limited(dataset, rows, settings.limit))
+    jobs = [_job(dataset, row, out) for row in rows]
+    begun = settings.model_copy(update={"root": settings.root.absolute()})
+    done = Journal(out, begun.model_dump_json())
+    done.look_at(jobs, workers, progress)
+    problems += [Problem(job.id, reason) for job in jobs if (reason := done.reasons[job.id])]
+    _write_problems(out / PROBLEMS_FILE, problems)
+    targets = {job.id: job.target for job in jobs}
+    kept = [_kept(row, targets[row.id], out) for row in rows if not done.reasons[row.id]]
+    _check_parts(dataset, kept, f"that can be read (see {out / PROBLEMS_FILE})", {row.part for row in rows})
+    if settings.shards:
+        kept = _sharded(out, kept)
+    write_rows(out, kept)
+    write_prepared(
+        out,
+        Prepared(
+            name=settings.dataset,
+            tasks=dataset.tasks,
+            protocol=dataset.protocol,
+            parts=dataset.parts,
+            interval_s=dataset.interval_s,
+            crop=CROP,
+            region=dataset.region,
+            shards=settings.shards,
+        ),
+    )
+    if settings.shards:
+        shutil.rmtree(out / CLIPS_FOLDER, ignore_errors=True)
+    report = _report(dataset, kept, problems, whole=settings.limit is None)
+    (out / REPORT_FILE).write_text(report.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    return report
+
+
+def _renamed(dataset: Dataset, settings: Settings) -> Dataset:
+    for name in settings.columns:
+        if name not in dataset.columns:
+            known = ", ".join(dataset.columns) or "none, for it has no table of that kind"
+            raise ModelError(f"{dataset.title} has no column {name!r} to name; it has: {known}.")
+    return replace(dataset, columns={**dataset.columns, **settings.columns})
+
+
+def _found(dataset: Dataset, root: Path) -> tuple[list[ClipRow], list[Problem]]:
+    rows: dict[str, ClipRow] = {}
+    problems = []
+    for found in dataset.read(root, dataset):
+        if isinstance(found, Problem):
+            problems.append(found)
+        elif found.id in rows:
+            problems.append(Problem(found.id, f"It is listed again, in part {found.part}."))
+        else:
+            rows[found.id] = found
+    return list(rows.values()), problems
+
+
+def _check_parts(dataset: Dataset, rows: Iterable[ClipRow], which: str, parts: Iterable[str] | None = None) -> None:
+    there = {row.part for row in rows}
+    for part in dataset.parts if parts is None else sorted(parts):
+        if part not in there:
+            raise ModelError(f"The part {part!r} of {dataset.title} is empty: there are no clips of it {which}.")
+
+
+def _limited(dataset: Dataset, rows: Sequence[ClipRow], limit: int | None) -> Iterator[ClipRow]:
+    """Yield at most `limit` rows: of each part in turn, and there from evenly spread places."""
+    if limit is None or limit >= len(rows):
+        yield from rows
+        return
+    parts = [[row for row in rows if row.part == part] for part in dataset.parts]
+    spread = [part[:: max(1, len(part) * len(parts) // limit)] for part in parts]
+    in_turn = (row for turn in zip_longest(*spread) for row in turn if row is not None)
+    yield from islice(in_turn, limit)
+
+
+def _job(dataset: Dataset, row: ClipRow, out: Path) -> Job:
+    target = None
+    if not dataset.crops:
+        digest = hashlib.sha256(row.id.encode()).hexdigest()[:12]
+        readable = re.sub(r"[^\w-]+", "_", row.id)[-60:].strip("_")
+        target = out / CLIPS_FOLDER / f"{readable}-{digest}.mp4"
+    return Job(row.id, Path(row.media), row.fps, dataset.region, target)
+
+
+def _kept(row: ClipRow, target: Path | None, out: Path) -> ClipRow:
+    return row if target is None else row.model_copy(update={"media": target.relative_to(out).as_posix()})
+
+
+def _sharded(out: Path, rows: Sequence[ClipRow]) -> list[ClipRow]:
+    """Write the shards; return the rows with the clips' places in them, in their old order."""
+    plan = shards.plan(out, rows)
+    places = {}
+    for shard in plan:
+        try:
+            shards.write(shard, out)
+        except OSError as error:
+            raise ModelError(f"{shard.path} cannot be written: {error.filename}: {error.strerror}.") from error
+        for key, row in shard.clips:
+            places[row.id] = f"{shard.path.relative_to(out).as_posix()}/{key}"
+    return [row.model_copy(update={"media": places[row.id]}) for row in rows]
+
+
+def _write_problems(path: Path, problems: Iterable[Problem]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("clip", "reason"))
+        writer.writerows((problem.clip, problem.reason) for problem in problems)
+
+
+def _report(dataset: Dataset, rows: Sequence[ClipRow], problems: Sequence[Problem], *, whole: bool) -> Report:
+    clips = Counter(row.part for row in rows)
+    labels = {part: Counter(r.expression for r in rows if r.part == part and r.expression) for part in dataset.parts}
+    return Report(
+        title=dataset.title,
+        licence=dataset.licence,
+        choice=dataset.choice,
+        clips={part: clips[part] for part in dataset.parts},
+        labels={part: dict(found) for part, found in labels.items() if found},
+        problems=len(problems),
+        warnings=tuple(_differences(dataset, rows, clips)) if whole else (),
+    )
+
+
+def _differences(dataset: Dataset, rows: Sequence[ClipRow], clips: Mapping[str, int]) -> Iterator[str]:
+    """Say where the counts are not those that are published; owners' copies differ."""
+    for part, expected in dataset.clips.items():
+        if clips[part] != expected:
+            yield f"Part {part} has {clips[part]} clips, {expected} were expected."
+    if dataset.total not in (None, len(rows)):
+        yield f"There are {len(rows)} clips, {dataset.total} were expected."
+    for part, expected in dataset.subjects.items():
+        people = len({row.subject for row in rows if row.part == part})
+        if people != expected:
+            yield f"Part {part} shows {people} people, {expected} were expected."

@@ -1,0 +1,71 @@
+"""What `mien-model prepare` shows: progress while it works, on stderr, and a summary at the end."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from model.data.prepare import PROBLEMS_FILE, Report, Settings, prepare
+from model.errors import ModelError
+
+
+def columns_of(named: Sequence[str]) -> dict[str, str]:
+    """Return our name → the table's, of options as clip=Video.
+
+    Raises:
+        ModelError: one is not of that form.
+    """
+    pairs = [option.partition("=") for option in named]
+    for option, (ours, _, theirs) in zip(named, pairs, strict=True):
+        if not ours or not theirs:
+            raise ModelError(f"--column {option}: our name = the table's was expected, as clip=Video.")
+    return {ours: theirs for ours, _, theirs in pairs}
+
+
+def prepare_aloud(
+    dataset: str,
+    root: Path,
+    out: Path,
+    *,
+    columns: Mapping[str, str],
+    workers: int | None,
+    shards: bool,
+    limit: int | None,
+) -> None:
+    """Prepare a dataset with a bar and a summary; see `prepare`."""
+    settings = Settings(dataset=dataset, root=root, columns=dict(columns), limit=limit, shards=shards)
+    parts = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("clips"))
+    console = Console(stderr=True)
+    with Progress(*parts, TimeElapsedColumn(), TimeRemainingColumn(), console=console) as bar:
+        task = bar.add_task(f"Preparing {dataset}", total=None)
+        report = prepare(
+            settings,
+            out,
+            workers=workers or _cpus(),
+            progress=lambda done, everything: bar.update(task, completed=done, total=everything),
+        )
+    _summarise(report, out, Console(soft_wrap=True), console)
+
+
+def _cpus() -> int:
+    """Return how many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _summarise(report: Report, out: Path, to: Console, warn: Console) -> None:
+    labels = sorted({label for found in report.labels.values() for label in found})
+    table = Table("part", "clips", *labels, title=report.title)
+    for part, clips in report.clips.items():
+        table.add_row(part, str(clips), *(str(report.labels.get(part, {}).get(label, 0)) for label in labels))
+    to.print(table)
+    for warning in report.warnings:
+        warn.print(f"Warning: {warning}", style="yellow", soft_wrap=True)
+    if report.problems:
+        warn.print(f"{report.problems} clips are left out; {out / PROBLEMS_FILE} says why.", soft_wrap=True)
+    to.print(f"Licence: {report.licence}{' ' + report.choice if report.choice else ''}")
+    to.print(f"{out} is ready.")

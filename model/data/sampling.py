@@ -1,0 +1,83 @@
+"""An open clip → what the model takes of it: uint8 (T, size, size, 3), sampled in seconds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from model.data.media import Media, Picture, sample
+from model.data.prepared import Region
+from service.contract.errors import NoFrames
+
+_SAME_S = 0.0005  # as in service.vision.sampling
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How clips are taken.
+
+    Attributes:
+        frames: pictures in a clip (T).
+        interval_s: seconds between two of them.
+        size: height and width in pixels.
+        region: the part of each picture that is wanted; None for all of it.
+    """
+
+    frames: int
+    interval_s: float
+    size: int
+    region: Region | None
+
+    def random_start_s(self, duration_s: float, random: np.random.Generator) -> float:
+        """Draw where a clip begins, so that it does not run over the end if that can be."""
+        return float(random.uniform(0, max(0.0, duration_s - self.frames * self.interval_s)))
+
+    def view_start_s(self, duration_s: float, share: float) -> float:
+        """Return where a view begins: share 0 at the start, share 1 so that its last frame is the last one sampled."""
+        samples = math.ceil((duration_s - _SAME_S) / self.interval_s)
+        return share * max(0, samples - self.frames) * self.interval_s
+
+    def take(self, opened: Callable[[], AbstractContextManager[Media]], start: Callable[[float], float]) -> Picture:
+        """Return a clip, (T, size, size, 3).
+
+        Args:
+            opened: opens the clip; may be called again where the clip is not as long as it says.
+            start: its duration in seconds → where to begin.
+
+        Raises:
+            ClipUnreadable: the clip cannot be read.
+        """
+        with opened() as media:
+            if media.duration_s is not None:
+                try:
+                    return self._pixels(media, start(media.duration_s))
+                except NoFrames:  # it began beyond the real end
+                    pass
+        with opened() as media:
+            duration_s = max((frame.until_s for frame in media.read(0.0)), default=0.0)
+        with opened() as media:
+            return self._pixels(media, start(duration_s))
+
+    def _pixels(self, media: Media, start_s: float) -> NDArray[np.uint8]:
+        pictures = sample(media, start_s, frames=self.frames, interval_s=self.interval_s)
+        done = {id(picture): self._fitted(picture) for picture in pictures}  # repeated ones only once
+        return np.stack([done[id(picture)] for picture in pictures])
+
+    def _fitted(self, picture: Picture) -> Picture:
+        """Return the middle square of the picture's part that is wanted, at the size that is wanted."""
+        if self.region is not None:
+            picture = self.region.of(picture)
+        height, width = picture.shape[:2]
+        side = min(height, width)
+        top, left = (height - side) // 2, (width - side) // 2
+        square = picture[top : top + side, left : left + side]
+        if side == self.size:
+            return square
+        how = cv2.INTER_AREA if side > self.size else cv2.INTER_LINEAR
+        return cv2.resize(square, (self.size, self.size), interpolation=how).astype(np.uint8, copy=False)

@@ -1,0 +1,152 @@
+"""Evaluation: models on the test parts of a prepared dataset. Nothing else opens a test part.
+
+2 × 2 views of each clip, their probabilities and values averaged (Sun et al., SVFAP, arXiv 2401.00416). With folds,
+each model is scored on the part that it was not trained on, and all clips are measured once more together.
+PyTorch and ONNX Runtime go the same way (`scoring`).
+
+N clips, B views of them at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from rich.progress import track
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from model.data.clips import ClipDataset
+from model.data.prepared import ClipRow, Prepared, read_prepared, read_rows
+from model.errors import ModelError
+from model.report import Confusion, Part, Report, Scores
+from model.scoring import Scorer
+from model.train.metrics import confusion, measure
+from model.trials import Trial
+from service.contract.bundle import DimensionsTask, ExpressionTask, Task
+
+VIEWS = (2, 2)
+"""Temporal, spatial."""
+_CLIPS_AT_ONCE = 2
+_WORKERS = 2
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Clips with their scores and labels, both by the kind of task.
+
+    `outputs` are (N, columns), the means of the views; `labels` as `model.data.labels` gives them.
+    """
+
+    outputs: Mapping[str, Tensor]
+    labels: Mapping[str, Tensor]
+
+
+def evaluate(trials: Sequence[Trial], data: Path) -> Report:
+    """Score models on parts of a prepared dataset.
+
+    Raises:
+        ModelError: a part is empty or comes twice, the models and the data do not fit, or a clip cannot be read.
+    """
+    prepared, rows = read_prepared(data), read_rows(data)
+    tasks = _common_tasks(trials, prepared)
+    chosen = {trial.part: [row for row in rows if row.part == trial.part] for trial in trials}
+    if len(chosen) < len(trials):
+        raise ModelError("Two models would score one part, whose clips would count twice: give each its own.")
+    for part, clips in chosen.items():
+        if not clips:
+            raise ModelError(f"The part {part} of {data} is empty: clips.csv has no clip of it.")
+    scored = [score(trial.scorer, data, chosen[trial.part], tasks) for trial in trials]
+    parts = tuple(
+        Part(part=trial.part, model=trial.scorer.name, clips=len(chosen[trial.part]), scores=_measured(tasks, found))
+        for trial, found in zip(trials, scored, strict=True)
+    )
+    together = _pooled(scored)
+    return Report(
+        data=prepared.name,
+        views=VIEWS[0] * VIEWS[1],
+        warnings=_warnings(trials, prepared),
+        parts=parts,
+        pooled=_measured(tasks, together),
+        confusion=_confusion(tasks, together),
+    )
+
+
+def score(scorer: Scorer, data: Path, rows: Sequence[ClipRow], tasks: Sequence[Task]) -> Scored:
+    """Score clips of a prepared dataset.
+
+    Args:
+        scorer: the model.
+        data: the prepared dataset's folder.
+        rows: the clips.
+        tasks: those of the model's that are wanted.
+    """
+    clips = ClipDataset(
+        data, rows, tasks=tasks, clip=scorer.clip, interval_s=scorer.clip.interval_s, mode="test", views=VIEWS
+    )
+    views = VIEWS[0] * VIEWS[1]
+    loader = DataLoader(clips, batch_size=_CLIPS_AT_ONCE * views, num_workers=_WORKERS)
+    outputs: dict[str, Tensor] = {}
+    for batch in track(loader, description=scorer.name, transient=True):
+        for kind, values in scorer(batch["pixels"].numpy()).items():
+            sums = outputs.setdefault(kind, torch.zeros(len(rows), values.shape[1]))
+            sums.index_add_(0, batch["index"], torch.from_numpy(values))  # (B, columns) → (N, columns)
+    return Scored({task.kind: outputs[task.kind] / views for task in tasks}, clips.labels)
+
+
+def _common_tasks(trials: Sequence[Trial], prepared: Prepared) -> tuple[Task, ...]:
+    """Return the tasks that all models answer alike and the data has labels of."""
+    first = trials[0].scorer
+    for trial in trials:
+        if trial.scorer.tasks != first.tasks:
+            raise ModelError(f"{first.name} and {trial.scorer.name} have different tasks or labels.")
+    theirs = {task.kind: task for task in prepared.tasks}
+    common = tuple(task for task in first.tasks if task.kind in theirs)
+    if not common:
+        here, there = (", ".join(task.kind for task in tasks) or "nothing" for tasks in (first.tasks, prepared.tasks))
+        raise ModelError(f"{first.name} answers {here}, and {prepared.name} has labels of {there}.")
+    for task in common:
+        other = theirs[task.kind]
+        if isinstance(task, DimensionsTask) and isinstance(other, DimensionsTask):
+            ours, data = _ranges(task), _ranges(other)
+            for name in ours.keys() & data.keys():
+                if ours[name] != data[name]:
+                    raise ModelError(f"{first.name} has {name} in {ours[name]}, {prepared.name} in {data[name]}.")
+    return common
+
+
+def _ranges(task: DimensionsTask) -> dict[str, tuple[float, float]]:
+    return {part.name: (part.minimum, part.maximum) for part in task.dimensions}
+
+
+def _measured(tasks: Sequence[Task], scored: Scored) -> Scores:
+    found = {task.kind: measure(task, scored.outputs[task.kind], scored.labels[task.kind]) for task in tasks}
+    return {kind: scores for kind, scores in found.items() if scores}
+
+
+def _pooled(scored: Sequence[Scored]) -> Scored:
+    def join(parts: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+        return {kind: torch.cat([part[kind] for part in parts]) for kind in parts[0]}
+
+    return Scored(join([one.outputs for one in scored]), join([one.labels for one in scored]))
+
+
+def _confusion(tasks: Sequence[Task], scored: Scored) -> Confusion | None:
+    for task in tasks:
+        if isinstance(task, ExpressionTask):
+            counts = confusion(scored.outputs[task.kind], scored.labels[task.kind])
+            return Confusion(labels=task.labels, counts=tuple(map(tuple, counts.tolist())))
+    return None
+
+
+def _warnings(trials: Sequence[Trial], prepared: Prepared) -> tuple[str, ...]:
+    learnt = [f"{trial.scorer.name} was trained on the part {trial.part}." for trial in trials if trial.learnt]
+    crops = [
+        f"{trial.scorer.name} wants faces cut out with a margin of {trial.scorer.crop.margin:g}, and the data has "
+        f"{prepared.crop.margin:g}."
+        for trial in trials
+        if trial.scorer.crop != prepared.crop
+    ]
+    return tuple(dict.fromkeys(learnt + crops))

@@ -1,0 +1,135 @@
+"""Fine-tuning: an encoder and a head for each task learn from labels (SVFAP, arXiv 2401.00416).
+
+Several tasks at once learn on one encoder, from clips that have labels for some of them. The published code picks the
+best epoch on the test data; here a part of training is held out for that, by subject where subjects are known, and
+the test part is not opened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import torch
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from torch import Tensor, nn
+
+from model.data.augment import FinetuneAugmentation, as_floats
+from model.data.mix import Mix
+from model.errors import ModelError
+from model.tpsbt.normalise import normalise
+from model.tpsbt.perceiver import Perceiver
+from model.tpsbt.zoo import ZOO, Size
+from model.train import checkpoint
+from model.train.config import Recipe, SizeName
+from model.train.holdout import split
+from model.train.loop import Batch, Learner, Loop, accelerator_of, plan_of
+from model.train.losses import loss, targets
+from model.train.optim import finetuning_groups
+from model.train.sources import Found, clip_input, clips_of, common_crop, find, joint_tasks
+from model.train.validate import validation
+from service.contract.bundle import ClipInput, Task
+
+KIND = "finetuning"
+
+
+class FinetuneRecipe(Recipe):
+    """What fine-tuning is told."""
+
+    start: Path | None = Field(None, description="A checkpoint whose encoder to start from; its size is taken.")
+    size: SizeName | None = Field(None, description="Of an encoder that starts from nothing.")
+    interval_s: PositiveFloat | None = Field(
+        None, description="Seconds between two frames; the datasets' own, and needed where those differ."
+    )
+    layer_decay: PositiveFloat = Field(0.75, le=1, description="How much slower each block learns than the next.")
+    stochastic_depth: float = Field(0.1, ge=0, lt=1, description="Of the last block.")
+    smoothing: float = Field(0.1, ge=0, lt=1, description="Of labels that are classes.")
+    augmentation: FinetuneAugmentation | None = FinetuneAugmentation()
+    mix: Mix | None = Field(None, description="Mixup and CutMix: for classes; what lacks a label mixes to no label.")
+    held_out: float = Field(0.1, gt=0, lt=1, description="Share of training for validation, if there is no such part.")
+    validate_every: PositiveInt = Field(1, description="Epochs from one validation, and checkpoint, to the next.")
+
+    @model_validator(mode="after")
+    def _has_one_size(self) -> FinetuneRecipe:
+        if (self.start is None) == (self.size is None):
+            raise ValueError("give either the key start, a checkpoint, or the key size, to start from nothing")
+        return self
+
+
+def finetune(recipe: FinetuneRecipe) -> bool:
+    """Run a recipe, or go on with it.
+
+    Returns:
+        Whether it came to its end; see `Loop.run`.
+
+    Raises:
+        ModelError: the recipe, its data, its start or its folder will not do.
+    """
+    accelerator = accelerator_of(recipe)
+    found = find(recipe)
+    tasks, clip = joint_tasks(found), _clip(recipe, found)
+    training, held_out = zip(*(_split(recipe, part) for part in found), strict=True)
+    sampled = partial(clips_of, tasks=tasks, shape=recipe.clip, seed=recipe.seed, interval_s=clip.interval_s)
+    dataset, watched = sampled(training, augment=recipe.augmentation), sampled(held_out, train=False)
+    torch.manual_seed(recipe.seed)
+    size, model = _model(recipe, tasks)
+    plan = plan_of(recipe, len(dataset), accelerator)
+    learner = Learner(
+        kind=KIND,
+        size=size,
+        about={
+            "tasks": [task.model_dump(mode="json") for task in tasks],
+            "clip": clip.model_dump(mode="json"),
+            "crop": common_crop(found).model_dump(mode="json"),
+            "data": [f"{part.prepared.name}, {len(part.rows)} clips" for part in training],
+        },
+        model=model,
+        groups=finetuning_groups(model, size.depths, weight_decay=recipe.weight_decay, layer_decay=recipe.layer_decay),
+        dataset=dataset,
+        cost=label_cost(tasks, recipe.smoothing, recipe.mix),
+        checkpoint_every=recipe.validate_every * plan.steps_per_epoch,
+        validate=validation(watched, tasks, recipe, accelerator),
+    )
+    return Loop(recipe, plan, accelerator, learner).run()
+
+
+def label_cost(
+    tasks: tuple[Task, ...], smoothing: float, mix: Mix | None
+) -> Callable[[nn.Module, Batch, torch.Generator], dict[str, Tensor]]:
+    """Return what a batch costs: the sum of its tasks' losses, and each of them by the kind of task."""
+
+    def cost(model: nn.Module, batch: Batch, draw: torch.Generator) -> dict[str, Tensor]:
+        clips = as_floats(batch["pixels"])
+        expected: dict[str, Tensor] = {
+            task.kind: targets(batch["labels"][task.kind], task, smoothing) for task in tasks
+        }
+        if mix:
+            clips, expected = mix(clips, expected, draw)
+        answers = model(normalise(clips)).answers
+        costs: dict[str, Tensor] = {task.kind: loss(answers[task.kind], expected[task.kind], task) for task in tasks}
+        return {"loss": torch.stack(list(costs.values())).sum(), **costs}
+
+    return cost
+
+
+def _model(recipe: FinetuneRecipe, tasks: tuple[Task, ...]) -> tuple[Size, Perceiver]:
+    start = checkpoint.load(recipe.start) if recipe.start else None
+    size = checkpoint.size_of(start) if start else ZOO[recipe.size or "base"]
+    model = Perceiver(size, tasks, recipe.stochastic_depth)
+    if start and recipe.start:
+        checkpoint.start_encoder(model.encoder, start, recipe.start)
+    return size, model
+
+
+def _clip(recipe: FinetuneRecipe, found: list[Found]) -> ClipInput:
+    intervals = {part.prepared.interval_s: part.source.folder for part in found}
+    if recipe.interval_s is None and len(intervals) > 1:
+        folders = " and ".join(map(str, intervals.values()))
+        raise ModelError(f"{folders} are sampled differently: set the key interval_s, seconds between two frames.")
+    return clip_input(recipe.clip, recipe.interval_s or next(iter(intervals)))
+
+
+def _split(recipe: FinetuneRecipe, part: Found) -> tuple[Found, Found]:
+    training, held_out = split(part.prepared, part.rows, test=part.source.test, share=recipe.held_out, seed=recipe.seed)
+    return part.of(training), part.of(held_out)

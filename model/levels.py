@@ -1,0 +1,34 @@
+"""Dimensions in levels: between values in a dimension's range and the classes it is trained as (AVCAffe's 0 … 4).
+
+Levels lie evenly over the range, its ends included. B clips.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from service.contract.bundle import DimensionsTask
+
+ABSENT = -100
+"""The level of a value that is not there; PyTorch's cross entropy leaves it out."""
+
+
+def level_values(task: DimensionsTask, levels: int) -> Tensor:
+    """Return the value of each level, float32 (dimensions, levels)."""
+    return torch.stack([torch.linspace(part.minimum, part.maximum, levels) for part in task.dimensions])
+
+
+def nearest_levels(task: DimensionsTask, levels: int, values: Tensor) -> Tensor:
+    """Return the level nearest to each value.
+
+    Args:
+        task: says the ranges.
+        levels: how many a dimension has.
+        values: (B, dimensions); NaN where a label is absent.
+
+    Returns:
+        int64 (B, dimensions), from 0; `ABSENT` for NaN.
+    """
+    distances = (values[..., None] - level_values(task, levels).to(values)).abs()  # (B, dimensions, levels)
+    return distances.argmin(dim=-1).masked_fill(values.isnan(), ABSENT)

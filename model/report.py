@@ -1,0 +1,93 @@
+"""What an evaluation found, as a folder: `report.json`, `report.md` and, for expression, `confusion.png`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from pydantic import BaseModel, Field
+
+from service.contract.bundle import TaskKind
+
+REPORT = "report.json"
+
+Scores = dict[TaskKind, dict[str, float]]
+"""By the kind of task and the name of the metric."""
+
+
+class Part(BaseModel):
+    """One part of the data, scored by one model."""
+
+    part: str
+    model: str
+    clips: int
+    scores: Scores
+
+
+class Confusion(BaseModel):
+    """How many clips of each expression (rows) were taken for each (columns), over all parts."""
+
+    labels: tuple[str, ...]
+    counts: tuple[tuple[int, ...], ...]
+
+
+class Report(BaseModel):
+    """`report.json`."""
+
+    data: str = Field(description="The dataset's name.")
+    views: int = Field(description="Of each clip; a clip's outputs are their mean.")
+    warnings: tuple[str, ...] = Field((), description="What makes the scores less than comparable.")
+    parts: tuple[Part, ...]
+    pooled: Scores = Field(description="Over the clips of all parts together.")
+    confusion: Confusion | None = None
+
+
+def write_report(report: Report, folder: Path) -> None:
+    """Write the files into the folder, which is made if need be."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / REPORT).write_text(report.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    (folder / "report.md").write_text(markdown(report), encoding="utf-8")
+    if report.confusion is not None:
+        draw(report.confusion, folder / "confusion.png")
+
+
+def markdown(report: Report) -> str:
+    """Return the report for people: a table for each task, a column for each part."""
+    columns = [*((f"part {part.part}", part.scores) for part in report.parts), ("pooled", report.pooled)]
+    models = "\n".join(f"- part {part.part}: {part.clips} clips, {part.model}" for part in report.parts)
+    tables = [_table(kind, columns) for kind in report.pooled]
+    return (
+        "\n\n".join(
+            [f"# Evaluation on {report.data}", models, f"{report.views} views a clip.", *report.warnings, *tables]
+        )
+        + "\n"
+    )
+
+
+def _table(kind: TaskKind, columns: list[tuple[str, Scores]]) -> str:
+    found = [scores.get(kind, {}) for _, scores in columns]
+    metrics = dict.fromkeys(metric for scores in found for metric in scores)
+    rows = [[metric, *(f"{scores[metric]:.4f}" if metric in scores else "" for scores in found)] for metric in metrics]
+    head = [kind, *(name for name, _ in columns)]
+    lines = [head, ["---", *("---:" for _ in columns)], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def draw(confusion: Confusion, path: Path) -> None:
+    """Draw a confusion matrix as PNG: counts, coloured by their share of the row."""
+    size = 2.5 + 0.6 * len(confusion.labels)
+    figure = Figure(figsize=(size, size), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    shares = [[count / max(1, sum(row)) for count in row] for row in confusion.counts]
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    axes.set_xticks(range(len(confusion.labels)), confusion.labels, rotation=45, ha="right")
+    axes.set_yticks(range(len(confusion.labels)), confusion.labels)
+    axes.set_xlabel("taken for")
+    axes.set_ylabel("is")
+    for row, counts in enumerate(confusion.counts):
+        for column, count in enumerate(counts):
+            dark = shares[row][column] > 0.5
+            axes.text(column, row, str(count), ha="center", va="center", color="white" if dark else "black")
+    figure.savefig(path, dpi=120)

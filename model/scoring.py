@@ -1,0 +1,82 @@
+"""One interface to a model that scores clips, and its two implementations: PyTorch and ONNX Runtime.
+
+B clips, T frames, H and W pixels.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import onnxruntime
+import torch
+from numpy.typing import NDArray
+
+from model.errors import ModelError
+from model.graph import Graph
+from model.tpsbt.perceiver import Perceiver
+from service.contract.bundle import ClipInput, FaceCrop, Task, read_bundle
+from service.contract.errors import BundleRefused
+
+Outputs = dict[str, NDArray[np.float32]]
+"""By the kind of task, (B, columns): what a bundle promises of its outputs."""
+
+
+class Scorer(Protocol):
+    """Scores clips.
+
+    Attributes:
+        name: the model's, for a report.
+        clip: the clips it takes.
+        crop: how faces are cut out for it.
+        tasks: what it answers.
+    """
+
+    name: str
+    clip: ClipInput
+    crop: FaceCrop
+    tasks: tuple[Task, ...]
+
+    def __call__(self, clips: NDArray[np.uint8]) -> Outputs:
+        """Take RGB clips (B, T, H, W, 3)."""
+        ...
+
+
+class TorchScorer:
+    """A model in PyTorch, as the exporter sees it, on the GPU where there is one."""
+
+    def __init__(self, name: str, perceiver: Perceiver, clip: ClipInput, crop: FaceCrop) -> None:
+        self.name, self.clip, self.crop, self.tasks = name, clip, crop, perceiver.tasks
+        self._device = torch.accelerator.current_accelerator() or torch.device("cpu")
+        self._graph = Graph(perceiver, clip).to(self._device)
+
+    def __call__(self, clips: NDArray[np.uint8]) -> Outputs:
+        """See `Scorer`."""
+        with torch.inference_mode():
+            *found, _ = self._graph(torch.from_numpy(clips).to(self._device))
+        return {task.kind: values.cpu().numpy() for task, values in zip(self.tasks, found, strict=True)}
+
+
+class OnnxScorer:
+    """A bundle on ONNX Runtime, on the CPU.
+
+    Raises:
+        ModelError: the folder holds no bundle, or a broken one.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            manifest, _ = read_bundle(folder)
+            self._session = onnxruntime.InferenceSession(folder / manifest.graph, providers=["CPUExecutionProvider"])
+        except BundleRefused as error:
+            raise ModelError(str(error)) from error
+        except Exception as error:  # ONNX Runtime raises a dozen kinds
+            raise ModelError(f"ONNX Runtime cannot open {folder / manifest.graph}: {error}") from error
+        self.name, self.clip, self.crop = f"{manifest.name} {manifest.version}", manifest.input, manifest.crop
+        self.tasks = manifest.tasks
+
+    def __call__(self, clips: NDArray[np.uint8]) -> Outputs:
+        """See `Scorer`."""
+        found = self._session.run([task.output for task in self.tasks], {self.clip.name: clips})
+        return {task.kind: values for task, values in zip(self.tasks, found, strict=True)}

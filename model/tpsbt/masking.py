@@ -1,0 +1,58 @@
+"""Tube masking: the same random places are hidden at every time step (SVFAP after VideoMAE).
+
+A face hardly moves within a clip, so a place hidden at one time only could be copied from the next.
+
+The convention, here and wherever a mask is spoken of: a mask lists places, `hidden` those that the encoder must not
+see and the decoder has to predict, `visible` all others. There is no table of booleans whose sense could be mistaken.
+
+B clips, P places (V visible, H hidden).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+HIDDEN_SHARE = 0.9
+
+
+class TubeMask(NamedTuple):
+    """Which places are seen and which are hidden, each in rising order."""
+
+    visible: Tensor
+    """int64 (B, V)."""
+    hidden: Tensor
+    """int64 (B, H)."""
+
+    def to(self, device: torch.device) -> TubeMask:
+        """Return the mask on a device."""
+        return TubeMask(self.visible.to(device), self.hidden.to(device))
+
+
+def hidden_places(places: int) -> int:
+    """Return how many of the places are hidden, H."""
+    return int(HIDDEN_SHARE * places)
+
+
+def draw_mask(clips: int, places: int, generator: torch.Generator) -> TubeMask:
+    """Hide places at random, drawn for each clip."""
+    order = torch.rand(clips, places, generator=generator).argsort(dim=1)
+    hidden, visible = order.tensor_split([hidden_places(places)], dim=1)
+    return TubeMask(visible.sort(dim=1).values, hidden.sort(dim=1).values)
+
+
+def at_places(grid: Tensor, places: Tensor) -> Tensor:
+    """Take some places out of a grid.
+
+    Args:
+        grid: (B, T, P, ...), or (1, T, P, ...) for one that all clips share.
+        places: int64 (B, V).
+
+    Returns:
+        (B, T, V, ...).
+    """
+    clips = torch.arange(len(places), device=places.device)[:, None]
+    # Indexing clips and places moves both to the front: (B, V, T, ...) → (B, T, V, ...)
+    return grid.expand(len(places), *grid.shape[1:])[clips, :, places].transpose(1, 2)

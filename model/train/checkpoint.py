@@ -1,0 +1,109 @@
+"""Checkpoints: one file with all that a run needs to go on as if it had never stopped, and all that its model is.
+
+`format`    1
+`kind`      "pretraining", "finetuning" or "imported"
+`size`      of the encoder, a row of the zoo as a dict
+`model`     the state dict of `MaskedAutoencoder`, or of `Perceiver`; imported for a start: at least `encoder.…`
+`about`     what the model was made for, e.g. its tasks and its input (plain containers; see who writes it)
+`optimiser` its state dict        `step`     steps done        `config`  of the run
+`best`      the best validation score so far, or None
+
+There are no states of random generators in it and no position in the data, for there is nothing to save: what a step
+draws depends on (seed, step, process), what a clip is depends on (seed, epoch, index), see `loop`. So a run may even
+go on with another number of loader workers, and one file serves all processes.
+
+Files are read without running what is pickled in them, and written beside their place and moved, so that there is
+always a whole one.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from model.errors import ModelError
+from model.tpsbt.zoo import Size
+
+FORMAT = 1
+LAST = "last.pt"
+BEST = "best.pt"
+_ENCODER = "encoder."
+
+
+def save(path: Path, state: Mapping[str, Any]) -> None:
+    """Write a checkpoint, in the place of an earlier one if there is one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}-", delete=False) as file:
+        try:
+            torch.save({"format": FORMAT, **state}, file)
+            file.flush()
+            os.fsync(file.fileno())
+            Path(file.name).replace(path)
+        except BaseException:
+            Path(file.name).unlink(missing_ok=True)
+            raise
+
+
+def load(path: Path, *kinds: str) -> dict[str, Any]:
+    """Read a checkpoint onto the CPU.
+
+    Args:
+        path: the file.
+        kinds: which of them it may be; all, if none is named.
+
+    Raises:
+        ModelError: it is not there, no checkpoint of ours, or of another kind.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise ModelError(f"The checkpoint {path} cannot be read: {error.strerror}.") from error
+    except (UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        raise ModelError(f"{path} is no checkpoint that mien-model wrote: it cannot be unpacked safely.") from error
+    if not isinstance(state, dict) or state.get("format") != FORMAT:
+        raise ModelError(f"{path} is no checkpoint that mien-model wrote. A published one goes through `import` first.")
+    if kinds and state["kind"] not in kinds:
+        raise ModelError(f"{path} is a checkpoint of {state['kind']}; {' or '.join(kinds)} was expected.")
+    return state
+
+
+def size_of(state: Mapping[str, Any]) -> Size:
+    """Return the encoder's size that a checkpoint holds."""
+    return Size(**{**state["size"], "depths": tuple(state["size"]["depths"])})
+
+
+def start_encoder(encoder: nn.Module, state: Mapping[str, Any], path: Path) -> None:
+    """Give an encoder the weights of a checkpoint's.
+
+    Raises:
+        ModelError: they do not fit.
+    """
+    weights: dict[str, Tensor] = {
+        name.removeprefix(_ENCODER): weight for name, weight in state["model"].items() if name.startswith(_ENCODER)
+    }
+    fill(encoder, weights, path)
+
+
+def fill(model: nn.Module, weights: Mapping[str, Tensor], path: Path) -> None:
+    """Give a model weights, all of them and no others.
+
+    Raises:
+        ModelError: a weight is missing, is one too many, or has another shape.
+    """
+    own = model.state_dict()
+    for name in sorted(own.keys() | weights.keys()):
+        if name not in weights:
+            raise ModelError(f"{path} is a checkpoint of another model: it lacks {name}.")
+        if name not in own:
+            raise ModelError(f"{path} is a checkpoint of another model: there is no {name} in this one.")
+        if own[name].shape != weights[name].shape:
+            there, here = tuple(weights[name].shape), tuple(own[name].shape)
+            raise ModelError(f"{path} is a checkpoint of another model: {name} is {there} there and {here} here.")
+    model.load_state_dict(weights)

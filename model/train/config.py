@@ -1,0 +1,182 @@
+"""What a recipe file may say, and reading one: YAML, typed, with every key documented here.
+
+A value is overridden on the command line by its key, as `learning_rate=1e-4` or `data.0.folder=prepared/voxceleb2`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import resources
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import yaml
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+)
+
+from model.errors import ModelError
+
+RATE_BATCH = 256
+"""Learning rates are given for this many clips a step and scaled to the run's batch, as in the paper."""
+
+SizeName = Literal["base", "small", "tiny"]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Source(_Part):
+    """A prepared dataset to learn from."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)  # folds are called 1, 2 …
+
+    folder: Path = Field(description="What `mien-model prepare` wrote.")
+    test: str | None = Field(
+        None, description="The part that is never looked at; in datasets with folds one must be named, else `test`."
+    )
+
+
+class ClipShape(_Part):
+    """The clips that the encoder takes."""
+
+    frames: PositiveInt = Field(16, multiple_of=8, description="Frames of a clip; tubelets and pyramids divide by 8.")
+    size: PositiveInt = Field(160, multiple_of=16, description="Height and width in pixels.")
+
+
+class Recipe(_Part):
+    """What every run is told."""
+
+    out: Path = Field(description="The run's folder; a run that was stopped goes on from what is in it.")
+    data: tuple[Source, ...] = Field(min_length=1)
+    clip: ClipShape = ClipShape()
+
+    epochs: PositiveInt = Field(description="Passes over the training clips.")
+    warmup_epochs: NonNegativeFloat = Field(description="Over which the learning rate rises.")
+    batch: PositiveInt = Field(description="Clips a step, over all devices.")
+    batch_on_device: PositiveInt = Field(
+        description="Clips that a device takes at once; what a step has more is accumulated."
+    )
+    learning_rate: PositiveFloat = Field(description=f"The greatest, for {RATE_BATCH} clips a step.")
+    end_learning_rate: NonNegativeFloat = Field(description="After the last step, as it is.")
+    betas: tuple[float, float] = Field(description="Of AdamW.")
+    weight_decay: NonNegativeFloat = 0.05
+
+    precision: Literal["no", "bf16"] = Field("no", description="What the model computes in; no: float32.")
+    seed: int = 0
+    workers: NonNegativeInt = Field(2, description="Processes that read clips, for each device.")
+    log_every: PositiveInt = Field(10, description="Steps from one line of the log to the next.")
+
+    @property
+    def peak_rate(self) -> float:
+        """The greatest learning rate at this batch."""
+        return self.learning_rate * self.batch / RATE_BATCH
+
+
+UNESSENTIAL = frozenset({"out", "workers", "log_every", "checkpoint_every"})
+"""Keys that a run may be continued with other values of."""
+
+AnyRecipe = TypeVar("AnyRecipe", bound=Recipe)
+
+
+def read_recipe(name: str, overrides: Sequence[str], kind: type[AnyRecipe]) -> AnyRecipe:
+    """Read a recipe.
+
+    Args:
+        name: a YAML file, or the name of one of ours in `model/recipes`, without its ending.
+        overrides: as `key=value` or `data.0.folder=value`; values are YAML.
+        kind: what the recipe must be.
+
+    Raises:
+        ModelError: there is no such file, it is no YAML, or a key is unknown, missing or of another type.
+    """
+    ours = resources.files("model") / "recipes" / f"{name}.yaml"
+    try:
+        text = ours.read_text(encoding="utf-8") if ours.is_file() else Path(name).read_text(encoding="utf-8")
+        found = yaml.safe_load(text)
+    except OSError as error:
+        raise ModelError(f"The recipe {name} cannot be read: {error.strerror}.") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ModelError(f"The recipe {name} is not YAML: {' '.join(str(error).split())}.") from error
+    if not isinstance(found, dict):
+        raise ModelError(f"The recipe {name} must be a list of keys with their values, as `epochs: 100`.")
+    for override in overrides:
+        _override(found, override)
+    try:
+        return kind.model_validate(found)
+    except ValidationError as error:
+        raise ModelError(_sentence(name, error, kind)) from error
+
+
+def first_difference(one: dict[str, Any], other: dict[str, Any]) -> str | None:
+    """Return the first key at which two recipes, dumped, are two different runs."""
+    for key in one.keys() | other.keys():
+        if key not in UNESSENTIAL and one.get(key) != other.get(key):
+            return key
+    return None
+
+
+def _override(found: dict[str, Any], override: str) -> None:
+    keys, equals, text = override.partition("=")
+    if not equals:
+        raise ModelError(f"{override!r} is no override: key=value was expected, as epochs=10.")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ModelError(f"The value of the override {override!r} is not YAML.") from error
+    place: Any = found
+    *_, last = path = keys.split(".")
+    for key, following in pairwise(path):
+        step: str | int = _index(place, key, override) if isinstance(place, list) else key
+        if isinstance(place, dict) and not isinstance(place.get(key), dict | list):
+            place[key] = [] if following.isdigit() else {}
+        place = place[step]
+    if isinstance(place, list):
+        place[_index(place, last, override)] = value
+    else:
+        place[last] = value
+
+
+def _index(place: list[Any], key: str, override: str) -> int:
+    """Return a list's index; the one after its last makes a new item."""
+    if not key.isdigit() or int(key) > len(place):
+        raise ModelError(f"The override {override!r} needs a number from 0 to {len(place)} where it says {key!r}.")
+    if int(key) == len(place):
+        place.append({})
+    return int(key)
+
+
+def _sentence(name: str, error: ValidationError, kind: type[BaseModel]) -> str:
+    """Say the first thing that is wrong, with its file and key."""
+    first = error.errors()[0]
+    key = ".".join(map(str, first["loc"]))
+    match first["type"]:
+        case "extra_forbidden":
+            model = _model_at(kind, first["loc"][:-1])
+            known = f" Known there: {', '.join(model.model_fields)}." if model else ""
+            return f"{name}: the key {key} is unknown.{known}"
+        case "missing":
+            return f"{name}: the key {key} is missing."
+    reason = str(first["msg"]).removeprefix("Value error, ")
+    return f"{name}: {key or 'the recipe'} = {first['input']!r} will not do: {reason}."
+
+
+def _model_at(kind: type[BaseModel], location: tuple[int | str, ...]) -> type[BaseModel] | None:
+    """Return the model whose keys stand at a place of the recipe."""
+    model: type[BaseModel] | None = kind
+    for part in location:
+        if isinstance(part, int) or model is None:
+            continue
+        field = model.model_fields.get(part)
+        found = [] if field is None else [field.annotation, *getattr(field.annotation, "__args__", ())]
+        model = next((t for t in found if isinstance(t, type) and issubclass(t, BaseModel)), None)
+    return model

@@ -1,0 +1,82 @@
+"""Which clips are for training, which for validation. The test part is in neither."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+
+from model.data.prepared import ClipRow, Prepared
+from model.errors import ModelError
+
+TEST = "test"
+VALIDATION = "validation"
+
+Rows = Sequence[ClipRow]
+
+
+def without_test(prepared: Prepared, rows: Rows, test: str | None) -> Rows:
+    """Return the clips outside the test part.
+
+    Args:
+        prepared: says which parts there are.
+        rows: all clips.
+        test: the test part; by default the one called `test`, if there is one.
+
+    Raises:
+        ModelError: there is no such part.
+    """
+    if test is not None and test not in prepared.parts:
+        raise ModelError(f"{prepared.name} has no part {test!r} for the key test; it has {', '.join(prepared.parts)}.")
+    return [row for row in rows if row.part != (test or TEST)]
+
+
+def split(prepared: Prepared, rows: Rows, *, test: str | None, share: float, seed: int) -> tuple[Rows, Rows]:
+    """Return the clips for training and those for validation.
+
+    Args:
+        prepared: says which parts there are.
+        rows: all clips.
+        test: the test part, see `without_test`; in a dataset with folds it must be named.
+        share: of the clips that are held out where the dataset has no validation part of its own.
+        seed: of the draw.
+
+    Raises:
+        ModelError: there is no such part, or one of the two is empty.
+    """
+    if prepared.protocol == "folds" and test is None:
+        parts = ", ".join(prepared.parts)
+        raise ModelError(f"{prepared.name} has folds: name the one to test on with the key test; it has {parts}.")
+    rest = without_test(prepared, rows, test)
+    if not rest:
+        raise ModelError(f"{prepared.name} has no clips outside its test part {test or TEST!r}.")
+    if VALIDATION in prepared.parts and test != VALIDATION:
+        training = [row for row in rest if row.part != VALIDATION]
+        validation = [row for row in rest if row.part == VALIDATION]
+    else:
+        training, validation = hold_out(rest, share, seed)
+    for name, part in (("training", training), (VALIDATION, validation)):
+        if not part:
+            raise ModelError(f"{prepared.name} has no clips for {name}: there must be two subjects or clips at least.")
+    return training, validation
+
+
+def hold_out(rows: Rows, share: float, seed: int) -> tuple[list[ClipRow], list[ClipRow]]:
+    """Cut a part of the clips off, whole subjects at a time, so that nobody is in both parts.
+
+    A clip of nobody known is by itself. Subjects are drawn until the part has its share of the clips.
+
+    Returns:
+        The rest and the part, each in the order of `rows`.
+    """
+    groups: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for row in rows:
+        groups[("subject", row.subject) if row.subject else ("clip", row.id)].append(row.id)
+    names = sorted(groups)
+    held: set[str] = set()
+    for index in np.random.default_rng(seed).permutation(len(names))[: len(names) - 1]:
+        if len(held) >= share * len(rows):
+            break
+        held.update(groups[names[index]])
+    return [row for row in rows if row.id not in held], [row for row in rows if row.id in held]

@@ -1,0 +1,56 @@
+"""A run's journal: `log.jsonl`, a line for every few steps and for every validation, and the same for TensorBoard.
+
+    {"step": 40, "epoch": 1.25, "loss": 0.91, "rate": 0.0003, "clips_per_s": 12.1, "waiting": 0.02}
+    {"step": 64, "epoch": 2.0, "validation": {"score": 0.41, "expression UAR": 0.41, …}}
+
+`step` counts steps done, `rate` is the learning rate, `waiting` the share of the time that was spent waiting for data.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch.utils.tensorboard.writer import SummaryWriter
+
+LOG = "log.jsonl"
+
+
+class Journal:
+    """Writes a run's journal.
+
+    Args:
+        folder: the run's.
+        step: steps done; what an earlier process noted after it, and then did not save, is struck out.
+    """
+
+    def __init__(self, folder: Path, step: int) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / LOG
+        kept = [line for line in _lines(path) if json.loads(line)["step"] <= step]
+        path.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+        self._log = path.open("a", encoding="utf-8")
+        self._board = SummaryWriter(folder / "tensorboard", purge_step=step + 1)
+
+    def note(self, step: int, epoch: float, values: Mapping[str, Any]) -> None:
+        """Write a line; numbers in `values`, or in dicts within it, become TensorBoard's curves."""
+        self._log.write(json.dumps({"step": step, "epoch": round(epoch, 4), **values}) + "\n")
+        self._log.flush()
+        for name, value in values.items():
+            parts = {f"{name}/{part}": v for part, v in value.items()} if isinstance(value, dict) else {name: value}
+            for tag, number in parts.items():
+                self._board.add_scalar(tag.replace(" ", "_"), number, step)
+
+    def close(self) -> None:
+        """Write out what is left."""
+        self._log.close()
+        self._board.close()
+
+
+def _lines(path: Path) -> list[str]:
+    """Return a log's whole lines; one that was cut off in the middle is none."""
+    if not path.exists():
+        return []
+    return [line.rstrip("\n") for line in path.open(encoding="utf-8") if line.endswith("\n")]

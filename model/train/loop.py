@@ -1,0 +1,264 @@
+"""The training loop, the same for pre-training and fine-tuning: steps, devices, journal, checkpoints.
+
+Whatever a step draws (augmentation, masks, stochastic depth) comes from generators that start anew with each batch
+from (seed, step, batch within the step, process). With `plan`'s order, and clips that depend on (seed, epoch, index),
+a run that was stopped goes on to the same losses, bit for bit on a CPU.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from accelerate import Accelerator
+from accelerate.utils import send_to_device
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, get_worker_info
+
+from model.errors import ModelError
+from model.tpsbt.zoo import Size
+from model.train import checkpoint
+from model.train.config import Recipe, first_difference
+from model.train.journal import Journal
+from model.train.meter import Meter
+from model.train.optim import adamw, set_rate
+from model.train.plan import ByEpoch, Clips, Plan, PlannedBatches
+from model.train.progress import BLANK, progress_bar
+from model.train.schedule import cosine
+from model.train.stopping import stop_on_signals
+
+Batch = dict[str, Any]
+Costs = dict[str, Tensor]
+_PREFETCHED = 4  # batches for each worker
+
+
+@dataclass(frozen=True)
+class Learner:
+    """What a recipe hands to the loop.
+
+    Attributes:
+        kind: of its checkpoints.
+        size: of its encoder.
+        about: what its checkpoints say of it, see `checkpoint`.
+        model: what learns.
+        groups: its parameters, for AdamW.
+        dataset: the training clips.
+        cost: the model (as Accelerate wraps it), a batch, a CPU generator → `loss`, which is minimised, and its parts.
+        checkpoint_every: steps.
+        validate: the model → scores, of which `score` is the better the higher; asked at each checkpoint.
+    """
+
+    kind: str
+    size: Size
+    about: Mapping[str, Any]
+    model: nn.Module
+    groups: list[dict[str, Any]]
+    dataset: Clips
+    cost: Callable[[nn.Module, Batch, torch.Generator], Costs]
+    checkpoint_every: int
+    validate: Callable[[nn.Module], dict[str, float]] | None = None
+
+
+def plan_of(recipe: Recipe, clips: int, accelerator: Accelerator) -> Plan:
+    """Return the plan of a recipe for so many clips.
+
+    Raises:
+        ModelError: see `Plan`.
+    """
+    return Plan(
+        clips=clips,
+        batch=recipe.batch,
+        batch_on_device=recipe.batch_on_device,
+        processes=accelerator.num_processes,
+        epochs=recipe.epochs,
+        warmup_epochs=recipe.warmup_epochs,
+        seed=recipe.seed,
+    )
+
+
+def accelerator_of(recipe: Recipe) -> Accelerator:
+    """Return the devices of this process, and how they compute."""
+    return Accelerator(mixed_precision=recipe.precision)
+
+
+class Loop:
+    """One run, from the last checkpoint in its folder if there is one.
+
+    Args:
+        recipe: what the run was told.
+        plan: its steps.
+        accelerator: its devices.
+        learner: what learns, and how.
+
+    Raises:
+        ModelError: the folder holds another run.
+    """
+
+    def __init__(self, recipe: Recipe, plan: Plan, accelerator: Accelerator, learner: Learner) -> None:
+        self._recipe, self._plan, self._accelerator, self._learner = recipe, plan, accelerator, learner
+        self._config = recipe.model_dump(mode="json")
+        self._best: float | None = None
+        self.step = 0
+        optimiser = adamw(learner.groups, recipe.betas)
+        if (path := recipe.out / checkpoint.LAST).exists():
+            self._resume(checkpoint.load(path, learner.kind), optimiser)
+        self._model, self._optimiser = accelerator.prepare(learner.model, optimiser)
+        self._meter = Meter()
+
+    def run(self) -> bool:
+        """Run to the end.
+
+        Returns:
+            Whether it came there; False if somebody asked to stop, and the run can go on later.
+
+        Raises:
+            ModelError: the loss is no number any more.
+        """
+        accelerator, plan = self._accelerator, self._plan
+        batches = iter(self._loader())
+        with contextlib.ExitStack() as stack:
+            self._journal = Journal(self._recipe.out, self.step) if accelerator.is_main_process else None
+            if self._journal:
+                stack.callback(self._journal.close)
+            self._bar = stack.enter_context(progress_bar(shown=accelerator.is_main_process))
+            stop = stack.enter_context(stop_on_signals())
+            self._shown = self._bar.add_task(self._learner.kind, total=plan.steps, completed=self.step, **BLANK)
+            self._model.train()
+            self._meter = Meter()
+            stopping = False
+            while self.step < plan.steps and not stopping:
+                self._learn(batches)
+                stopping = self._anyone(asked=stop.asked)
+                self._after_step(stopping=stopping)
+        accelerator.wait_for_everyone()
+        return self.step == plan.steps
+
+    def _learn(self, batches: Iterator[Batch]) -> None:
+        """Take one step."""
+        accelerator, accumulated = self._accelerator, self._plan.accumulated
+        set_rate(self._optimiser, self._rate)
+        for part in range(accumulated):
+            with self._meter.waiting():
+                batch = send_to_device(next(batches), accelerator.device, non_blocking=True)
+            draw = _generator(self._recipe.seed, self.step, part, accelerator.process_index)
+            # Processes exchange gradients once a step, with its last batch.
+            exchange = part == accumulated - 1
+            with contextlib.nullcontext() if exchange else accelerator.no_sync(self._model):
+                costs = self._learner.cost(self._model, batch, draw)
+                accelerator.backward(costs["loss"] / accumulated)
+            self._meter.add(costs, self._plan.batch_on_device * accelerator.num_processes)
+        self._optimiser.step()
+        self._optimiser.zero_grad()
+        self.step += 1
+
+    def _after_step(self, *, stopping: bool) -> None:
+        at_end = self.step == self._plan.steps
+        checkpoint_due = at_end or self.step % self._learner.checkpoint_every == 0
+        if checkpoint_due or stopping or self.step % self._recipe.log_every == 0:
+            self._note()
+        if checkpoint_due and self._learner.validate:
+            self._validate(self._learner.validate)
+        if checkpoint_due or stopping:
+            self._save(checkpoint.LAST, {"optimiser": self._optimiser.state_dict()})
+            self._meter = Meter()  # saving and validating are not training
+
+    @property
+    def _rate(self) -> float:
+        recipe, plan = self._recipe, self._plan
+        return cosine(
+            self.step, steps=plan.steps, warmup=plan.warmup, peak=recipe.peak_rate, end=recipe.end_learning_rate
+        )
+
+    @property
+    def _epoch(self) -> float:
+        return self.step / self._plan.steps_per_epoch
+
+    def _note(self) -> None:
+        means = self._meter.read()
+        if not math.isfinite(means["loss"]):
+            raise ModelError(
+                f"The loss is no number any more at step {self.step}: lower the key learning_rate = "
+                f"{self._recipe.learning_rate:g}, or go on from an earlier checkpoint."
+            )
+        if self._journal:
+            rate = max(group["lr"] for group in self._optimiser.param_groups)
+            self._journal.note(self.step, self._epoch, {**means, "rate": rate})
+        shown: dict[str, Any] = {name: means[name] for name in BLANK}
+        self._bar.update(self._shown, completed=self.step, **shown)
+
+    def _validate(self, validate: Callable[[nn.Module], dict[str, float]]) -> None:
+        self._model.eval()
+        scores = validate(self._accelerator.unwrap_model(self._model))
+        self._model.train()
+        if self._journal:
+            self._journal.note(self.step, self._epoch, {"validation": scores})
+        if self._best is None or scores["score"] > self._best:
+            self._best = scores["score"]
+            self._save(checkpoint.BEST, {"scores": scores})
+
+    def _save(self, name: str, more: Mapping[str, Any]) -> None:
+        if not self._accelerator.is_main_process:
+            return
+        state = {
+            "kind": self._learner.kind,
+            "size": self._learner.size._asdict(),
+            "about": dict(self._learner.about),
+            "config": self._config,
+            "model": self._accelerator.unwrap_model(self._model).state_dict(),
+            "step": self.step,
+            "best": self._best,
+            **more,
+        }
+        checkpoint.save(self._recipe.out / name, state)
+
+    def _resume(self, state: Mapping[str, Any], optimiser: torch.optim.Optimizer) -> None:
+        out = self._recipe.out
+        if key := first_difference(state["config"], self._config):
+            raise ModelError(
+                f"{out} holds a run with {key} = {state['config'].get(key)!r}, and this one has "
+                f"{self._config.get(key)!r}: name another folder with out=…, or give the same value."
+            )
+        checkpoint.fill(self._learner.model, state["model"], out / checkpoint.LAST)
+        optimiser.load_state_dict(state["optimiser"])
+        self.step, self._best = state["step"], state["best"]
+
+    def _loader(self) -> DataLoader[Batch]:
+        workers = self._recipe.workers
+        return DataLoader(
+            ByEpoch(self._learner.dataset),
+            batch_sampler=PlannedBatches(self._plan, self._accelerator.process_index, self.step),
+            num_workers=workers,
+            prefetch_factor=_PREFETCHED if workers else None,
+            pin_memory=self._accelerator.device.type == "cuda",
+            worker_init_fn=_be_alone,
+        )
+
+    def _anyone(self, *, asked: bool) -> bool:
+        """Say whether any process was asked: all must stop after the same step."""
+        if self._accelerator.num_processes == 1:
+            return asked
+        votes = torch.tensor(int(asked), device=self._accelerator.device)
+        total: Tensor = self._accelerator.reduce(votes, reduction="sum")
+        return bool(total.item())
+
+
+def _generator(*place: int) -> torch.Generator:
+    """Return a generator that depends on the place only, and let PyTorch's own start from there, too."""
+    seed = int(np.random.SeedSequence(place).generate_state(1, np.uint64)[0] >> np.uint64(1))
+    torch.manual_seed(seed)
+    return torch.Generator().manual_seed(seed)
+
+
+def _be_alone(_: int) -> None:
+    """Let a loader's worker have one thread, for there are several of them, and an epoch of its own."""
+    info = get_worker_info()
+    if info and isinstance(info.dataset, ByEpoch):
+        info.dataset.own()
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)

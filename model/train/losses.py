@@ -1,0 +1,75 @@
+"""What the heads' answers cost, one pair of functions for each kind of task. Absent labels cost nothing.
+
+Labels become targets first, (B, columns) floats with NaN for what is absent: mixup and cutmix blend targets, and what
+is blended with something absent is absent. A loss is the mean over what is present, 0 where nothing is.
+
+B clips, L labels or levels, C dimensions or traits.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from model.levels import nearest_levels
+from service.contract.bundle import DimensionsTask, ExpressionTask, PersonalityTask, Task
+
+
+def targets(labels: Tensor, task: Task, smoothing: float) -> Tensor:
+    """Return what a task's answers are compared with.
+
+    Args:
+        labels: expression: int64 (B,), -100 where absent; else float32 (B, C), NaN where absent.
+        task: the task.
+        smoothing: the share of probability that is spread evenly over all classes.
+
+    Returns:
+        Probabilities (B, L) for expression and (B, C·L) for dimensions in levels; else the labels as they are.
+    """
+    match task:
+        case ExpressionTask():
+            return _probabilities(labels, len(task.labels), smoothing)
+        case DimensionsTask() if task.levels:
+            return _probabilities(nearest_levels(task, task.levels, labels), task.levels, smoothing).flatten(1)
+        case _:
+            return labels
+
+
+def expression_loss(logits: Tensor, expected: Tensor) -> Tensor:
+    """Return the cross-entropy of logits (B, L) with probabilities (B, L)."""
+    present = ~expected.isnan().any(dim=1)
+    costs = -(expected.nan_to_num() * logits.float().log_softmax(dim=1)).sum(dim=1)  # (B,)
+    return _mean(costs, present)
+
+
+def levels_loss(logits: Tensor, expected: Tensor) -> Tensor:
+    """Return the mean cross-entropy of each dimension's levels, logits (B, C, L) and probabilities (B, C·L)."""
+    return expression_loss(logits.flatten(0, 1), expected.view_as(logits).flatten(0, 1))
+
+
+def regression_loss(values: Tensor, expected: Tensor) -> Tensor:
+    """Return the mean squared error of (B, C)."""
+    costs = functional.mse_loss(values.float(), expected.nan_to_num(), reduction="none")
+    return _mean(costs, ~expected.isnan())
+
+
+def loss(answers: Tensor, expected: Tensor, task: Task) -> Tensor:
+    """Return what a task's answers cost; `expected` is as `targets` gives it."""
+    match task:
+        case ExpressionTask():
+            return expression_loss(answers, expected)
+        case DimensionsTask() if task.levels:
+            return levels_loss(answers, expected)
+        case DimensionsTask() | PersonalityTask():
+            return regression_loss(answers, expected)
+
+
+def _probabilities(classes: Tensor, count: int, smoothing: float) -> Tensor:
+    """Turn int64 classes (...) into probabilities (..., count); a negative class into NaN."""
+    spread = functional.one_hot(classes.clamp(min=0), count) * (1 - smoothing) + smoothing / count
+    return spread.masked_fill(classes[..., None] < 0, torch.nan)
+
+
+def _mean(costs: Tensor, present: Tensor) -> Tensor:
+    return costs.where(present, 0).sum() / present.sum().clamp(min=1)

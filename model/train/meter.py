@@ -1,0 +1,46 @@
+"""The means of a few steps: losses, speed, and how long the model waited for data."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from torch import Tensor
+
+
+class Meter:
+    """Counts since it was made or last read."""
+
+    def __init__(self) -> None:
+        self._start()
+
+    def _start(self) -> None:
+        self._started = time.perf_counter()
+        self._waited = 0.0
+        self._batches = 0
+        self._clips = 0
+        self._sums: dict[str, Tensor] = {}  # on the device: to read them at each step would make it wait
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Count the time spent inside as waiting for data."""
+        start = time.perf_counter()
+        yield
+        self._waited += time.perf_counter() - start
+
+    def add(self, costs: Mapping[str, Tensor], clips: int) -> None:
+        """Count a batch."""
+        self._batches += 1
+        self._clips += clips
+        for name, value in costs.items():
+            kept = value.detach()
+            self._sums[name] = self._sums[name] + kept if name in self._sums else kept
+
+    def read(self) -> dict[str, float]:
+        """Return the means and start anew: each cost, `clips_per_s`, and `waiting`, a share of the time."""
+        means = {name: float(total) / self._batches for name, total in self._sums.items()}
+        seconds = time.perf_counter() - self._started
+        means |= {"clips_per_s": round(self._clips / seconds, 2), "waiting": round(self._waited / seconds, 4)}
+        self._start()
+        return means

@@ -1,0 +1,126 @@
+"""How well outputs fit labels: the metrics of the paper's tables (Sun et al., SVFAP, arXiv 2401.00416).
+
+Outputs are what a bundle gives (probabilities and values, not logits), so PyTorch and ONNX Runtime are measured alike.
+
+    expression   UAR, WAR, weighted F1, macro F1
+    dimensions   PCC, CCC, MAE: the mean, then each dimension; trained in levels: weighted F1, too
+    personality  accuracy (1 − MAE), PCC, CCC: the mean, then each trait
+
+Where a number has no meaning by its formula:
+
+- A label without a single clip has no recall: it is left out of UAR (as in scikit-learn's balanced accuracy).
+  One that nothing has and nothing was taken for is left out of macro F1, too.
+- PCC and CCC are 0 where predictions or labels are constant, so that a model that always says the same comes last in
+  a comparison and does not turn a mean into NaN. CCC's own formula gives that 0, but for both constant.
+
+CCC is TorchMetrics', with variances over B - 1 (Lin's estimate has B: for a few hundred clips the same number).
+
+B clips, C labels, K dimensions or traits.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torchmetrics.functional import concordance_corrcoef, mean_absolute_error, pearson_corrcoef
+from torchmetrics.functional.classification import (
+    multiclass_accuracy,
+    multiclass_confusion_matrix,
+    multiclass_f1_score,
+    multiclass_recall,
+)
+
+from model.levels import ABSENT, nearest_levels
+from service.contract.bundle import DimensionsTask, ExpressionTask, PersonalityTask, Task
+
+
+def measure(task: Task, outputs: Tensor, labels: Tensor) -> dict[str, float]:
+    """Return each metric of a task by its name, the mean over dimensions or traits under the bare name.
+
+    Args:
+        task: what was asked.
+        outputs: (B, columns), as a bundle gives them.
+        labels: expression int64 (B,) with `ABSENT`; else float (B, K) with NaN where absent.
+
+    Returns:
+        As "UAR", or "CCC" and "CCC valence"; nothing where no clip has a label, and nothing for a single dimension
+        or trait without one, which its mean then leaves out.
+    """
+    outputs, labels = outputs.detach().cpu(), labels.cpu()
+    match task:
+        case ExpressionTask():
+            return _expression(outputs, labels, len(task.labels))
+        case DimensionsTask():
+            names = tuple(dimension.name for dimension in task.dimensions)
+            levels = _levels(task, outputs, labels)
+            return {**_regression(names, outputs, labels, "MAE"), **levels}
+        case PersonalityTask():
+            return _regression(task.traits, outputs, labels, "accuracy")
+
+
+def confusion(outputs: Tensor, labels: Tensor) -> Tensor:
+    """Return how many clips of each expression (rows) were taken for each (columns).
+
+    Args:
+        outputs: probabilities (B, C).
+        labels: int64 (B,) with `ABSENT`.
+
+    Returns:
+        int64 (C, C).
+    """
+    there = labels != ABSENT
+    counts: Tensor = multiclass_confusion_matrix(outputs[there].argmax(dim=-1), labels[there], outputs.shape[-1])
+    return counts
+
+
+def _expression(outputs: Tensor, labels: Tensor, classes: int) -> dict[str, float]:
+    there = labels != ABSENT
+    if not there.any():
+        return {}
+    said, true = outputs[there].argmax(dim=-1), labels[there]
+    recalls = multiclass_recall(said, true, classes, average="none")
+    return {
+        "UAR": recalls[true.bincount(minlength=classes) > 0].mean().item(),
+        "WAR": multiclass_accuracy(said, true, classes, average="micro").item(),
+        "weighted F1": multiclass_f1_score(said, true, classes, average="weighted").item(),
+        "macro F1": multiclass_f1_score(said, true, classes, average="macro").item(),
+    }
+
+
+def _regression(names: tuple[str, ...], outputs: Tensor, labels: Tensor, error: str) -> dict[str, float]:
+    """Return PCC, CCC and `error`, which is "MAE" or "accuracy"."""
+    found: dict[str, dict[str, float]] = {error: {}, "PCC": {}, "CCC": {}}
+    for column, name in enumerate(names):
+        there = ~labels[:, column].isnan()
+        if not there.any():
+            continue
+        said, true = outputs[there, column].double(), labels[there, column].double()
+        distance = mean_absolute_error(said, true).item()
+        found[error][name] = distance if error == "MAE" else 1 - distance
+        alike = said.min() == said.max() or true.min() == true.max()
+        found["PCC"][name] = 0.0 if alike else pearson_corrcoef(said, true).item()
+        found["CCC"][name] = 0.0 if alike else concordance_corrcoef(said, true).item()
+    return _with_means(found)
+
+
+def _levels(task: DimensionsTask, outputs: Tensor, labels: Tensor) -> dict[str, float]:
+    """Return the weighted F1 of the levels nearest to outputs and labels (AVCAffe's metric)."""
+    if task.levels is None:
+        return {}
+    said, true = (nearest_levels(task, task.levels, values) for values in (outputs, labels))
+    found: dict[str, float] = {
+        dimension.name: multiclass_f1_score(
+            said[there, column], true[there, column], task.levels, average="weighted"
+        ).item()
+        for column, dimension in enumerate(task.dimensions)
+        if (there := true[:, column] != ABSENT).any()
+    }
+    return _with_means({"weighted F1": found})
+
+
+def _with_means(found: dict[str, dict[str, float]]) -> dict[str, float]:
+    flat: dict[str, float] = {}
+    for metric, by_name in found.items():
+        if by_name:
+            flat[metric] = sum(by_name.values()) / len(by_name)
+            flat |= {f"{metric} {name}": value for name, value in by_name.items()}
+    return flat

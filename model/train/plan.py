@@ -1,0 +1,139 @@
+"""How long a run is and which clips each step takes, on each process: all from numbers, nothing drawn on the way.
+
+The order of an epoch depends on (seed, epoch) only, so that a run can go on at any step, and several processes agree
+on it without a word.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from torch.utils.data import Dataset, Sampler
+
+from model.errors import ModelError
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run in numbers.
+
+    Attributes:
+        clips: in the training part.
+        batch: clips a step, over all processes.
+        batch_on_device: clips a process takes at once.
+        processes: that share a batch.
+        epochs: passes over the clips; what does not fill a last batch waits for the next epoch's order.
+        warmup_epochs: over which the learning rate rises.
+        seed: of the order.
+
+    Raises:
+        ModelError: the batch does not divide, or there are too few clips for one.
+    """
+
+    clips: int
+    batch: int
+    batch_on_device: int
+    processes: int
+    epochs: int
+    warmup_epochs: float
+    seed: int
+
+    def __post_init__(self) -> None:
+        at_once = self.batch_on_device * self.processes
+        if self.batch % at_once:
+            raise ModelError(
+                f"The key batch = {self.batch} must be a multiple of batch_on_device × processes, "
+                f"{self.batch_on_device} × {self.processes} = {at_once}."
+            )
+        if self.clips < self.batch:
+            raise ModelError(
+                f"The training part has {self.clips} clips, fewer than one step: lower the key batch = {self.batch}."
+            )
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps of one epoch."""
+        return self.clips // self.batch
+
+    @property
+    def steps(self) -> int:
+        """Steps of the whole run."""
+        return self.epochs * self.steps_per_epoch
+
+    @property
+    def warmup(self) -> int:
+        """Steps over which the learning rate rises."""
+        return min(self.steps, round(self.warmup_epochs * self.steps_per_epoch))
+
+    @property
+    def accumulated(self) -> int:
+        """Batches that a process takes one after the other for one step."""
+        return self.batch // (self.batch_on_device * self.processes)
+
+    def batches(self, step: int, process: int) -> list[list[tuple[int, int]]]:
+        """Return a step's batches for a process, each of (epoch, index of a clip)."""
+        epoch, within = divmod(step, self.steps_per_epoch)
+        order = _order(self.clips, self.seed, epoch)
+        mine = order[within * self.batch : (within + 1) * self.batch][process :: self.processes]
+        return [[(epoch, int(clip)) for clip in part] for part in np.split(mine, self.accumulated)]
+
+
+class PlannedBatches(Sampler[list[tuple[int, int]]]):
+    """A process's batches from one step to the end of the run, for a `DataLoader`."""
+
+    def __init__(self, plan: Plan, process: int, first_step: int) -> None:
+        self._plan, self._process, self._first = plan, process, first_step
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        """Yield lists of (epoch, index)."""
+        for step in range(self._first, self._plan.steps):
+            yield from self._plan.batches(step, self._process)
+
+
+class Clips(Protocol):
+    """A dataset whose items may differ from epoch to epoch."""
+
+    def set_epoch(self, epoch: int) -> None:
+        """Let the items be those of this epoch."""
+
+    def __len__(self) -> int:
+        """Return the number of clips."""
+        ...
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        """Return a clip: `pixels` uint8 (T, H, W, 3), and `labels` by the kind of task."""
+        ...
+
+
+class ByEpoch(Dataset[dict[str, Any]]):
+    """A dataset indexed by (epoch, index): loader workers then need not start anew with each epoch.
+
+    At the border of two epochs some workers are in one, some in the other: each needs a dataset of its `own`.
+
+    Args:
+        dataset: the clips.
+    """
+
+    def __init__(self, dataset: Clips) -> None:
+        self._dataset = dataset
+
+    def own(self) -> None:
+        """Let go of an epoch that is shared with other processes."""
+        self._dataset = copy.deepcopy(self._dataset)
+
+    def __getitem__(self, key: tuple[int, int]) -> dict[str, Any]:
+        """Return a clip as it is in an epoch."""
+        epoch, index = key
+        self._dataset.set_epoch(epoch)
+        return self._dataset[index]
+
+
+@lru_cache(maxsize=2)
+def _order(clips: int, seed: int, epoch: int) -> NDArray[np.int64]:
+    return np.random.default_rng((seed, epoch)).permutation(clips)

@@ -1,0 +1,24 @@
+"""What one sees of a run while it goes: a bar with the loss, clips a second, the share of waiting and the time left."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+BLANK: dict[str, Any] = {"loss": float("nan"), "clips_per_s": 0.0, "waiting": 0.0}
+"""The fields of a bar's task of which nothing is known yet."""
+
+
+def progress_bar(*, shown: bool) -> Progress:
+    """Return a bar; its tasks need the fields in `BLANK`."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed:.0f}/{task.total:.0f} steps"),
+        TextColumn("loss {task.fields[loss]:.4f}"),
+        TextColumn("{task.fields[clips_per_s]:.1f} clips/s"),
+        TextColumn("waited for data {task.fields[waiting]:.0%}"),
+        TimeRemainingColumn(elapsed_when_finished=True),
+        disable=not shown,
+    )

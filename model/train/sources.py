@@ -1,0 +1,137 @@
+"""The prepared datasets that a recipe names, joined to one row of clips."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate
+from typing import Any
+
+from model.data.augment import Augmentation
+from model.data.clips import ClipDataset
+from model.data.prepared import Prepared, read_prepared, read_rows
+from model.errors import ModelError
+from model.tpsbt.normalise import IMAGENET_MEAN, IMAGENET_STD
+from model.train.config import ClipShape, Recipe, Source
+from model.train.holdout import Rows
+from model.train.plan import Clips
+from service.contract.bundle import ClipInput, FaceCrop, Task
+
+
+@dataclass(frozen=True)
+class Found:
+    """A prepared dataset, and those of its clips that are meant."""
+
+    source: Source
+    prepared: Prepared
+    rows: Rows
+
+    def of(self, rows: Rows) -> Found:
+        """Return the same dataset with other clips."""
+        return replace(self, rows=rows)
+
+
+def find(recipe: Recipe) -> list[Found]:
+    """Read the datasets that a recipe names.
+
+    Raises:
+        ModelError: one is not there, or is broken.
+    """
+    return [Found(source, read_prepared(source.folder), read_rows(source.folder)) for source in recipe.data]
+
+
+def common_crop(found: Sequence[Found]) -> FaceCrop:
+    """Return how all of the datasets cut faces out.
+
+    Raises:
+        ModelError: they do it differently.
+    """
+    crops = {part.prepared.crop: part.source.folder for part in found}
+    if len(crops) > 1:
+        raise ModelError(f"{' and '.join(map(str, crops.values()))} cut faces out differently: prepare them alike.")
+    return next(iter(crops))
+
+
+def joint_tasks(found: Sequence[Found]) -> tuple[Task, ...]:
+    """Return the tasks of all datasets, each kind once.
+
+    Raises:
+        ModelError: there is none, or two datasets have different tasks of one kind.
+    """
+    tasks: dict[str, tuple[Task, Found]] = {}
+    for part in found:
+        for task in part.prepared.tasks:
+            known, before = tasks.setdefault(task.kind, (task, part))
+            if known != task:
+                folders = f"{before.source.folder} and {part.source.folder}"
+                raise ModelError(f"{folders} have different tasks of the kind {task.kind}: one model has one of them.")
+    if not tasks:
+        raise ModelError(f"{found[0].source.folder} has no labels: it is for pre-training only.")
+    return tuple(task for task, _ in tasks.values())
+
+
+def clips_of(
+    found: Sequence[Found],
+    tasks: Sequence[Task],
+    shape: ClipShape,
+    *,
+    seed: int,
+    interval_s: float | None = None,
+    augment: Augmentation | None = None,
+    train: bool = True,
+) -> Joined:
+    """Return the clips of all datasets.
+
+    Args:
+        found: the datasets.
+        tasks: whose labels are wanted; a dataset that has none of a kind has them absent.
+        shape: of a clip.
+        seed: of what is drawn.
+        interval_s: seconds between two frames; by default each dataset's own.
+        augment: what is done to a training clip.
+        train: whether clips start anywhere, anew in each epoch, or in the middle.
+    """
+    return Joined(
+        [
+            ClipDataset(
+                part.source.folder,
+                part.rows,
+                tasks=tasks,
+                clip=clip_input(shape, interval_s or part.prepared.interval_s),
+                interval_s=interval_s or part.prepared.interval_s,
+                mode="train" if train else "test",
+                seed=seed,
+                augment=augment,
+                views=(1, 1),
+            )
+            for part in found
+        ]
+    )
+
+
+def clip_input(shape: ClipShape, interval_s: float) -> ClipInput:
+    """Return the input that a bundle names, of clips that recipes give the model."""
+    return ClipInput(frames=shape.frames, size=shape.size, interval_s=interval_s, mean=IMAGENET_MEAN, std=IMAGENET_STD)
+
+
+class Joined:
+    """Datasets one after the other."""
+
+    def __init__(self, parts: Sequence[Clips]) -> None:
+        self._parts = parts
+        self._ends = list(accumulate(len(part) for part in parts))
+
+    def set_epoch(self, epoch: int) -> None:
+        """See `Clips`."""
+        for part in self._parts:
+            part.set_epoch(epoch)
+
+    def __len__(self) -> int:
+        """See `Clips`."""
+        return self._ends[-1]
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        """See `Clips`."""
+        part = bisect_right(self._ends, index)
+        return self._parts[part][index - (self._ends[part - 1] if part else 0)]

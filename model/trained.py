@@ -1,0 +1,50 @@
+"""What fine-tuning made, read from a run's folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from pydantic import TypeAdapter
+
+from model.tpsbt.perceiver import Perceiver
+from model.train import checkpoint
+from service.contract.bundle import ClipInput, FaceCrop, Task
+
+_TASKS: TypeAdapter[tuple[Task, ...]] = TypeAdapter(tuple[Task, ...])
+
+
+class Trained(NamedTuple):
+    """A fine-tuned model, and what it was made for."""
+
+    perceiver: Perceiver
+    """In evaluation mode."""
+    clip: ClipInput
+    crop: FaceCrop
+    scores: dict[str, float]
+    """Of the clips that were held out from training."""
+    data: tuple[str, ...]
+    """What it learned from, in words."""
+
+
+def read_trained(run: Path) -> Trained:
+    """Read the best checkpoint of a fine-tuning run.
+
+    Args:
+        run: the run's folder, or one of its checkpoints.
+
+    Raises:
+        ModelError: there is no such checkpoint.
+    """
+    path = run / checkpoint.BEST if run.is_dir() else run
+    state = checkpoint.load(path, "finetuning")
+    about = state["about"]
+    perceiver = Perceiver(checkpoint.size_of(state), _TASKS.validate_python(about["tasks"]))
+    checkpoint.fill(perceiver, state["model"], path)
+    return Trained(
+        perceiver.eval(),
+        ClipInput.model_validate(about["clip"]),
+        FaceCrop.model_validate(about["crop"]),
+        state.get("scores", {}),
+        tuple(about["data"]),
+    )

@@ -1,0 +1,45 @@
+"""Reads the weights in a `.pth` file, which is a pickle: a program that could do anything, and here may not."""
+
+from __future__ import annotations
+
+import argparse
+import pickle
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from model.errors import ModelError
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """Read a checkpoint's weights; code that is pickled in it is never run.
+
+    Returns:
+        Its parameters by name, in float32.
+
+    Raises:
+        ModelError: it is no file of PyTorch's, holds more than weights and settings, or no weights.
+    """
+    try:
+        # The authors' files hold the command line's options beside the weights, as a Namespace: attributes only.
+        with torch.serialization.safe_globals([argparse.Namespace]):
+            found = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error.strerror}.") from error
+    except pickle.UnpicklingError as error:
+        what = re.search(r"(?:global|GLOBAL) ([\w.]+)", str(error))
+        held = f"it holds {what[1]}" if what else "it is no file of PyTorch's"
+        raise ModelError(f"{path} was not loaded: {held}. A checkpoint is a pickled dict of weights.") from error
+    except Exception as error:  # a file that is no checkpoint fails in a dozen ways
+        raise ModelError(f"{path} is no checkpoint of PyTorch's, or a damaged one.") from error
+    for key in ("model", "module"):
+        if isinstance(found, dict) and isinstance(found.get(key), Mapping):
+            found = found[key]
+            break
+    weights = {str(k): v.float() for k, v in found.items() if isinstance(v, Tensor)} if isinstance(found, dict) else {}
+    if not weights:
+        raise ModelError(f'{path} holds no weights: expected a state dict under the key "model" or "module".')
+    return weights

@@ -1,0 +1,106 @@
+"""Training speed: `make bench-train`, or `python -m tests.bench.training` with sizes for some of them.
+
+Steps of pre-training and fine-tuning on random clips at the size's own input, each in a process of its own; then what
+a loader's worker reads from videos, with the paper's augmentation. Figures go to stdout.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+
+from model.data.augment import Augmentation, FinetuneAugmentation, PretrainAugmentation
+from model.data.clips import ClipDataset
+from model.data.mix import Mix
+from model.data.prepared import ClipRow, Prepared, write_prepared
+from model.finetune import label_cost
+from model.pretrain import reconstruction_cost
+from model.tpsbt.autoencoder import DECODERS, MaskedAutoencoder
+from model.tpsbt.perceiver import Perceiver
+from model.tpsbt.zoo import ZOO
+from model.train.config import ClipShape
+from model.train.optim import adamw, finetuning_groups, pretraining_groups, set_rate
+from model.train.sources import clip_input
+from service.contract.bundle import ExpressionTask, FaceCrop
+from tests.videos import face_video
+
+BATCH = 4
+STEPS = 5
+PIXELS = {"base": 160, "small": 160, "tiny": 112}
+TASK = ExpressionTask(labels=("happiness", "sadness", "neutral", "anger", "surprise", "disgust", "fear"))
+
+
+def steps(size: str, kind: str, precision: str) -> dict[str, float]:
+    """Take a few steps; return the median's clips a second, and the process's peak memory in GiB."""
+    row = ZOO[size]
+    if kind == "pretrain":
+        model = MaskedAutoencoder(row, DECODERS[size])
+        groups, cost = pretraining_groups(model, 0.05), reconstruction_cost
+    else:
+        model = Perceiver(row, (TASK,), 0.1)
+        groups = finetuning_groups(model, row.depths, weight_decay=0.05, layer_decay=0.75)
+        cost = label_cost((TASK,), 0.1, Mix())
+    optimiser = adamw(groups, (0.9, 0.95))
+    set_rate(optimiser, 1e-5)
+    pixels = torch.randint(256, (BATCH, 16, PIXELS[size], PIXELS[size], 3), dtype=torch.uint8)
+    batch = {"pixels": pixels, "labels": {"expression": torch.arange(BATCH)}}
+    seconds = []
+    for step in range(STEPS + 1):
+        started = time.perf_counter()
+        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
+            loss = cost(model.train(), batch, torch.Generator().manual_seed(step))["loss"]
+        loss.backward()
+        optimiser.step()
+        optimiser.zero_grad()
+        seconds.append(time.perf_counter() - started)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    return {"clips_per_s": BATCH / statistics.median(seconds[1:]), "peak_gib": peak}
+
+
+def reading(folder: Path, augment: Augmentation) -> float:
+    """Return the clips a second that one worker reads from videos of faces, of the paper's size."""
+    video = face_video(folder / "face.mp4", seconds=6, size=(224, 224))
+    prepared = Prepared(
+        name="bench", tasks=(), protocol="fixed", parts=("train",), interval_s=0.16, crop=FaceCrop(margin=0.2)
+    )
+    write_prepared(folder, prepared)
+    rows = [ClipRow(id=str(index), media=str(video), part="train") for index in range(20)]
+    clip = clip_input(ClipShape(), prepared.interval_s)
+    clips = ClipDataset(folder, rows, tasks=(), clip=clip, interval_s=clip.interval_s, mode="train", augment=augment)
+    torch.set_num_threads(1)
+    started = time.perf_counter()
+    for index in range(len(rows)):
+        clips[index]
+    return len(rows) / (time.perf_counter() - started)
+
+
+def main(sizes: list[str]) -> None:
+    print(f"batch {BATCH}, {torch.get_num_threads()} threads, median of {STEPS} steps")
+    for size in sizes or ["base", "tiny"]:
+        for kind in ("pretrain", "finetune"):
+            for precision in ("fp32", "bf16"):
+                command = [sys.executable, "-m", "tests.bench.training", "--one", size, kind, precision]
+                done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+                found = json.loads(done.stdout)
+                speed, peak = found["clips_per_s"], found["peak_gib"]
+                each = f"{speed:7.2f} clips/s, {1 / speed:6.3f} s a clip, peak {peak:4.1f} GiB"
+                print(f"{size:5} {kind:8} {precision}: {each}", flush=True)
+    for augment in (PretrainAugmentation(), FinetuneAugmentation()):
+        with tempfile.TemporaryDirectory(prefix="mien-bench-") as folder:
+            speed = reading(Path(folder), augment)
+            print(f"one loader's worker, {type(augment).__name__}: {speed:.1f} clips/s from 224×224 H.264")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--one"]:
+        print(json.dumps(steps(*sys.argv[2:])))
+    else:
+        main(sys.argv[1:])

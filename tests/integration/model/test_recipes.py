@@ -1,0 +1,208 @@
+"""From prepared videos to a bundle through the command line: pretrain, finetune, export, reconstruct."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from model import cli
+from model.data.prepared import ClipRow, Prepared, write_prepared, write_rows
+from model.train import checkpoint
+from service.contract.bundle import Dimension, DimensionsTask, ExpressionTask, FaceCrop, PersonalityTask, read_bundle
+from tests.videos import pan, scene, write_video
+
+EXPRESSION = ExpressionTask(labels=("happiness", "sadness"))
+SMALL = ("clip.size=32", "clip.frames=8", "batch=4", "batch_on_device=4", "epochs=2", "warmup_epochs=1", "workers=0")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread():
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory):
+    """Prepared datasets, by what is known of their clips; those of a test part cannot be read."""
+    folder = tmp_path_factory.mktemp("prepared")
+    clips = []
+    for number in range(4):
+        ends = (0.3, 0.7) if number % 2 else (0.7, 0.3)
+        pictures = scene([pan(ends, seconds=0.8, other=number > 1)], seconds=0.8, size=(64, 64))
+        clips.append(write_video(folder / f"{number}.mp4", pictures))
+    crop = FaceCrop(margin=0.2)
+
+    def put(name, tasks, labels):
+        rows = [
+            ClipRow(id=f"{i}", media=str(clips[i % 4]), subject=f"s{i // 2}", part="train", **labels(i))
+            for i in range(8)
+        ]
+        rows.append(ClipRow(id="secret", media="not/there.mp4", part="test", **labels(0)))
+        target = folder / name
+        target.mkdir()
+        parts = ("train", "test")
+        write_prepared(
+            target, Prepared(name=name, tasks=tasks, protocol="fixed", parts=parts, interval_s=0.08, crop=crop)
+        )
+        write_rows(target, rows)
+        return target
+
+    both = (EXPRESSION, DimensionsTask(dimensions=(Dimension(name="valence"), Dimension(name="arousal"))))
+    return {
+        "bare": put("bare", (), lambda _: {}),
+        "some": put(  # every clip lacks something
+            "some", both, lambda i: {"expression": EXPRESSION.labels[i % 2]} if i < 4 else {"valence": 0.2 * (i % 3)}
+        ),
+        "traits": put("traits", (PersonalityTask(traits=("openness",)),), lambda i: {"openness": i / 8}),
+    }
+
+
+@pytest.fixture
+def command(monkeypatch, capsys):
+    """Run `mien-model` as from a shell; return its status and what it said."""
+
+    def command(*arguments):
+        monkeypatch.setattr(sys, "argv", ["mien-model", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        said = capsys.readouterr()
+        return ended.value.code or 0, " ".join((said.out + said.err).split())
+
+    return command
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    return tmp_path_factory.mktemp("runs")
+
+
+def journal(run):
+    return [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture
+def pretrained(runs, videos, command):
+    """A pre-training run, made once."""
+    run = runs / "pretrained"
+    if not run.exists():
+        status, said = command("pretrain", "tiny_pretrain", f"data.0.folder={videos['bare']}", f"out={run}", *SMALL)
+        assert (status, "Done" in said) == (0, True), said
+    return run
+
+
+@pytest.fixture
+def finetuned(runs, videos, pretrained, command):
+    """A fine-tuning run for three tasks from two datasets, none of whose clips has all labels; made once."""
+    run = runs / "finetuned"
+    if not run.exists():
+        data = (f"data.0.folder={videos['some']}", f"data.1.folder={videos['traits']}")
+        start = f"start={pretrained / 'last.pt'}"
+        status, said = command("finetune", "tiny_finetune", *data, start, f"out={run}", *SMALL, "validate_every=1")
+        assert (status, "Done" in said) == (0, True), said
+    return run
+
+
+def test_pretraining_leaves_a_checkpoint_and_a_journal(pretrained):
+    state = checkpoint.load(pretrained / "last.pt", "pretraining")
+
+    assert state["step"] == 4  # eight clips of the train part: two steps in each of two epochs
+    lines = journal(pretrained)
+    assert [line["step"] for line in lines] == [1, 2, 3, 4]
+    assert all(line["clips_per_s"] > 0 and 0 <= line["waiting"] <= 1 for line in lines)
+
+
+def test_a_finished_run_that_is_asked_for_again_is_done_at_once(pretrained, videos, command):
+    before = (pretrained / "last.pt").read_bytes()
+
+    status, said = command("pretrain", "tiny_pretrain", f"data.0.folder={videos['bare']}", f"out={pretrained}", *SMALL)
+
+    assert (status, "Done" in said) == (0, True)
+    assert (pretrained / "last.pt").read_bytes() == before
+
+
+def test_finetuning_learns_several_tasks_and_keeps_the_best(finetuned, pretrained):
+    best = checkpoint.load(finetuned / "best.pt", "finetuning")
+
+    assert [task["kind"] for task in best["about"]["tasks"]] == ["expression", "dimensions", "personality"]
+    scores = [line["validation"]["score"] for line in journal(finetuned) if "validation" in line]
+    assert len(scores) == 2
+    assert best["best"] == max(scores) == best["scores"]["score"]
+    costs = [line for line in journal(finetuned) if "loss" in line]
+    parts = ("expression", "dimensions", "personality")
+    assert all(line["loss"] == pytest.approx(sum(line[part] for part in parts), rel=1e-4) for line in costs)
+    start = checkpoint.load(pretrained / "last.pt")["model"]["encoder.stages.0.blocks.0.attn.qkv.weight"]
+    moved = (best["model"]["encoder.stages.0.blocks.0.attn.qkv.weight"] - start).abs().max().item()
+    assert 0 < moved < 0.02  # it went on from there
+
+
+def test_a_run_becomes_a_bundle(finetuned, tmp_path, command):
+    status, said = command("export", finetuned, "--out", tmp_path / "bundle", "--name", "three-tasks")
+
+    assert status == 0, said
+    manifest, _ = read_bundle(tmp_path / "bundle")
+    assert manifest.name == "three-tasks"
+    assert [task.kind for task in manifest.tasks] == ["expression", "dimensions", "personality"]
+    assert (manifest.input.frames, manifest.input.size, manifest.input.interval_s) == (8, 32, 0.08)
+    assert (manifest.crop.margin, manifest.hop_s) == (0.2, 0.32)
+    assert manifest.training.trained
+    assert "personality accuracy" in manifest.training.scores
+    assert "some" in manifest.training.data
+
+
+def test_a_reconstruction_shows_original_masked_and_reconstructed(pretrained, videos, tmp_path, command):
+    video = videos["bare"].parent / "0.mp4"
+
+    status, said = command("reconstruct", pretrained / "last.pt", video, "--out", tmp_path / "seen.png")
+
+    assert status == 0, said
+    picture = cv2.imread(str(tmp_path / "seen.png"))
+    assert picture.shape == (3 * 34 - 2, 4 * 34 - 2, 3)
+    original, masked, reconstructed = (picture[34 * row : 34 * row + 32] for row in range(3))
+    gray = np.abs(masked[:, :32].astype(int) - 128).max(axis=-1) <= 1
+    assert gray.mean() == pytest.approx(0.75, abs=0.05)  # three of the four places
+    seen = ~gray
+    assert np.abs(original[:, :32][seen].astype(int) - reconstructed[:, :32][seen]).max() == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("pretrain", "tiny_pretrain", "data.0.folder=nowhere"), "nowhere"),
+        (("pretrain", "tiny_pretrain", "colour=red"), "tiny_pretrain: the key colour is unknown"),
+        (("pretrain", "none.yaml"), "none.yaml cannot be read"),
+        (("finetune", "tiny_finetune", "data.0.folder={bare}", "start=null", "size=tiny"), "has no labels"),
+        (("finetune", "tiny_finetune", "data.0.folder={some}", "start=nothing.pt"), "nothing.pt cannot be read"),
+        (
+            ("finetune", "tiny_finetune", "data.0.folder={some}", "data.0.test=9", "start=null", "size=tiny"),
+            "no part '9'",
+        ),
+        (
+            ("finetune", "tiny_finetune", "data.0.folder={some}", "start=null", "size=tiny", "batch=64"),
+            "lower the key batch",
+        ),
+        (("export", "nowhere", "--out", "bundle"), "nowhere cannot be read"),
+        (("export", "{pretrained}", "--out", "bundle"), "best.pt cannot be read"),
+        (
+            ("export", "{pretrained}/last.pt", "--out", "bundle"),
+            "is a checkpoint of pretraining; finetuning was expected",
+        ),
+        (("reconstruct", "{pretrained}/last.pt", "no.mp4", "--out", "x.png"), "no.mp4 cannot be read"),
+        (("reconstruct", "{finetuned}/best.pt", "no.mp4", "--out", "x.png"), "of finetuning; pretraining was expected"),
+    ],
+)
+def test_what_is_wrong_is_a_sentence_and_status_2(  # noqa: PLR0917 — fixtures
+    arguments, said, videos, pretrained, finetuned, command, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    names = {**videos, "pretrained": pretrained, "finetuned": finetuned}
+
+    status, output = command(*(argument.format(**names) for argument in arguments))
+
+    assert status == 2
+    assert said in output
+    assert "Traceback" not in output
+    assert list(tmp_path.iterdir()) == []

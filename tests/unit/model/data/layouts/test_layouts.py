@@ -1,0 +1,191 @@
+"""Every row of the registry, on a tiny dataset in its published layout."""
+
+import pickle
+
+import pytest
+
+from model.data.dataset import Problem
+from model.data.layouts.chalearn import PlainUnpickler
+from model.data.prepared import ClipRow
+from model.data.registry import DATASETS, find
+from model.errors import ModelError
+from tests import datasets
+from tests.datasets import MAKERS, put_text, put_video
+
+LABELS = [name for name in ClipRow.model_fields if name not in ("id", "media", "fps", "subject", "part")]
+
+
+def read(name, root, **changes):
+    dataset = DATASETS[name]
+    found = list(dataset.read(root, dataset))
+    return [f for f in found if isinstance(f, ClipRow)], [f for f in found if isinstance(f, Problem)]
+
+
+def known(row):
+    return {name: value for name in LABELS if (value := getattr(row, name)) is not None}
+
+
+def test_there_is_a_maker_for_every_row():
+    assert list(MAKERS) == list(DATASETS)
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_a_published_layout_is_read(name, tmp_path):
+    expected = MAKERS[name](tmp_path)
+
+    rows, problems = read(name, tmp_path)
+
+    assert problems == []
+    assert {row.id: (row.part, row.subject, known(row)) for row in rows} == expected
+    assert {row.part for row in rows} == set(DATASETS[name].parts) | ({"test"} if name == "csv" else set())
+    frames = name in ("dfew", "ferv39k", "mafw")
+    for row in rows:
+        assert row.fps == (DATASETS[name].fps if frames else None)
+        assert list(tmp_path.glob(row.media.removeprefix(f"{tmp_path}/"))), row.media
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_a_folder_that_is_laid_out_otherwise_is_refused_with_what_was_expected(name, tmp_path):
+    if name in ("folder", "ravdess"):
+        assert read(name, tmp_path) == ([], [])  # then its parts are empty
+        return
+    with pytest.raises(ModelError, match=str(tmp_path)):
+        read(name, tmp_path)
+
+
+def test_an_unknown_dataset_is_refused_with_those_that_are_known():
+    with pytest.raises(ModelError, match=r"'afew'; known are dfew, .*, csv"):
+        find("afew")
+
+
+def test_dfew_in_its_other_folder(tmp_path):
+    expected = datasets.dfew(tmp_path, frames="jpg_256")
+
+    rows, _ = read("dfew", tmp_path)
+
+    assert {row.id for row in rows} == set(expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "line"),
+    [
+        ("dfew", "EmoLabel_DataSplit/test(single-labeled)/set_2.csv", "77,8"),
+        ("ferv39k", "4_setups/All_scenes/test_All.csv", "Action/Happy/0000 Joy"),
+        ("mafw", "Train & Test Set/single/no_caption/set_3/test.txt", "00077.mp4 boredom"),
+        ("werewolf-xl", "annotations.csv", "01_01_001,much,0,0"),
+        ("avcaffe", "ground_truths/valence.txt", "aiim003_task_2, 5"),
+        ("csv", "labels.csv", "videos/a.mp4,ann,train,,1.5,"),
+    ],
+)
+def test_a_label_outside_the_list_names_the_file_and_the_line(name, file, line, tmp_path):
+    MAKERS[name](tmp_path)
+    lines = (tmp_path / file).read_text().splitlines()
+    put_text(tmp_path / file, *lines, line)
+
+    with pytest.raises(ModelError) as caught:
+        read(name, tmp_path)
+
+    assert f"{tmp_path / file}, line {len(lines) + 1}: " in str(caught.value)
+
+
+def test_an_emotion_outside_the_list_names_the_file(tmp_path):
+    MAKERS["crema-d"](tmp_path)
+    odd = put_video(tmp_path / "VideoFlash/1001_DFA_JOY_XX.flv")
+
+    with pytest.raises(ModelError, match=f"{odd}: the label 'JOY' is none of CREMA-D's: ANG, DIS"):
+        read("crema-d", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "spoil", "clip"),
+    [
+        ("dfew", lambda root: (root / "Clip/clip_224x224/00003").rename(root / "elsewhere"), "00003"),
+        ("crema-d", lambda root: put_video(root / "VideoFlash/1040_copy.flv"), "1040_copy"),
+        ("crema-d", lambda root: put_video(root / "VideoFlash/1092_DFA_ANG_XX.flv"), "1092_DFA_ANG_XX"),
+        ("ravdess", lambda root: put_video(root / "Actor_01/readme.mp4"), "readme"),
+        ("werewolf-xl", lambda root: (root / "clips/07/07_03_012.mp4").unlink(), "07_03_012"),
+        (
+            "avcaffe",
+            lambda root: put_video(root / "videos/shorter_segments/aiim004/task_9/x.avi"),
+            "videos/shorter_segments/aiim004/task_9/x.avi",
+        ),
+        ("chalearn", lambda root: (root / "test-1/testJ4GQm9j0JZ0.001.mp4").unlink(), "testJ4GQm9j0JZ0.001.mp4"),
+        ("csv", lambda root: (root / "videos/b.mp4").unlink(), "videos/b.mp4"),
+        (
+            "mafw",
+            lambda root: put_text(root / "Train & Test Set/single/no_caption/set_2/train.txt", "00099.mp4 fear"),
+            "00099",
+        ),
+    ],
+)
+def test_what_is_missing_or_odd_is_a_problem_and_the_rest_is_read(name, spoil, clip, tmp_path):
+    expected = MAKERS[name](tmp_path)
+    spoil(tmp_path)
+
+    rows, problems = read(name, tmp_path)
+
+    assert [problem.clip for problem in problems] == [clip]
+    assert {row.id for row in rows} == set(expected) - {clip, clip.removesuffix(".mp4") if name == "chalearn" else clip}
+
+
+def test_a_table_without_a_column_says_which_it_has(tmp_path):
+    MAKERS["werewolf-xl"](tmp_path)
+    put_text(tmp_path / "annotations.csv", "Video,A,V,D", "01_03_012,1,1,1")
+
+    with pytest.raises(ModelError, match=r"annotations\.csv has no column 'clip'; its columns are: Video, A, V, D\."):
+        read("werewolf-xl", tmp_path)
+
+
+class Attack:
+    def __init__(self, how, *arguments):
+        self.how, self.arguments = how, arguments
+
+    def __reduce__(self):
+        return self.how, self.arguments
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_a_pickle_that_would_run_code_is_refused_and_runs_none(tmp_path, protocol):
+    MAKERS["chalearn"](tmp_path)
+    target = tmp_path / "made"
+    attack = {"openness": Attack(exec, f"open({str(target)!r}, 'w')")}
+    (tmp_path / "annotation_test.pkl").write_bytes(pickle.dumps(attack, protocol))
+
+    with pytest.raises(ModelError, match=r"annotation_test\.pkl is not the dataset's pickle .*names .*exec"):
+        read("chalearn", tmp_path)
+
+    assert not target.exists()
+
+
+def test_only_plain_things_are_unpickled(tmp_path):
+    plain = {"a": [1, 2.5, True, None, (b"x", "y")], "b": {"c": {1, 2}}}
+    path = tmp_path / "plain.pkl"
+    path.write_bytes(pickle.dumps(plain, protocol=4))
+    with path.open("rb") as file:
+        assert PlainUnpickler(file).load() == plain
+
+    for bad in (Attack(dict), Attack(bytearray, b"x"), print, ValueError):
+        path.write_bytes(pickle.dumps(bad))
+        with path.open("rb") as file, pytest.raises(pickle.UnpicklingError):
+            PlainUnpickler(file).load()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"no pickle", pickle.dumps({"openness": {}})[:-3], pickle.dumps([1]), pickle.dumps({"openness": {"a": 0}})],
+)
+def test_a_broken_pickle_is_refused(tmp_path, content):
+    MAKERS["chalearn"](tmp_path)
+    (tmp_path / "annotation_test.pkl").write_bytes(content)
+
+    with pytest.raises(ModelError, match=r"annotation_test\.pkl"):
+        read("chalearn", tmp_path)
+
+
+def test_a_score_that_is_no_share_is_refused(tmp_path):
+    MAKERS["chalearn"](tmp_path)
+    traits = ("openness", "conscientiousness", "extraversion", "agreeableness", "neuroticism")
+    (tmp_path / "annotation_test.pkl").write_bytes(pickle.dumps({trait: {"a.mp4": 1.5} for trait in traits}))
+
+    with pytest.raises(ModelError, match=r"annotation_test\.pkl: openness of a\.mp4 is 1\.5"):
+        read("chalearn", tmp_path)

@@ -1,0 +1,175 @@
+import logging
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import DataLoader
+
+from model.data.clips import ClipDataset
+from model.data.media import ClipUnreadable
+from model.errors import ModelError
+from tests.unit.model.data.conftest import numbers
+from tests.videos import write_video
+
+
+@pytest.fixture
+def dataset(prepared, clip_input):
+    def make(mode, rows=None, folder=None, **how):
+        if folder is None:
+            folder, rows = prepared()
+        from model.data.prepared import read_prepared
+
+        tasks = how.pop("tasks", read_prepared(folder).tasks)
+        how = {"clip": clip_input(), "interval_s": 0.08, "tasks": tasks} | how
+        return ClipDataset(folder, rows, mode=mode, **how)
+
+    return make
+
+
+def test_an_item_has_pixels_labels_and_its_row(dataset):
+    item = dataset("train")[1]
+
+    assert item["pixels"].shape == (4, 32, 32, 3)
+    assert item["pixels"].dtype == torch.uint8
+    assert item["labels"]["expression"].item() == 1
+    assert item["index"].item() == 1
+
+
+def test_training_starts_anywhere_anew_in_each_epoch(dataset):
+    clips = dataset("train")
+    starts = set()
+    for epoch in range(30):
+        clips.set_epoch(epoch)
+        first, *rest = numbers(clips[0]["pixels"])
+        assert rest == [first + 2, first + 4, first + 6]
+        starts.add(first)
+
+    assert len(starts) > 10
+    assert max(starts) <= 30 - 7
+
+
+def test_an_item_depends_on_seed_epoch_and_index_only(dataset, prepared):
+    folder, rows = prepared()
+
+    def items(seed, epoch, order):
+        clips = dataset("train", rows, folder, seed=seed, interval_s=0.04, augment=noise)
+        clips.set_epoch(epoch)
+        return {index: clips[index]["pixels"] for index in order}
+
+    one, other = items(0, 3, [0, 1, 2]), items(0, 3, [2, 1, 0])
+
+    assert all(torch.equal(one[index], other[index]) for index in one)
+    assert not torch.equal(one[0], one[1])
+    assert not torch.equal(one[0], items(1, 3, [0])[0])
+    assert not torch.equal(one[0], items(0, 4, [0])[0])
+
+
+def noise(clip, random):
+    return random.integers(0, 256, clip.shape, np.uint8)
+
+
+def test_a_loaders_processes_that_live_on_see_the_epoch(dataset):
+    clips = dataset("train", augment=noise)
+    loader = DataLoader(clips, batch_size=3, num_workers=1, persistent_workers=True)
+    batches = []
+    for epoch in (0, 1, 0):
+        clips.set_epoch(epoch)
+        batches.append(next(iter(loader))["pixels"])
+
+    assert torch.equal(batches[0], batches[2])
+    assert not torch.equal(batches[0], batches[1])
+
+
+def test_test_views_are_two_in_time_by_two_in_space(dataset):
+    clips = dataset("test", augment=noise)  # which a test does not get
+
+    views = [clips[index] for index in range(4, 8)]
+
+    assert len(clips) == 3 * 4
+    assert [view["index"].item() for view in views] == [1] * 4
+    assert [numbers(view["pixels"]) for view in views] == [[0, 2, 4, 6]] * 2 + [[22, 24, 26, 28]] * 2
+
+
+def test_the_second_view_in_space_is_the_mirror_image(dataset, prepared):
+    folder, rows = prepared(count=1)
+    lopsided = np.zeros((32, 32, 3), np.uint8)
+    lopsided[:, :8] = 200
+    write_video(folder / rows[0].media, [lopsided] * 20)
+    clips = dataset("test", rows, folder)
+
+    plain, mirrored = clips[0]["pixels"], clips[1]["pixels"]
+
+    assert plain[0, 16, 2, 0] > 150 > plain[0, 16, -3, 0]
+    assert torch.equal(mirrored, plain.flip(2))
+
+
+def test_one_view_is_the_middle(dataset):
+    clips = dataset("test", views=(1, 1))
+
+    assert len(clips) == 3
+    assert numbers(clips[0]["pixels"]) == [11, 13, 15, 17]
+
+
+def test_the_two_views_in_space_are_decoded_once(dataset, monkeypatch):
+    clips = dataset("test")
+    opened = []
+    really = clips._open
+    monkeypatch.setattr(clips, "_open", lambda *which: opened.append(which) or really(*which))
+
+    for index in range(8):
+        clips[index]
+
+    assert len(opened) == 4
+
+
+def test_a_short_clip_repeats_its_last_frame(dataset, prepared):
+    folder, rows = prepared(frames=5)
+
+    for mode in ("train", "test"):
+        assert numbers(dataset(mode, rows, folder)[0]["pixels"]) == [0, 2, 4, 4]
+
+
+def test_a_clip_that_cannot_be_read_is_replaced_in_training_and_reported(dataset, prepared, caplog):
+    folder, rows = prepared(count=4)
+    (folder / rows[2].media).write_bytes(b"broken")
+    clips = dataset("train", rows, folder)
+
+    with caplog.at_level(logging.WARNING):
+        one, other = clips[2], clips[2]
+
+    assert one["index"].item() == other["index"].item() != 2
+    assert torch.equal(one["pixels"], other["pixels"])
+    assert one["labels"]["expression"] == clips.labels["expression"][one["index"]]
+    assert str(folder / rows[2].media) in caplog.text
+
+
+def test_training_gives_up_where_nothing_can_be_read(dataset, prepared):
+    folder, rows = prepared(count=2)
+    for row in rows:
+        (folder / row.media).unlink()
+
+    with pytest.raises(ClipUnreadable, match="20 clips in a row"):
+        dataset("train", rows, folder)[0]
+
+
+def test_a_clip_that_cannot_be_read_is_an_error_in_a_test(dataset, prepared):
+    folder, rows = prepared(count=2)
+    (folder / rows[1].media).write_bytes(b"broken")
+    clips = dataset("test", rows, folder)
+    clips[3]
+
+    with pytest.raises(ClipUnreadable, match=rf"{rows[1].media} cannot be read"):
+        clips[4]
+
+
+def test_there_is_no_item_beyond_the_last(dataset):
+    clips = dataset("train")
+
+    assert len(list(iter(clips))) == 3
+    with pytest.raises(IndexError):
+        clips[-1]
+
+
+def test_a_folder_that_was_not_prepared_is_refused(dataset, tmp_path):
+    with pytest.raises(ModelError, match=r"dataset\.json cannot be read: make the folder with `mien-model prepare`"):
+        dataset("train", [], tmp_path, tasks=())

@@ -1,0 +1,79 @@
+import pytest
+
+from model.data.faces import SIZE, crop_face
+from model.data.media import ClipUnreadable, open_media, sample
+from tests.videos import Actor, face_video, faceless_video, pan, portrait, scene, still, write_video
+
+
+def frames_of(path):
+    with open_media(path, None) as media:
+        return [(frame.time_s, frame.until_s, frame.picture()) for frame in media.read(0.0)]
+
+
+def test_the_face_is_cut_out_of_every_frame_with_the_videos_clock(tmp_path):
+    video = face_video(tmp_path / "v.mp4", seconds=1.0, fps=24)
+
+    crop_face(video, tmp_path / "clips/face.mp4")
+
+    frames = frames_of(tmp_path / "clips/face.mp4")
+    assert [time for time, _, _ in frames] == pytest.approx([index / 24 for index in range(24)], abs=1e-4)
+    assert frames[-1][1] == pytest.approx(1.0, abs=1e-3)
+    assert all(picture.shape == (SIZE, SIZE, 3) for _, _, picture in frames)
+    assert [path.name for path in (tmp_path / "clips").iterdir()] == ["face.mp4"]
+
+
+def test_colours_and_contents_survive(tmp_path):
+    video = write_video(tmp_path / "v.mp4", scene([still(side=0.6)], seconds=0.8, size=(480, 360)))
+
+    crop_face(video, tmp_path / "face.mp4")
+
+    found = frames_of(tmp_path / "face.mp4")[10][2]
+    side = len(portrait()) / (1 + 2 * 0.65)  # of the face in the portrait
+    margin = int(side * (0.65 - 0.2))
+    expected = portrait()[margin:-margin, margin:-margin].mean((0, 1))
+    assert found.mean((0, 1)) == pytest.approx(expected, abs=15)
+
+
+def test_of_several_faces_the_one_with_most_area_and_time_is_kept(tmp_path):
+    small = still(0.25, side=0.3)
+    large = still(0.7, side=0.5, other=True)
+    brief = Actor(lambda _: (0.7, 0.5, 0.5), leaves_s=0.0)
+    both = write_video(tmp_path / "both.mp4", scene([small, large], seconds=1.0))
+    alone = write_video(tmp_path / "alone.mp4", scene([large, brief], seconds=1.0))
+
+    for video in (both, alone):
+        crop_face(video, tmp_path / "clips" / video.name)
+
+    one, other = (frames_of(tmp_path / "clips" / name)[5][2].astype(float) for name in ("both.mp4", "alone.mp4"))
+    assert abs(one - other).mean() < 6
+
+
+def test_flv_is_cut(tmp_path):
+    moving = pan((0.45, 0.55), seconds=0.8)
+    video = write_video(
+        tmp_path / "v.flv", scene([moving], seconds=0.8, fps=30), fps=30, codec="flv", options={"b": "2000000"}
+    )
+
+    crop_face(video, tmp_path / "face.mp4")
+
+    with open_media(tmp_path / "face.mp4", None) as media:
+        assert media.duration_s == pytest.approx(0.8, abs=0.04)
+        assert len(sample(media, 0.0, frames=4, interval_s=0.0667)) == 4
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (lambda path: faceless_video(path, seconds=0.6), "shows no face"),
+        (lambda path: path.write_bytes(b"no video"), "cannot be read"),
+        (lambda path: None, "cannot be read: No such file"),
+    ],
+)
+def test_what_has_no_face_is_refused_and_leaves_nothing(tmp_path, make, reason):
+    path = tmp_path / "v.mp4"
+    make(path)
+
+    with pytest.raises(ClipUnreadable, match=f"{path} {reason}"):
+        crop_face(path, tmp_path / "clips/face.mp4")
+
+    assert list((tmp_path / "clips").iterdir()) == []

@@ -1,0 +1,40 @@
+import pytest
+import torch
+
+from model.data.labels import ABSENT, label_columns
+from model.data.prepared import ClipRow
+from model.errors import ModelError
+from service.contract.bundle import Dimension, DimensionsTask, ExpressionTask, PersonalityTask
+
+TASKS = (
+    ExpressionTask(labels=("sadness", "fear")),
+    DimensionsTask(dimensions=(Dimension(name="arousal"), Dimension(name="valence"))),
+    PersonalityTask(traits=("openness",)),
+)
+
+
+def row(**labels):
+    return ClipRow(id="a clip", media="a.mp4", part="train", **labels)
+
+
+def test_labels_come_in_the_tasks_order_and_absent_ones_are_marked():
+    rows = [row(expression="fear", valence=0.5, arousal=-1), row(openness=0.25, valence=0), row()]
+
+    columns = label_columns(rows, TASKS)
+
+    assert columns["expression"].tolist() == [1, ABSENT, ABSENT]
+    assert columns["expression"].dtype == torch.int64
+    assert torch.equal(columns["dimensions"].nan_to_num(9), torch.tensor([[-1, 0.5], [9, 0], [9, 9]]))
+    assert torch.equal(columns["personality"].nan_to_num(9), torch.tensor([[9], [0.25], [9]]))
+    assert columns["dimensions"].dtype == torch.float32
+
+
+def test_no_rows_are_no_trouble():
+    columns = label_columns([], TASKS)
+
+    assert columns["dimensions"].shape == (0, 2)
+
+
+def test_an_expression_that_the_task_does_not_have_is_refused():
+    with pytest.raises(ModelError, match=r"clips\.csv: clip a clip has the expression joy; .*sadness, fear"):
+        label_columns([row(expression="joy")], TASKS)

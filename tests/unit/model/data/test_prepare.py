@@ -1,0 +1,338 @@
+import csv
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from model.data import jobs, registry
+from model.data.media import open_media
+from model.data.prepare import Settings, prepare
+from model.data.prepared import Region, read_prepared, read_rows
+from model.errors import ModelError
+from tests import datasets
+from tests.videos import face_video, faceless_video, scene, still, write_video
+
+
+@pytest.fixture
+def faces(tmp_path_factory):
+    """A folder of two videos of a face and one of none."""
+    root = tmp_path_factory.mktemp("faces")
+    face_video(root / "b.mp4", seconds=0.6)
+    shutil.copy(root / "b.mp4", root / "a face.mp4")
+    faceless_video(root / "none.mp4", seconds=0.3)
+    return root
+
+
+def run(root, out, dataset="folder", workers=1, progress=None, **settings):
+    more = {} if progress is None else {"progress": progress}
+    return prepare(Settings(dataset=dataset, root=root, **settings), out, workers=workers, **more)
+
+
+def problems(out):
+    with (out / "problems.csv").open(newline="") as file:
+        return {row["clip"]: row["reason"] for row in csv.DictReader(file)}
+
+
+def test_faces_are_cut_out_and_what_has_none_is_listed(faces, tmp_path):
+    seen = []
+
+    report = run(faces, tmp_path / "out", progress=lambda *so_far: seen.append(so_far))
+
+    rows = read_rows(tmp_path / "out")
+    assert [row.id for row in rows] == ["a face.mp4", "b.mp4"]
+    for row in rows:
+        with open_media(tmp_path / "out" / row.media, None) as media:
+            assert media.duration_s == pytest.approx(0.6, abs=0.01)
+    assert problems(tmp_path / "out") == {"none.mp4": f"{faces / 'none.mp4'} shows no face."}
+    assert (report.clips, report.problems, report.warnings) == ({"train": 2}, 1, ())
+    prepared = read_prepared(tmp_path / "out")
+    assert (prepared.name, prepared.tasks, prepared.parts, prepared.shards) == ("folder", (), ("train",), False)
+    assert (prepared.interval_s, prepared.crop.margin) == (pytest.approx(0.16), 0.2)
+    assert seen == [(0, 3), (1, 3), (2, 3), (3, 3)]
+
+
+def test_several_processes_do_the_same(faces, tmp_path):
+    run(faces, tmp_path / "one")
+    run(faces, tmp_path / "two", workers=2)
+
+    for name in ("dataset.json", "clips.csv", "problems.csv", "report.json"):
+        assert (tmp_path / "one" / name).read_text() == (tmp_path / "two" / name).read_text()
+
+
+def test_what_was_interrupted_goes_on_where_it_was(faces, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+
+    class Interrupted(BaseException):
+        pass
+
+    def interrupt(done, _):
+        if done == 1:
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        run(faces, out, progress=interrupt)
+    with (out / "journal.jsonl").open("a") as file:
+        file.write('["b.mp4", "cut of')  # the machine lost power, too
+    first = next((out / "clips").iterdir()).stat()
+    asked = []
+    monkeypatch.setattr(jobs, "do", lambda job, really=jobs.do: asked.append(job.id) or really(job))
+
+    run(faces, out)
+
+    assert asked == ["b.mp4", "none.mp4"]
+    assert first in [path.stat() for path in (out / "clips").iterdir()]
+    assert len(read_rows(out)) == 2
+    run(faces, tmp_path / "whole")
+    assert (out / "clips.csv").read_text() == (tmp_path / "whole/clips.csv").read_text()
+    assert (out / "problems.csv").read_text() == (tmp_path / "whole/problems.csv").read_text()
+
+    asked.clear()
+    run(faces, out)
+    assert asked == []
+
+
+def test_what_was_killed_goes_on(tmp_path):
+    root, out = tmp_path / "root", tmp_path / "out"
+    root.mkdir()
+    face_video(root / "0.mp4", seconds=0.6)
+    for number in range(1, 6):
+        shutil.copy(root / "0.mp4", root / f"{number}.mp4")
+    command = [sys.executable, "-c", "from model.cli import main; main()", "prepare", "folder", "--workers", "1"]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    started = subprocess.Popen([*command, "--root", root, "--out", out], **quiet)
+    until = time.monotonic() + 60
+    while not (out / "journal.jsonl").exists() or len((out / "journal.jsonl").read_text().splitlines()) < 3:
+        assert time.monotonic() < until
+        assert started.poll() is None
+        time.sleep(0.02)
+    os.kill(started.pid, signal.SIGKILL)
+    started.wait()
+    done = len((out / "journal.jsonl").read_text().splitlines()) - 1
+
+    seen = []
+    run(root, out, progress=lambda *so_far: seen.append(so_far))
+
+    assert 2 <= done < 6
+    assert seen[0][0] >= done
+    assert len(read_rows(out)) == 6
+
+
+def test_other_settings_need_another_folder(faces, tmp_path):
+    run(faces, tmp_path / "out")
+
+    with pytest.raises(ModelError, match="was begun with other settings"):
+        run(faces, tmp_path / "out", limit=1)
+
+
+def test_a_folder_with_other_things_in_it_is_left_alone(faces, tmp_path):
+    (tmp_path / "thesis.tex").touch()
+
+    with pytest.raises(ModelError, match="has something else in it"):
+        run(faces, tmp_path)
+
+
+def test_a_folder_within_the_dataset_is_refused(faces):
+    with pytest.raises(ModelError, match="choose an --out outside"):
+        run(faces, faces / "out")
+
+
+def test_a_missing_root_and_an_unknown_dataset_are_refused(tmp_path):
+    with pytest.raises(ModelError, match=f"{tmp_path / 'no'} is no folder: the root of DFEW was expected"):
+        run(tmp_path / "no", tmp_path / "out", "dfew")
+    with pytest.raises(ModelError, match="There is no dataset 'dfev'"):
+        run(tmp_path, tmp_path / "out", "dfev")
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_empty_part_is_refused(tmp_path):
+    root = tmp_path / "root"
+    datasets.dfew(root)
+    shutil.rmtree(root / "Clip/clip_224x224/00003")
+    shutil.rmtree(root / "Clip/clip_224x224/00008")
+
+    with pytest.raises(ModelError, match=f"The part '3' of DFEW is empty: there are no clips of it below {root}"):
+        run(root, tmp_path / "out", "dfew")
+
+
+def test_a_part_of_which_nothing_can_be_read_is_refused(faces, tmp_path):
+    for name in ("a face.mp4", "b.mp4"):
+        (faces / name).unlink()
+
+    with pytest.raises(ModelError, match=r"The part 'train' .* is empty: .* that can be read \(see .*problems\.csv\)"):
+        run(faces, tmp_path / "out")
+
+    assert list(problems(tmp_path / "out")) == ["none.mp4"]
+
+
+def test_frame_folders_stay_where_they_are_and_broken_ones_are_listed(tmp_path):
+    root, out = tmp_path / "root", tmp_path / "out"
+    datasets.dfew(root)
+    (root / "Clip/clip_224x224/00004/1.jpg").write_bytes(b"broken")
+    (root / "Clip/clip_224x224/00005/1.jpg").unlink()  # one less is no harm
+    for path in (root / "Clip/clip_224x224/00006").iterdir():
+        path.unlink()
+
+    report = run(root, out, "dfew")
+
+    rows = read_rows(out)
+    assert [row.id for row in rows] == [f"{number:05d}" for number in (1, 2, 7, 3, 8, 9, 5, 10)]
+    assert {Path(row.media).parent for row in rows} == {root / "Clip/clip_224x224"}
+    assert {row.fps for row in rows} == {25}
+    assert sorted(problems(out)) == ["00004", "00006"]
+    assert report.warnings[0] == "Part 1 has 1 clips, 2341 were expected."
+    assert report.labels["2"] == {"sadness": 1, "fear": 1}
+    assert json.loads((out / "report.json").read_text())["warnings"] == list(report.warnings)
+    assert not (out / "clips").exists()
+
+
+def test_people_and_totals_are_counted(tmp_path):
+    root = tmp_path / "root"
+    datasets.ravdess(root)
+    row = replace(registry.DATASETS["ravdess"], crops=True)  # gray videos show no face
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(registry.DATASETS, "ravdess", row)
+        assert run(root, tmp_path / "out", "ravdess").warnings == ("There are 24 clips, 1440 were expected.",)
+        shutil.rmtree(root / "Actor_02")
+        report = run(root, tmp_path / "fewer", "ravdess")
+
+    assert report.warnings == (
+        "There are 23 clips, 1440 were expected.",
+        "Part 1 shows 3 people, 4 were expected.",
+    )
+
+
+def test_a_clip_that_is_listed_twice_counts_once(tmp_path):
+    root = tmp_path / "root"
+    datasets.ferv39k(root)
+    listed = root / "4_setups/All_scenes/test_All.csv"
+    listed.write_text(listed.read_text() + "Action/Happy/0000 Happy\n")
+
+    run(root, tmp_path / "out", "ferv39k")
+
+    assert [row.part for row in read_rows(tmp_path / "out") if row.id == "Action/Happy/0000"] == ["train"]
+    assert problems(tmp_path / "out") == {"Action/Happy/0000": "It is listed again, in part test."}
+
+
+def test_a_limit_takes_some_of_each_part_and_warns_of_nothing(tmp_path):
+    root = tmp_path / "root"
+    datasets.dfew(root)
+
+    five, seven = (run(root, tmp_path / str(limit), "dfew", limit=limit) for limit in (5, 7))
+
+    assert five.clips == dict.fromkeys("12345", 1)
+    assert seven.clips == {"1": 2, "2": 2, "3": 1, "4": 1, "5": 1}
+    assert five.warnings == ()
+
+
+def test_columns_are_named(tmp_path):
+    root = tmp_path / "root"
+    datasets.werewolf_xl(root)
+    table = root / "annotations.csv"
+    table.write_text(table.read_text().replace("clip,arousal", "Video,A"))
+    settings = {"dataset": "werewolf-xl", "columns": {"clip": "Video", "arousal": "A"}}
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(registry.DATASETS, "werewolf-xl", replace(registry.DATASETS["werewolf-xl"], crops=True))
+        run(root, tmp_path / "out", **settings)
+    assert read_rows(tmp_path / "out")[0].arousal == -1.5
+
+    with pytest.raises(ModelError, match="Werewolf-XL has no column 'anger' to name; it has: clip, arousal"):
+        run(root, tmp_path / "no", "werewolf-xl", columns={"anger": "A"})
+    with pytest.raises(ModelError, match="DFEW has no column 'clip' to name; it has: none"):
+        run(root, tmp_path / "no", "dfew", columns={"clip": "A"})
+
+
+def test_videos_too_small_for_the_faces_place_are_listed(tmp_path):
+    root = tmp_path / "root"
+    datasets.voxceleb2(root)
+    datasets.put_video(root / "dev/mp4/id00012/21Uxsk56VDQ/00003.mp4")
+
+    run(root, tmp_path / "out", "voxceleb2")
+
+    assert read_prepared(tmp_path / "out").region == Region(left=32, top=0, width=160, height=160)
+    assert len(read_rows(tmp_path / "out")) == 3
+    assert "64 × 48 pixels" in problems(tmp_path / "out")["id00012/21Uxsk56VDQ/00003"]
+
+
+def test_ones_own_table_makes_its_own_tasks(tmp_path):
+    root = tmp_path / "root"
+    datasets.csv(root)
+    for path in (root / "videos").iterdir():
+        face_video(path, seconds=0.5)
+
+    run(root, tmp_path / "out", "csv")
+
+    prepared = read_prepared(tmp_path / "out")
+    assert [task.kind for task in prepared.tasks] == ["expression", "dimensions", "personality"]
+    assert prepared.parts == ("train", "test")
+    assert read_rows(tmp_path / "out")[2].valence is None
+
+
+def test_crema_d_is_cut_out_of_flv(tmp_path):
+    pictures = scene([still()], seconds=0.5, fps=30)
+    flash = write_video(tmp_path / "face.flv", pictures, fps=30, codec="flv", options={"b": "2000000"})
+    for actor in (1001, 1019, 1037, 1055, 1073):
+        datasets.put_video(tmp_path / f"root/VideoFlash/{actor}_DFA_ANG_XX.flv", flash)
+
+    report = run(tmp_path / "root", tmp_path / "out", "crema-d")
+
+    assert report.clips == dict.fromkeys("12345", 1)
+    assert report.warnings[0] == "Part 1 shows 1 people, 18 were expected."
+
+
+def test_shards_take_the_place_of_files(faces, tmp_path):
+    out = tmp_path / "out"
+
+    run(faces, out, shards=True)
+
+    assert read_prepared(out).shards
+    rows = read_rows(out)
+    assert [row.media.rsplit("/", 1)[1] for row in rows] == ["000000", "000001"]
+    assert (out / rows[0].media).parent.is_file()
+    assert not (out / "clips").exists()
+
+    before = (out / "clips.csv").read_text()
+    run(faces, out, shards=True)
+    assert (out / "clips.csv").read_text() == before
+
+
+def test_what_goes_wrong_with_one_clip_does_not_end_the_rest(faces, tmp_path, monkeypatch):
+    really = jobs.crop_face
+
+    def fail(source, target):
+        if source.name == "b.mp4":
+            raise RuntimeError("a fault of ours")
+        really(source, target)
+
+    monkeypatch.setattr(jobs, "crop_face", fail)
+
+    run(faces, tmp_path / "out")
+
+    assert [row.id for row in read_rows(tmp_path / "out")] == ["a face.mp4"]
+    assert problems(tmp_path / "out")["b.mp4"] == f"{faces / 'b.mp4'}: RuntimeError: a fault of ours"
+
+
+def test_a_process_that_is_killed_is_one_sentence():
+    job = jobs.Job("a", Path("a"), None, None, KillsItsReader())
+
+    with pytest.raises(ModelError, match="A process was killed"):
+        list(jobs.all_done([job], 2))
+
+
+class KillsItsReader:
+    """Once unpickled, there is no process any more."""
+
+    def __reduce__(self):
+        return _die, ()
+
+
+def _die():
+    os.kill(os.getpid(), signal.SIGKILL)

@@ -1,0 +1,69 @@
+"""The model learns: it once looked as if it could not, and gave the same answer for every clip."""
+
+import pytest
+import torch
+
+from model.data.augment import as_floats
+from model.finetune import label_cost
+from model.pretrain import reconstruction_cost
+from model.tpsbt.autoencoder import DECODERS, MaskedAutoencoder
+from model.tpsbt.normalise import normalise
+from model.tpsbt.perceiver import Perceiver
+from model.tpsbt.zoo import ZOO
+from model.train.optim import adamw, finetuning_groups, pretraining_groups, set_rate
+from model.train.schedule import cosine
+from service.contract.bundle import ExpressionTask
+
+SIZE = 32
+TASK = ExpressionTask(labels=("left", "right", "up", "down"))
+
+
+def moving_bars(clips=8, frames=16):
+    """Bars that move one pixel a frame; the label is where to. uint8 (B, T, H, W, 3)."""
+    labels = torch.arange(clips) % 4
+    pixels = torch.empty(clips, frames, SIZE, SIZE, 3, dtype=torch.uint8)
+    for clip, label in enumerate(labels.tolist()):
+        for time in range(frames):
+            moved = torch.arange(SIZE) + (time if label % 2 == 0 else -time) + clip
+            bars = 255 * (moved // 4 % 2)
+            across = bars if label < 2 else bars[:, None]  # (W,) or (H, 1)
+            pixels[clip, time] = across.expand(SIZE, SIZE)[..., None]
+    return {"pixels": pixels, "labels": {"expression": labels}}
+
+
+def train(model, groups, cost, steps, peak):
+    optimiser = adamw(groups, (0.9, 0.95))
+    losses = []
+    model.train()
+    for step in range(steps):
+        set_rate(optimiser, cosine(step, steps=steps, warmup=steps // 10, peak=peak, end=1e-6))
+        loss = cost(model, moving_bars(), torch.Generator().manual_seed(step % 4))["loss"]
+        loss.backward()
+        optimiser.step()
+        optimiser.zero_grad()
+        losses.append(loss.item())
+    return losses
+
+
+@pytest.mark.parametrize("peak", [1e-3, 3e-3])
+def test_a_handful_of_clips_is_learned_by_heart(peak):
+    size = ZOO["tiny"]
+    model = Perceiver(size, [TASK])
+    groups = finetuning_groups(model, size.depths, weight_decay=0.05, layer_decay=1.0)
+
+    train(model, groups, label_cost((TASK,), 0.1, None), 40, peak)
+
+    batch = moving_bars()
+    with torch.no_grad():
+        chances = model.eval()(normalise(as_floats(batch["pixels"]))).answers["expression"].softmax(dim=1)
+    assert chances.argmax(dim=1).tolist() == batch["labels"]["expression"].tolist()
+    assert chances.amax(dim=1).min() > 0.7
+
+
+def test_hidden_tubelets_are_learned():
+    model = MaskedAutoencoder(ZOO["tiny"], DECODERS["tiny"])
+
+    losses = train(model, pretraining_groups(model, 0.05), reconstruction_cost, 100, 3e-3)
+
+    assert losses[0] > 1  # what a prediction of zero costs, and more
+    assert losses[-1] < 0.5

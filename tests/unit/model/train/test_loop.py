@@ -1,0 +1,237 @@
+import json
+import os
+import signal
+
+import pytest
+import torch
+from accelerate.state import AcceleratorState
+
+from model.errors import ModelError
+from model.pretrain import PretrainRecipe, reconstruction_cost
+from model.tpsbt.autoencoder import DecoderSize, MaskedAutoencoder
+from model.tpsbt.perceiver import Perceiver
+from model.train import checkpoint
+from model.train.loop import Learner, Loop, accelerator_of, plan_of
+from model.train.optim import pretraining_groups
+
+
+class Clips:
+    """Noise that depends on (epoch, index)."""
+
+    epoch = 0
+
+    def set_epoch(self, epoch):
+        self.epoch = epoch
+
+    def __len__(self):
+        return 10
+
+    def __getitem__(self, index):
+        generator = torch.Generator().manual_seed(100 * self.epoch + index)
+        return {"pixels": torch.randint(256, (8, 32, 32, 3), dtype=torch.uint8, generator=generator)}
+
+
+@pytest.fixture(autouse=True)
+def _as_in_a_new_process():
+    """Accelerate keeps its settings for as long as a process lives; one thread is enough for models this small."""
+    AcceleratorState._reset_state(reset_partial_state=True)
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(2)
+
+
+class Killed(Exception):
+    pass
+
+
+@pytest.fixture
+def start(micro, tmp_path):
+    """Set a run up; `kill_at` ends it in the middle of a step, as a crash would."""
+
+    def start(folder="run", kill_at=None, cost=reconstruction_cost, validate=None, **changes):
+        recipe = PretrainRecipe(
+            **{
+                "out": tmp_path / folder,
+                "data": [{"folder": "none"}],
+                "epochs": 3,
+                "warmup_epochs": 1,
+                "batch": 4,
+                "batch_on_device": 2,
+                "learning_rate": 0.1,
+                "end_learning_rate": 1e-6,
+                "betas": (0.9, 0.95),
+                "workers": 0,
+                "log_every": 1,
+                "checkpoint_every": 3,
+                **changes,
+            }
+        )
+        torch.manual_seed(recipe.seed)
+        model = MaskedAutoencoder(micro, DecoderSize(width=24, heads=2, depth=1))
+        calls = []
+
+        def mortal(model, batch, draw):
+            calls.append(None)
+            if kill_at is not None and loop.step == kill_at and len(calls) % 2 == 0:
+                raise Killed
+            return cost(model, batch, draw)
+
+        learner = Learner(
+            kind="pretraining",
+            size=micro,
+            about={"clip": {"frames": 8}},
+            model=model,
+            groups=pretraining_groups(model, recipe.weight_decay),
+            dataset=Clips(),
+            cost=mortal,
+            checkpoint_every=recipe.checkpoint_every,
+            validate=validate,
+        )
+        accelerator = accelerator_of(recipe)
+        loop = Loop(recipe, plan_of(recipe, len(learner.dataset), accelerator), accelerator, learner)
+        return loop
+
+    return start
+
+
+def log(loop):
+    return [json.loads(line) for line in (loop._recipe.out / "log.jsonl").read_text().splitlines()]
+
+
+def losses(loop):
+    return [(line["step"], line["loss"]) for line in log(loop) if "loss" in line]
+
+
+def weights(loop):
+    return checkpoint.load(loop._recipe.out / "last.pt")["model"]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_stopped_and_gone_on_with_equals_unbroken_bit_for_bit(start, workers):
+    unbroken = start("unbroken", workers=workers)
+    assert unbroken.run()
+
+    with pytest.raises(Killed):
+        start("stopped", kill_at=4, workers=workers).run()  # its last checkpoint is of step 3, in the second epoch
+    stopped = start("stopped", workers=2 - workers)
+    assert stopped.step == 3
+    assert stopped.run()
+
+    assert losses(stopped) == losses(unbroken)
+    assert [step for step, _ in losses(stopped)] == [1, 2, 3, 4, 5, 6]
+    expected, found = weights(unbroken), weights(stopped)
+    assert all(weight.equal(found[name]) for name, weight in expected.items())
+
+
+def test_a_signal_lets_the_step_end_and_is_gone_on_from(start):
+    unbroken = start("unbroken")
+    unbroken.run()
+
+    def interrupted(model, batch, draw):
+        if loop.step == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return reconstruction_cost(model, batch, draw)
+
+    before = signal.getsignal(signal.SIGTERM)
+    loop = start("stopped", cost=interrupted)
+
+    # It may ask twice within a step, whose second request would end the process: once is enough.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        assert not loop.run()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert loop.step == 2
+    again = start("stopped")
+    assert again.step == 2
+    assert again.run()
+
+    assert losses(again) == losses(unbroken)
+
+
+def test_accumulated_batches_take_the_same_step_as_one_large_batch(start):
+    def without_chance(model, batch, draw):
+        return reconstruction_cost(model, batch, torch.Generator().manual_seed(0))
+
+    def same_mask(model, batch, draw):
+        parts = [
+            reconstruction_cost(model, {"pixels": part}, torch.Generator().manual_seed(0))
+            for part in batch["pixels"].split(2)
+        ]
+        return {"loss": torch.stack([part["loss"] for part in parts]).mean()}
+
+    accumulated, whole = start("a", cost=without_chance), start("b", cost=same_mask, batch_on_device=4)
+    accumulated.run()
+    whole.run()
+
+    for (_, one), (_, two) in zip(losses(accumulated), losses(whole), strict=True):
+        assert one == pytest.approx(two, rel=1e-4)
+
+
+def test_the_journal_has_rate_speed_and_waiting(start):
+    loop = start()
+    loop.run()
+
+    lines = log(loop)
+    peak = 0.1 * 4 / 256
+    assert [line["rate"] for line in lines[:2]] == pytest.approx([peak / 2, peak])
+    assert lines[-1]["rate"] < lines[2]["rate"]
+    assert [line["epoch"] for line in lines] == [0.5, 1.0, 1.5, 2.0, 2.5, 3.0]
+    assert all(line["clips_per_s"] > 0 and 0 <= line["waiting"] <= 1 for line in lines)
+
+
+def test_the_best_checkpoint_is_the_one_that_validates_best(start):
+    scores = iter([0.3, 0.9, 0.2, 0.8, 0.1, 0.4])
+
+    loop = start(validate=lambda model: {"score": next(scores)}, checkpoint_every=1)
+    loop.run()
+
+    best = checkpoint.load(loop._recipe.out / "best.pt", "pretraining")
+    assert (best["step"], best["scores"], best["best"]) == (2, {"score": 0.9}, 0.9)
+    assert "optimiser" not in best
+    assert [line["validation"]["score"] for line in log(loop) if "validation" in line] == [0.3, 0.9, 0.2, 0.8, 0.1, 0.4]
+
+
+def test_a_finished_run_has_nothing_left_to_do(start):
+    start().run()
+    loop = start()
+
+    assert loop.step == 6
+    assert loop.run()
+    assert len(losses(loop)) == 6
+
+
+def test_a_folder_with_another_run_is_refused(start):
+    start().run()
+
+    with pytest.raises(ModelError, match=r"holds a run with learning_rate = 0\.1, and this one has 0\.2"):
+        start(learning_rate=0.2)
+
+
+def test_a_checkpoint_of_another_kind_is_refused(start, micro, tasks, tmp_path):
+    state = {"kind": "finetuning", "size": micro._asdict(), "model": Perceiver(micro, tasks).state_dict()}
+    checkpoint.save(tmp_path / "run" / "last.pt", state)
+
+    with pytest.raises(ModelError, match="is a checkpoint of finetuning; pretraining was expected"):
+        start()
+
+
+def test_a_loss_that_is_no_number_ends_the_run_with_a_sentence(start):
+    def broken(model, batch, draw):
+        return {"loss": reconstruction_cost(model, batch, draw)["loss"] * float("nan")}
+
+    with pytest.raises(ModelError, match="no number any more at step 1: lower the key learning_rate"):
+        start(cost=broken).run()
+
+
+def test_bfloat16_computes_close_to_float32_and_keeps_float32_weights(start):
+    exact = start("exact")
+    exact.run()
+    AcceleratorState._reset_state(reset_partial_state=True)
+    rough = start("rough", precision="bf16")
+    rough.run()
+
+    assert all(weight.dtype == torch.float32 for weight in weights(rough).values())
+    assert losses(rough) != losses(exact)
+    for (_, one), (_, two) in zip(losses(rough), losses(exact), strict=True):
+        assert one == pytest.approx(two, rel=0.02)
