@@ -57,7 +57,7 @@ class Upright:
 
     def __init__(self, first: av.VideoFrame) -> None:
         # Not `first.side_data`: it and the frame refer to each other, and stay until the garbage is collected.
-        matrix = SideDataContainer(first).get(SideData.DISPLAYMATRIX)  # type: ignore[call-arg, call-overload]
+        matrix = SideDataContainer(first).get(SideData.DISPLAYMATRIX)  # type: ignore[call-arg]
         self._turns, self._mirrored = (0, False) if matrix is None else orientation(bytes(matrix))
         size = first.width, first.height
         self.frame_size = size[::-1] if self._turns % 2 else size

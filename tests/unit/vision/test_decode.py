@@ -1,7 +1,9 @@
 import gc
 import random
 import struct
+from collections import deque
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import av
@@ -521,8 +523,7 @@ def test_nothing_of_a_video_waits_for_the_garbage_collection(tmp_path, frames):
     gc.disable()
     try:
         with open_video(path, LIMITS) as video:
-            for _ in zip(range(frames), video.read(0.0, None), strict=False):
-                pass
+            deque(islice(video.read(0.0, None), frames), maxlen=0)
         del video
         left = [o for o in gc.get_objects() if isinstance(o, Video | av.VideoFrame)]
     finally:

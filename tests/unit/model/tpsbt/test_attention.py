@@ -59,3 +59,11 @@ def test_only_queries_values_and_the_projection_have_biases(kind):
     biases = {name for name, parameter in kind(WIDTH, HEADS).named_parameters() if parameter.ndim == 1}
 
     assert biases == {"q_bias", "v_bias", "proj.bias"}
+
+
+def test_bfloat16_on_a_cpu_attends_as_float32_does():
+    queries, keys, values = torch.randn(2, 7, 12), torch.randn(2, 5, 12), torch.randn(2, 5, 12)
+
+    rough = attend(queries.bfloat16(), keys.bfloat16(), values.bfloat16(), heads=3)
+
+    torch.testing.assert_close(rough.float(), attend(queries, keys, values, heads=3), atol=0.03, rtol=0.03)
