@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from model.errors import ModelError
+
+if TYPE_CHECKING:
+    from service.contract.bundle import Manifest
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Make the models that Mien serves.")
 
@@ -25,16 +28,9 @@ def export_default(
     import logging
 
     from model import default_bundle
-    from model.export import ExportRefused
 
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns of packages that no model here needs
-    try:
-        manifest = default_bundle.export_default(out, seed)
-    except ExportRefused as error:
-        typer.secho(error, fg="red", err=True)
-        raise typer.Exit(1) from error
-    gap = manifest.parity.max_abs_difference
-    typer.echo(f"{manifest.name} {manifest.version} is in {out}; PyTorch and ONNX Runtime differ by {gap:.1e} at most.")
+    _say_what_was_written(default_bundle.export_default(out, seed), out)
 
 
 @app.command("sizes")
@@ -124,9 +120,7 @@ def import_checkpoint(
         return
     if dataset is None:
         raise ModelError(f"{checkpoint} is of fine-tuning: name what it was fine-tuned on, as --dataset dfew.")
-    manifest = import_finetuned(checkpoint, weights, out, name=dataset, depths=depths)
-    gap = manifest.parity.max_abs_difference
-    typer.echo(f"{manifest.name} {manifest.version} is in {out}; PyTorch and ONNX Runtime differ by {gap:.1e} at most.")
+    _say_what_was_written(import_finetuned(checkpoint, weights, out, name=dataset, depths=depths), out)
 
 
 @app.command("pretrain")
@@ -149,6 +143,11 @@ def finetune(recipe: _Recipe, overrides: _Overrides = None) -> None:
     _say_how_it_ended(told.out, ended=recipes.finetune(told), name="best.pt")
 
 
+def _say_what_was_written(manifest: Manifest, out: Path) -> None:
+    gap = manifest.parity.max_abs_difference
+    typer.echo(f"{manifest.name} {manifest.version} is in {out}; PyTorch and ONNX Runtime differ by {gap:.1e} at most.")
+
+
 def _say_how_it_ended(out: Path, *, ended: bool, name: str) -> None:
     how = f"Done: {out / name}." if ended else f"Stopped; what was learned is in {out}. The same command goes on."
     typer.echo(how)
@@ -166,18 +165,12 @@ def export(  # noqa: PLR0917 — typer makes options of them
     """Make a bundle of a fine-tuning run's best checkpoint."""
     import logging
 
-    from model.export import ExportRefused
     from model.export_run import export_run
 
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns of packages that no model here needs
     named = name or run.resolve().name.lower()
-    try:
-        manifest = export_run(run, out, name=named, version=version, licence=licence, intended_use=intended_use)
-    except ExportRefused as error:
-        typer.secho(error, fg="red", err=True)
-        raise typer.Exit(1) from error
-    gap = manifest.parity.max_abs_difference
-    typer.echo(f"{manifest.name} {manifest.version} is in {out}; PyTorch and ONNX Runtime differ by {gap:.1e} at most.")
+    manifest = export_run(run, out, name=named, version=version, licence=licence, intended_use=intended_use)
+    _say_what_was_written(manifest, out)
 
 
 @app.command("reconstruct")

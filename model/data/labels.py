@@ -13,10 +13,8 @@ from torch import Tensor
 
 from model.data.prepared import CLIPS_FILE, ClipRow
 from model.errors import ModelError
+from model.levels import ABSENT
 from service.contract.bundle import DimensionsTask, ExpressionTask, Task
-
-ABSENT = -100
-"""What PyTorch's cross entropy leaves out."""
 
 
 def label_columns(rows: Sequence[ClipRow], tasks: Sequence[Task]) -> dict[str, Tensor]:

@@ -34,16 +34,19 @@ def test_export_default_takes_a_folder_and_a_seed(invoke, monkeypatch, tmp_path,
     assert "differ by 1.5e-06 at most" in result.output
 
 
-def test_a_refused_export_ends_with_its_reason_and_status_1(invoke, monkeypatch, tmp_path):
+def test_a_refused_export_ends_with_its_reason_and_status_2(capsys, monkeypatch, tmp_path):
     def refuse(folder, seed):
         raise ExportRefused("They differ.")
 
     monkeypatch.setattr(default_bundle, "export_default", refuse)
 
-    result = invoke("export-default", "--out", str(tmp_path))
+    monkeypatch.setattr(sys, "argv", ["mien-model", "export-default", "--out", str(tmp_path)])
 
-    assert result.exit_code == 1
-    assert result.stderr == "They differ.\n"
+    with pytest.raises(SystemExit) as ended:
+        main()
+
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == "They differ.\n"
 
 
 def test_sizes_shows_a_row_for_each_size(invoke):

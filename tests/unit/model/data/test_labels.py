@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from model.data.labels import ABSENT, label_columns
+from model.data.labels import label_columns
+from model.levels import ABSENT
 from model.data.prepared import ClipRow
 from model.errors import ModelError
 from service.contract.bundle import Dimension, DimensionsTask, ExpressionTask, PersonalityTask
