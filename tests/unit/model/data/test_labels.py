@@ -2,9 +2,9 @@ import pytest
 import torch
 
 from model.data.labels import label_columns
-from model.levels import ABSENT
 from model.data.prepared import ClipRow
 from model.errors import ModelError
+from model.levels import ABSENT
 from service.contract.bundle import Dimension, DimensionsTask, ExpressionTask, PersonalityTask
 
 TASKS = (
