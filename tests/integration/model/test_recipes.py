@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from accelerate.state import AcceleratorState
 
 from model import cli
 from model.data.prepared import ClipRow, Prepared, write_prepared, write_rows
@@ -21,8 +22,12 @@ SMALL = ("clip.size=32", "clip.frames=8", "batch=4", "batch_on_device=4", "epoch
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _one_thread():
+def _as_in_a_new_process():
+    AcceleratorState._reset_state(reset_partial_state=True)
+    threads = torch.get_num_threads()
     torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

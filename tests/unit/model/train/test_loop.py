@@ -37,6 +37,7 @@ def _as_in_a_new_process():
     AcceleratorState._reset_state(reset_partial_state=True)
     torch.set_num_threads(1)
     yield
+    AcceleratorState._reset_state(reset_partial_state=True)
     torch.set_num_threads(2)
 
 
