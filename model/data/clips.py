@@ -13,7 +13,7 @@ is too short repeats its last frame, as there.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
@@ -34,8 +34,6 @@ from model.data.shards import open_sharded
 from service.contract.bundle import ClipInput, Task
 
 Item = dict[str, Any]
-Opener = Callable[[], AbstractContextManager[Media]]
-"""Opens a clip, each time anew."""
 
 _REPLACEMENTS = 20  # unreadable clips in a row that training puts up with
 _log = logging.getLogger(__name__)
@@ -79,8 +77,8 @@ class ClipDataset(Dataset[Item]):
     ) -> None:
         cv2.setNumThreads(1)  # a loader's forked process that meets OpenCV's threads hangs, and the pictures are small
         prepared = read_prepared(folder)
-        self.media = [folder / row.media for row in rows]  # no rows are kept: they take several times the memory
-        self.fps = [row.fps for row in rows]
+        self._media = [folder / row.media for row in rows]  # no rows are kept: they take several times the memory
+        self._fps = [row.fps for row in rows]
         self.labels = label_columns(rows, tasks)
         self._open = _open_sharded if prepared.shards else open_media
         self._sampling = Sampling(clip.frames, interval_s, clip.size, prepared.region)
@@ -96,56 +94,41 @@ class ClipDataset(Dataset[Item]):
         """Draw anew; also for a loader's processes that live on."""
         self._epoch.fill_(epoch)
 
-    @property
-    def draws(self) -> tuple[int, int] | None:
-        """Seed and epoch, which all draws come from; None in mode "test"."""
-        return (self._seed, int(self._epoch)) if self._mode == "train" else None
-
     def __len__(self) -> int:
-        return len(self.media) * self._views[0] * self._views[1]
+        return len(self._media) * self._views[0] * self._views[1]
 
     def __getitem__(self, index: int) -> Item:
         if not 0 <= index < len(self):
             raise IndexError(f"there is no item {index} of {len(self)}")
         row, view = divmod(index, self._views[0] * self._views[1])
-        return self._item(row, view, self._opener(row))
-
-    def items(self, row: int, opened: Opener) -> Iterator[Item]:
-        """Yield all items of a row, whose clip `opened` opens."""
-        for view in range(self._views[0] * self._views[1]):
-            yield self._item(row, view, opened)
-
-    def _item(self, row: int, view: int, opened: Opener) -> Item:
         if self._mode == "train":
-            pixels, row = self._training_clip(row, opened)
+            pixels, row = self._training_clip(row)
         else:
-            pixels = self._view(row, *divmod(view, self._views[1]), opened)
+            pixels = self._view(row, *divmod(view, self._views[1]))
         labels = {kind: column[row] for kind, column in self.labels.items()}
         return {"pixels": torch.from_numpy(pixels), "labels": labels, "index": torch.tensor(row)}
 
-    def _opener(self, row: int) -> Opener:
-        return partial(self._open, self.media[row], self.fps[row])
-
-    def _training_clip(self, row: int, opened: Opener) -> tuple[NDArray[np.uint8], int]:
+    def _training_clip(self, row: int) -> tuple[NDArray[np.uint8], int]:
         random = np.random.default_rng([self._seed, int(self._epoch), row])
         for _ in range(_REPLACEMENTS):
             try:
-                pixels = self._sampling.take(opened, partial(self._sampling.random_start_s, random=random))
+                pixels = self._take(row, partial(self._sampling.random_start_s, random=random))
             except ClipUnreadable as error:
                 _log.warning("Another clip is taken: %s", error)
-                row = int(random.integers(len(self.media)))
-                opened = self._opener(row)
+                row = int(random.integers(len(self._media)))
             else:
                 return pixels if self._augment is None else self._augment(pixels, random), row
-        raise ClipUnreadable(f"{_REPLACEMENTS} clips in a row cannot be read; the next would be {self.media[row]}.")
+        raise ClipUnreadable(f"{_REPLACEMENTS} clips in a row cannot be read; the next would be {self._media[row]}.")
 
-    def _view(self, row: int, temporal: int, spatial: int, opened: Opener) -> NDArray[np.uint8]:
+    def _view(self, row: int, temporal: int, spatial: int) -> NDArray[np.uint8]:
         if self._last is None or self._last[0] != (row, temporal):
             share = temporal / (self._views[0] - 1) if self._views[0] > 1 else 0.5
-            taken = self._sampling.take(opened, partial(self._sampling.view_start_s, share=share))
-            self._last = (row, temporal), taken
+            self._last = (row, temporal), self._take(row, partial(self._sampling.view_start_s, share=share))
         pixels = self._last[1]
         return np.ascontiguousarray(pixels[:, :, ::-1]) if spatial % 2 else pixels
+
+    def _take(self, row: int, start: Callable[[float], float]) -> NDArray[np.uint8]:
+        return self._sampling.take(partial(self._open, self._media[row], self._fps[row]), start)
 
 
 def _open_sharded(media: Path, fps: float | None) -> AbstractContextManager[Media]:

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from model.tpsbt.linear import Linear, linear
+
 
 def attend(queries: Tensor, keys: Tensor, values: Tensor, heads: int) -> Tensor:
     """Attend with each head to its own part of the width.
@@ -52,16 +54,16 @@ class SelfAttention(nn.Module):
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        self.qkv = nn.Linear(width, 3 * width, bias=False)
+        self.qkv = Linear(width, 3 * width, bias=False)
         self.q_bias = nn.Parameter(torch.zeros(width))
         self.v_bias = nn.Parameter(torch.zeros(width))
-        self.proj = nn.Linear(width, width)
+        self.proj = Linear(width, width)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Return (B, N, D)."""
         bias = torch.cat((self.q_bias, torch.zeros_like(self.q_bias), self.v_bias))
         # (B, N, 3·D) → three of (B, N, D)
-        queries, keys, values = functional.linear(tokens, self.qkv.weight, bias).chunk(3, dim=-1)
+        queries, keys, values = linear(tokens, self.qkv.weight, bias).chunk(3, dim=-1)
         mixed: Tensor = self.proj(attend(queries, keys, values, self.heads))
         return mixed
 
@@ -72,17 +74,17 @@ class CrossAttention(nn.Module):
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        self.q = nn.Linear(width, width, bias=False)
-        self.kv = nn.Linear(width, 2 * width, bias=False)
+        self.q = Linear(width, width, bias=False)
+        self.kv = Linear(width, 2 * width, bias=False)
         self.q_bias = nn.Parameter(torch.zeros(width))
         self.v_bias = nn.Parameter(torch.zeros(width))
-        self.proj = nn.Linear(width, width)
+        self.proj = Linear(width, width)
 
     def forward(self, tokens: Tensor, context: Tensor) -> Tensor:
         """Return (B, N, D)."""
-        queries = functional.linear(tokens, self.q.weight, self.q_bias)
+        queries = linear(tokens, self.q.weight, self.q_bias)
         bias = torch.cat((torch.zeros_like(self.v_bias), self.v_bias))
         # (B, M, 2·D) → two of (B, M, D)
-        keys, values = functional.linear(context, self.kv.weight, bias).chunk(2, dim=-1)
+        keys, values = linear(context, self.kv.weight, bias).chunk(2, dim=-1)
         mixed: Tensor = self.proj(attend(queries, keys, values, self.heads))
         return mixed

@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from model.tpsbt.blocks import NORM_EPS, Block
 from model.tpsbt.encoder import Encoder, initialise
+from model.tpsbt.linear import Linear
 from model.tpsbt.masking import TubeMask, at_places
 from model.tpsbt.normalise import normalise
 from model.tpsbt.tubelets import TUBELET, positions
@@ -91,7 +92,7 @@ class Fusion(nn.Module):
     def __init__(self, width: int, decoder_width: int) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(width, eps=NORM_EPS)
-        self.proj = nn.Linear(width, decoder_width, bias=False)
+        self.proj = Linear(width, decoder_width, bias=False)
 
     def forward(self, stages: tuple[Tensor, Tensor, Tensor]) -> Tensor:
         """Take (B, T, V, D), (B, T/2, V, D) and (B, T/4, V, D), return (B, T, V, E)."""
@@ -109,7 +110,7 @@ class Decoder(nn.Module):
         self.mask_token = nn.Parameter(torch.empty(size.width).normal_(std=MASK_TOKEN_STD))
         self.blocks = nn.ModuleList(Block(size.width, size.heads, drop=0.0) for _ in range(size.depth))
         self.norm = nn.LayerNorm(size.width, eps=NORM_EPS)
-        self.head = nn.Linear(size.width, TUBELET_PIXELS * 3)
+        self.head = Linear(size.width, TUBELET_PIXELS * 3)
 
     def forward(self, visible: Tensor, mask: TubeMask) -> Tensor:
         """Take the visible places' tokens (B, T, V, E), return (B, T, H, 1536)."""

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from model.tpsbt.attention import CrossAttention, SelfAttention
+from model.tpsbt.linear import Linear
 
 NORM_EPS = 1e-6
 MLP_RATIO = 4
@@ -20,8 +21,8 @@ class Mlp(nn.Module):
 
     def __init__(self, width: int, hidden: int, out: int) -> None:
         super().__init__()
-        self.fc1 = nn.Linear(width, hidden)
-        self.fc2 = nn.Linear(hidden, out)
+        self.fc1 = Linear(width, hidden)
+        self.fc2 = Linear(hidden, out)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (..., out)."""

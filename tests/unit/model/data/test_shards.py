@@ -3,14 +3,13 @@ import tarfile
 import cv2
 import pytest
 import torch
-from torch.utils.data import DataLoader
+import webdataset
 
 from model.data import shards
 from model.data.clips import ClipDataset
 from model.data.media import ClipUnreadable, sample
 from model.data.prepared import ClipRow, read_prepared, write_prepared
-from model.data.stream import ClipStream
-from tests.unit.model.data.conftest import numbered, numbers
+from tests.unit.model.data.conftest import numbered
 
 
 @pytest.fixture
@@ -58,6 +57,8 @@ def test_shards_hold_clips_of_one_part_in_webdatasets_form(sharded):
     with tarfile.open(found[0]) as file:
         assert len(file.getnames()) == 30
         assert file.getnames()[0].startswith("000000.")
+    read = [clip["__key__"] for path in found for clip in webdataset.WebDataset(str(path), shardshuffle=False)]
+    assert read == ["000000", "000000", "000001", "000000", "000001"]
     assert [row.media.rsplit("/", 1)[1] for row in placed] == ["000000", "000001", "000000", "000001", "000000"]
 
 
@@ -67,59 +68,6 @@ def test_the_items_are_those_of_files(sharded, clip_input, mode):
 
     assert len(files) == len(tars)
     assert all(same(files[index], tars[index]) for index in range(len(files)))
-
-
-def test_a_stream_gives_the_same_items_each_once(sharded, clip_input):
-    files, tars = datasets(*sharded, clip_input, "train")
-    tars.set_epoch(2)
-    files.set_epoch(2)
-
-    found = list(ClipStream(tars))
-
-    assert sorted(item["index"].item() for item in found) == [0, 1, 2, 3, 4]
-    assert all(same(files[item["index"].item()], item) for item in found)
-
-
-def test_a_stream_gives_all_views_in_order(sharded, clip_input):
-    files, tars = datasets(*sharded, clip_input, "test")
-
-    found = list(ClipStream(tars))
-
-    by_row = [[item for item in found if item["index"] == row] for row in range(5)]
-    assert all(same(files[4 * row + view], item) for row in range(5) for view, item in enumerate(by_row[row]))
-    assert [len(views) for views in by_row] == [4] * 5
-
-
-def test_epochs_draw_the_order_of_shards(sharded, clip_input):
-    _, tars = datasets(*sharded, clip_input, "train")
-    orders = set()
-    for epoch in range(8):
-        tars.set_epoch(epoch)
-        orders.add(tuple(item["index"].item() for item in ClipStream(tars)))
-
-    assert len(orders) > 2
-
-
-def test_machines_and_processes_share_the_shards(sharded, clip_input):
-    _, tars = datasets(*sharded, clip_input, "train")
-
-    shares = [[item["index"].item() for item in ClipStream(tars, rank=rank, world=2)] for rank in range(2)]
-    processes = [int(row) for row in DataLoader(ClipStream(tars), batch_size=None, num_workers=2, collate_fn=index)]
-
-    assert sorted(shares[0] + shares[1]) == sorted(processes) == [0, 1, 2, 3, 4]
-
-
-def index(item):
-    return item["index"]
-
-
-def test_only_the_rows_that_are_asked_for_are_read(sharded, clip_input):
-    folder, rows, placed = sharded
-    _, tars = datasets(folder, rows[1:2], placed[1:2], clip_input, "test", views=(1, 1))
-
-    (item,) = ClipStream(tars)
-
-    assert numbers(item["pixels"]) == [11, 13, 15, 17]
 
 
 def test_a_shard_is_not_written_again_and_never_half(sharded, monkeypatch):
