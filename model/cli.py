@@ -70,6 +70,36 @@ def prepare(  # noqa: PLR0917 — typer makes options of them
     preparing.prepare_aloud(dataset, root, out, columns=columns, workers=workers, shards=shards, limit=limit)
 
 
+@app.command("render")
+def render(  # noqa: PLR0917 — typer makes options of them
+    facekit: Annotated[Path, typer.Option(help="ICT-FaceKit: its folder of OBJ files, or their arrays as .npz.")],
+    clips: Annotated[int, typer.Option(min=1, help="How many; more can be added later.")],
+    out: Annotated[Path, typer.Option(help="The folder; a second call goes on with it.")],
+    seed: Annotated[int, typer.Option(min=0, help="The same one gives the same clips.")] = 0,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; by default one for each CPU.")] = None,
+    yunet: Annotated[Path | None, typer.Option(help="YuNet's ONNX file: finds faces that look aside, too.")] = None,
+) -> None:
+    """Render clips of people that do not exist, with labels, ready for training."""
+    from model.render.dataset import Settings
+    from model.render.rendering import render_aloud
+
+    render_aloud(Settings(facekit=facekit.absolute(), yunet=yunet, seed=seed), clips, out, workers)
+
+
+@app.command("sheet")
+def sheet(
+    folder: Annotated[Path, typer.Argument(help="What render or prepare wrote.")],
+    out: Annotated[Path, typer.Option(help="The picture, a PNG.")],
+    clips: Annotated[int, typer.Option(min=1, help="How many to show.")] = 56,
+    seed: Annotated[int, typer.Option(min=0, help="Of the choice.")] = 0,
+) -> None:
+    """Show clips of a prepared folder with their labels: a contact sheet."""
+    from model.sheet import write_sheet
+
+    write_sheet(folder, out, clips=clips, seed=seed)
+    typer.echo(f"{out} is there.")
+
+
 @app.command("evaluate")
 def evaluate(
     data: Annotated[Path, typer.Option(help="The prepared dataset.")],
@@ -161,6 +191,10 @@ def export(  # noqa: PLR0917 — typer makes options of them
     version: Annotated[str, typer.Option(help="The bundle's.")] = "0.1.0",
     licence: Annotated[str, typer.Option(help="Of the weights.")] = "As the owners of the training data say.",
     intended_use: Annotated[str, typer.Option(help="In a sentence or two.")] = "Research on affect in video.",
+    hop: Annotated[
+        float | None, typer.Option(min=0.01, help="Seconds between windows; by default half of one.")
+    ] = None,
+    report: Annotated[Path | None, typer.Option(help="An evaluation's folder, for the scores that it found.")] = None,
 ) -> None:
     """Make a bundle of a fine-tuning run's best checkpoint."""
     import logging
@@ -169,7 +203,16 @@ def export(  # noqa: PLR0917 — typer makes options of them
 
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns of packages that no model here needs
     named = name or run.resolve().name.lower()
-    manifest = export_run(run, out, name=named, version=version, licence=licence, intended_use=intended_use)
+    manifest = export_run(
+        run,
+        out,
+        name=named,
+        version=version,
+        licence=licence,
+        intended_use=intended_use,
+        hop_s=hop,
+        report=report,
+    )
     _say_what_was_written(manifest, out)
 
 

@@ -81,7 +81,7 @@ def export_bundle(
             input=clip,
             crop=crop,
             hop_s=hop_s,
-            tasks=perceiver.tasks,
+            tasks=graph.tasks,
             embedding=EMBEDDING,
             training=training,
             licence=licence,

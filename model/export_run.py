@@ -8,18 +8,51 @@ from pydantic import ValidationError
 
 from model.errors import ModelError
 from model.export import export_bundle
+from model.report import read_report
+from model.train.validate import CALIBRATED, TEMPERATURE, UNCALIBRATED
 from model.trained import read_trained
 from service.contract.bundle import Manifest, Training
 
 
-def export_run(run: Path, out: Path, *, name: str, version: str, licence: str, intended_use: str) -> Manifest:
-    """Write a run's best model as a bundle; a new window starts when the one before is half over.
+def export_run(
+    run: Path,
+    out: Path,
+    *,
+    name: str,
+    version: str,
+    licence: str,
+    intended_use: str,
+    hop_s: float | None = None,
+    report: Path | None = None,
+) -> Manifest:
+    """Write a run's best model as a bundle.
+
+    Args:
+        run: the run's folder.
+        out: the bundle's.
+        name: of the bundle.
+        version: of the bundle.
+        licence: of the weights.
+        intended_use: in a sentence or two.
+        hop_s: seconds from one window's start to the next's; half a window by default.
+        report: what `mien-model evaluate` wrote; its scores are named instead of those of validation.
 
     Raises:
         ModelError: the run has no best checkpoint, or a fact will not do for a manifest.
         ExportRefused: see `export_bundle`.
     """
     trained = read_trained(run)
+    scores = {metric: value for metric, value in trained.scores.items() if metric != "score"}
+    tested = None
+    if report is not None:
+        found = read_report(report)
+        tested = f"the part {' and '.join(part.part for part in found.parts)} of {found.data}"
+        measured = {f"{kind} {metric}": value for kind, each in found.pooled.items() for metric, value in each.items()}
+        scores = measured | {
+            f"{name} (validation)": trained.scores[name]
+            for name in (TEMPERATURE, UNCALIBRATED, CALIBRATED)
+            if name in trained.scores
+        }
     try:
         return export_bundle(
             trained.perceiver,
@@ -28,11 +61,11 @@ def export_run(run: Path, out: Path, *, name: str, version: str, licence: str, i
             version=version,
             clip=trained.clip,
             crop=trained.crop,
-            hop_s=round(trained.clip.frames * trained.clip.interval_s / 2, 3),
+            hop_s=hop_s or round(trained.clip.frames * trained.clip.interval_s / 2, 3),
             training=Training(
                 trained=True,
-                data=f"{'; '.join(trained.data)}. The scores are of clips that were held out from training.",
-                scores={metric: value for metric, value in trained.scores.items() if metric != "score"},
+                data=f"{'; '.join(trained.data)}. The scores are of {tested or 'clips held out from training'}.",
+                scores=scores,
             ),
             licence=licence,
             intended_use=intended_use,

@@ -7,17 +7,19 @@ the test part is not opened.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 import torch
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 from torch import Tensor, nn
 
 from model.data.augment import FinetuneAugmentation, as_floats
 from model.data.mix import Mix
 from model.errors import ModelError
+from model.tasks import LearntTask
 from model.tpsbt.normalise import normalise
 from model.tpsbt.perceiver import Perceiver
 from model.tpsbt.zoo import ZOO, Size
@@ -29,7 +31,7 @@ from model.train.losses import loss, targets
 from model.train.optim import finetuning_groups
 from model.train.sources import Found, clip_input, clips_of, common_crop, find, joint_tasks
 from model.train.validate import validation
-from service.contract.bundle import ClipInput, Task
+from service.contract.bundle import ClipInput
 
 KIND = "finetuning"
 
@@ -47,6 +49,9 @@ class FinetuneRecipe(Recipe):
     smoothing: float = Field(0.1, ge=0, lt=1, description="Of labels that are classes.")
     augmentation: FinetuneAugmentation | None = FinetuneAugmentation()
     mix: Mix | None = Field(None, description="Mixup and CutMix: for classes; what lacks a label mixes to no label.")
+    weights: dict[str, NonNegativeFloat] = Field(
+        {}, description="What a kind of task's loss is multiplied by; 1 if not named."
+    )
     held_out: float = Field(0.1, gt=0, lt=1, description="Share of training for validation, if there is no such part.")
     validate_every: PositiveInt = Field(1, description="Epochs from one validation, and checkpoint, to the next.")
 
@@ -87,7 +92,7 @@ def finetune(recipe: FinetuneRecipe) -> bool:
         model=model,
         groups=finetuning_groups(model, size.depths, weight_decay=recipe.weight_decay, layer_decay=recipe.layer_decay),
         dataset=dataset,
-        cost=label_cost(tasks, recipe.smoothing, recipe.mix),
+        cost=label_cost(tasks, recipe.smoothing, recipe.mix, recipe.weights),
         checkpoint_every=recipe.validate_every * plan.steps_per_epoch,
         validate=validation(watched, tasks, recipe, accelerator),
     )
@@ -95,9 +100,12 @@ def finetune(recipe: FinetuneRecipe) -> bool:
 
 
 def label_cost(
-    tasks: tuple[Task, ...], smoothing: float, mix: Mix | None
+    tasks: tuple[LearntTask, ...],
+    smoothing: float,
+    mix: Mix | None,
+    weights: Mapping[str, float] = MappingProxyType({}),
 ) -> Callable[[nn.Module, Batch, torch.Generator], dict[str, Tensor]]:
-    """Return what a batch costs: the sum of its tasks' losses, and each of them by the kind of task."""
+    """Return what a batch costs: the weighted sum of its tasks' losses, and each of them by the kind of task."""
 
     def cost(model: nn.Module, batch: Batch, draw: torch.Generator) -> dict[str, Tensor]:
         clips = as_floats(batch["pixels"])
@@ -108,12 +116,13 @@ def label_cost(
             clips, expected = mix(clips, expected, draw)
         answers = model(normalise(clips)).answers
         costs: dict[str, Tensor] = {task.kind: loss(answers[task.kind], expected[task.kind], task) for task in tasks}
-        return {"loss": torch.stack(list(costs.values())).sum(), **costs}
+        weighed = [weights.get(kind, 1.0) * each for kind, each in costs.items()]
+        return {"loss": torch.stack(weighed).sum(), **costs}
 
     return cost
 
 
-def _model(recipe: FinetuneRecipe, tasks: tuple[Task, ...]) -> tuple[Size, Perceiver]:
+def _model(recipe: FinetuneRecipe, tasks: tuple[LearntTask, ...]) -> tuple[Size, Perceiver]:
     start = checkpoint.load(recipe.start) if recipe.start else None
     size = checkpoint.size_of(start) if start else ZOO[recipe.size or "base"]
     model = Perceiver(size, tasks, recipe.stochastic_depth)

@@ -19,6 +19,7 @@ import torch
 from onnxscript import optimizer
 from torch import Tensor, nn
 
+from model.tasks import served
 from model.tpsbt.perceiver import Perceiver
 from service.contract.bundle import ClipInput
 
@@ -43,7 +44,8 @@ class Graph(nn.Module):
         super().__init__()
         self.perceiver = copy.deepcopy(perceiver).cpu()
         self.clip = clip
-        self.outputs = (*(task.output for task in perceiver.tasks), EMBEDDING)
+        self.tasks = served(perceiver.tasks)
+        self.outputs = (*(task.output for task in self.tasks), EMBEDDING)
         self.register_buffer("mean", 255 * torch.tensor(clip.mean).view(3, 1, 1, 1))
         self.register_buffer("std", 255 * torch.tensor(clip.std).view(3, 1, 1, 1))
         self.eval()
@@ -53,7 +55,7 @@ class Graph(nn.Module):
         pixels = clips.permute(0, 4, 1, 2, 3).float()  # (B, T, H, W, 3) → (B, 3, T, H, W)
         seen = self.perceiver((pixels - self.mean) / self.std)
         read = self.perceiver.read(seen.answers)
-        return *(read[task.kind] for task in self.perceiver.tasks), seen.embedding
+        return *(read[task.kind] for task in self.tasks), seen.embedding
 
 
 def write_graph(graph: Graph, path: Path) -> None:

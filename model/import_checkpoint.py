@@ -16,6 +16,7 @@ from model.data.faces import CROP
 from model.errors import ModelError
 from model.export import export_bundle
 from model.published import ENCODER, fitted, published_name, size_of
+from model.tasks import served
 from model.tpsbt.encoder import Encoder
 from model.tpsbt.normalise import IMAGENET_MEAN, IMAGENET_STD
 from model.tpsbt.perceiver import Perceiver
@@ -89,7 +90,7 @@ def import_finetuned(
     if not dataset.tasks:
         raise ModelError(f"The dataset {name} has no labels of its own: name the one that {path} was fine-tuned on.")
     try:
-        perceiver = finetuned(weights, dataset.tasks, depths)
+        perceiver = finetuned(weights, served(dataset.tasks), depths)
     except ModelError as error:
         raise ModelError(f"{path}, as a model of {name}: {error}") from error
     known = all(isinstance(task, ExpressionTask) for task in dataset.tasks)

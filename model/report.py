@@ -6,8 +6,9 @@ from pathlib import Path
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError
 
+from model.errors import ModelError
 from service.contract.bundle import TaskKind
 
 REPORT = "report.json"
@@ -41,6 +42,19 @@ class Report(BaseModel):
     parts: tuple[Part, ...]
     pooled: Scores = Field(description="Over the clips of all parts together.")
     confusion: Confusion | None = None
+
+
+def read_report(folder: Path) -> Report:
+    """Read `report.json` of a folder.
+
+    Raises:
+        ModelError: it is missing or wrong.
+    """
+    path = folder / REPORT
+    try:
+        return Report.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise ModelError(f"{path} is not what `mien-model evaluate` writes: {error}.") from error
 
 
 def write_report(report: Report, folder: Path) -> None:

@@ -47,9 +47,10 @@ class TorchScorer:
     """A model in PyTorch, as the exporter sees it, on the GPU where there is one."""
 
     def __init__(self, name: str, perceiver: Perceiver, clip: ClipInput, crop: FaceCrop) -> None:
-        self.name, self.clip, self.crop, self.tasks = name, clip, crop, perceiver.tasks
+        self.name, self.clip, self.crop = name, clip, crop
         self._device = torch.accelerator.current_accelerator() or torch.device("cpu")
         self._graph = Graph(perceiver, clip).to(self._device)
+        self.tasks = self._graph.tasks
 
     def __call__(self, clips: NDArray[np.uint8]) -> Outputs:
         """See `Scorer`."""

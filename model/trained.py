@@ -7,11 +7,14 @@ from typing import NamedTuple
 
 from pydantic import TypeAdapter
 
+from model.tasks import LearntTask
+from model.tpsbt.heads import ExpressionHead
 from model.tpsbt.perceiver import Perceiver
 from model.train import checkpoint
-from service.contract.bundle import ClipInput, FaceCrop, Task
+from model.train.validate import TEMPERATURE
+from service.contract.bundle import ClipInput, FaceCrop
 
-_TASKS: TypeAdapter[tuple[Task, ...]] = TypeAdapter(tuple[Task, ...])
+_TASKS: TypeAdapter[tuple[LearntTask, ...]] = TypeAdapter(tuple[LearntTask, ...])
 
 
 class Trained(NamedTuple):
@@ -41,10 +44,14 @@ def read_trained(run: Path) -> Trained:
     about = state["about"]
     perceiver = Perceiver(checkpoint.size_of(state), _TASKS.validate_python(about["tasks"]))
     checkpoint.fill(perceiver, state["model"], path)
+    scores: dict[str, float] = state.get("scores", {})
+    for head in perceiver.heads.values():
+        if isinstance(head, ExpressionHead):
+            head.temperature = scores.get(TEMPERATURE, 1.0)
     return Trained(
         perceiver.eval(),
         ClipInput.model_validate(about["clip"]),
         FaceCrop.model_validate(about["crop"]),
-        state.get("scores", {}),
+        scores,
         tuple(about["data"]),
     )

@@ -31,7 +31,8 @@ from model.data.media import ClipUnreadable, Media, open_media
 from model.data.prepared import ClipRow, read_prepared
 from model.data.sampling import Sampling
 from model.data.shards import open_sharded
-from service.contract.bundle import ClipInput, Task
+from model.tasks import LearntTask
+from service.contract.bundle import ClipInput
 
 Item = dict[str, Any]
 
@@ -67,7 +68,7 @@ class ClipDataset(Dataset[Item]):
         folder: Path,
         rows: Sequence[ClipRow],
         *,
-        tasks: Sequence[Task],
+        tasks: Sequence[LearntTask],
         clip: ClipInput,
         interval_s: float,
         mode: Literal["train", "test"],
@@ -79,6 +80,7 @@ class ClipDataset(Dataset[Item]):
         prepared = read_prepared(folder)
         self._media = [folder / row.media for row in rows]  # no rows are kept: they take several times the memory
         self._fps = [row.fps for row in rows]
+        self._spans = [(row.start_s, row.end_s) for row in rows]
         self.labels = label_columns(rows, tasks)
         self._open = _open_sharded if prepared.shards else open_media
         self._sampling = Sampling(clip.frames, interval_s, clip.size, prepared.region)
@@ -128,7 +130,13 @@ class ClipDataset(Dataset[Item]):
         return np.ascontiguousarray(pixels[:, :, ::-1]) if spatial % 2 else pixels
 
     def _take(self, row: int, start: Callable[[float], float]) -> NDArray[np.uint8]:
-        return self._sampling.take(partial(self._open, self._media[row], self._fps[row]), start)
+        begin_s, end_s = self._spans[row]
+
+        def within(duration_s: float) -> float:
+            until_s = duration_s if end_s is None else min(end_s, duration_s)
+            return begin_s + start(max(0.0, until_s - begin_s))
+
+        return self._sampling.take(partial(self._open, self._media[row], self._fps[row]), within)
 
 
 def _open_sharded(media: Path, fps: float | None) -> AbstractContextManager[Media]:

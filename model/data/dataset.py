@@ -9,7 +9,7 @@ from typing import Literal
 
 from model.data.prepared import ClipRow, Region
 from model.errors import ModelError
-from service.contract.bundle import Task
+from model.tasks import LearntTask
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Dataset:
     choice: str = ""
     crops: bool = False
     codes: Mapping[str, str] = field(default_factory=dict)
-    tasks: tuple[Task, ...] = ()
+    tasks: tuple[LearntTask, ...] = ()
     columns: Mapping[str, str] = field(default_factory=dict)
     region: Region | None = None
     clips: Mapping[str, int] = field(default_factory=dict)

@@ -9,6 +9,7 @@ import tempfile
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import av
 import numpy as np
@@ -31,8 +32,24 @@ _TICK = Fraction(1, 90_000)  # seconds
 _QUALITY = {"preset": "veryfast", "tune": "fastdecode", "crf": "18", "g": "25"}
 
 
-def crop_face(source: Path, target: Path) -> None:
+class Span(NamedTuple):
+    """When a face is seen, in seconds of the original's clock; 0 of the crop's is the start."""
+
+    start_s: float
+    end_s: float
+
+
+def crop_face(source: Path, target: Path, *, size: int = SIZE, yunet: Path | None = None) -> Span:
     """Write the video of the face in `source`.
+
+    Args:
+        source: a video.
+        target: an MP4 file.
+        size: pixels of the crop's sides.
+        yunet: the model of the YuNet detector; without it, OpenCV's cascade looks for faces.
+
+    Returns:
+        When the face is seen.
 
     Raises:
         ClipUnreadable: it is no video that can be read, or shows no face.
@@ -40,49 +57,52 @@ def crop_face(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=".unfinished-") as folder:
-            best = _best(source, Path(folder))
-            if best is None:
+            found = _best(source, Path(folder), size, yunet)
+            if found is None:
                 raise ClipUnreadable(f"{source} shows no face.")
+            best, span = found
             best.replace(target)
     except BadMedia as error:
         raise ClipUnreadable(f"{source} cannot be read: {error.detail}") from error
     except OSError as error:
         raise ClipUnreadable(f"{source} cannot be read: {error.strerror or error}.") from error
+    return span
 
 
-def _best(source: Path, folder: Path) -> Path | None:
-    """Write each face to a file of its own in `folder`; return the best one's."""
+def _best(source: Path, folder: Path, size: int, yunet: Path | None) -> tuple[Path, Span] | None:
+    """Write each face to a file of its own in `folder`; return the best one's, and when it is seen."""
     with open_video(source, LIMITS, OWN_FILES) as video:
         interval_s = min(_SLOWEST_S, max(_FASTEST_S, video.frame_s))
-    spec = ClipSpec(frames=1, interval_s=interval_s, size=SIZE, margin=CROP.margin, hop_s=interval_s)
+    spec = ClipSpec(frames=1, interval_s=interval_s, size=size, margin=CROP.margin, hop_s=interval_s)
     writers: dict[int, _Writer] = {}
-    best: Path | None = None
+    best: tuple[Path, Span] | None = None
     most = 0.0
-    for event in read_clips(source, [spec], detector=_detector(), limits=LIMITS, faces=_FACES, formats=OWN_FILES):
+    for event in read_clips(source, [spec], detector=_detector(yunet), limits=LIMITS, faces=_FACES, formats=OWN_FILES):
         if isinstance(event, Clip):
             if event.track not in writers:
-                writers[event.track] = _Writer(folder / f"{event.track}.mp4", event.start_s, interval_s)
+                writers[event.track] = _Writer(folder / f"{event.track}.mp4", size, event.start_s, interval_s)
             writers[event.track].add(event.pixels[0], event.start_s)
         elif isinstance(event, FaceSeen) and (writer := writers.pop(event.track, None)) is not None:
             writer.close()
             seen = sum(point.w * point.h for point in event.path)  # a point every tenth of a second or so
-            worse = best if seen > most else writer.path
             if seen > most:
-                best, most = writer.path, seen
-            if worse is not None:
-                worse.unlink()
+                if best is not None:
+                    best[0].unlink()
+                best, most = (writer.path, Span(event.start_s, event.end_s)), seen
+            else:
+                writer.path.unlink()
     return best
 
 
 @cache
-def _detector() -> FaceDetector:
-    return open_detector(None)
+def _detector(yunet: Path | None) -> FaceDetector:
+    return open_detector(yunet)
 
 
 class _Writer:
     """Writes H.264 in MP4."""
 
-    def __init__(self, path: Path, start_s: float, interval_s: float) -> None:
+    def __init__(self, path: Path, size: int, start_s: float, interval_s: float) -> None:
         self.path = path
         self._start_s = start_s
         self._ticks = round(interval_s / _TICK)
@@ -90,13 +110,13 @@ class _Writer:
         self._stream = self._container.add_stream(
             "libx264", rate=Fraction(1 / interval_s).limit_denominator(1001), options=_QUALITY
         )
-        self._stream.width = self._stream.height = SIZE
+        self._stream.width = self._stream.height = size
         self._stream.pix_fmt = "yuv420p"
         self._stream.codec_context.time_base = _TICK
         self._stream.codec_context.thread_count = 1
 
     def add(self, picture: NDArray[np.uint8], time_s: float) -> None:
-        """Write a picture, RGB (SIZE, SIZE, 3)."""
+        """Write a picture, RGB (size, size, 3)."""
         frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
         frame.pts, frame.time_base, frame.duration = round((time_s - self._start_s) / _TICK), _TICK, self._ticks
         self._container.mux(self._stream.encode(frame))

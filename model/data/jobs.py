@@ -1,14 +1,15 @@
-"""Looking at clips: each is read, or its face cut out, in one of several processes."""
+"""Work on many clips, in several processes: to look at one is to read it, or to cut its face out."""
 
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 from model.data.faces import crop_face
 from model.data.media import ClipUnreadable, open_media
@@ -29,13 +30,30 @@ class Job:
     target: Path | None
 
 
-def all_done(jobs: Sequence[Job], workers: int) -> Iterator[tuple[Job, str]]:
-    """Yield each job as it is done, and what was wrong with it, if anything."""
+class Named(Protocol):
+    """What can be done: its id says which it is."""
+
+    @property
+    def id(self) -> str:
+        """Of all that is to be done, it alone has this one."""
+        ...
+
+
+Work = TypeVar("Work", bound=Named)
+Result = TypeVar("Result")
+
+
+def all_done(jobs: Sequence[Work], do: Callable[[Work], Result], workers: int) -> Iterator[tuple[Work, Result]]:
+    """Yield each job as it is done, and what came of it.
+
+    Raises:
+        ModelError: a process was killed.
+    """
     if workers == 1:
         yield from ((job, do(job)) for job in jobs)
         return
     waiting = iter(jobs)
-    running: dict[Future[str], Job] = {}
+    running: dict[Future[Result], Work] = {}
     with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
         try:
             while True:
@@ -51,7 +69,7 @@ def all_done(jobs: Sequence[Job], workers: int) -> Iterator[tuple[Job, str]]:
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def do(job: Job) -> str:
+def look_at(job: Job) -> str:
     """Do a job; return what was wrong, or nothing."""
     try:
         if job.target is not None:

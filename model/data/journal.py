@@ -1,6 +1,6 @@
-"""What makes a stopped `mien-model prepare` go on: a file of what was done, `journal.jsonl`.
+"""What makes a stopped `mien-model prepare` or `render` go on: a file of what was done, `journal.jsonl`.
 
-Its first line has the settings; each other one has a clip's id and why it cannot be had, or nothing.
+Its first line has the settings; each other one has a clip's id and what came of it.
 """
 
 from __future__ import annotations
@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
-from model.data.jobs import Job, all_done
+from model.data.jobs import Work, all_done
 from model.errors import ModelError
 
 JOURNAL_FILE = "journal.jsonl"
@@ -23,7 +24,7 @@ class Journal:
         settings: in one line; those of a folder that was begun must be the same.
 
     Attributes:
-        reasons: clip → why it cannot be had, or nothing.
+        results: clip → what came of it, as JSON has it.
 
     Raises:
         ModelError: the folder has something else in it.
@@ -31,7 +32,7 @@ class Journal:
 
     def __init__(self, out: Path, settings: str) -> None:
         self._path = out / JOURNAL_FILE
-        self.reasons: dict[str, str] = {}
+        self.results: dict[str, Any] = {}
         if not self._path.exists():
             if out.exists() and (not out.is_dir() or any(out.iterdir())):
                 raise ModelError(f"{out} has something else in it: choose an --out that is empty or not there.")
@@ -42,20 +43,22 @@ class Journal:
         if begun != settings:
             raise ModelError(f"{out} was begun with other settings, {begun}: choose another --out, or remove it.")
         for line in lines[:-1]:
-            clip, reason = json.loads(line)
-            self.reasons[clip] = reason
+            clip, result = json.loads(line)
+            self.results[clip] = result
         if lines and lines[-1]:  # a line that was cut off
             self._path.write_text("\n".join([begun, *lines[:-1], ""]), encoding="utf-8")
 
-    def look_at(self, jobs: Sequence[Job], workers: int, progress: Callable[[int, int], None]) -> None:
-        """Do the jobs that were not done."""
-        left = [job for job in jobs if job.id not in self.reasons]
+    def finish(
+        self, jobs: Sequence[Work], do: Callable[[Work], Any], workers: int, progress: Callable[[int, int], None]
+    ) -> None:
+        """Do the jobs that were not done; `do` gives what JSON can hold."""
+        left = [job for job in jobs if job.id not in self.results]
         done = len(jobs) - len(left)
         progress(done, len(jobs))
         with self._path.open("a", encoding="utf-8") as file:
-            for job, reason in all_done(left, workers):
-                self.reasons[job.id] = reason
-                file.write(json.dumps((job.id, reason)) + "\n")
+            for job, result in all_done(left, do, workers):
+                self.results[job.id] = result
+                file.write(json.dumps((job.id, result)) + "\n")
                 file.flush()
                 done += 1
                 progress(done, len(jobs))

@@ -1,7 +1,8 @@
 """The labels of rows, as training and evaluation take them.
 
 expression               int64 (N,), the index in the task's labels; `ABSENT` where a row has none
-dimensions, personality  float32 (N, columns) in the task's order; NaN where a row has none
+dimensions, personality, units
+                         float32 (N, columns) in the task's order; NaN where a row has none
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ from torch import Tensor
 from model.data.prepared import CLIPS_FILE, ClipRow
 from model.errors import ModelError
 from model.levels import ABSENT
-from service.contract.bundle import DimensionsTask, ExpressionTask, Task
+from model.tasks import LearntTask, UnitsTask
+from service.contract.bundle import DimensionsTask, ExpressionTask
 
 
-def label_columns(rows: Sequence[ClipRow], tasks: Sequence[Task]) -> dict[str, Tensor]:
+def label_columns(rows: Sequence[ClipRow], tasks: Sequence[LearntTask]) -> dict[str, Tensor]:
     """Return the labels of all rows for each task, by the task's kind.
 
     Raises:
@@ -26,14 +28,25 @@ def label_columns(rows: Sequence[ClipRow], tasks: Sequence[Task]) -> dict[str, T
     return {task.kind: _column(rows, task) for task in tasks}
 
 
-def _column(rows: Sequence[ClipRow], task: Task) -> Tensor:
+def _column(rows: Sequence[ClipRow], task: LearntTask) -> Tensor:
     if isinstance(task, ExpressionTask):
         numbers = {label: number for number, label in enumerate(task.labels)}
         return torch.tensor([_number(row, numbers) for row in rows], dtype=torch.int64)
+    if isinstance(task, UnitsTask):
+        return torch.tensor([_strengths(row, len(task.names)) for row in rows]).view(len(rows), len(task.names))
     names = [d.name for d in task.dimensions] if isinstance(task, DimensionsTask) else task.traits
     absent = float("nan")
     values = [[absent if (value := getattr(row, name)) is None else value for name in names] for row in rows]
     return torch.tensor(values, dtype=torch.float32).view(len(rows), len(names))
+
+
+def _strengths(row: ClipRow, units: int) -> list[float]:
+    if row.units is None:
+        return [float("nan")] * units
+    found = [float(value) for value in row.units.split()]
+    if len(found) != units:
+        raise ModelError(f"{CLIPS_FILE}: clip {row.id} has {len(found)} units; expected {units}.")
+    return found
 
 
 def _number(row: ClipRow, numbers: dict[str, int]) -> int:

@@ -24,7 +24,7 @@ from pydantic import BaseModel, ConfigDict
 from model.data import registry, shards
 from model.data.dataset import Dataset, Problem
 from model.data.faces import CROP
-from model.data.jobs import Job
+from model.data.jobs import Job, look_at
 from model.data.journal import Journal
 from model.data.prepared import ClipRow, Prepared, write_prepared, write_rows
 from model.errors import ModelError
@@ -87,11 +87,11 @@ def prepare(
     jobs = [_job(dataset, row, out) for row in rows]
     begun = settings.model_copy(update={"root": settings.root.absolute()})
     done = Journal(out, begun.model_dump_json())
-    done.look_at(jobs, workers, progress)
-    problems += [Problem(job.id, reason) for job in jobs if (reason := done.reasons[job.id])]
+    done.finish(jobs, look_at, workers, progress)
+    problems += [Problem(job.id, reason) for job in jobs if (reason := done.results[job.id])]
     _write_problems(out / PROBLEMS_FILE, problems)
     targets = {job.id: job.target for job in jobs}
-    kept = [_kept(row, targets[row.id], out) for row in rows if not done.reasons[row.id]]
+    kept = [_kept(row, targets[row.id], out) for row in rows if not done.results[row.id]]
     _check_parts(dataset, kept, f"that can be read (see {out / PROBLEMS_FILE})", {row.part for row in rows})
     if settings.shards:
         kept = _sharded(out, kept)

@@ -4,7 +4,7 @@
     clips.csv       `ClipRow`: one row a clip, with its labels
     clips/          the clips themselves where faces had to be cropped, or shards/ of them (tar)
 
-A clip is a video file of a cropped face, or a folder of such frames in the order of their names.
+A clip is a video file of a cropped face or a part of one, or a folder of such frames in the order of their names.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt, ValidationError
 
 from model.errors import ModelError
-from service.contract.bundle import FaceCrop, Task
+from model.tasks import LearntTask
+from service.contract.bundle import FaceCrop
 
 DATASET_FILE = "dataset.json"
 CLIPS_FILE = "clips.csv"
@@ -46,7 +47,7 @@ class Prepared(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str
-    tasks: tuple[Task, ...] = Field(description="Empty for a dataset without labels.")
+    tasks: tuple[LearntTask, ...] = Field(description="Empty for a dataset without labels.")
     protocol: Literal["folds", "fixed"] = Field(
         description="folds: each part is the test part once; fixed: parts are train, perhaps validation, and test."
     )
@@ -65,6 +66,8 @@ class ClipRow(BaseModel):
     id: str
     media: str = Field(description="The video file or frame folder; relative paths start at the prepared folder.")
     fps: float | None = Field(None, gt=0, description="Frames a second of a frame folder; a video file has a clock.")
+    start_s: float = Field(0, ge=0, description="Where in the media the clip begins, in seconds.")
+    end_s: float | None = Field(None, gt=0, description="And where it ends; the media's end if empty.")
     subject: str = Field("", description="Who is seen, where the dataset says; a subject is in one part only.")
     part: str
     expression: str | None = None
@@ -76,6 +79,9 @@ class ClipRow(BaseModel):
     extraversion: float | None = None
     agreeableness: float | None = None
     neuroticism: float | None = None
+    units: str | None = Field(
+        None, description="Strengths of FACS units, 0–1, in the task's order, with spaces between."
+    )
 
 
 def write_prepared(folder: Path, prepared: Prepared) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from model.console import clips_bar, cpus
 from model.data.prepare import PROBLEMS_FILE, Report, Settings, prepare
 from model.errors import ModelError
 
@@ -39,22 +38,16 @@ def prepare_aloud(
 ) -> None:
     """Prepare a dataset with a bar and a summary; see `prepare`."""
     settings = Settings(dataset=dataset, root=root, columns=dict(columns), limit=limit, shards=shards)
-    parts = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("clips"))
     console = Console(stderr=True)
-    with Progress(*parts, TimeElapsedColumn(), TimeRemainingColumn(), console=console) as bar:
+    with clips_bar(console) as bar:
         task = bar.add_task(f"Preparing {dataset}", total=None)
         report = prepare(
             settings,
             out,
-            workers=workers or _cpus(),
+            workers=workers or cpus(),
             progress=lambda done, everything: bar.update(task, completed=done, total=everything),
         )
     _summarise(report, out, Console(soft_wrap=True), console)
-
-
-def _cpus() -> int:
-    """Return how many this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _summarise(report: Report, out: Path, to: Console, warn: Console) -> None:

@@ -15,6 +15,8 @@ from model.tpsbt.zoo import Size
 class Encoder(nn.Module):
     """Normalised clips to the tokens of three stages, at any input size that divides into tubelets.
 
+    A stage without blocks passes its tokens on as they are: with blocks in the first alone it is a plain ViT.
+
     Args:
         size: a row of the zoo.
         stochastic_depth: the last block's rate; the first block's is 0, and they rise linearly between.
@@ -29,8 +31,8 @@ class Encoder(nn.Module):
         self.stages = nn.ModuleList(
             [
                 FullStage(size, first),
-                BottleneckStage(size, second),
-                BottleneckStage(size, third),
+                BottleneckStage(size, second) if second else nn.Identity(),
+                BottleneckStage(size, third) if third else nn.Identity(),
             ]
         )
         self.apply(initialise)

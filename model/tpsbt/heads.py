@@ -7,6 +7,7 @@ A head's `forward` gives what the task's loss wants; `read` turns that into what
     dimensions              values (B, dimensions)            the same
     dimensions, in levels   logits (B, dimensions, levels)    values (B, dimensions): the levels' mean
     personality             values (B, traits)                the same
+    units                   logits (B, units)                 strengths (B, units), 0–1
 
 Values are in their range: the paper has the tanh and the sigmoid as an option, here they are always there, for a
 bundle promises the range.
@@ -20,7 +21,8 @@ import torch
 from torch import Tensor, nn
 
 from model.levels import level_values
-from service.contract.bundle import DimensionsTask, ExpressionTask, PersonalityTask, Task
+from model.tasks import LearntTask, UnitsTask
+from service.contract.bundle import DimensionsTask, ExpressionTask, PersonalityTask
 
 START_STD = 0.02
 START_SCALE = 0.001
@@ -42,14 +44,20 @@ class Head(nn.Linear):
 
 
 class ExpressionHead(Head):
-    """Gives one logit for each label."""
+    """Gives one logit for each label.
+
+    Attributes:
+        temperature: what logits are divided by before they become probabilities; training is at 1.
+    """
+
+    temperature = 1.0
 
     def __init__(self, width: int, task: ExpressionTask) -> None:
         super().__init__(width, len(task.labels))
 
     def read(self, answer: Tensor) -> Tensor:
         """Take logits (B, labels), return probabilities (B, labels)."""
-        return answer.softmax(dim=-1)
+        return (answer / self.temperature).softmax(dim=-1)
 
 
 class DimensionsHead(Head):
@@ -100,7 +108,18 @@ class PersonalityHead(Head):
         return super().forward(embedding).sigmoid()
 
 
-def head_for(task: Task, width: int) -> Head:
+class UnitsHead(Head):
+    """Gives one logit for each unit."""
+
+    def __init__(self, width: int, task: UnitsTask) -> None:
+        super().__init__(width, len(task.names))
+
+    def read(self, answer: Tensor) -> Tensor:
+        """Take logits (B, units), return strengths (B, units)."""
+        return answer.sigmoid()
+
+
+def head_for(task: LearntTask, width: int) -> Head:
     """Return a new head for the task."""
     match task:
         case ExpressionTask():
@@ -109,3 +128,5 @@ def head_for(task: Task, width: int) -> Head:
             return DimensionsHead(width, task) if task.levels is None else LevelsHead(width, task, task.levels)
         case PersonalityTask():
             return PersonalityHead(width, task)
+        case UnitsTask():
+            return UnitsHead(width, task)

@@ -10,11 +10,11 @@ from typing import NamedTuple, cast
 
 from torch import Tensor, nn
 
+from model.tasks import LearntTask
 from model.tpsbt.blocks import NORM_EPS
 from model.tpsbt.encoder import Encoder
 from model.tpsbt.heads import Head, head_for
 from model.tpsbt.zoo import Size
-from service.contract.bundle import Task
 
 
 class Perceived(NamedTuple):
@@ -35,7 +35,7 @@ class Perceiver(nn.Module):
         stochastic_depth: see `Encoder`.
     """
 
-    def __init__(self, size: Size, tasks: Sequence[Task], stochastic_depth: float = 0.0) -> None:
+    def __init__(self, size: Size, tasks: Sequence[LearntTask], stochastic_depth: float = 0.0) -> None:
         super().__init__()
         self.tasks = tuple(tasks)
         self.encoder = Encoder(size, stochastic_depth)

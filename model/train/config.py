@@ -28,7 +28,7 @@ from model.errors import ModelError
 RATE_BATCH = 256
 """Learning rates are given for this many clips a step and scaled to the run's batch, as in the paper."""
 
-SizeName = Literal["base", "small", "tiny"]
+SizeName = Literal["base", "small", "tiny", "tiny-vit"]
 
 
 class _Part(BaseModel):

@@ -3,7 +3,7 @@
 Labels become targets first, (B, columns) floats with NaN for what is absent: mixup and cutmix blend targets, and what
 is blended with something absent is absent. A loss is the mean over what is present, 0 where nothing is.
 
-B clips, L labels or levels, C dimensions or traits.
+B clips, L labels or levels, C dimensions, traits or units.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from model.levels import nearest_levels
-from service.contract.bundle import DimensionsTask, ExpressionTask, PersonalityTask, Task
+from model.tasks import LearntTask, UnitsTask
+from service.contract.bundle import DimensionsTask, ExpressionTask, PersonalityTask
 
 
-def targets(labels: Tensor, task: Task, smoothing: float) -> Tensor:
+def targets(labels: Tensor, task: LearntTask, smoothing: float) -> Tensor:
     """Return what a task's answers are compared with.
 
     Args:
@@ -54,7 +55,13 @@ def regression_loss(values: Tensor, expected: Tensor) -> Tensor:
     return _mean(costs, ~expected.isnan())
 
 
-def loss(answers: Tensor, expected: Tensor, task: Task) -> Tensor:
+def units_loss(logits: Tensor, expected: Tensor) -> Tensor:
+    """Return the mean binary cross-entropy of logits with strengths, both (B, C)."""
+    costs = functional.binary_cross_entropy_with_logits(logits.float(), expected.nan_to_num(), reduction="none")
+    return _mean(costs, ~expected.isnan())
+
+
+def loss(answers: Tensor, expected: Tensor, task: LearntTask) -> Tensor:
     """Return what a task's answers cost; `expected` is as `targets` gives it."""
     match task:
         case ExpressionTask():
@@ -63,6 +70,8 @@ def loss(answers: Tensor, expected: Tensor, task: Task) -> Tensor:
             return levels_loss(answers, expected)
         case DimensionsTask() | PersonalityTask():
             return regression_loss(answers, expected)
+        case UnitsTask():
+            return units_loss(answers, expected)
 
 
 def _probabilities(classes: Tensor, count: int, smoothing: float) -> Tensor:

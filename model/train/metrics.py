@@ -2,9 +2,10 @@
 
 Outputs are what a bundle gives (probabilities and values, not logits), so PyTorch and ONNX Runtime are measured alike.
 
-    expression   UAR, WAR, weighted F1, macro F1
+    expression   UAR, WAR, weighted F1, macro F1; ECE, the expected calibration error
     dimensions   PCC, CCC, MAE: the mean, then each dimension; trained in levels: weighted F1, too
     personality  accuracy (1 − MAE), PCC, CCC: the mean, then each trait
+    units        PCC, CCC, MAE: the mean, then each unit
 
 Where a number has no meaning by its formula:
 
@@ -29,11 +30,13 @@ from torchmetrics.functional.classification import (
     multiclass_recall,
 )
 
+from model.calibration import calibration_error
 from model.levels import ABSENT, nearest_levels
-from service.contract.bundle import DimensionsTask, ExpressionTask, PersonalityTask, Task
+from model.tasks import LearntTask, UnitsTask
+from service.contract.bundle import DimensionsTask, ExpressionTask, PersonalityTask
 
 
-def measure(task: Task, outputs: Tensor, labels: Tensor) -> dict[str, float]:
+def measure(task: LearntTask, outputs: Tensor, labels: Tensor) -> dict[str, float]:
     """Return each metric of a task by its name, the mean over dimensions or traits under the bare name.
 
     Args:
@@ -55,6 +58,8 @@ def measure(task: Task, outputs: Tensor, labels: Tensor) -> dict[str, float]:
             return {**_regression(names, outputs, labels, "MAE"), **levels}
         case PersonalityTask():
             return _regression(task.traits, outputs, labels, "accuracy")
+        case UnitsTask():
+            return _regression(task.names, outputs, labels, "MAE")
 
 
 def confusion(outputs: Tensor, labels: Tensor) -> Tensor:
@@ -83,6 +88,7 @@ def _expression(outputs: Tensor, labels: Tensor, classes: int) -> dict[str, floa
         "WAR": multiclass_accuracy(said, true, classes, average="micro").item(),
         "weighted F1": multiclass_f1_score(said, true, classes, average="weighted").item(),
         "macro F1": multiclass_f1_score(said, true, classes, average="macro").item(),
+        "ECE": calibration_error(outputs, labels),
     }
 
 

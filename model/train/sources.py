@@ -12,11 +12,12 @@ from model.data.augment import Augmentation
 from model.data.clips import ClipDataset
 from model.data.prepared import Prepared, read_prepared, read_rows
 from model.errors import ModelError
+from model.tasks import LearntTask
 from model.tpsbt.normalise import IMAGENET_MEAN, IMAGENET_STD
 from model.train.config import ClipShape, Recipe, Source
 from model.train.holdout import Rows
 from model.train.plan import Clips
-from service.contract.bundle import ClipInput, FaceCrop, Task
+from service.contract.bundle import ClipInput, FaceCrop
 
 
 @dataclass(frozen=True)
@@ -53,13 +54,13 @@ def common_crop(found: Sequence[Found]) -> FaceCrop:
     return next(iter(crops))
 
 
-def joint_tasks(found: Sequence[Found]) -> tuple[Task, ...]:
+def joint_tasks(found: Sequence[Found]) -> tuple[LearntTask, ...]:
     """Return the tasks of all datasets, each kind once.
 
     Raises:
         ModelError: there is none, or two datasets have different tasks of one kind.
     """
-    tasks: dict[str, tuple[Task, Found]] = {}
+    tasks: dict[str, tuple[LearntTask, Found]] = {}
     for part in found:
         for task in part.prepared.tasks:
             known, before = tasks.setdefault(task.kind, (task, part))
@@ -73,7 +74,7 @@ def joint_tasks(found: Sequence[Found]) -> tuple[Task, ...]:
 
 def clips_of(
     found: Sequence[Found],
-    tasks: Sequence[Task],
+    tasks: Sequence[LearntTask],
     shape: ClipShape,
     *,
     seed: int,

@@ -1,0 +1,19 @@
+"""What long commands show on stderr while they work."""
+
+from __future__ import annotations
+
+import os
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+
+def clips_bar(console: Console) -> Progress:
+    """Return a bar that counts clips, with the time that is left."""
+    parts = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("clips"))
+    return Progress(*parts, TimeElapsedColumn(), TimeRemainingColumn(), console=console)
+
+
+def cpus() -> int:
+    """Return how many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,1 @@
+"""Faces that nobody owns: rendered people whose expressions, dimensions and traits are known."""

@@ -1,0 +1,418 @@
+"""What a face does over time: expressions, speech, blinks, gaze, and how the head moves.
+
+Expressions are made of FACS action units (Ekman, Friesen, Hager, "Facial Action Coding System", 2002). Which units an
+expression has, and how often those that are not always there, follows Du, Tao, Martinez, "Compound facial expressions
+of emotion", PNAS 2014, table 1; variants that are common beside those (a smile with closed lips, laughter, a shout) are
+ours. Times are seconds, angles radians.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.render.head import Floats
+
+FEELINGS = ("happiness", "sadness", "anger", "surprise", "disgust", "fear")
+"""What is expressed; none of them is neutral."""
+
+# Unit → the shapes closest to it; _L and _R are added where a shape has two sides.
+UNITS: dict[str, dict[str, float]] = {
+    "AU1": {"browInnerUp": 1.0},
+    "AU2": {"browOuterUp": 1.0},
+    "AU4": {"browDown": 1.0},
+    "AU5": {"eyeWide": 1.0},
+    "AU6": {"cheekSquint": 0.7, "cheekRaiser": 0.8},
+    "AU7": {"eyeSquint": 1.0},
+    "AU9": {"noseSneer": 1.0},
+    "AU10": {"mouthUpperUp": 0.8, "mouthShrugUpper": 0.3},
+    "AU11": {"mouthUpperUp": 0.35, "noseSneer": 0.15},
+    "AU12": {"mouthSmile": 1.0},
+    "AU14": {"mouthDimple": 1.0},
+    "AU15": {"mouthFrown": 1.0},
+    "AU16": {"mouthLowerDown": 0.9},
+    "AU17": {"mouthShrugLower": 0.9},
+    "AU18": {"mouthPucker": 1.0},
+    "AU20": {"mouthStretch": 1.0},
+    "AU22": {"mouthFunnel": 1.0},
+    "AU24": {"mouthPress": 0.8, "mouthRollLower": 0.4, "mouthRollUpper": 0.4},
+    "AU25": {"mouthLowerDown": 0.4, "mouthUpperUp": 0.15, "jawOpen": 0.1},
+    "AU26": {"jawOpen": 0.55},
+    "AU45": {"eyeBlink": 1.0},
+}
+_UPPER = ("AU1", "AU2", "AU4", "AU5", "AU6", "AU7", "AU9", "AU45")
+
+Parts = dict[str, tuple[float, float, float]]
+"""Unit → how often it takes part, and its least and greatest strength at the apex."""
+
+_VARIANTS: dict[str, tuple[tuple[float, Parts], ...]] = {
+    "happiness": (
+        (0.45, {"AU12": (1, 0.5, 1), "AU6": (0.7, 0.3, 1), "AU25": (0.9, 0.3, 0.9), "AU7": (0.2, 0.1, 0.5)}),
+        (0.35, {"AU12": (1, 0.5, 1), "AU6": (0.6, 0.3, 1), "AU14": (0.15, 0.2, 0.5), "AU2": (0.1, 0.1, 0.4)}),
+        (
+            0.2,
+            {
+                "AU12": (1, 0.6, 1),
+                "AU6": (0.9, 0.5, 1),
+                "AU25": (1, 0.6, 1),
+                "AU26": (1, 0.3, 0.9),
+                "AU10": (0.3, 0.2, 0.5),
+            },
+        ),
+    ),
+    "sadness": (
+        (
+            0.6,
+            {
+                "AU1": (0.75, 0.4, 1),
+                "AU4": (0.9, 0.3, 0.9),
+                "AU15": (1, 0.5, 1),
+                "AU17": (0.67, 0.3, 1),
+                "AU6": (0.3, 0.1, 0.4),
+                "AU11": (0.26, 0.2, 0.6),
+                "AU45": (0.5, 0.1, 0.45),
+            },
+        ),
+        (
+            0.4,
+            {
+                "AU1": (1, 0.6, 1),
+                "AU4": (0.6, 0.2, 0.6),
+                "AU15": (0.8, 0.4, 1),
+                "AU45": (0.6, 0.2, 0.5),
+                "AU25": (0.15, 0.2, 0.5),
+            },
+        ),
+    ),
+    "anger": (
+        (
+            0.6,
+            {
+                "AU4": (1, 0.6, 1),
+                "AU7": (0.8, 0.3, 1),
+                "AU24": (0.9, 0.4, 1),
+                "AU17": (0.52, 0.2, 0.8),
+                "AU5": (0.4, 0.2, 0.8),
+                "AU9": (0.15, 0.1, 0.4),
+            },
+        ),
+        (
+            0.4,
+            {
+                "AU4": (1, 0.6, 1),
+                "AU5": (0.7, 0.3, 1),
+                "AU7": (0.7, 0.2, 0.8),
+                "AU10": (0.6, 0.2, 0.8),
+                "AU16": (0.6, 0.3, 0.9),
+                "AU25": (1, 0.4, 1),
+                "AU26": (0.6, 0.2, 0.9),
+                "AU22": (0.3, 0.2, 0.6),
+            },
+        ),
+    ),
+    "surprise": (
+        (
+            0.8,
+            {"AU1": (1, 0.6, 1), "AU2": (1, 0.6, 1), "AU5": (0.75, 0.3, 1), "AU25": (1, 0.3, 0.8), "AU26": (1, 0.3, 1)},
+        ),
+        (0.2, {"AU1": (1, 0.7, 1), "AU2": (1, 0.7, 1), "AU5": (1, 0.5, 1), "AU25": (0.4, 0.1, 0.5)}),
+    ),
+    "disgust": (
+        (
+            0.65,
+            {
+                "AU9": (0.95, 0.5, 1),
+                "AU10": (0.85, 0.3, 1),
+                "AU17": (0.6, 0.2, 0.9),
+                "AU4": (0.4, 0.1, 0.6),
+                "AU7": (0.5, 0.2, 0.8),
+                "AU15": (0.3, 0.1, 0.6),
+                "AU24": (0.2, 0.2, 0.5),
+            },
+        ),
+        (
+            0.35,
+            {
+                "AU9": (0.8, 0.5, 1),
+                "AU10": (1, 0.5, 1),
+                "AU25": (1, 0.3, 0.8),
+                "AU26": (0.5, 0.1, 0.5),
+                "AU16": (0.5, 0.2, 0.7),
+                "AU7": (0.6, 0.2, 0.8),
+            },
+        ),
+    ),
+    "fear": (
+        (
+            1.0,
+            {
+                "AU1": (1, 0.5, 1),
+                "AU2": (0.6, 0.3, 0.9),
+                "AU4": (0.95, 0.3, 0.9),
+                "AU5": (0.85, 0.5, 1),
+                "AU20": (0.9, 0.4, 1),
+                "AU25": (0.9, 0.3, 0.9),
+                "AU26": (0.45, 0.2, 0.7),
+            },
+        ),
+    ),
+}
+# What faces at rest look like that feel nothing: how often, and up to which strength.
+_AT_REST = {
+    "AU1": (0.25, 0.22),
+    "AU2": (0.25, 0.25),
+    "AU4": (0.45, 0.38),
+    "AU5": (0.25, 0.3),
+    "AU6": (0.2, 0.25),
+    "AU7": (0.45, 0.5),
+    "AU9": (0.15, 0.15),
+    "AU10": (0.12, 0.12),
+    "AU12": (0.3, 0.16),
+    "AU14": (0.2, 0.3),
+    "AU15": (0.45, 0.38),
+    "AU17": (0.35, 0.35),
+    "AU20": (0.15, 0.2),
+    "AU24": (0.3, 0.45),
+    "AU25": (0.2, 0.45),
+    "AU26": (0.12, 0.2),
+    "AU45": (0.3, 0.3),
+}
+_MASKS = 0.12  # how often a second feeling shows beside the first
+_FEELS = 0.8  # how often something is felt
+_TALKS = 0.42
+_BLINKS_S = 3.4  # between two, on average
+_FULL_GAZE = np.deg2rad(32)  # the eyes' turn at a shape's full weight
+
+
+@dataclass(frozen=True, eq=False)
+class Behaviour:
+    """What is done at T moments.
+
+    Attributes:
+        feelings: (T, 6), how strongly each of `FEELINGS` shows, 0–1.
+        units: (T, 21), the strength of each of `UNITS`, both sides' mean.
+        shapes: name → (T,), weights of the head's expression shapes.
+        turns: (T, 3): yaw to the person's left, pitch downwards, roll; radians.
+        gaze: (T, 2), how far the eyes look past the camera: to the person's left, downwards; radians.
+        talking: (T,), 0 or 1.
+    """
+
+    feelings: Floats
+    units: Floats
+    shapes: Mapping[str, Floats]
+    turns: Floats
+    gaze: Floats
+    talking: Floats
+
+
+def draw_behaviour(times: Floats, random: np.random.Generator) -> Behaviour:
+    """Draw what somebody does at the given times (T,), in seconds from the clip's start."""
+    lively = random.uniform(0.3, 1.3)
+    felt = np.zeros((len(times), len(FEELINGS)), np.float32)
+    sides = {side: dict.fromkeys(UNITS, np.zeros(len(times), np.float32)) for side in "LR"}
+    _rest(sides, random)
+    if random.random() < _FEELS:
+        main = int(random.integers(len(FEELINGS)))
+        _express(main, random.uniform(0.45, 1) ** 0.8, times, felt, sides, random)
+        if random.random() < _MASKS:
+            _express(int(random.integers(len(FEELINGS))), random.uniform(0.1, 0.3), times, felt, sides, random)
+    elif random.random() < 0.5:
+        _gesture(times, sides, random)
+    talking = np.zeros(len(times), np.float32)
+    speech: dict[str, Floats] = {}
+    if random.random() < _TALKS:
+        talking, speech = _speech(times, lively, random)
+    _blink(times, sides, random)
+    turns, gaze = _head(times, lively, random), _gaze(times, random)
+    shapes = _shapes(sides)
+    for name, weight in speech.items():
+        shapes[name] = shapes.get(name, 0) + weight
+    for name, weight in _eyes(turns, gaze).items():
+        shapes[name] = weight
+    units = np.stack([(sides["L"][unit] + sides["R"][unit]) / 2 for unit in UNITS], axis=1)
+    return Behaviour(
+        feelings=felt,
+        units=units.clip(0, 1).astype(np.float32),
+        shapes={name: weight.clip(0, 1).astype(np.float32) for name, weight in shapes.items()},
+        turns=turns,
+        gaze=gaze,
+        talking=talking,
+    )
+
+
+def _rest(sides: dict[str, dict[str, Floats]], random: np.random.Generator) -> None:
+    for unit, (often, most) in _AT_REST.items():
+        if random.random() < often:
+            strength, lean = random.uniform(0, most), random.normal(0, 0.15)
+            sides["L"][unit] = sides["L"][unit] + strength * (1 + lean)
+            sides["R"][unit] = sides["R"][unit] + strength * (1 - lean)
+
+
+def _express(
+    feeling: int,
+    strength: float,
+    times: Floats,
+    felt: Floats,
+    sides: dict[str, dict[str, Floats]],
+    random: np.random.Generator,
+) -> None:
+    """Let a feeling come, stay and go; its units come a little before and after each other."""
+    span = times[-1]
+    begin = random.uniform(-0.7, 0.55) * span
+    onset, stay, offset = random.uniform(0.15, 0.8), random.gamma(2.0, 0.6), random.uniform(0.2, 1.2)
+    flutter = random.uniform(0, 0.12) * _smooth(times, 0.4, random)
+    felt[:, feeling] = np.maximum(felt[:, feeling], strength * _envelope(times - begin, onset, stay, offset))
+    variants = _VARIANTS[FEELINGS[feeling]]
+    parts = variants[random.choice(len(variants), p=[share for share, _ in variants])][1]
+    lean = random.normal(0, 0.1) if random.random() < 0.85 else random.choice((-0.45, 0.45))
+    for unit, (often, least, most) in parts.items():
+        if random.random() < often:
+            late = random.normal(0, 0.06)
+            curve = strength * random.uniform(least, most) * _envelope(times - begin - late, onset, stay, offset)
+            curve = curve * (1 + flutter)
+            sides["L"][unit] = np.maximum(sides["L"][unit], curve * (1 + lean))
+            sides["R"][unit] = np.maximum(sides["R"][unit], curve * (1 - lean))
+
+
+def _gesture(times: Floats, sides: dict[str, dict[str, Floats]], random: np.random.Generator) -> None:
+    """Move a neutral face a little: raised brows that stress a word, pressed lips, a squint into the light."""
+    kinds: tuple[dict[str, float], ...] = (
+        {"AU1": 0.5, "AU2": 0.6},
+        {"AU24": 0.6},
+        {"AU7": 0.7, "AU4": 0.35},
+        {"AU14": 0.5},
+        {"AU18": 0.6},
+        {"AU2": 0.5},
+        {"AU17": 0.5, "AU24": 0.3},
+        {"AU45": 0.8},
+        {"AU4": 0.45},
+        {"AU25": 0.6, "AU26": 0.4},
+    )
+    chosen = kinds[random.integers(len(kinds))]
+    curve = _envelope(times - random.uniform(-0.5, 0.8) * times[-1], 0.25, random.gamma(2, 0.4), 0.3)
+    lean = random.normal(0, 0.2)
+    for unit, most in chosen.items():
+        strength = most * random.uniform(0.3, 1)
+        sides["L"][unit] = np.maximum(sides["L"][unit], strength * curve * (1 + lean))
+        sides["R"][unit] = np.maximum(sides["R"][unit], strength * curve * (1 - lean))
+
+
+def _speech(times: Floats, lively: float, random: np.random.Generator) -> tuple[Floats, dict[str, Floats]]:
+    """Open and shape the mouth three to six times a second, with pauses."""
+    begin = random.uniform(-1, 0.5) * times[-1]
+    until = begin + random.uniform(0.7, 4)
+    talking = ((times >= begin) & (times < until)).astype(np.float32)
+    beats = np.arange(begin, until, 0.02)
+    rate = random.uniform(3, 6)
+    phase = np.cumsum(rate * (1 + 0.4 * _smooth(beats, 0.5, random))) * 0.02
+    loud = (0.25 + 0.45 * lively * random.uniform(0.5, 1)) * (1 + 0.5 * _smooth(beats, 0.35, random)).clip(0.1, 2)
+    opened = loud * (0.5 - 0.5 * np.cos(2 * np.pi * phase))
+    envelope = np.interp(times, beats, opened, left=0, right=0) * talking
+    shapes = {"jawOpen": 0.55 * envelope}
+    for name, most in (
+        ("mouthFunnel", 0.7),
+        ("mouthPucker", 0.6),
+        ("mouthStretch_L", 0.35),
+        ("mouthStretch_R", 0.35),
+        ("mouthLowerDown_L", 0.7),
+        ("mouthLowerDown_R", 0.7),
+        ("mouthUpperUp_L", 0.4),
+        ("mouthUpperUp_R", 0.4),
+        ("mouthRollLower", 0.4),
+        ("mouthShrugLower", 0.3),
+        ("mouthPress_L", 0.3),
+        ("mouthPress_R", 0.3),
+    ):
+        pair = name[:-2]
+        if name.endswith("_R") and f"{pair}_L" in shapes:
+            shapes[name] = shapes[f"{pair}_L"] * random.uniform(0.85, 1.15)
+            continue
+        vowel = np.interp(times, beats, (0.5 + 0.7 * _smooth(beats, 0.13, random)).clip(0, 1))
+        shapes[name] = most * vowel * (0.25 * talking * loud.mean() + 0.75 * envelope)
+    return talking, shapes
+
+
+def _blink(times: Floats, sides: dict[str, dict[str, Floats]], random: np.random.Generator) -> None:
+    at = -0.3
+    closed = np.zeros(len(times), np.float32)
+    while (at := at + random.exponential(_BLINKS_S)) < times[-1]:
+        closed = np.maximum(closed, np.exp(-(((times - at) / random.uniform(0.06, 0.12)) ** 2)))
+    for side in sides.values():
+        side["AU45"] = np.maximum(side["AU45"], closed)
+
+
+def _head(times: Floats, lively: float, random: np.random.Generator) -> Floats:
+    """Return yaw, pitch and roll, (T, 3)."""
+    held = random.normal(0, 1, 3) * np.deg2rad((16, 8, 6))
+    slow = np.stack([_smooth(times, 1.2, random) for _ in range(3)], axis=1) * np.deg2rad((5, 3, 2.5)) * lively
+    quick = np.stack([_smooth(times, 0.3, random) for _ in range(3)], axis=1) * np.deg2rad((0.8, 0.8, 0.4)) * lively
+    turns = held + slow + quick
+    if random.random() < 0.15:  # a nod, or a shake of the head
+        wave = np.sin(2 * np.pi * random.uniform(1, 2.5) * times + random.uniform(0, 6))
+        turns[:, int(random.random() < 0.65)] += np.deg2rad(random.uniform(2, 8)) * wave
+    return turns.clip(-np.deg2rad((42, 24, 22)), np.deg2rad((42, 24, 22))).astype(np.float32)
+
+
+def _gaze(times: Floats, random: np.random.Generator) -> Floats:
+    """Look into the camera, or past it, with jumps from one place to the other."""
+    gaze = np.zeros((len(times), 2), np.float32)
+    away = random.choice((0.1, 0.5, 0.95), p=(0.55, 0.25, 0.2))
+    at = 0.0
+    while at < times[-1]:
+        until = at + random.gamma(2, 0.4)
+        place = random.normal(0, 1, 2) * np.deg2rad((16, 9)) if random.random() < away else np.zeros(2)
+        gaze[(times >= at) & (times < until + 0.08)] = place + random.normal(0, 0.02, 2)
+        at = until
+    return gaze
+
+
+def _eyes(turns: Floats, gaze: Floats) -> dict[str, Floats]:
+    """Turn the eyes against the head, to where they look."""
+    left = (gaze[:, 0] - turns[:, 0]) / _FULL_GAZE
+    down = (gaze[:, 1] - turns[:, 1]) / _FULL_GAZE
+    shapes = {}
+    for side, out in (("L", left), ("R", -left)):
+        shapes[f"eyeLookOut_{side}"] = out.clip(0, 0.9)
+        shapes[f"eyeLookIn_{side}"] = (-out).clip(0, 0.9)
+        shapes[f"eyeLookDown_{side}"] = down.clip(0, 0.8)
+        shapes[f"eyeLookUp_{side}"] = (-down).clip(0, 0.8)
+    return shapes
+
+
+def _shapes(sides: dict[str, dict[str, Floats]]) -> dict[str, Floats]:
+    """Units of both sides → shapes; one that has no sides takes their mean."""
+    shapes: dict[str, Floats] = {}
+    for unit, parts in UNITS.items():
+        for name, share in parts.items():
+            if name in _ONE_SIDED:
+                both = (sides["L"][unit] + sides["R"][unit]) / 2
+                shapes[name] = shapes.get(name, 0) + share * both
+            else:
+                for side in "LR":
+                    shapes[f"{name}_{side}"] = shapes.get(f"{name}_{side}", 0) + share * sides[side][unit]
+    return shapes
+
+
+_ONE_SIDED = frozenset(
+    ("jawOpen", "mouthFunnel", "mouthPucker", "mouthRollLower", "mouthRollUpper", "mouthShrugLower", "mouthShrugUpper")
+)
+
+
+def _envelope(since: Floats, onset: float, stay: float, offset: float) -> Floats:
+    """Rise for `onset`, stay, and fall for `offset`, smoothly; 0 before and after."""
+    up = (since / onset).clip(0, 1)
+    down = ((onset + stay + offset - since) / offset).clip(0, 1)
+    share = np.minimum(up, down)
+    found: Floats = share * share * (3 - 2 * share)
+    return found
+
+
+def _smooth(times: Floats, scale: float, random: np.random.Generator) -> Floats:
+    """Return a random curve with a standard deviation of about 1 that changes in about `scale` seconds."""
+    waves: NDArray[np.float64] = random.normal(0, 1 / scale, 12) * 2
+    phases = random.uniform(0, 2 * np.pi, 12)
+    found: Floats = np.cos(times[:, None] * waves + phases).sum(axis=1) / np.sqrt(6)
+    return found

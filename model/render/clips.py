@@ -1,0 +1,118 @@
+"""One rendered clip: somebody is drawn, acts in a scene, and is filmed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from model.render.behaviour import Behaviour, draw_behaviour
+from model.render.head import Floats, Head
+from model.render.people import Mover, draw_person
+from model.render.rasterise import Rasteriser
+from model.render.scenes import develop, draw_film, draw_scene, gain_of
+
+FPS = Fraction(25, 2)  # one frame for each that the default model looks at
+FRAMES = 24
+_SIZE = 240  # pixels that are drawn
+
+
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """A clip.
+
+    Attributes:
+        frames: (T, H, W, 3), display RGB.
+        behaviour: what is done in it.
+        quality: H.264's constant rate factor.
+    """
+
+    frames: NDArray[np.uint8]
+    behaviour: Behaviour
+    quality: int
+
+
+class Studio:
+    """Makes clips from one head; holds an OpenGL context."""
+
+    def __init__(self, head: Head) -> None:
+        self._head = head
+        self._mover = Mover(head)
+        self._rasteriser = Rasteriser(_SIZE)
+
+    def clip(self, seed: int, number: int) -> Clip:
+        """Make a clip: the same seed and number give the same one."""
+        who, what, where, how = (np.random.default_rng([seed, number, part]) for part in range(4))
+        times = np.arange(FRAMES, dtype=np.float32) / float(FPS)
+        person = draw_person(self._head, who)
+        behaviour = draw_behaviour(times, what)
+        film = draw_film(how)
+        weights = np.zeros((len(times), len(self._head.names)), np.float32)
+        for name, weight in behaviour.shapes.items():
+            weights[:, self._head.names.index(name)] = weight
+        places, normals = self._mover.pose(person, weights, _turns(behaviour.turns))
+        centre = (self._head.at(27)[0] + self._head.at(8)[0]) / 2
+        scene = draw_scene(times, _SIZE, centre.astype(np.float32), person.skin, where)
+        self._rasteriser.take(person.paint, person.triangles, person.opaque)
+        frames, gain, before = [], 0.0, None
+        for moment in range(len(times)):
+            drawn = self._rasteriser.draw(
+                places[moment], normals[moment], scene.view[moment], scene.eye, scene.shadow_view, scene.lighting
+            )
+            gain = gain or gain_of(drawn, film)
+            picture = develop(drawn, gain, moment, scene, film)
+            if film.smear and before is not None:
+                picture = picture + film.smear * (before - picture)
+            before = picture
+            frames.append(_noisy(_lens(picture, film.size, film.blur), film.noise, how))
+        return Clip(np.stack(frames), behaviour, film.quality)
+
+    def close(self) -> None:
+        """Give the OpenGL context back."""
+        self._rasteriser.close()
+
+
+def write_clip(clip: Clip, path: Path) -> None:
+    """Write H.264 in MP4."""
+    with av.open(str(path), "w") as container:
+        options = {"preset": "veryfast", "crf": str(clip.quality)}
+        stream = container.add_stream("libx264", rate=FPS, options=options)
+        stream.height, stream.width = clip.frames.shape[1:3]
+        stream.pix_fmt = "yuv420p"
+        stream.codec_context.thread_count = 1
+        for packet in _packets(stream, clip.frames):
+            container.mux(packet)
+
+
+def _packets(stream: av.VideoStream, frames: NDArray[np.uint8]) -> Iterator[av.Packet]:
+    for picture in frames:
+        yield from stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24"))
+    yield from stream.encode(None)
+
+
+def _turns(angles: Floats) -> Floats:
+    """Return rotations (T, 3, 3) by yaw, then pitch, then roll (T, 3)."""
+    found = np.empty((len(angles), 3, 3), np.float32)
+    for k, (yaw, pitch, roll) in enumerate(angles):
+        (cy, cp, cr), (sy, sp, sr) = np.cos((yaw, pitch, roll)), np.sin((yaw, pitch, roll))
+        around_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
+        around_x = np.array([[1, 0, 0], [0, cp, -sp], [0, sp, cp]])
+        around_z = np.array([[cr, -sr, 0], [sr, cr, 0], [0, 0, 1]])
+        found[k] = around_y @ around_x @ around_z
+    return found
+
+
+def _lens(picture: Floats, size: int, blur: float) -> Floats:
+    small = cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA)
+    return cv2.GaussianBlur(small, (0, 0), blur) if blur else small
+
+
+def _noisy(picture: Floats, noise: float, random: np.random.Generator) -> NDArray[np.uint8]:
+    grain = random.normal(0, noise, picture.shape).astype(np.float32)
+    return ((picture + grain).clip(0, 1) * 255 + 0.5).astype(np.uint8)

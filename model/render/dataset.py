@@ -1,0 +1,165 @@
+"""Many rendered clips → a folder that training takes (`model.data.prepared`), and the videos that it was cut from.
+
+    videos/000042.mp4   a clip as it was filmed
+    clips/000042.mp4    its face, cut out by the code that serves
+    clips.csv           parts of 0.64 s of these, with the labels of just then
+    problems.csv        clips in which no face was followed from start to end
+
+Each clip shows another person; every tenth person is in the part test.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from model.data.faces import CROP, crop_face
+from model.data.journal import Journal
+from model.data.media import ClipUnreadable
+from model.data.prepared import ClipRow, Prepared, write_prepared, write_rows
+from model.errors import ModelError
+from model.render import labels
+from model.render.behaviour import Behaviour
+from model.render.clips import FPS, FRAMES, Studio, write_clip
+from model.render.head import load_head
+from model.tasks import UnitsTask
+from service.contract.bundle import Dimension, DimensionsTask, ExpressionTask, PersonalityTask
+
+SIZE = 112  # pixels of a face
+_PROBLEMS = "problems.csv"
+_MOMENTS, _STEP = 8, 4  # frames of a part, and from one to the next
+_STEP_S = 1 / float(FPS)
+_TRAITS = ("openness", "conscientiousness", "extraversion", "agreeableness", "neuroticism")
+TASKS = (
+    ExpressionTask(labels=("happiness", "sadness", "neutral", "anger", "surprise", "disgust", "fear")),
+    DimensionsTask(dimensions=(Dimension(name="valence"), Dimension(name="arousal"))),
+    PersonalityTask(traits=_TRAITS),
+    UnitsTask(names=labels.UNIT_NAMES),
+)
+
+
+class Settings(BaseModel):
+    """What is asked for; more clips may be asked for later."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    facekit: Path
+    yunet: Path | None
+    seed: int
+
+
+@dataclass(frozen=True)
+class Job:
+    """A clip to render."""
+
+    number: int
+    settings: Settings
+    out: Path
+
+    @property
+    def id(self) -> str:
+        """The clip's, and its person's."""
+        return f"{self.number:06d}"
+
+
+def render(
+    settings: Settings,
+    clips: int,
+    out: Path,
+    *,
+    workers: int,
+    progress: Callable[[int, int], None] = lambda _done, _all: None,
+) -> int:
+    """Render clips, or go on with it.
+
+    Args:
+        settings: which head, and which people; those of a folder that was begun must be the same.
+        clips: how many in all.
+        out: the folder.
+        workers: processes; 1 does it in this one.
+        progress: called with the number of clips that are done, and of all.
+
+    Returns:
+        How many could be used.
+
+    Raises:
+        ModelError: the head cannot be read, the machine cannot draw, or the folder holds something else.
+    """
+    load_head(settings.facekit)  # what is wrong with it is said once, not by each process
+    if workers > 1:
+        for threads in ("LP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):  # Mesa's, NumPy's: processes are enough
+            os.environ.setdefault(threads, "1")
+    done = Journal(out, settings.model_dump_json())
+    for folder in ("videos", "clips"):
+        (out / folder).mkdir(exist_ok=True)
+    jobs = [Job(number, settings, out.absolute()) for number in range(clips)]
+    done.finish(jobs, shoot, workers, progress)
+    results = [(job, done.results[job.id]) for job in jobs]
+    used = [ClipRow.model_validate(row) for _, result in results if isinstance(result, list) for row in result]
+    problems = [(job.id, result) for job, result in results if isinstance(result, str)]
+    if not used:
+        raise ModelError(f"No clip of {clips} can be used: {out / _PROBLEMS} says why.")
+    with (out / _PROBLEMS).open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file, lineterminator="\n").writerows([("clip", "reason"), *problems])
+    write_rows(out, used)
+    write_prepared(
+        out,
+        Prepared(
+            name="rendered", tasks=TASKS, protocol="fixed", parts=("train", "test"), interval_s=_STEP_S, crop=CROP
+        ),
+    )
+    return clips - len(problems)
+
+
+def shoot(job: Job) -> list[dict[str, Any]] | str:
+    """Render a clip and cut out its face; return its rows of `clips.csv`, or why there are none."""
+    clip = _studio(job.settings.facekit).clip(job.settings.seed, job.number)
+    video, face = job.out / "videos" / f"{job.id}.mp4", job.out / "clips" / f"{job.id}.mp4"
+    write_clip(clip, video)
+    try:
+        seen = crop_face(video, face, size=SIZE, yunet=job.settings.yunet)
+    except ClipUnreadable as error:
+        return str(error)
+    if seen.start_s > _STEP_S / 2 or seen.end_s < (FRAMES - 0.5) * _STEP_S:
+        face.unlink()
+        return f"The face is followed from {seen.start_s:.2f} to {seen.end_s:.2f} s only."
+    return [
+        row.model_dump(mode="json", exclude_none=True) for row in _rows(job, face.relative_to(job.out), clip.behaviour)
+    ]
+
+
+def _rows(job: Job, face: Path, behaviour: Behaviour) -> list[ClipRow]:
+    apparent = dict(zip(_TRAITS, (round(v, 4) for v in labels.traits(behaviour, _STEP_S)), strict=True))
+    rows = []
+    for first in range(0, FRAMES - _MOMENTS + 1, _STEP):
+        moments = slice(first, first + _MOMENTS)
+        felt = behaviour.feelings[moments]
+        valence, arousal = labels.dimensions(felt)
+        rows.append(
+            ClipRow(
+                id=f"{job.id}-{first:02d}",
+                media=face.as_posix(),
+                start_s=round(first * _STEP_S, 3),
+                end_s=round((first + _MOMENTS) * _STEP_S, 3),
+                subject=job.id,
+                part="test" if job.number % 10 == 9 else "train",
+                expression=labels.expression(felt),
+                valence=round(valence, 4),
+                arousal=round(arousal, 4),
+                units=" ".join(f"{value:.3f}" for value in labels.units(behaviour, moments)),
+                **apparent,
+            )
+        )
+    return rows
+
+
+@cache
+def _studio(facekit: Path) -> Studio:
+    return Studio(load_head(facekit))

@@ -1,0 +1,25 @@
+"""What `mien-model render` shows: progress while it works, on stderr, and what came of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+
+from model.console import clips_bar, cpus
+from model.render.dataset import Settings, render
+
+
+def render_aloud(settings: Settings, clips: int, out: Path, workers: int | None) -> None:
+    """Render with a bar; see `render`."""
+    console = Console(stderr=True)
+    with clips_bar(console) as bar:
+        task = bar.add_task("Rendering", total=None)
+        used = render(
+            settings,
+            clips,
+            out,
+            workers=workers or cpus(),
+            progress=lambda done, everything: bar.update(task, completed=done, total=everything),
+        )
+    Console(soft_wrap=True).print(f"{out} is ready: {used} of {clips} clips can be used.")

@@ -1,0 +1,134 @@
+"""Simple surfaces, and fields on them: what accessories and textures are made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from model.render.head import Floats, Indices
+
+
+@dataclass(frozen=True, eq=False)
+class Solid:
+    """A surface of N vertices in a colour of its own.
+
+    Attributes:
+        places: (N, 3), cm.
+        normals: (N, 3).
+        triangles: (F, 3).
+        colour: (N, 3), linear RGB.
+        gloss: 0–1.
+    """
+
+    places: Floats
+    normals: Floats
+    triangles: Indices
+    colour: Floats
+    gloss: float
+
+
+def grid(rows: int, columns: int, *, closed: bool = False) -> Indices:
+    """Return the triangles of rows × columns vertices; where closed, the last column is joined to the first."""
+    r, c = np.meshgrid(np.arange(rows - 1), np.arange(columns if closed else columns - 1), indexing="ij")
+    a, b = r * columns + c, r * columns + (c + 1) % columns
+    squares = np.stack((a, a + columns, b, b, a + columns, b + columns), axis=-1)
+    return squares.reshape(-1, 3).astype(np.int32)
+
+
+def ellipsoid(centre: Floats, radii: Floats, colour: Floats, gloss: float = 0.1) -> Solid:
+    """Return an ellipsoid along the axes; colour is one for all, (3,)."""
+    polar, around = np.meshgrid(np.linspace(0, np.pi, 12), np.linspace(0, 2 * np.pi, 16), indexing="ij")
+    ball = np.stack((np.sin(polar) * np.cos(around), np.cos(polar), np.sin(polar) * np.sin(around)), axis=-1)
+    ball = ball.reshape(-1, 3).astype(np.float32)
+    return Solid(centre + ball * radii, ball / radii, grid(12, 16), _all(colour, len(ball)), gloss)
+
+
+def tube(path: Floats, radius: float, colour: Floats, gloss: float = 0.3, *, closed: bool = False) -> Solid:
+    """Return a tube along a path (N, 3); its ends are open."""
+    ahead = np.roll(path, -1, axis=0) - np.roll(path, 1, axis=0)
+    if not closed:
+        ahead[0], ahead[-1] = path[1] - path[0], path[-1] - path[-2]
+    ahead /= np.linalg.norm(ahead, axis=1, keepdims=True) + 1e-9
+    up = np.where(np.abs(ahead[:, 1:2]) > 0.9, [[1.0, 0.0, 0.0]], [[0.0, 1.0, 0.0]])
+    side = np.cross(ahead, up)
+    side /= np.linalg.norm(side, axis=1, keepdims=True)
+    up = np.cross(side, ahead)
+    angle = np.linspace(0, 2 * np.pi, 6, endpoint=False)
+    ring = np.cos(angle)[None, :, None] * side[:, None] + np.sin(angle)[None, :, None] * up[:, None]
+    ring = np.concatenate((ring, ring[:, :1]), axis=1)
+    places = path[:, None] + radius * ring
+    if closed:
+        places, ring = (np.concatenate((x, x[:1])) for x in (places, ring))
+    count = places.shape[0] * places.shape[1]
+    return Solid(
+        places.reshape(-1, 3).astype(np.float32),
+        ring.reshape(-1, 3).astype(np.float32),
+        grid(*places.shape[:2]),
+        _all(colour, count),
+        gloss,
+    )
+
+
+def _all(colour: Floats, count: int) -> Floats:
+    return np.broadcast_to(np.asarray(colour, np.float32), (count, 3))
+
+
+class Noise:
+    """A smooth random field in space, with a mean of 0 and a standard deviation of 1.
+
+    Args:
+        random: what it is drawn from.
+        scale: cm from one bump to the next, about.
+        stretch: (3,), how much longer bumps are along each axis.
+    """
+
+    def __init__(self, random: np.random.Generator, scale: float, stretch: tuple[float, float, float] = (1, 1, 1)):
+        waves = 24
+        self._waves = (random.normal(size=(3, waves)) * 2.5 / scale / np.array(stretch)[:, None]).astype(np.float32)
+        self._phases = random.uniform(0, 2 * np.pi, waves).astype(np.float32)
+
+    def __call__(self, places: Floats) -> Floats:
+        """Return the field at (N, 3), (N,)."""
+        found: Floats = np.cos(places @ self._waves + self._phases).sum(axis=1) / np.sqrt(len(self._phases) / 2)
+        return found
+
+
+def near(places: Floats, centre: Floats, radius: float) -> Floats:
+    """Return a bell of 1 at the centre (3,), (N,)."""
+    found: Floats = np.exp(-((places - centre) ** 2).sum(axis=1) / (2 * radius**2))
+    return found
+
+
+def along(places: Floats, path: Floats) -> tuple[Floats, Floats]:
+    """Return how far places (N, 3) are from a path (M, 3) in cm, and where on it: 0 at its start, 1 at its end."""
+    starts, steps = path[:-1], np.diff(path, axis=0)
+    long2 = (steps**2).sum(axis=1)
+    # (N, M − 1): the foot of each place on each step, then |p − foot|² = |p|² − 2·p·foot + |foot|²
+    share = ((places @ steps.T - (starts * steps).sum(axis=1)) / long2).clip(0, 1)
+    off2 = (places**2).sum(axis=1)[:, None] - 2 * (places @ starts.T) + (starts**2).sum(axis=1)
+    off2 -= share * (2 * (places @ steps.T - (starts * steps).sum(axis=1)) - share * long2)
+    best = off2.argmin(axis=1)
+    rows = np.arange(len(places))
+    return np.sqrt(off2[rows, best].clip(0, None)), (best + share[rows, best]) / len(steps)
+
+
+def ramp(x: Floats, low: float, high: float) -> Floats:
+    """Return 0 below `low`, 1 above `high`, and smoothly between."""
+    share = ((x - low) / (high - low)).clip(0, 1)
+    found: Floats = share * share * (3 - 2 * share)
+    return found
+
+
+def from_lab(lightness: float, a: float, b: float) -> Floats:
+    """Return linear RGB of a CIELAB colour, (3,)."""
+    pixel = np.array([[[lightness, a, b]]], np.float32)
+    found: Floats = cv2.cvtColor(pixel, cv2.COLOR_Lab2LRGB)[0, 0].clip(0.004, 1)
+    return found
+
+
+def over(below: Floats, colour: Floats, cover: Floats) -> Floats:
+    """Return colours (N, 3) with another over them, which covers (N,) of each."""
+    found: Floats = below + cover[:, None] * (colour - below)
+    return found
