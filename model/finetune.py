@@ -25,7 +25,7 @@ from model.tpsbt.perceiver import Perceiver
 from model.tpsbt.zoo import ZOO, Size
 from model.train import checkpoint
 from model.train.config import Recipe, SizeName
-from model.train.holdout import split
+from model.train.holdout import hold_out, split
 from model.train.loop import Batch, Learner, Loop, accelerator_of, plan_of
 from model.train.losses import loss, targets
 from model.train.optim import finetuning_groups
@@ -53,6 +53,7 @@ class FinetuneRecipe(Recipe):
         {}, description="What a kind of task's loss is multiplied by; 1 if not named."
     )
     held_out: float = Field(0.1, gt=0, lt=1, description="Share of training for validation, if there is no such part.")
+    labelled: float = Field(1, gt=0, le=1, description="Share of the training clips to learn from, whole subjects.")
     validate_every: PositiveInt = Field(1, description="Epochs from one validation, and checkpoint, to the next.")
 
     @model_validator(mode="after")
@@ -141,4 +142,6 @@ def _clip(recipe: FinetuneRecipe, found: list[Found]) -> ClipInput:
 
 def _split(recipe: FinetuneRecipe, part: Found) -> tuple[Found, Found]:
     training, held_out = split(part.prepared, part.rows, test=part.source.test, share=recipe.held_out, seed=recipe.seed)
+    if recipe.labelled < 1:
+        _, training = hold_out(training, recipe.labelled, recipe.seed)
     return part.of(training), part.of(held_out)

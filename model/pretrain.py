@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
 from model.data.augment import PretrainAugmentation, as_floats
 from model.tpsbt.autoencoder import DECODERS, MaskedAutoencoder, reconstruction_loss, target
-from model.tpsbt.masking import draw_mask
+from model.tpsbt.masking import HIDDEN_SHARE, draw_mask
 from model.tpsbt.tubelets import cut
 from model.tpsbt.zoo import ZOO
 from model.train.config import Recipe, SizeName
@@ -24,6 +26,7 @@ class PretrainRecipe(Recipe):
     """What pre-training is told."""
 
     size: SizeName = Field("base", description="Of the encoder, a row of the zoo.")
+    hidden_share: float = Field(HIDDEN_SHARE, gt=0, lt=1, description="Of the places of a clip.")
     augmentation: PretrainAugmentation = PretrainAugmentation()
     checkpoint_every: PositiveInt = Field(1000, description="Steps from one checkpoint to the next.")
 
@@ -54,15 +57,17 @@ def pretrain(recipe: PretrainRecipe) -> bool:
         model=model,
         groups=pretraining_groups(model, recipe.weight_decay),
         dataset=dataset,
-        cost=reconstruction_cost,
+        cost=partial(reconstruction_cost, hidden_share=recipe.hidden_share),
         checkpoint_every=recipe.checkpoint_every,
     )
     return Loop(recipe, plan_of(recipe, len(dataset), accelerator), accelerator, learner).run()
 
 
-def reconstruction_cost(model: nn.Module, batch: Batch, draw: torch.Generator) -> dict[str, Tensor]:
+def reconstruction_cost(
+    model: nn.Module, batch: Batch, draw: torch.Generator, hidden_share: float = HIDDEN_SHARE
+) -> dict[str, Tensor]:
     """Return what a batch costs: how far the predicted tubelets are from the hidden ones."""
     tubelets = cut(as_floats(batch["pixels"]))
     clips, _, places, _ = tubelets.shape
-    mask = draw_mask(clips, places, draw).to(tubelets.device)
+    mask = draw_mask(clips, places, draw, hidden_share).to(tubelets.device)
     return {"loss": reconstruction_loss(model(tubelets, mask), target(tubelets, mask))}

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from model.render.head import Floats
 
@@ -43,7 +42,10 @@ UNITS: dict[str, dict[str, float]] = {
     "AU26": {"jawOpen": 0.55},
     "AU45": {"eyeBlink": 1.0},
 }
-_UPPER = ("AU1", "AU2", "AU4", "AU5", "AU6", "AU7", "AU9", "AU45")
+# The shapes that have no sides.
+_UNPAIRED = frozenset(
+    ("jawOpen", "mouthFunnel", "mouthPucker", "mouthRollLower", "mouthRollUpper", "mouthShrugLower", "mouthShrugUpper")
+)
 
 Parts = dict[str, tuple[float, float, float]]
 """Unit → how often it takes part, and its least and greatest strength at the apex."""
@@ -187,6 +189,10 @@ _BLINKS_S = 3.4  # between two, on average
 _FULL_GAZE = np.deg2rad(32)  # the eyes' turn at a shape's full weight
 
 
+Sides = dict[str, dict[str, Floats]]
+"""Side, L or R → unit → its strength, (T,)."""
+
+
 @dataclass(frozen=True, eq=False)
 class Behaviour:
     """What is done at T moments.
@@ -209,16 +215,23 @@ class Behaviour:
 
 
 def draw_behaviour(times: Floats, random: np.random.Generator) -> Behaviour:
-    """Draw what somebody does at the given times (T,), in seconds from the clip's start."""
+    """Draw what somebody does.
+
+    Args:
+        times: (T,), seconds from the clip's start, two or more; they rise.
+        random: what it is drawn from.
+    """
     lively = random.uniform(0.3, 1.3)
     felt = np.zeros((len(times), len(FEELINGS)), np.float32)
-    sides = {side: dict.fromkeys(UNITS, np.zeros(len(times), np.float32)) for side in "LR"}
+    sides: Sides = {side: dict.fromkeys(UNITS, np.zeros(len(times), np.float32)) for side in "LR"}
     _rest(sides, random)
     if random.random() < _FEELS:
         main = int(random.integers(len(FEELINGS)))
-        _express(main, random.uniform(0.45, 1) ** 0.8, times, felt, sides, random)
+        felt[:, main] = _express(FEELINGS[main], random.uniform(0.45, 1) ** 0.8, times, sides, random)
         if random.random() < _MASKS:
-            _express(int(random.integers(len(FEELINGS))), random.uniform(0.1, 0.3), times, felt, sides, random)
+            second = int(random.integers(len(FEELINGS)))
+            shown = _express(FEELINGS[second], random.uniform(0.1, 0.3), times, sides, random)
+            felt[:, second] = np.maximum(felt[:, second], shown)
     elif random.random() < 0.5:
         _gesture(times, sides, random)
     talking = np.zeros(len(times), np.float32)
@@ -230,8 +243,7 @@ def draw_behaviour(times: Floats, random: np.random.Generator) -> Behaviour:
     shapes = _shapes(sides)
     for name, weight in speech.items():
         shapes[name] = shapes.get(name, 0) + weight
-    for name, weight in _eyes(turns, gaze).items():
-        shapes[name] = weight
+    shapes |= _eyes(turns, gaze)
     units = np.stack([(sides["L"][unit] + sides["R"][unit]) / 2 for unit in UNITS], axis=1)
     return Behaviour(
         feelings=felt,
@@ -243,7 +255,7 @@ def draw_behaviour(times: Floats, random: np.random.Generator) -> Behaviour:
     )
 
 
-def _rest(sides: dict[str, dict[str, Floats]], random: np.random.Generator) -> None:
+def _rest(sides: Sides, random: np.random.Generator) -> None:
     for unit, (often, most) in _AT_REST.items():
         if random.random() < often:
             strength, lean = random.uniform(0, most), random.normal(0, 0.15)
@@ -251,33 +263,28 @@ def _rest(sides: dict[str, dict[str, Floats]], random: np.random.Generator) -> N
             sides["R"][unit] = sides["R"][unit] + strength * (1 - lean)
 
 
-def _express(
-    feeling: int,
-    strength: float,
-    times: Floats,
-    felt: Floats,
-    sides: dict[str, dict[str, Floats]],
-    random: np.random.Generator,
-) -> None:
-    """Let a feeling come, stay and go; its units come a little before and after each other."""
+def _express(feeling: str, strength: float, times: Floats, sides: Sides, random: np.random.Generator) -> Floats:
+    """Let a feeling come, stay and go; its units come a little before and after each other.
+
+    Returns:
+        (T,), how strongly it shows, 0–1.
+    """
     span = times[-1]
     begin = random.uniform(-0.7, 0.55) * span
     onset, stay, offset = random.uniform(0.15, 0.8), random.gamma(2.0, 0.6), random.uniform(0.2, 1.2)
     flutter = random.uniform(0, 0.12) * _smooth(times, 0.4, random)
-    felt[:, feeling] = np.maximum(felt[:, feeling], strength * _envelope(times - begin, onset, stay, offset))
-    variants = _VARIANTS[FEELINGS[feeling]]
+    variants = _VARIANTS[feeling]
     parts = variants[random.choice(len(variants), p=[share for share, _ in variants])][1]
     lean = random.normal(0, 0.1) if random.random() < 0.85 else random.choice((-0.45, 0.45))
     for unit, (often, least, most) in parts.items():
         if random.random() < often:
             late = random.normal(0, 0.06)
             curve = strength * random.uniform(least, most) * _envelope(times - begin - late, onset, stay, offset)
-            curve = curve * (1 + flutter)
-            sides["L"][unit] = np.maximum(sides["L"][unit], curve * (1 + lean))
-            sides["R"][unit] = np.maximum(sides["R"][unit], curve * (1 - lean))
+            _show(sides, unit, curve * (1 + flutter), lean)
+    return strength * _envelope(times - begin, onset, stay, offset)
 
 
-def _gesture(times: Floats, sides: dict[str, dict[str, Floats]], random: np.random.Generator) -> None:
+def _gesture(times: Floats, sides: Sides, random: np.random.Generator) -> None:
     """Move a neutral face a little: raised brows that stress a word, pressed lips, a squint into the light."""
     kinds: tuple[dict[str, float], ...] = (
         {"AU1": 0.5, "AU2": 0.6},
@@ -296,12 +303,21 @@ def _gesture(times: Floats, sides: dict[str, dict[str, Floats]], random: np.rand
     lean = random.normal(0, 0.2)
     for unit, most in chosen.items():
         strength = most * random.uniform(0.3, 1)
-        sides["L"][unit] = np.maximum(sides["L"][unit], strength * curve * (1 + lean))
-        sides["R"][unit] = np.maximum(sides["R"][unit], strength * curve * (1 - lean))
+        _show(sides, unit, strength * curve, lean)
+
+
+def _show(sides: Sides, unit: str, curve: Floats, lean: float) -> None:
+    """Let a unit be as strong as the curve (T,) at least: more so on the left where `lean` is above 0."""
+    sides["L"][unit] = np.maximum(sides["L"][unit], curve * (1 + lean))
+    sides["R"][unit] = np.maximum(sides["R"][unit], curve * (1 - lean))
 
 
 def _speech(times: Floats, lively: float, random: np.random.Generator) -> tuple[Floats, dict[str, Floats]]:
-    """Open and shape the mouth three to six times a second, with pauses."""
+    """Open and shape the mouth three to six times a second, with pauses.
+
+    Returns:
+        (T,), 0 or 1 where there is talk; and the weights of shapes, name → (T,).
+    """
     begin = random.uniform(-1, 0.5) * times[-1]
     until = begin + random.uniform(0.7, 4)
     talking = ((times >= begin) & (times < until)).astype(np.float32)
@@ -315,27 +331,23 @@ def _speech(times: Floats, lively: float, random: np.random.Generator) -> tuple[
     for name, most in (
         ("mouthFunnel", 0.7),
         ("mouthPucker", 0.6),
-        ("mouthStretch_L", 0.35),
-        ("mouthStretch_R", 0.35),
-        ("mouthLowerDown_L", 0.7),
-        ("mouthLowerDown_R", 0.7),
-        ("mouthUpperUp_L", 0.4),
-        ("mouthUpperUp_R", 0.4),
+        ("mouthStretch", 0.35),
+        ("mouthLowerDown", 0.7),
+        ("mouthUpperUp", 0.4),
         ("mouthRollLower", 0.4),
         ("mouthShrugLower", 0.3),
-        ("mouthPress_L", 0.3),
-        ("mouthPress_R", 0.3),
+        ("mouthPress", 0.3),
     ):
-        pair = name[:-2]
-        if name.endswith("_R") and f"{pair}_L" in shapes:
-            shapes[name] = shapes[f"{pair}_L"] * random.uniform(0.85, 1.15)
-            continue
         vowel = np.interp(times, beats, (0.5 + 0.7 * _smooth(beats, 0.13, random)).clip(0, 1))
-        shapes[name] = most * vowel * (0.25 * talking * loud.mean() + 0.75 * envelope)
+        weight = most * vowel * (0.25 * talking * loud.mean() + 0.75 * envelope)
+        if name in _UNPAIRED:
+            shapes[name] = weight
+        else:
+            shapes[f"{name}_L"], shapes[f"{name}_R"] = weight, weight * random.uniform(0.85, 1.15)
     return talking, shapes
 
 
-def _blink(times: Floats, sides: dict[str, dict[str, Floats]], random: np.random.Generator) -> None:
+def _blink(times: Floats, sides: Sides, random: np.random.Generator) -> None:
     at = -0.3
     closed = np.zeros(len(times), np.float32)
     while (at := at + random.exponential(_BLINKS_S)) < times[-1]:
@@ -353,7 +365,9 @@ def _head(times: Floats, lively: float, random: np.random.Generator) -> Floats:
     if random.random() < 0.15:  # a nod, or a shake of the head
         wave = np.sin(2 * np.pi * random.uniform(1, 2.5) * times + random.uniform(0, 6))
         turns[:, int(random.random() < 0.65)] += np.deg2rad(random.uniform(2, 8)) * wave
-    return turns.clip(-np.deg2rad((42, 24, 22)), np.deg2rad((42, 24, 22))).astype(np.float32)
+    most = np.deg2rad((42, 24, 22))
+    found: Floats = turns.clip(-most, most).astype(np.float32)
+    return found
 
 
 def _gaze(times: Floats, random: np.random.Generator) -> Floats:
@@ -370,7 +384,7 @@ def _gaze(times: Floats, random: np.random.Generator) -> Floats:
 
 
 def _eyes(turns: Floats, gaze: Floats) -> dict[str, Floats]:
-    """Turn the eyes against the head, to where they look."""
+    """Turn the eyes against the head, to where they look: name → (T,)."""
     left = (gaze[:, 0] - turns[:, 0]) / _FULL_GAZE
     down = (gaze[:, 1] - turns[:, 1]) / _FULL_GAZE
     shapes = {}
@@ -382,23 +396,18 @@ def _eyes(turns: Floats, gaze: Floats) -> dict[str, Floats]:
     return shapes
 
 
-def _shapes(sides: dict[str, dict[str, Floats]]) -> dict[str, Floats]:
-    """Units of both sides → shapes; one that has no sides takes their mean."""
+def _shapes(sides: Sides) -> dict[str, Floats]:
+    """Units of both sides → shapes, name → (T,); one that has no sides takes their mean."""
     shapes: dict[str, Floats] = {}
     for unit, parts in UNITS.items():
         for name, share in parts.items():
-            if name in _ONE_SIDED:
+            if name in _UNPAIRED:
                 both = (sides["L"][unit] + sides["R"][unit]) / 2
                 shapes[name] = shapes.get(name, 0) + share * both
             else:
                 for side in "LR":
                     shapes[f"{name}_{side}"] = shapes.get(f"{name}_{side}", 0) + share * sides[side][unit]
     return shapes
-
-
-_ONE_SIDED = frozenset(
-    ("jawOpen", "mouthFunnel", "mouthPucker", "mouthRollLower", "mouthRollUpper", "mouthShrugLower", "mouthShrugUpper")
-)
 
 
 def _envelope(since: Floats, onset: float, stay: float, offset: float) -> Floats:
@@ -412,7 +421,7 @@ def _envelope(since: Floats, onset: float, stay: float, offset: float) -> Floats
 
 def _smooth(times: Floats, scale: float, random: np.random.Generator) -> Floats:
     """Return a random curve with a standard deviation of about 1 that changes in about `scale` seconds."""
-    waves: NDArray[np.float64] = random.normal(0, 1 / scale, 12) * 2
+    waves = random.normal(0, 1 / scale, 12) * 2
     phases = random.uniform(0, 2 * np.pi, 12)
     found: Floats = np.cos(times[:, None] * waves + phases).sum(axis=1) / np.sqrt(6)
     return found

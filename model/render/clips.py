@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -39,7 +38,14 @@ class Clip:
 
 
 class Studio:
-    """Makes clips from one head; holds an OpenGL context."""
+    """Makes clips from one head; holds an OpenGL context.
+
+    Args:
+        head: whose people are filmed.
+
+    Raises:
+        ModelError: the machine has no OpenGL that draws without a screen.
+    """
 
     def __init__(self, head: Head) -> None:
         self._head = head
@@ -63,7 +69,12 @@ class Studio:
         frames, gain, before = [], 0.0, None
         for moment in range(len(times)):
             drawn = self._rasteriser.draw(
-                places[moment], normals[moment], scene.view[moment], scene.eye, scene.shadow_view, scene.lighting
+                places[moment],
+                normals[moment],
+                view=scene.view[moment],
+                eye=scene.eye,
+                shadow_view=scene.shadow_view,
+                lighting=scene.lighting,
             )
             gain = gain or gain_of(drawn, film)
             picture = develop(drawn, gain, moment, scene, film)
@@ -86,14 +97,9 @@ def write_clip(clip: Clip, path: Path) -> None:
         stream.height, stream.width = clip.frames.shape[1:3]
         stream.pix_fmt = "yuv420p"
         stream.codec_context.thread_count = 1
-        for packet in _packets(stream, clip.frames):
-            container.mux(packet)
-
-
-def _packets(stream: av.VideoStream, frames: NDArray[np.uint8]) -> Iterator[av.Packet]:
-    for picture in frames:
-        yield from stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24"))
-    yield from stream.encode(None)
+        for picture in clip.frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode(None))
 
 
 def _turns(angles: Floats) -> Floats:
@@ -109,8 +115,9 @@ def _turns(angles: Floats) -> Floats:
 
 
 def _lens(picture: Floats, size: int, blur: float) -> Floats:
+    """Return a smaller picture (size, size, 3), blurred by so many pixels."""
     small = cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA)
-    return cv2.GaussianBlur(small, (0, 0), blur) if blur else small
+    return np.asarray(cv2.GaussianBlur(small, (0, 0), blur) if blur else small, np.float32)
 
 
 def _noisy(picture: Floats, noise: float, random: np.random.Generator) -> NDArray[np.uint8]:

@@ -36,11 +36,10 @@ SIZE = 112  # pixels of a face
 _PROBLEMS = "problems.csv"
 _MOMENTS, _STEP = 8, 4  # frames of a part, and from one to the next
 _STEP_S = 1 / float(FPS)
-_TRAITS = ("openness", "conscientiousness", "extraversion", "agreeableness", "neuroticism")
 TASKS = (
     ExpressionTask(labels=("happiness", "sadness", "neutral", "anger", "surprise", "disgust", "fear")),
     DimensionsTask(dimensions=(Dimension(name="valence"), Dimension(name="arousal"))),
-    PersonalityTask(traits=_TRAITS),
+    PersonalityTask(traits=labels.TRAITS),
     UnitsTask(names=labels.UNIT_NAMES),
 )
 
@@ -104,10 +103,10 @@ def render(
     results = [(job, done.results[job.id]) for job in jobs]
     used = [ClipRow.model_validate(row) for _, result in results if isinstance(result, list) for row in result]
     problems = [(job.id, result) for job, result in results if isinstance(result, str)]
-    if not used:
-        raise ModelError(f"No clip of {clips} can be used: {out / _PROBLEMS} says why.")
     with (out / _PROBLEMS).open("w", newline="", encoding="utf-8") as file:
         csv.writer(file, lineterminator="\n").writerows([("clip", "reason"), *problems])
+    if not used:
+        raise ModelError(f"No clip of {clips} can be used: {out / _PROBLEMS} says why.")
     write_rows(out, used)
     write_prepared(
         out,
@@ -136,7 +135,8 @@ def shoot(job: Job) -> list[dict[str, Any]] | str:
 
 
 def _rows(job: Job, face: Path, behaviour: Behaviour) -> list[ClipRow]:
-    apparent = dict(zip(_TRAITS, (round(v, 4) for v in labels.traits(behaviour, _STEP_S)), strict=True))
+    """Return a row for each part of a clip; all have what the whole clip says of the person."""
+    apparent = dict(zip(labels.TRAITS, (round(v, 4) for v in labels.traits(behaviour, _STEP_S)), strict=True))
     rows = []
     for first in range(0, FRAMES - _MOMENTS + 1, _STEP):
         moments = slice(first, first + _MOMENTS)

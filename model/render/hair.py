@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from model.render.head import Floats, Head, Indices, Part
 from model.render.skin import Looks, beard_mask
@@ -36,7 +35,7 @@ class Shell:
         gloss: 0–1.
     """
 
-    over: NDArray[np.intp]
+    over: Indices
     thickness: Floats
     triangles: Indices
     colour: Floats
@@ -69,6 +68,7 @@ def scalp(head: Head, *, front: float, nape: float, random: np.random.Generator)
     """Return where hair grows, 0–1 for each vertex.
 
     Args:
+        head: whose.
         front: how far above the brows it begins, cm.
         nape: how far below the ears' middle it ends, cm.
         random: of the hairline's wobble.

@@ -10,6 +10,7 @@ from __future__ import annotations
 import zipfile
 from dataclasses import dataclass
 from enum import IntEnum
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,8 @@ from numpy.typing import NDArray
 
 from model.errors import ModelError
 
-Floats = NDArray[np.float32]
+Floats = NDArray[np.floating]
+"""float32 where there are many numbers, float64 where a few are worked out."""
 Indices = NDArray[np.int32]
 
 
@@ -164,6 +166,6 @@ def _mesh(path: Path) -> tuple[Floats, Indices]:
             elif kind == "usemtl":
                 drawn = fields[0] not in _HELPERS
             elif kind == "f" and drawn:
-                corners = [int(field.partition("/")[0]) - 1 for field in fields]
-                triangles += [(corners[0], *corners[k : k + 2]) for k in range(1, len(corners) - 1)]  # type: ignore[misc]
+                first, *others = (int(field.partition("/")[0]) - 1 for field in fields)
+                triangles += [(first, second, third) for second, third in pairwise(others)]
     return np.array(vertices, np.float32), np.array(triangles, np.int32)

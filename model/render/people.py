@@ -65,7 +65,8 @@ def draw_person(head: Head, random: np.random.Generator) -> Person:
     opaque = [head.triangles[(parts == Part.SKIN) & seen]]
     colours, glosses = [colour], [gloss]
     count = len(neutral)
-    for piece in (*shells, *solids):
+    pieces: list[Shell | Solid] = [*shells, *solids]
+    for piece in pieces:
         triangles.append(piece.triangles + count)
         opaque.append(piece.triangles + count)
         colours.append(piece.colour)

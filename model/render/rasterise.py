@@ -7,6 +7,7 @@ below, and a highlight; the key light casts shadows.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, cast
 
 import moderngl
 import numpy as np
@@ -17,6 +18,7 @@ from model.render.head import Floats, Indices
 
 LIGHTS = 3
 _SHADOW_SIZE = 256  # pixels
+_OPENGL: dict[str, Any] = {"require": 330, "backend": "egl"}
 
 _VERTEX = """
 #version 330
@@ -115,7 +117,7 @@ class Rasteriser:
 
     def __init__(self, size: int) -> None:
         try:
-            self._gl = moderngl.create_standalone_context(require=330, backend="egl")
+            self._gl = moderngl.create_standalone_context(**_OPENGL)
         except Exception as error:  # moderngl raises bare Exception
             raise ModelError(
                 f"OpenGL cannot be had without a screen ({error}): install EGL and a driver "
@@ -154,7 +156,7 @@ class Rasteriser:
         self._arrays = drawn, shadow
 
     def draw(
-        self, places: Floats, normals: Floats, view: Floats, eye: Floats, shadow_view: Floats, lighting: Lighting
+        self, places: Floats, normals: Floats, *, view: Floats, eye: Floats, shadow_view: Floats, lighting: Lighting
     ) -> NDArray[np.float16]:
         """Draw the mesh that was taken.
 
@@ -167,7 +169,7 @@ class Rasteriser:
             lighting: the light.
 
         Returns:
-            (size, size, 4): linear RGB, not bounded above, and how much of the pixel is covered.
+            (size, size, 4): linear RGB, not bounded above, and 1 where the pixel is covered, else 0.
         """
         if self._arrays is None:
             raise RuntimeError("no mesh was taken")
@@ -190,8 +192,8 @@ class Rasteriser:
         _set(program, "light", lighting.light)
         _set(program, "sky", lighting.sky)
         _set(program, "ground", lighting.ground)
-        program["softness"].value = lighting.softness
-        program["shadow_depth"].value = lighting.shadow_depth
+        _set(program, "softness", lighting.softness)
+        _set(program, "shadow_depth", lighting.shadow_depth)
         self._shadow_map.use(0)
         drawn.render()
         raw = self._picture.read(components=4, dtype="f2")
@@ -209,5 +211,5 @@ class Rasteriser:
             self._arrays = None
 
 
-def _set(program: moderngl.Program, name: str, value: Floats) -> None:
-    program[name].write(np.ascontiguousarray(value, np.float32))
+def _set(program: moderngl.Program, name: str, value: Floats | float) -> None:
+    cast("moderngl.Uniform", program[name]).write(np.ascontiguousarray(value, np.float32))

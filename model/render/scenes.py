@@ -136,7 +136,8 @@ def develop(drawn: NDArray[np.float16], gain: float, moment: int, scene: Scene, 
     if film.saturation != 1:
         grey = picture @ np.array([0.299, 0.587, 0.114], np.float32)
         picture = grey[..., None] + film.saturation * (picture - grey[..., None])
-    return picture.clip(0, 1)
+    found: Floats = picture.clip(0, 1)
+    return found
 
 
 def gain_of(drawn: NDArray[np.float16], film: Film) -> float:
@@ -172,15 +173,16 @@ def _lighting(random: np.random.Generator) -> Lighting:
 
 
 def _light_colour(random: np.random.Generator) -> Floats:
-    """Draw from lamplight to a blue sky, and now and then from a coloured lamp."""
+    """Draw linear RGB, (3,): from lamplight to a blue sky, and now and then from a coloured lamp."""
     if random.random() < 0.05:
         return random.uniform(0.2, 1.2, 3).astype(np.float32)
     warm = random.normal(0, 0.14)
-    return np.array([1 + warm, 1.0, 1 - warm], np.float32).clip(0.3, 1.7)
+    found: Floats = np.array([1 + warm, 1.0, 1 - warm], np.float32).clip(0.3, 1.7)
+    return found
 
 
 def _camera(eye: Floats, zoom: float, roll: float, aim: Floats) -> Floats:
-    """Return the camera's matrix; `aim` is where the face's middle lands, in half pictures from the middle."""
+    """Return the camera's matrix (4, 4); `aim` is where the face's middle lands, in half pictures from the middle."""
     near, far = 5.0, 400.0
     c, s = np.cos(roll), np.sin(roll)
     project = np.array(
@@ -198,7 +200,7 @@ def _camera(eye: Floats, zoom: float, roll: float, aim: Floats) -> Floats:
 
 
 def _from_light(to_light: Floats, centre: Floats) -> Floats:
-    """Return the matrix of the scene as a light far away sees it."""
+    """Return the matrix (4, 4) of the scene as a light far away sees it."""
     side = np.cross([0.0, 1.0, 0.01], to_light)
     side /= np.linalg.norm(side)
     axes = np.stack((side, np.cross(to_light, side), -to_light)) / _ACROSS_CM
@@ -231,13 +233,14 @@ def _background(size: int, random: np.random.Generator) -> Floats:
             else:
                 cv2.circle(picture, (x, y), w // 2, colour, -1)
     if random.random() < 0.7:
-        picture = cv2.GaussianBlur(picture, (0, 0), random.uniform(0.6, 8))
+        picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), random.uniform(0.6, 8)), np.float32)
     grain = random.normal(0, random.uniform(0, 0.05), (size, size, 1)).astype(np.float32)
-    return np.asarray(picture + grain, np.float32).clip(0, 1)
+    found: Floats = (picture + grain).clip(0, 1)
+    return found
 
 
 def _occluder(times: Floats, size: int, skin: Floats, random: np.random.Generator) -> Floats:
-    """Let a hand or an object pass before a part of the face, or stay there."""
+    """Let a hand or an object pass before a part of the face, or stay there: (T, size, size, 4), colour and cover."""
     hand = random.random() < 0.6
     colour = np.power(skin * random.uniform(0.3, 1), 1 / 2.2) if hand else random.uniform(0, 1, 3)
     start = np.array([random.uniform(0.15, 0.85), random.uniform(0.62, 1.05)]) * size
@@ -262,10 +265,9 @@ def _occluder(times: Floats, size: int, skin: Floats, random: np.random.Generato
                 )
         else:
             _blob(mask, middle, middle - up * scale * 3, scale * 0.4)
-        mask = cv2.GaussianBlur(mask, (0, 0), 1.2)
         light = 1 + shade * np.linspace(-1, 1, size, dtype=np.float32)
         found[k, ..., :3] = (colour * light[:, None]).clip(0, 1)
-        found[k, ..., 3] = mask
+        found[k, ..., 3] = cv2.GaussianBlur(mask, (0, 0), 1.2)
     return found
 
 

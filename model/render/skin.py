@@ -6,6 +6,7 @@ typology and suntanning pathways", Int. J. Cosmetic Science 1991): ITA = arctan(
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -85,7 +86,7 @@ def _skin(head: Head, looks: Looks, random: np.random.Generator) -> Floats:
         )
     )
     colour = colour * (1 - np.asarray(red)[:, None] * [0.0, 0.45, 0.4])
-    rings = sum(near(places, head.at(e)[0] + [0, -1.0, 0.2], 0.8) for e in (41, 46))
+    rings = sum(near(places, _beside(head.at(e)[0], 0, -1.0, 0.2), 0.8) for e in (41, 46))
     colour = colour * (1 - random.uniform(0, 0.5) * (0.4 + looks.age) * np.asarray(rings))[:, None]
     for _ in range(random.poisson(4 + 12 * looks.age)):  # moles, freckles and spots
         spot = places[random.integers(len(places) // 3)]
@@ -100,34 +101,44 @@ def _lined(head: Head, colour: Floats, looks: Looks, random: np.random.Generator
     places = head.vertices[front]
     dark = np.zeros(len(places), np.float32)
 
-    def line(path: Floats, strength: float, width: float) -> None:
-        apart, share = along(places, np.asarray(path, np.float32))
+    def line(path: Sequence[Floats], strength: float, width: float, side: int = 1) -> None:
+        apart, share = along(places, (np.stack(path) * [side, 1, 1]).astype(np.float32))
         fade = np.sin(np.pi * (0.12 + 0.76 * share))
         np.maximum(dark, strength * fade * np.exp(-((apart / width) ** 2)), out=dark)
 
     nose, corner, brow = head.at(35)[0], head.at(54)[0], head.at(22)[0]
     eye, lid = head.at(45)[0], head.at(46, 47)
     for side in _SIDES:
-        mirror = np.array([side, 1, 1])
-        fold = np.stack((nose + [0.9, 0.7, -0.6], (nose + corner) / 2 + [1.2, 0.4, -0.5], corner + [0.8, 0.2, -0.5]))
-        line(fold * mirror, random.uniform(0.4, 1), 0.22)
-        line(np.stack((corner + [0.4, -0.4, 0], corner + [0.7, -2.2, -0.4])) * mirror, random.uniform(0, 0.8), 0.2)
-        bag = np.stack((eye + [-0.2, -0.8, 0.2], lid[0] + [0, -0.9, 0.2], lid[1] + [-0.5, -0.7, 0.2]))
-        line(bag * mirror, random.uniform(0.2, 0.9), 0.2)
+        fold = (
+            _beside(nose, 0.9, 0.7, -0.6),
+            _beside((nose + corner) / 2, 1.2, 0.4, -0.5),
+            _beside(corner, 0.8, 0.2, -0.5),
+        )
+        line(fold, random.uniform(0.4, 1), 0.22, side)
+        grim = _beside(corner, 0.4, -0.4, 0), _beside(corner, 0.7, -2.2, -0.4)
+        line(grim, random.uniform(0, 0.8), 0.2, side)
+        bag = _beside(eye, -0.2, -0.8, 0.2), _beside(lid[0], 0, -0.9, 0.2), _beside(lid[1], -0.5, -0.7, 0.2)
+        line(bag, random.uniform(0.2, 0.9), 0.2, side)
         for rise in (-0.7, 0.1, 0.9):
-            line(
-                np.stack((eye + [0.6, 0.2 * rise, -0.3], eye + [1.9, rise, -1.3])) * mirror, random.uniform(0, 0.7), 0.1
-            )
-        line(np.stack((brow + [-0.6, -0.8, 0], brow + [-0.6, 1.0, 0])) * mirror, random.uniform(0, 0.8), 0.13)
+            crow = _beside(eye, 0.6, 0.2 * rise, -0.3), _beside(eye, 1.9, rise, -1.3)
+            line(crow, random.uniform(0, 0.7), 0.1, side)
+        frown = _beside(brow, -0.6, -0.8, 0), _beside(brow, -0.6, 1.0, 0)
+        line(frown, random.uniform(0, 0.8), 0.13, side)
     top = head.at(19)[0, 1]
     for height in (1.4, 2.3, 3.2):
         across = np.linspace(-3.6, 3.6, 7)
         bow = top + height + 0.25 * np.cos(across + random.normal())
         deep = np.interp(across, (-4, 0, 4), (head.at(18)[0, 2], head.at(21)[0, 2], head.at(25)[0, 2]))
-        line(np.stack((across, bow, deep), axis=1), random.uniform(0.1, 0.9), 0.14)
+        line(list(np.stack((across, bow, deep), axis=1)), random.uniform(0.1, 0.9), 0.14)
     lined = colour.copy()
     lined[front] *= (1 - depth * dark)[:, None]
     return lined
+
+
+def _beside(place: Floats, right: float, up: float, forward: float) -> Floats:
+    """Return what is so many cm from a place (3,), (3,)."""
+    found: Floats = place + np.array([right, up, forward])
+    return found
 
 
 def _brows(head: Head, looks: Looks, random: np.random.Generator) -> Floats:
@@ -201,7 +212,7 @@ def _make_up(head: Head, colour: Floats, random: np.random.Generator) -> Floats:
     lips = from_lab(random.uniform(25, 55), random.uniform(25, 60), random.uniform(0, 30))
     colour = over(colour, lips, random.uniform(0.3, 0.9) * _lip_cover(head))
     shade = from_lab(random.uniform(15, 50), random.uniform(-10, 25), random.uniform(-25, 25))
-    lids = sum(near(head.vertices, place + [0, 0.35, 0], 0.55) for place in head.at(37, 38, 43, 44))
+    lids = sum(near(head.vertices, _beside(place, 0, 0.35, 0), 0.55) for place in head.at(37, 38, 43, 44))
     return over(colour, shade, (random.uniform(0, 0.7) * np.asarray(lids)).clip(0, 0.8))
 
 

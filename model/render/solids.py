@@ -84,7 +84,9 @@ class Noise:
         stretch: (3,), how much longer bumps are along each axis.
     """
 
-    def __init__(self, random: np.random.Generator, scale: float, stretch: tuple[float, float, float] = (1, 1, 1)):
+    def __init__(
+        self, random: np.random.Generator, scale: float, stretch: tuple[float, float, float] = (1, 1, 1)
+    ) -> None:
         waves = 24
         self._waves = (random.normal(size=(3, waves)) * 2.5 / scale / np.array(stretch)[:, None]).astype(np.float32)
         self._phases = random.uniform(0, 2 * np.pi, waves).astype(np.float32)

@@ -95,13 +95,8 @@ def draw_glasses(head: Head, random: np.random.Generator) -> list[Solid]:
         ear = head.at(16)[0] * [side, 1, 1] + [side * 0.7, 1.2, -2.5]
         solids.append(tube(np.linspace(hinge, ear, 6).astype(np.float32), thin, colour))
         inner.append(path[np.argmin(side * path[:, 0])] + [0, 0.35, 0])
-    solids.append(
-        tube(
-            np.linspace(*inner, 5).astype(np.float32) + [[0, 0.15 * (k in (1, 2, 3)), 0] for k in range(5)],
-            thin,
-            colour,
-        )
-    )
+    bridge = np.linspace(inner[0], inner[1], 5).astype(np.float32)
+    solids.append(tube(bridge + [[0, 0.15 * (k in (1, 2, 3)), 0] for k in range(5)], thin, colour))
     if random.random() < 0.04:
         dark = from_lab(random.uniform(4, 15), 0, 0)
         for side in (1, -1):

@@ -40,6 +40,7 @@ DECODERS = {
     "base": DecoderSize(width=384, heads=6, depth=4),  # the paper's
     "small": DecoderSize(width=384, heads=6, depth=4),
     "tiny": DecoderSize(width=96, heads=3, depth=2),  # ours
+    "tiny-vit": DecoderSize(width=96, heads=3, depth=2),
 }
 """By the encoder's name in the zoo."""
 
@@ -97,7 +98,8 @@ class Fusion(nn.Module):
     def forward(self, stages: tuple[Tensor, Tensor, Tensor]) -> Tensor:
         """Take (B, T, V, D), (B, T/2, V, D) and (B, T/4, V, D), return (B, T, V, E)."""
         first, second, third = stages
-        fused = first + second.repeat_interleave(2, dim=1) + third.repeat_interleave(4, dim=1)
+        times = first.shape[1]
+        fused = first + sum(stage.repeat_interleave(times // stage.shape[1], dim=1) for stage in (second, third))
         tokens: Tensor = self.proj(self.norm(fused))
         return tokens
 

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 HIDDEN_SHARE = 0.9
+"""The paper's."""
 
 
 class TubeMask(NamedTuple):
@@ -31,15 +32,15 @@ class TubeMask(NamedTuple):
         return TubeMask(self.visible.to(device), self.hidden.to(device))
 
 
-def hidden_places(places: int) -> int:
+def hidden_places(places: int, share: float = HIDDEN_SHARE) -> int:
     """Return how many of the places are hidden, H."""
-    return int(HIDDEN_SHARE * places)
+    return int(share * places)
 
 
-def draw_mask(clips: int, places: int, generator: torch.Generator) -> TubeMask:
-    """Hide places at random, drawn for each clip."""
+def draw_mask(clips: int, places: int, generator: torch.Generator, share: float = HIDDEN_SHARE) -> TubeMask:
+    """Hide a share of the places at random, drawn for each clip."""
     order = torch.rand(clips, places, generator=generator).argsort(dim=1)
-    hidden, visible = order.tensor_split([hidden_places(places)], dim=1)
+    hidden, visible = order.tensor_split([hidden_places(places, share)], dim=1)
     return TubeMask(visible.sort(dim=1).values, hidden.sort(dim=1).values)
 
 

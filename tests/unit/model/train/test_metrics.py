@@ -5,6 +5,7 @@ import pytest
 import torch
 from sklearn.metrics import balanced_accuracy_score, confusion_matrix, f1_score, recall_score
 
+from model.calibration import calibration_error
 from model.train.metrics import ABSENT, confusion, measure
 from service.contract.bundle import Dimension, DimensionsTask, ExpressionTask, PersonalityTask
 
@@ -36,7 +37,9 @@ def test_expression_is_measured_as_scikit_learn_does(guesses):
     outputs, labels = guesses
     said = outputs.argmax(1)
 
-    assert measure(EXPRESSION, outputs, labels) == pytest.approx(
+    found = measure(EXPRESSION, outputs, labels)
+    assert found.pop("ECE") == calibration_error(outputs, labels)
+    assert found == pytest.approx(
         {
             "UAR": recall_score(labels, said, average="macro"),
             "WAR": (said == labels).double().mean().item(),
