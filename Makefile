@@ -6,7 +6,7 @@ TORCH ?= torch==2.13.0
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test check proto docs bench bench-train clean
+.PHONY: help run test check proto docs bench bench-train default-model clean
 .DEFAULT_GOAL := help
 
 help: ## say what each command does
@@ -37,6 +37,20 @@ bench: $(VENV)/.dev ## measure: upload memory, decode and inference speed, worke
 
 bench-train: $(VENV)/.dev ## measure: steps of pre-training and fine-tuning, peak memory, reading clips
 	$(BIN)/python -m tests.bench.training
+
+# Where ICT-FaceKit lies, for `make default-model`; how many clips; and options, as --yunet FILE.
+FACEKIT ?= ict-facekit
+CLIPS ?= 6000
+RENDER ?=
+
+default-model: $(VENV)/.dev ## make the default bundle from nothing: render, learn, measure, export
+	$(BIN)/mien-model render --facekit $(FACEKIT) --clips $(CLIPS) --out rendered $(RENDER)
+	$(BIN)/mien-model pretrain rendered_pretrain
+	$(BIN)/mien-model finetune rendered_finetune
+	$(BIN)/mien-model evaluate runs/rendered_finetune --data rendered --out reports/default
+	$(BIN)/mien-model export runs/rendered_finetune --out service/worker/bundles/default --name mien-default \
+	  --version 0.2.0 --licence MIT --hop 0.24 --report reports/default \
+	  --intended-use "Trying Mien out, and research on affect in video with people who agreed to it."
 
 clean: ## remove the virtual environment and everything made here
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

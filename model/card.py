@@ -8,8 +8,11 @@ MUST_NOT = """\
 Decisions about people: whom to hire, admit, insure, lend to, promote, diagnose, police or punish. A face in a video
 shows how somebody looks to others for a moment. It does not show what they feel, what they are like, whether they
 tell the truth, or how well they are. Apparent personality is the impression that strangers had of a video, with
-their prejudices. In many places, reading emotions at work or at school is against the law. Do not use it on people
-who do not know of it and have not agreed."""
+their prejudices. Do not use it on people who do not know of it and have not agreed.
+
+In the European Union, reading emotions of people at work or in education is forbidden but for medical or safety
+reasons (Regulation (EU) 2024/1689, the AI Act, Article 5(1)(f)), and elsewhere those who use such a system must tell
+the people it is used on (Article 50(3))."""
 
 UNTRAINED = """\
 > **The weights are random. The scores mean nothing until the model is trained.**
@@ -17,8 +20,8 @@ UNTRAINED = """\
 """
 
 
-def model_card(manifest: Manifest) -> str:
-    """Return the card's Markdown."""
+def model_card(manifest: Manifest, notes: str = "") -> str:
+    """Return the card's Markdown; `notes` come at its end."""
     clip, crop = manifest.input, manifest.crop
     tasks = "\n".join(f"- {_describe(task)}" for task in manifest.tasks)
     scores = "\n".join(f"- {metric}: {value:g}" for metric, value in manifest.training.scores.items())
@@ -48,7 +51,7 @@ starts every {manifest.hop_s:g} s.
 
 ## What it must not be used for
 {MUST_NOT}
-"""
+{notes and chr(10) + notes.strip() + chr(10)}"""
 
 
 def _describe(task: Task) -> str:

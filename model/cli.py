@@ -83,7 +83,7 @@ def render(  # noqa: PLR0917 — typer makes options of them
     from model.render.dataset import Settings
     from model.render.rendering import render_aloud
 
-    render_aloud(Settings(facekit=facekit.absolute(), yunet=yunet, seed=seed), clips, out, workers)
+    render_aloud(Settings(facekit=facekit.absolute(), yunet=yunet and yunet.absolute(), seed=seed), clips, out, workers)
 
 
 @app.command("sheet")
@@ -195,6 +195,7 @@ def export(  # noqa: PLR0917 — typer makes options of them
         float | None, typer.Option(min=0.01, help="Seconds between windows; by default half of one.")
     ] = None,
     report: Annotated[Path | None, typer.Option(help="An evaluation's folder, for the scores that it found.")] = None,
+    notes: Annotated[Path | None, typer.Option(help="Markdown that the model card ends with.")] = None,
 ) -> None:
     """Make a bundle of a fine-tuning run's best checkpoint."""
     import logging
@@ -212,6 +213,7 @@ def export(  # noqa: PLR0917 — typer makes options of them
         intended_use=intended_use,
         hop_s=hop,
         report=report,
+        notes=notes,
     )
     _say_what_was_written(manifest, out)
 

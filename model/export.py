@@ -44,6 +44,7 @@ def export_bundle(
     training: Training,
     licence: str,
     intended_use: str,
+    notes: str = "",
 ) -> Manifest:
     """Export a model as a bundle, in the place of an earlier bundle if there is one.
 
@@ -58,6 +59,7 @@ def export_bundle(
         training: where the weights come from.
         licence: of the weights.
         intended_use: in a sentence or two, for `MODEL_CARD.md`.
+        notes: Markdown that `MODEL_CARD.md` ends with.
 
     Returns:
         The manifest as written.
@@ -89,7 +91,7 @@ def export_bundle(
             parity=_checked(graph, made / GRAPH),
             files={GRAPH: file_sha256(made / GRAPH)},
         )
-        (made / MODEL_CARD).write_text(model_card(manifest), encoding="utf-8")
+        (made / MODEL_CARD).write_text(model_card(manifest, notes), encoding="utf-8")
         manifest = manifest.model_copy(update={"files": {**manifest.files, MODEL_CARD: file_sha256(made / MODEL_CARD)}})
         (made / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
         if folder.exists():

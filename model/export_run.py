@@ -24,6 +24,7 @@ def export_run(
     intended_use: str,
     hop_s: float | None = None,
     report: Path | None = None,
+    notes: Path | None = None,
 ) -> Manifest:
     """Write a run's best model as a bundle.
 
@@ -36,6 +37,7 @@ def export_run(
         intended_use: in a sentence or two.
         hop_s: seconds from one window's start to the next's; half a window by default.
         report: what `mien-model evaluate` wrote; its scores are named instead of those of validation.
+        notes: Markdown that the model card ends with.
 
     Raises:
         ModelError: the run has no best checkpoint, or a fact will not do for a manifest.
@@ -69,7 +71,15 @@ def export_run(
             ),
             licence=licence,
             intended_use=intended_use,
+            notes=_text(notes) if notes else "",
         )
     except ValidationError as error:
         first = error.errors()[0]
         raise ModelError(f"The bundle's {first['loc'][0]} = {first['input']!r} will not do: {first['msg']}.") from error
+
+
+def _text(notes: Path) -> str:
+    try:
+        return notes.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelError(f"{notes} cannot be read as text: {error}.") from error

@@ -7,16 +7,17 @@ the test part is not opened.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
 import torch
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 from torch import Tensor, nn
 
 from model.data.augment import FinetuneAugmentation, as_floats
+from model.data.labels import label_columns
 from model.data.mix import Mix
 from model.errors import ModelError
 from model.tasks import LearntTask
@@ -27,7 +28,7 @@ from model.train import checkpoint
 from model.train.config import Recipe, SizeName
 from model.train.holdout import hold_out, split
 from model.train.loop import Batch, Learner, Loop, accelerator_of, plan_of
-from model.train.losses import loss, targets
+from model.train.losses import loss, targets, variances
 from model.train.optim import finetuning_groups
 from model.train.sources import Found, clip_input, clips_of, common_crop, find, joint_tasks
 from model.train.validate import validation
@@ -36,7 +37,19 @@ from service.contract.bundle import ClipInput
 KIND = "finetuning"
 
 
-class FinetuneRecipe(Recipe):
+class LabelCosts(BaseModel):
+    """What wrong answers cost."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    smoothing: float = Field(0.1, ge=0, lt=1, description="Of labels that are classes.")
+    mix: Mix | None = Field(None, description="Mixup and CutMix: for classes; what lacks a label mixes to no label.")
+    weights: dict[str, NonNegativeFloat] = Field(
+        {}, description="What a kind of task's loss is multiplied by; 1 if not named."
+    )
+
+
+class FinetuneRecipe(LabelCosts, Recipe):
     """What fine-tuning is told."""
 
     start: Path | None = Field(None, description="A checkpoint whose encoder to start from; its size is taken.")
@@ -46,12 +59,7 @@ class FinetuneRecipe(Recipe):
     )
     layer_decay: PositiveFloat = Field(0.75, le=1, description="How much slower each block learns than the next.")
     stochastic_depth: float = Field(0.1, ge=0, lt=1, description="Of the last block.")
-    smoothing: float = Field(0.1, ge=0, lt=1, description="Of labels that are classes.")
     augmentation: FinetuneAugmentation | None = FinetuneAugmentation()
-    mix: Mix | None = Field(None, description="Mixup and CutMix: for classes; what lacks a label mixes to no label.")
-    weights: dict[str, NonNegativeFloat] = Field(
-        {}, description="What a kind of task's loss is multiplied by; 1 if not named."
-    )
     held_out: float = Field(0.1, gt=0, lt=1, description="Share of training for validation, if there is no such part.")
     labelled: float = Field(1, gt=0, le=1, description="Share of the training clips to learn from, whole subjects.")
     validate_every: PositiveInt = Field(1, description="Epochs from one validation, and checkpoint, to the next.")
@@ -93,7 +101,7 @@ def finetune(recipe: FinetuneRecipe) -> bool:
         model=model,
         groups=finetuning_groups(model, size.depths, weight_decay=recipe.weight_decay, layer_decay=recipe.layer_decay),
         dataset=dataset,
-        cost=label_cost(tasks, recipe.smoothing, recipe.mix, recipe.weights),
+        cost=label_cost(tasks, recipe, _spreads(tasks, training)),
         checkpoint_every=recipe.validate_every * plan.steps_per_epoch,
         validate=validation(watched, tasks, recipe, accelerator),
     )
@@ -101,32 +109,44 @@ def finetune(recipe: FinetuneRecipe) -> bool:
 
 
 def label_cost(
-    tasks: tuple[LearntTask, ...],
-    smoothing: float,
-    mix: Mix | None,
-    weights: Mapping[str, float] = MappingProxyType({}),
+    tasks: tuple[LearntTask, ...], recipe: LabelCosts, spreads: Mapping[str, Tensor] = MappingProxyType({})
 ) -> Callable[[nn.Module, Batch, torch.Generator], dict[str, Tensor]]:
-    """Return what a batch costs: the weighted sum of its tasks' losses, and each of them by the kind of task."""
+    """Return what a batch costs: the weighted sum of its tasks' losses, and each of them by the kind of task.
+
+    Args:
+        tasks: what is learned.
+        recipe: what wrong answers cost.
+        spreads: by the kind of task, the variances that squared errors are divided by, so that tasks weigh alike.
+    """
 
     def cost(model: nn.Module, batch: Batch, draw: torch.Generator) -> dict[str, Tensor]:
         clips = as_floats(batch["pixels"])
         expected: dict[str, Tensor] = {
-            task.kind: targets(batch["labels"][task.kind], task, smoothing) for task in tasks
+            task.kind: targets(batch["labels"][task.kind], task, recipe.smoothing) for task in tasks
         }
-        if mix:
-            clips, expected = mix(clips, expected, draw)
+        if recipe.mix:
+            clips, expected = recipe.mix(clips, expected, draw)
         answers = model(normalise(clips)).answers
-        costs: dict[str, Tensor] = {task.kind: loss(answers[task.kind], expected[task.kind], task) for task in tasks}
-        weighed = [weights.get(kind, 1.0) * each for kind, each in costs.items()]
+        costs: dict[str, Tensor] = {}
+        for task in tasks:
+            spread = spreads.get(task.kind)
+            spread = None if spread is None else spread.to(clips.device)
+            costs[task.kind] = loss(answers[task.kind], expected[task.kind], task, spread)
+        weighed = [recipe.weights.get(kind, 1.0) * each for kind, each in costs.items()]
         return {"loss": torch.stack(weighed).sum(), **costs}
 
     return cost
 
 
+def _spreads(tasks: Sequence[LearntTask], training: Sequence[Found]) -> dict[str, Tensor]:
+    labels = label_columns([row for part in training for row in part.rows], tasks)
+    return {kind: variances(column) for kind, column in labels.items() if column.is_floating_point()}
+
+
 def _model(recipe: FinetuneRecipe, tasks: tuple[LearntTask, ...]) -> tuple[Size, Perceiver]:
     start = checkpoint.load(recipe.start) if recipe.start else None
     size = checkpoint.size_of(start) if start else ZOO[recipe.size or "base"]
-    model = Perceiver(size, tasks, recipe.stochastic_depth)
+    model = Perceiver(size, tasks, recipe.stochastic_depth, (recipe.clip.frames, recipe.clip.size))
     if start and recipe.start:
         checkpoint.start_encoder(model.encoder, start, recipe.start)
     return size, model

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice, zip_longest
 from pathlib import Path
 
 import cv2
@@ -30,9 +31,11 @@ def write_sheet(folder: Path, out: Path, *, clips: int, seed: int) -> None:
         seed: of the choice.
 
     Raises:
-        ModelError: the folder or a clip cannot be read, or the picture not be written.
+        ModelError: the folder is empty, it or a clip cannot be read, or the picture not be written.
     """
     rows = _chosen(read_rows(folder), clips, np.random.default_rng(seed))
+    if not rows:
+        raise ModelError(f"{folder} has no clips to show.")
     interval_s = read_prepared(folder).interval_s
     frames = clip_input(ClipShape(frames=8, size=_SIDE), interval_s)
     shown = ClipDataset(folder, rows, tasks=(), clip=frames, interval_s=interval_s, mode="test", views=(1, 1))
@@ -45,14 +48,12 @@ def write_sheet(folder: Path, out: Path, *, clips: int, seed: int) -> None:
 
 
 def _chosen(rows: Sequence[ClipRow], clips: int, random: np.random.Generator) -> list[ClipRow]:
+    """Choose of each label in turn; those of one label stand together."""
     by_label: dict[str, list[ClipRow]] = {}
-    for row in rows:
-        by_label.setdefault(row.expression or "", []).append(row)
-    each = -(-clips // len(by_label))
-    picked = [
-        found[index] for _, found in sorted(by_label.items()) for index in sorted(random.permutation(len(found))[:each])
-    ]
-    return picked[:clips]
+    for index in random.permutation(len(rows)):
+        by_label.setdefault(rows[index].expression or "", []).append(rows[index])
+    in_turn = (row for turn in zip_longest(*by_label.values()) for row in turn if row is not None)
+    return sorted(islice(in_turn, clips), key=lambda row: (row.expression or "", row.id))
 
 
 def _strip(pixels: NDArray[np.uint8], row: ClipRow) -> NDArray[np.uint8]:

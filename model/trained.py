@@ -42,7 +42,9 @@ def read_trained(run: Path) -> Trained:
     path = run / checkpoint.BEST if run.is_dir() else run
     state = checkpoint.load(path, "finetuning")
     about = state["about"]
-    perceiver = Perceiver(checkpoint.size_of(state), _TASKS.validate_python(about["tasks"]))
+    clip = ClipInput.model_validate(about["clip"])
+    tasks = _TASKS.validate_python(about["tasks"])
+    perceiver = Perceiver(checkpoint.size_of(state), tasks, clip=(clip.frames, clip.size))
     checkpoint.fill(perceiver, state["model"], path)
     scores: dict[str, float] = state.get("scores", {})
     for head in perceiver.heads.values():
@@ -50,7 +52,7 @@ def read_trained(run: Path) -> Trained:
             head.temperature = scores.get(TEMPERATURE, 1.0)
     return Trained(
         perceiver.eval(),
-        ClipInput.model_validate(about["clip"]),
+        clip,
         FaceCrop.model_validate(about["crop"]),
         scores,
         tuple(about["data"]),

@@ -13,6 +13,7 @@ is too short repeats its last frame, as there.
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
@@ -136,7 +137,8 @@ class ClipDataset(Dataset[Item]):
             until_s = duration_s if end_s is None else min(end_s, duration_s)
             return begin_s + start(max(0.0, until_s - begin_s))
 
-        return self._sampling.take(partial(self._open, self._media[row], self._fps[row]), within)
+        opened = partial(self._open, self._media[row], self._fps[row])
+        return self._sampling.take(opened, within, math.inf if end_s is None else end_s)
 
 
 def _open_sharded(media: Path, fps: float | None) -> AbstractContextManager[Media]:

@@ -43,12 +43,18 @@ class Sampling:
         samples = math.ceil((duration_s - _SAME_S) / self.interval_s)
         return share * max(0, samples - self.frames) * self.interval_s
 
-    def take(self, opened: Callable[[], AbstractContextManager[Media]], start: Callable[[float], float]) -> Picture:
+    def take(
+        self,
+        opened: Callable[[], AbstractContextManager[Media]],
+        start: Callable[[float], float],
+        end_s: float = math.inf,
+    ) -> Picture:
         """Return a clip, (T, size, size, 3).
 
         Args:
             opened: opens the clip; may be called again where the clip is not as long as it says.
             start: its duration in seconds → where to begin.
+            end_s: where the clip ends if the media goes on; what is missing then repeats the last frame.
 
         Raises:
             ClipUnreadable: the clip cannot be read.
@@ -56,16 +62,19 @@ class Sampling:
         with opened() as media:
             if media.duration_s is not None:
                 try:
-                    return self._pixels(media, start(media.duration_s))
+                    return self._pixels(media, start(media.duration_s), end_s)
                 except NoFrames:  # it began beyond the real end
                     pass
         with opened() as media:
             duration_s = max((frame.until_s for frame in media.read(0.0)), default=0.0)
         with opened() as media:
-            return self._pixels(media, start(duration_s))
+            return self._pixels(media, start(duration_s), end_s)
 
-    def _pixels(self, media: Media, start_s: float) -> NDArray[np.uint8]:
-        pictures = sample(media, start_s, frames=self.frames, interval_s=self.interval_s)
+    def _pixels(self, media: Media, start_s: float, end_s: float) -> NDArray[np.uint8]:
+        before_end = max(1.0, (end_s - start_s - _SAME_S) / self.interval_s)
+        frames = math.ceil(min(self.frames, before_end))
+        pictures = sample(media, start_s, frames=frames, interval_s=self.interval_s)
+        pictures = [*pictures, *pictures[-1:] * (self.frames - frames)]
         done = {id(picture): self._fitted(picture) for picture in pictures}  # repeated ones only once
         return np.stack([done[id(picture)] for picture in pictures])
 

@@ -46,6 +46,13 @@ UNITS: dict[str, dict[str, float]] = {
 _UNPAIRED = frozenset(
     ("jawOpen", "mouthFunnel", "mouthPucker", "mouthRollLower", "mouthRollUpper", "mouthShrugLower", "mouthShrugUpper")
 )
+SHAPES = frozenset(
+    name
+    for shape in {shape for parts in UNITS.values() for shape in parts}
+    | {f"eyeLook{way}" for way in ("In", "Out", "Up", "Down")}
+    for name in ((shape,) if shape in _UNPAIRED else (f"{shape}_L", f"{shape}_R"))
+)
+"""All that a head must have for what is done here."""
 
 Parts = dict[str, tuple[float, float, float]]
 """Unit → how often it takes part, and its least and greatest strength at the apex."""

@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from model.render.behaviour import Behaviour, draw_behaviour
+from model.errors import ModelError
+from model.render.behaviour import SHAPES, Behaviour, draw_behaviour
 from model.render.head import Floats, Head
 from model.render.people import Mover, draw_person
 from model.render.rasterise import Rasteriser
@@ -44,10 +45,12 @@ class Studio:
         head: whose people are filmed.
 
     Raises:
-        ModelError: the machine has no OpenGL that draws without a screen.
+        ModelError: the head lacks an expression shape, or the machine has no OpenGL that draws without a screen.
     """
 
     def __init__(self, head: Head) -> None:
+        if missing := SHAPES.difference(head.names):
+            raise ModelError(f"The head lacks expression shapes: {', '.join(sorted(missing))}.")
         self._head = head
         self._mover = Mover(head)
         self._rasteriser = Rasteriser(_SIZE)

@@ -103,7 +103,7 @@ def load_head(path: Path) -> Head:
         raise ModelError(
             f"{error.filename} is missing: {path} should be ICT-FaceKit's folder of OBJ files, or its arrays as .npz."
         ) from error
-    except (KeyError, ValueError, zipfile.BadZipFile) as error:
+    except (EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
         raise ModelError(f"{path} is not the ICT Face Model: {error}.") from error
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from model.render.behaviour import FEELINGS, UNITS, Behaviour
@@ -17,7 +19,10 @@ _CIRCUMPLEX = {
     "disgust": (-0.60, 0.35),
     "fear": (-0.64, 0.60),
 }
-UNIT_NAMES = tuple(UNITS)
+# Then how the head is turned aside, up, down and tilted, and where the eyes look in it, either side under one name, so
+# that a mirrored clip has the same labels.
+UNIT_NAMES = (*UNITS, "AU51/52", "AU53", "AU54", "AU55/56", "AU61/62", "AU63", "AU64")
+_FULL_TURN = np.deg2rad(42)
 TRAITS = ("openness", "conscientiousness", "extraversion", "agreeableness", "neuroticism")
 _PLAIN, _FAINT = 0.4, 0.1  # an expression shows from the first on; between the two nobody could say
 
@@ -99,5 +104,21 @@ def traits(behaviour: Behaviour, step_s: float) -> tuple[float, ...]:
 
 
 def units(behaviour: Behaviour, moments: slice) -> tuple[float, ...]:
-    """Return the mean strength of each of `UNITS` over some moments, 0–1."""
-    return tuple(float(value) for value in behaviour.units[moments].mean(axis=0))
+    """Return the mean strength of each of `UNIT_NAMES` over some moments, 0–1.
+
+    It is what is seen: speech moves the mouth's units, too.
+    """
+    weights = {name: weight[moments] for name, weight in behaviour.shapes.items()}
+    seen = [np.min([_both(weights, name) / share for name, share in parts.items()], axis=0) for parts in UNITS.values()]
+    yaw, pitch, roll = behaviour.turns[moments].T
+    seen += [np.abs(yaw) / _FULL_TURN, -pitch / _FULL_TURN, pitch / _FULL_TURN, np.abs(roll) / _FULL_TURN]
+    seen += [np.maximum(_both(weights, "eyeLookOut"), _both(weights, "eyeLookIn"))]
+    seen += [_both(weights, "eyeLookUp"), _both(weights, "eyeLookDown")]
+    return tuple(float(values.clip(0, 1).mean()) for values in seen)
+
+
+def _both(weights: Mapping[str, Floats], name: str) -> Floats:
+    """Return a shape's weight, the mean of both sides where it has two, (T,)."""
+    if name in weights:
+        return weights[name]
+    return (weights[f"{name}_L"] + weights[f"{name}_R"]) / 2

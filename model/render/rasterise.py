@@ -106,7 +106,7 @@ class Lighting:
 
 
 class Rasteriser:
-    """Draws meshes into a square picture.
+    """Draws meshes into a square picture; several of them in a process do not disturb each other.
 
     Args:
         size: pixels of a side.
@@ -146,14 +146,14 @@ class Rasteriser:
             opaque: (G, 3), those that cast shadows.
         """
         self._release()
-        gl = self._gl
-        self._moving = gl.buffer(reserve=len(paint) * 24, dynamic=True)
-        self._paint = gl.buffer(np.ascontiguousarray(paint))
-        self._index, self._opaque = (gl.buffer(np.ascontiguousarray(t, np.int32)) for t in (triangles, opaque))
-        moving = (self._moving, "3f 3f", "place", "normal")
-        drawn = gl.vertex_array(self._program, [moving, (self._paint, "4f1", "paint")], self._index)
-        shadow = gl.vertex_array(self._shadow_program, [(self._moving, "3f 12x", "place")], self._opaque)
-        self._arrays = drawn, shadow
+        with self._gl as gl:
+            self._moving = gl.buffer(reserve=len(paint) * 24, dynamic=True)
+            self._paint = gl.buffer(np.ascontiguousarray(paint))
+            self._index, self._opaque = (gl.buffer(np.ascontiguousarray(t, np.int32)) for t in (triangles, opaque))
+            moving = (self._moving, "3f 3f", "place", "normal")
+            drawn = gl.vertex_array(self._program, [moving, (self._paint, "4f1", "paint")], self._index)
+            shadow = gl.vertex_array(self._shadow_program, [(self._moving, "3f 12x", "place")], self._opaque)
+            self._arrays = drawn, shadow
 
     def draw(
         self, places: Floats, normals: Floats, *, view: Floats, eye: Floats, shadow_view: Floats, lighting: Lighting
@@ -174,29 +174,31 @@ class Rasteriser:
         if self._arrays is None:
             raise RuntimeError("no mesh was taken")
         drawn, shadow = self._arrays
-        self._moving.write(np.concatenate((places, normals), axis=1, dtype=np.float32))
-        program = self._program
-        _set(self._shadow_program, "shadow_view", shadow_view.T)
-        if lighting.shadow_depth > 0:
-            self._shadow.use()
-            self._gl.enable_only(moderngl.DEPTH_TEST)
-            self._shadow.clear(depth=1.0)
-            shadow.render()
-        self._picture.use()
-        self._gl.enable_only(moderngl.DEPTH_TEST)
-        self._picture.clear(0.0, 0.0, 0.0, 0.0, depth=1.0)
-        _set(program, "view", view.T)
-        _set(program, "shadow_view", shadow_view.T)
-        _set(program, "eye", eye)
-        _set(program, "to_light", lighting.to_light)
-        _set(program, "light", lighting.light)
-        _set(program, "sky", lighting.sky)
-        _set(program, "ground", lighting.ground)
-        _set(program, "softness", lighting.softness)
-        _set(program, "shadow_depth", lighting.shadow_depth)
-        self._shadow_map.use(0)
-        drawn.render()
-        raw = self._picture.read(components=4, dtype="f2")
+        with self._gl as gl:
+            self._moving.write(np.concatenate((places, normals), axis=1, dtype=np.float32))
+            gl.enable_only(moderngl.DEPTH_TEST)
+            _set(self._shadow_program, "shadow_view", shadow_view.T)
+            if lighting.shadow_depth > 0:
+                self._shadow.use()
+                self._shadow.clear(depth=1.0)
+                shadow.render()
+            for name, value in (
+                ("view", view.T),
+                ("shadow_view", shadow_view.T),
+                ("eye", eye),
+                ("to_light", lighting.to_light),
+                ("light", lighting.light),
+                ("sky", lighting.sky),
+                ("ground", lighting.ground),
+                ("softness", lighting.softness),
+                ("shadow_depth", lighting.shadow_depth),
+            ):
+                _set(self._program, name, value)
+            self._picture.use()
+            self._picture.clear(0.0, 0.0, 0.0, 0.0, depth=1.0)
+            self._shadow_map.use(0)
+            drawn.render()
+            raw = self._picture.read(components=4, dtype="f2")
         return np.frombuffer(raw, np.float16).reshape(self._size, self._size, 4)[::-1]
 
     def close(self) -> None:
@@ -206,8 +208,9 @@ class Rasteriser:
 
     def _release(self) -> None:
         if self._arrays is not None:
-            for held in (*self._arrays, self._moving, self._paint, self._index, self._opaque):
-                held.release()
+            with self._gl:
+                for held in (*self._arrays, self._moving, self._paint, self._index, self._opaque):
+                    held.release()
             self._arrays = None
 
 

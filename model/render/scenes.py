@@ -196,7 +196,8 @@ def _camera(eye: Floats, zoom: float, roll: float, aim: Floats) -> Floats:
     turn = np.array([[c, -s, 0, 0], [s, c, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
     move = np.eye(4)
     move[:3, 3] = -eye
-    return (project @ turn @ move).astype(np.float32)
+    found: Floats = (project @ turn @ move).astype(np.float32)
+    return found
 
 
 def _from_light(to_light: Floats, centre: Floats) -> Floats:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from model.tpsbt.stages import BottleneckStage, FullStage
-from model.tpsbt.tubelets import TubeletEmbedding
+from model.tpsbt.tubelets import TUBELET, TubeletEmbedding
 from model.tpsbt.zoo import Size
 
 
@@ -57,6 +57,13 @@ class Encoder(nn.Module):
         second = self.stages[1](first)
         third = self.stages[2](second)
         return first, second, third
+
+
+def last_tokens(size: Size, frames: int, side: int) -> int:
+    """Return how many tokens the last stage gives of clips of so many frames and pixels a side."""
+    times, height, width = (pixels // tubelet for pixels, tubelet in zip((frames, side, side), TUBELET, strict=True))
+    halvings = sum(depth > 0 for depth in size.depths[1:])
+    return (times >> halvings) * height * width
 
 
 def initialise(module: nn.Module) -> None:

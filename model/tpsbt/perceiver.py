@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from model.tasks import LearntTask
 from model.tpsbt.blocks import NORM_EPS
-from model.tpsbt.encoder import Encoder
-from model.tpsbt.heads import Head, head_for
+from model.tpsbt.encoder import Encoder, last_tokens
+from model.tpsbt.heads import Head, UnitsHead, head_for
 from model.tpsbt.zoo import Size
 
 
@@ -33,20 +33,29 @@ class Perceiver(nn.Module):
         size: a row of the zoo.
         tasks: each kind once at most.
         stochastic_depth: see `Encoder`.
+        clip: frames and pixels of a side, where a head reads each place; the other heads take clips of any size.
     """
 
-    def __init__(self, size: Size, tasks: Sequence[LearntTask], stochastic_depth: float = 0.0) -> None:
+    def __init__(
+        self,
+        size: Size,
+        tasks: Sequence[LearntTask],
+        stochastic_depth: float = 0.0,
+        clip: tuple[int, int] = (16, 160),
+    ) -> None:
         super().__init__()
         self.tasks = tuple(tasks)
         self.encoder = Encoder(size, stochastic_depth)
         self.norm = nn.LayerNorm(size.width, eps=NORM_EPS)
-        self.heads = nn.ModuleDict({task.kind: head_for(task, size.width) for task in tasks})
+        tokens = last_tokens(size, *clip)
+        self.heads = nn.ModuleDict({task.kind: head_for(task, size.width, tokens) for task in tasks})
 
     def forward(self, clips: Tensor) -> Perceived:
         """Take normalised RGB clips, (B, 3, frames, height, width)."""
         *_, last = self.encoder(clips)
         embedding: Tensor = self.norm(last.mean(dim=(1, 2)))  # (B, T/4, P, D) → (B, D)
-        return Perceived(embedding, {kind: head(embedding) for kind, head in self.heads.items()})
+        answers = {kind: head(last if isinstance(head, UnitsHead) else embedding) for kind, head in self.heads.items()}
+        return Perceived(embedding, answers)
 
     def read(self, answers: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Turn answers into what a bundle promises: probabilities and values, (B, columns), by the kind of task."""

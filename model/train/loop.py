@@ -26,6 +26,7 @@ from model.tpsbt.zoo import Size
 from model.train import checkpoint
 from model.train.config import Recipe, first_difference
 from model.train.journal import Journal
+from model.train.memory import keep_memory
 from model.train.meter import Meter
 from model.train.optim import adamw, set_rate
 from model.train.plan import ByEpoch, Clips, Plan, PlannedBatches
@@ -83,7 +84,8 @@ def plan_of(recipe: Recipe, clips: int, accelerator: Accelerator) -> Plan:
 
 
 def accelerator_of(recipe: Recipe) -> Accelerator:
-    """Return the devices of this process, and how they compute."""
+    """Return the devices of this process, and how they compute; from here on it keeps the memory that it frees."""
+    keep_memory()
     return Accelerator(mixed_precision=recipe.precision)
 
 

@@ -49,29 +49,30 @@ def levels_loss(logits: Tensor, expected: Tensor) -> Tensor:
     return expression_loss(logits.flatten(0, 1), expected.view_as(logits).flatten(0, 1))
 
 
-def regression_loss(values: Tensor, expected: Tensor) -> Tensor:
-    """Return the mean squared error of (B, C)."""
+def regression_loss(values: Tensor, expected: Tensor, variances: Tensor | None = None) -> Tensor:
+    """Return the mean squared error of (B, C), each column's divided by its variance (C,) if that is given."""
     costs = functional.mse_loss(values.float(), expected.nan_to_num(), reduction="none")
-    return _mean(costs, ~expected.isnan())
+    return _mean(costs if variances is None else costs / variances, ~expected.isnan())
 
 
-def units_loss(logits: Tensor, expected: Tensor) -> Tensor:
-    """Return the mean binary cross-entropy of logits with strengths, both (B, C)."""
-    costs = functional.binary_cross_entropy_with_logits(logits.float(), expected.nan_to_num(), reduction="none")
-    return _mean(costs, ~expected.isnan())
+def variances(labels: Tensor) -> Tensor:
+    """Return the variance of each column (C,) of labels (N, C), NaN where absent; 1 where a column does not vary."""
+    there = ~labels.isnan()
+    count = there.sum(dim=0).clamp(min=1)
+    mean = labels.nan_to_num().sum(dim=0) / count
+    found = ((labels - mean) ** 2).nan_to_num().sum(dim=0) / count
+    return found.where(found > 0, 1.0)
 
 
-def loss(answers: Tensor, expected: Tensor, task: LearntTask) -> Tensor:
-    """Return what a task's answers cost; `expected` is as `targets` gives it."""
+def loss(answers: Tensor, expected: Tensor, task: LearntTask, spread: Tensor | None = None) -> Tensor:
+    """Return what a task's answers cost; `expected` is as `targets` gives it, `spread` the `variances` of values."""
     match task:
         case ExpressionTask():
             return expression_loss(answers, expected)
         case DimensionsTask() if task.levels:
             return levels_loss(answers, expected)
-        case DimensionsTask() | PersonalityTask():
-            return regression_loss(answers, expected)
-        case UnitsTask():
-            return units_loss(answers, expected)
+        case DimensionsTask() | PersonalityTask() | UnitsTask():
+            return regression_loss(answers, expected, spread)
 
 
 def _probabilities(classes: Tensor, count: int, smoothing: float) -> Tensor:

@@ -21,12 +21,13 @@ from model.data.augment import Augmentation, FinetuneAugmentation, PretrainAugme
 from model.data.clips import ClipDataset
 from model.data.mix import Mix
 from model.data.prepared import ClipRow, Prepared, write_prepared
-from model.finetune import label_cost
+from model.finetune import LabelCosts, label_cost
 from model.pretrain import reconstruction_cost
 from model.tpsbt.autoencoder import DECODERS, MaskedAutoencoder
 from model.tpsbt.perceiver import Perceiver
 from model.tpsbt.zoo import ZOO
 from model.train.config import ClipShape
+from model.train.memory import keep_memory
 from model.train.optim import adamw, finetuning_groups, pretraining_groups, set_rate
 from model.train.sources import clip_input
 from service.contract.bundle import ExpressionTask, FaceCrop
@@ -40,6 +41,7 @@ TASK = ExpressionTask(labels=("happiness", "sadness", "neutral", "anger", "surpr
 
 def steps(size: str, kind: str, precision: str) -> dict[str, float]:
     """Take a few steps; return the median's clips a second, and the process's peak memory in GiB."""
+    keep_memory()
     row = ZOO[size]
     if kind == "pretrain":
         model = MaskedAutoencoder(row, DECODERS[size])
@@ -47,7 +49,7 @@ def steps(size: str, kind: str, precision: str) -> dict[str, float]:
     else:
         model = Perceiver(row, (TASK,), 0.1)
         groups = finetuning_groups(model, row.depths, weight_decay=0.05, layer_decay=0.75)
-        cost = label_cost((TASK,), 0.1, Mix())
+        cost = label_cost((TASK,), LabelCosts(mix=Mix()))
     optimiser = adamw(groups, (0.9, 0.95))
     set_rate(optimiser, 1e-5)
     pixels = torch.randint(256, (BATCH, 16, PIXELS[size], PIXELS[size], 3), dtype=torch.uint8)

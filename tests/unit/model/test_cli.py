@@ -5,7 +5,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from model import default_bundle
+from model import default_bundle, export_run
 from model.cli import app, main
 from model.export import ExportRefused
 from service.contract.bundle import Parity
@@ -47,6 +47,25 @@ def test_a_refused_export_ends_with_its_reason_and_status_2(capsys, monkeypatch,
 
     assert ended.value.code == 2
     assert capsys.readouterr().err == "They differ.\n"
+
+
+def test_export_says_how_far_the_bundle_is_from_the_model(invoke, monkeypatch, tmp_path):
+    asked = []
+
+    def fake(run, out, **facts):
+        asked.append((run, out, facts))
+        parity = Parity(max_abs_difference=1.5e-6, batch_sizes=(1,))
+        return type("Manifest", (), {"name": facts["name"], "version": facts["version"], "parity": parity})
+
+    monkeypatch.setattr(export_run, "export_run", fake)
+
+    result = invoke("export", str(tmp_path / "Run"), "--out", str(tmp_path / "there"), "--hop", "0.3")
+
+    assert result.exit_code == 0
+    ((run, out, facts),) = asked
+    assert (run, out) == (tmp_path / "Run", tmp_path / "there")
+    assert (facts["name"], facts["version"], facts["hop_s"]) == ("run", "0.1.0", 0.3)
+    assert "differ by 1.5e-06 at most" in result.output
 
 
 def test_sizes_shows_a_row_for_each_size(invoke):

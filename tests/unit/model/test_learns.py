@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from model.data.augment import as_floats
-from model.finetune import label_cost
+from model.finetune import LabelCosts, label_cost
 from model.pretrain import reconstruction_cost
 from model.tpsbt.autoencoder import DECODERS, MaskedAutoencoder
 from model.tpsbt.normalise import normalise
@@ -51,7 +51,7 @@ def test_a_handful_of_clips_is_learned_by_heart(peak):
     model = Perceiver(size, [TASK])
     groups = finetuning_groups(model, size.depths, weight_decay=0.05, layer_decay=1.0)
 
-    train(model, groups, label_cost((TASK,), 0.1, None), 40, peak)
+    train(model, groups, label_cost((TASK,), LabelCosts()), 40, peak)
 
     batch = moving_bars()
     with torch.no_grad():

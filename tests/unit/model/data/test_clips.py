@@ -110,6 +110,46 @@ def test_one_view_is_the_middle(dataset):
     assert numbers(clips[0]["pixels"]) == [11, 13, 15, 17]
 
 
+def part_of(rows, start_s, end_s):
+    return [row.model_copy(update={"start_s": start_s, "end_s": end_s}) for row in rows]
+
+
+def test_a_part_of_a_video_gives_frames_of_that_part_only(dataset, prepared):
+    folder, rows = prepared()  # 30 frames, 25 a second
+    middle = part_of(rows, 0.4, 0.88)  # frames 10 to 21
+
+    training = dataset("train", middle, folder)
+    starts = set()
+    for epoch in range(40):
+        training.set_epoch(epoch)
+        first, *rest = numbers(training[0]["pixels"])
+        assert rest == [first + 2, first + 4, first + 6]
+        starts.add(first)
+    views = [numbers(item["pixels"]) for item in dataset("test", middle, folder, views=(2, 1))]
+
+    assert starts == {10, 11, 12, 13}
+    assert views[:2] == [[10, 12, 14, 16], [14, 16, 18, 20]]
+    assert numbers(dataset("test", middle, folder, views=(1, 1))[0]["pixels"]) == [12, 14, 16, 18]
+
+
+def test_a_part_that_is_too_short_repeats_its_own_last_frame(dataset, prepared):
+    folder, rows = prepared()
+    short = part_of(rows, 0.4, 0.6)  # frames 10 to 14
+
+    for mode in ("train", "test"):
+        assert numbers(dataset(mode, short, folder)[0]["pixels"]) == [10, 12, 14, 14]
+
+
+def test_a_part_without_an_end_goes_on_to_the_videos(dataset, prepared):
+    folder, rows = prepared()
+
+    views = [numbers(item["pixels"]) for item in dataset("test", part_of(rows, 0.8, None), folder, views=(2, 1))]
+    beyond = dataset("test", part_of(rows, 0.8, 9.0), folder, views=(2, 1))
+
+    assert views[:2] == [[20, 22, 24, 26], [22, 24, 26, 28]]
+    assert [numbers(item["pixels"]) for item in beyond] == views
+
+
 def test_the_two_views_in_space_are_decoded_once(dataset, monkeypatch):
     clips = dataset("test")
     opened = []

@@ -5,6 +5,7 @@ from model.data.labels import label_columns
 from model.data.prepared import ClipRow
 from model.errors import ModelError
 from model.levels import ABSENT
+from model.tasks import UnitsTask
 from service.contract.bundle import Dimension, DimensionsTask, ExpressionTask, PersonalityTask
 
 TASKS = (
@@ -39,3 +40,19 @@ def test_no_rows_are_no_trouble():
 def test_an_expression_that_the_task_does_not_have_is_refused():
     with pytest.raises(ModelError, match=r"clips\.csv: clip a clip has the expression joy; .*sadness, fear"):
         label_columns([row(expression="joy")], TASKS)
+
+
+UNITS = UnitsTask(names=("AU1", "AU12", "AU45"))
+
+
+def test_units_come_in_the_tasks_order_and_absent_ones_are_marked():
+    column = label_columns([row(units="0.5 0 1"), row()], (UNITS,))["units"]
+
+    assert torch.equal(column.nan_to_num(9), torch.tensor([[0.5, 0, 1], [9, 9, 9]]))
+    assert column.dtype == torch.float32
+    assert label_columns([], (UNITS,))["units"].shape == (0, 3)
+
+
+def test_another_number_of_units_is_refused():
+    with pytest.raises(ModelError, match=r"clips\.csv: clip a clip has 2 units; expected 3"):
+        label_columns([row(units="0.5 1")], (UNITS,))

@@ -82,7 +82,7 @@ def test_what_was_interrupted_goes_on_where_it_was(faces, tmp_path, monkeypatch)
         file.write('["b.mp4", "cut of')  # the machine lost power, too
     first = next((out / "clips").iterdir()).stat()
     asked = []
-    monkeypatch.setattr(jobs, "do", lambda job, really=jobs.do: asked.append(job.id) or really(job))
+    monkeypatch.setattr("model.data.prepare.look_at", lambda job: asked.append(job.id) or jobs.look_at(job))
 
     run(faces, out)
 
@@ -324,7 +324,7 @@ def test_a_process_that_is_killed_is_one_sentence():
     job = jobs.Job("a", Path("a"), None, None, KillsItsReader())
 
     with pytest.raises(ModelError, match="A process was killed"):
-        list(jobs.all_done([job], 2))
+        list(jobs.all_done([job], jobs.look_at, 2))
 
 
 class KillsItsReader:

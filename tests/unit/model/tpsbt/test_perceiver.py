@@ -1,7 +1,10 @@
 import torch
 from torch.nn.functional import layer_norm
 
+from model.graph import Graph
+from model.tasks import UnitsTask
 from model.tpsbt.perceiver import Perceiver
+from service.contract.bundle import ClipInput
 
 CLIPS = (2, 3, 8, 32, 32)
 
@@ -39,3 +42,29 @@ def test_every_parameter_learns(micro, tasks):
     sum(answer.square().sum() for answer in model(torch.randn(CLIPS)).answers.values()).backward()
 
     assert [name for name, parameter in model.named_parameters() if parameter.grad is None] == []
+
+
+def test_units_are_read_off_each_place_and_nothing_else_is(micro, tasks):
+    model = Perceiver(micro, [*tasks, UnitsTask(names=("AU1", "AU12", "AU26"))], clip=(8, 32)).eval()
+    clips = torch.randn(CLIPS)
+    *_, last = model.encoder(clips)
+    seen = model(clips)
+
+    moved = last.roll(1, dims=2)  # the same tokens at other places
+
+    torch.testing.assert_close(seen.answers["units"], model.heads["units"](last))
+    assert not torch.allclose(model.heads["units"](moved), seen.answers["units"])
+    assert seen.answers["units"].shape == (2, 3)
+    read = model.read({"units": torch.tensor([[-1.0, 0.5, 3.0]])})["units"]
+    assert read.tolist() == [[0, 0.5, 1]]
+
+
+def test_units_are_learned_but_not_exported(micro, tasks):
+    units = UnitsTask(names=("AU1",))
+    model = Perceiver(micro, [*tasks, units], clip=(8, 32))
+    clip = ClipInput(frames=8, size=32, interval_s=0.1, mean=(0.5,) * 3, std=(0.5,) * 3)
+
+    graph = Graph(model, clip)
+
+    assert graph.tasks == tuple(tasks)
+    assert "units" not in graph.outputs

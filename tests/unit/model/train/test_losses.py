@@ -3,7 +3,8 @@ import math
 import pytest
 import torch
 
-from model.train.losses import loss, targets
+from model.tasks import UnitsTask
+from model.train.losses import loss, targets, variances
 from service.contract.bundle import Dimension, DimensionsTask, ExpressionTask, PersonalityTask
 
 EXPRESSION = ExpressionTask(labels=("happiness", "sadness", "neutral"))
@@ -96,3 +97,19 @@ def test_mixed_targets_are_linear_and_what_meets_no_label_has_none():
     assert mixed[1].tolist() == [0, 0, 1]
     assert mixed[0].isnan().all()
     assert mixed[2].isnan().all()
+
+
+def test_variances_are_of_what_is_there():
+    labels = torch.tensor([[1.0, 3.0, NAN], [3.0, 3.0, NAN], [NAN, 3.0, NAN]])
+
+    assert variances(labels).tolist() == [1, 1, 1]
+    assert variances(3 * labels).tolist() == [9, 1, 1]
+
+
+@pytest.mark.parametrize("task", [VALUES, UnitsTask(names=("AU1", "AU12"))])
+def test_scaled_errors_weigh_each_column_alike(task):
+    labels = torch.randn(500, 2) * torch.tensor([0.1, 7.0]) + torch.tensor([2.0, -1.0])
+    mean = labels.mean(dim=0).expand_as(labels)
+
+    assert loss(mean, labels, task, variances(labels)).item() == pytest.approx(1)
+    assert loss(mean, labels, task).item() == pytest.approx((0.1**2 + 7**2) / 2, rel=0.2)

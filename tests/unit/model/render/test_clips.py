@@ -1,0 +1,66 @@
+from dataclasses import replace
+
+import av
+import numpy as np
+import pytest
+
+from model.errors import ModelError
+from model.render.clips import FPS, FRAMES, Studio, write_clip
+
+
+def test_the_same_seed_and_number_give_the_same_clip(studio, head):
+    first = studio.clip(1, 0)
+    studio.clip(1, 1)
+
+    again = studio.clip(1, 0)
+    elsewhere = Studio(head)
+    fresh = elsewhere.clip(1, 0)
+    elsewhere.close()
+
+    for other in (again, fresh):
+        assert np.array_equal(first.frames, other.frames)
+        assert np.array_equal(first.behaviour.units, other.behaviour.units)
+        assert first.quality == other.quality
+
+
+def test_other_numbers_and_seeds_give_other_people(studio):
+    one, two, three = (studio.clip(*which).behaviour for which in ((1, 0), (1, 1), (2, 0)))
+
+    assert not np.array_equal(one.turns, two.turns)
+    assert not np.array_equal(one.turns, three.turns)
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_a_clip_moves_and_is_neither_black_nor_white(studio, number):
+    clip = studio.clip(3, number)
+
+    times, height, width, channels = clip.frames.shape
+    assert (times, channels) == (FRAMES, 3)
+    assert height == width
+    assert height in (128, 160, 192, 240)
+    assert clip.frames.dtype == np.uint8
+    assert len(clip.behaviour.units) == FRAMES
+    assert clip.frames.std() > 15
+    assert np.abs(clip.frames[-1].astype(int) - clip.frames[0]).mean() > 0.5
+
+
+def test_a_written_clip_has_its_frames_at_its_rate(studio, tmp_path):
+    clip = studio.clip(1, 2)
+
+    write_clip(clip, tmp_path / "clip.mp4")
+
+    with av.open(str(tmp_path / "clip.mp4")) as container:
+        stream = container.streams.video[0]
+        frames = [(float(frame.time), frame.to_ndarray(format="rgb24")) for frame in container.decode(stream)]
+        assert stream.average_rate == FPS
+    assert [time for time, _ in frames] == pytest.approx([index / 12.5 for index in range(FRAMES)])
+    shown = np.stack([picture for _, picture in frames])
+    assert shown.shape == clip.frames.shape
+    assert np.abs(shown.astype(int) - clip.frames).mean() < 12
+
+
+def test_a_head_that_lacks_a_shape_is_refused(head):
+    names = tuple("frown" if name == "jawOpen" else name for name in head.names)
+
+    with pytest.raises(ModelError, match=r"The head lacks expression shapes: jawOpen\."):
+        Studio(replace(head, names=names))
