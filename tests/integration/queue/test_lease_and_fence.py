@@ -25,12 +25,12 @@ def test_the_entry_of_a_silent_worker_goes_to_another_after_the_lease(queue: Que
 
 
 def test_a_lease_that_is_renewed_holds(queue: Queue):
-    ann, bob = queue.worker("ann", lease_s=0.6), queue.worker("bob", lease_s=0.6)
+    ann, bob = queue.worker("ann", lease_s=2.0), queue.worker("bob", lease_s=2.0)
     queue.submit("a")
     attempt = take(ann)
 
     for _ in range(5):
-        time.sleep(0.2)
+        time.sleep(0.7)
         assert ann.renew(attempt)
         assert has_nothing(bob)
 
