@@ -20,7 +20,7 @@ from model.data.augment import FinetuneAugmentation, as_floats
 from model.data.labels import label_columns
 from model.data.mix import Mix
 from model.errors import ModelError
-from model.tasks import LearntTask
+from model.tasks import LearntKind, LearntTask
 from model.tpsbt.normalise import normalise
 from model.tpsbt.perceiver import Perceiver
 from model.tpsbt.zoo import ZOO, Size
@@ -44,7 +44,7 @@ class LabelCosts(BaseModel):
 
     smoothing: float = Field(0.1, ge=0, lt=1, description="Of labels that are classes.")
     mix: Mix | None = Field(None, description="Mixup and CutMix: for classes; what lacks a label mixes to no label.")
-    weights: dict[str, NonNegativeFloat] = Field(
+    weights: dict[LearntKind, NonNegativeFloat] = Field(
         {}, description="What a kind of task's loss is multiplied by; 1 if not named."
     )
 
@@ -132,7 +132,7 @@ def label_cost(
             spread = spreads.get(task.kind)
             spread = None if spread is None else spread.to(clips.device)
             costs[task.kind] = loss(answers[task.kind], expected[task.kind], task, spread)
-        weighed = [recipe.weights.get(kind, 1.0) * each for kind, each in costs.items()]
+        weighed = [recipe.weights.get(task.kind, 1.0) * costs[task.kind] for task in tasks]
         return {"loss": torch.stack(weighed).sum(), **costs}
 
     return cost

@@ -19,6 +19,8 @@ class UnitsTask(BaseModel):
     names: tuple[str, ...] = Field(min_length=1, description="In the order of the output's columns.")
 
 
+LearntKind = Literal["expression", "dimensions", "personality", "units"]
+
 LearntTask = Annotated[
     ExpressionTask | DimensionsTask | PersonalityTask | UnitsTask,
     Field(discriminator="kind"),
