@@ -23,6 +23,7 @@ from model.errors import ModelError
 from model.tasks import LearntKind, LearntTask
 from model.tpsbt.normalise import normalise
 from model.tpsbt.perceiver import Perceiver
+from model.tpsbt.whitening import whiten
 from model.tpsbt.zoo import ZOO, Size
 from model.train import checkpoint
 from model.train.config import Recipe, SizeName
@@ -30,7 +31,7 @@ from model.train.holdout import hold_out, split
 from model.train.loop import Batch, Learner, Loop, accelerator_of, plan_of
 from model.train.losses import loss, targets, variances
 from model.train.optim import finetuning_groups
-from model.train.sources import Found, clip_input, clips_of, common_crop, find, joint_tasks
+from model.train.sources import Found, clip_input, clips_of, common_crop, find, joint_tasks, sample
 from model.train.validate import validation
 from service.contract.bundle import ClipInput
 
@@ -68,6 +69,8 @@ class FinetuneRecipe(LabelCosts, Recipe):
     def _has_one_size(self) -> FinetuneRecipe:
         if (self.start is None) == (self.size is None):
             raise ValueError("give either the key start, a checkpoint, or the key size, to start from nothing")
+        if self.start and self.whiten:
+            raise ValueError("the key whiten is for an encoder that starts from nothing, and start gives it another's")
         return self
 
 
@@ -88,6 +91,8 @@ def finetune(recipe: FinetuneRecipe) -> bool:
     dataset, watched = sampled(training, augment=recipe.augmentation), sampled(held_out, train=False)
     torch.manual_seed(recipe.seed)
     size, model = _model(recipe, tasks)
+    if recipe.whiten:
+        whiten(model.encoder.tubelet_embedding, sample(dataset))
     plan = plan_of(recipe, len(dataset), accelerator)
     learner = Learner(
         kind=KIND,

@@ -39,13 +39,16 @@ class Span(NamedTuple):
     end_s: float
 
 
-def crop_face(source: Path, target: Path, *, size: int = SIZE, yunet: Path | None = None) -> Span:
+def crop_face(
+    source: Path, target: Path, *, size: int = SIZE, crop: FaceCrop = CROP, yunet: Path | None = None
+) -> Span:
     """Write the video of the face in `source`.
 
     Args:
         source: a video.
         target: an MP4 file.
         size: pixels of the crop's sides.
+        crop: what is cut out.
         yunet: the model of the YuNet detector; without it, OpenCV's cascade looks for faces.
 
     Returns:
@@ -57,7 +60,7 @@ def crop_face(source: Path, target: Path, *, size: int = SIZE, yunet: Path | Non
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=".unfinished-") as folder:
-            found = _best(source, Path(folder), size, yunet)
+            found = _best(source, Path(folder), size, crop, yunet)
             if found is None:
                 raise ClipUnreadable(f"{source} shows no face.")
             best, span = found
@@ -69,11 +72,11 @@ def crop_face(source: Path, target: Path, *, size: int = SIZE, yunet: Path | Non
     return span
 
 
-def _best(source: Path, folder: Path, size: int, yunet: Path | None) -> tuple[Path, Span] | None:
+def _best(source: Path, folder: Path, size: int, crop: FaceCrop, yunet: Path | None) -> tuple[Path, Span] | None:
     """Write each face to a file of its own in `folder`; return the best one's, and when it is seen."""
     with open_video(source, LIMITS, OWN_FILES) as video:
         interval_s = min(_SLOWEST_S, max(_FASTEST_S, video.frame_s))
-    spec = ClipSpec(frames=1, interval_s=interval_s, size=size, margin=CROP.margin, hop_s=interval_s)
+    spec = ClipSpec(frames=1, interval_s=interval_s, size=size, margin=crop.margin, hop_s=interval_s)
     writers: dict[int, _Writer] = {}
     best: tuple[Path, Span] | None = None
     most = 0.0

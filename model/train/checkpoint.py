@@ -1,11 +1,11 @@
 """Checkpoints: one file with all that a run needs to go on as if it had never stopped, and all that its model is.
 
-`format`    1
+`format`    2
 `kind`      "pretraining", "finetuning" or "imported"
 `size`      of the encoder, a row of the zoo as a dict
 `model`     the state dict of `MaskedAutoencoder`, or of `Perceiver`; imported for a start: at least `encoder.…`
 `about`     what the model was made for, e.g. its tasks and its input (plain containers; see who writes it)
-`optimiser` its state dict        `step`     steps done        `config`  of the run
+`optimisers` their state dicts    `step`     steps done        `config`  of the run
 `best`      the best validation score so far, or None
 
 There are no states of random generators in it and no position in the data, for there is nothing to save: what a step
@@ -31,7 +31,7 @@ from torch import Tensor, nn
 from model.errors import ModelError
 from model.tpsbt.zoo import Size
 
-FORMAT = 1
+FORMAT = 2
 LAST = "last.pt"
 BEST = "best.pt"
 _ENCODER = "encoder."

@@ -69,7 +69,13 @@ class Recipe(_Part):
     learning_rate: PositiveFloat = Field(description=f"The greatest, for {RATE_BATCH} clips a step.")
     end_learning_rate: NonNegativeFloat = Field(description="After the last step, as it is.")
     betas: tuple[float, float] = Field(description="Of AdamW.")
+    muon_scale: PositiveFloat | None = Field(
+        None, description="Muon optimises the blocks' matrices, at so many times the learning rate; unset, AdamW does."
+    )
     weight_decay: NonNegativeFloat = 0.05
+    whiten: bool = Field(
+        False, description="Start the tubelet embedding from the data's principal components, each of variance 1."
+    )
 
     precision: Literal["no", "bf16"] = Field("no", description="What the model computes in; no: float32.")
     seed: int = 0

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +28,7 @@ from model.train.config import Recipe, first_difference
 from model.train.journal import Journal
 from model.train.memory import keep_memory
 from model.train.meter import Meter
-from model.train.optim import adamw, set_rate
+from model.train.optim import optimisers, set_rate
 from model.train.plan import ByEpoch, Clips, Plan, PlannedBatches
 from model.train.progress import BLANK, progress_bar
 from model.train.schedule import cosine
@@ -107,10 +107,10 @@ class Loop:
         self._config = recipe.model_dump(mode="json")
         self._best: float | None = None
         self.step = 0
-        optimiser = adamw(learner.groups, recipe.betas)
+        mine = optimisers(learner.model, learner.groups, recipe.betas, recipe.muon_scale)
         if (path := recipe.out / checkpoint.LAST).exists():
-            self._resume(checkpoint.load(path, learner.kind), optimiser)
-        self._model, self._optimiser = accelerator.prepare(learner.model, optimiser)
+            self._resume(checkpoint.load(path, learner.kind), mine)
+        self._model, *self._optimisers = accelerator.prepare(learner.model, *mine)
         self._meter = Meter()
 
     def run(self) -> bool:
@@ -144,7 +144,8 @@ class Loop:
     def _learn(self, batches: Iterator[Batch]) -> None:
         """Take one step."""
         accelerator, accumulated = self._accelerator, self._plan.accumulated
-        set_rate(self._optimiser, self._rate)
+        for optimiser in self._optimisers:
+            set_rate(optimiser, self._rate)
         for part in range(accumulated):
             with self._meter.waiting():
                 batch = send_to_device(next(batches), accelerator.device, non_blocking=True)
@@ -155,8 +156,9 @@ class Loop:
                 costs = self._learner.cost(self._model, batch, draw)
                 accelerator.backward(costs["loss"] / accumulated)
             self._meter.add(costs, self._plan.batch_on_device * accelerator.num_processes)
-        self._optimiser.step()
-        self._optimiser.zero_grad()
+        for optimiser in self._optimisers:
+            optimiser.step()
+            optimiser.zero_grad()
         self.step += 1
 
     def _after_step(self, *, stopping: bool) -> None:
@@ -167,7 +169,7 @@ class Loop:
         if checkpoint_due and self._learner.validate:
             self._validate(self._learner.validate)
         if checkpoint_due or stopping:
-            self._save(checkpoint.LAST, {"optimiser": self._optimiser.state_dict()})
+            self._save(checkpoint.LAST, {"optimisers": [optimiser.state_dict() for optimiser in self._optimisers]})
             self._meter = Meter()  # saving and validating are not training
 
     @property
@@ -189,7 +191,7 @@ class Loop:
                 f"{self._recipe.learning_rate:g}, or go on from an earlier checkpoint."
             )
         if self._journal:
-            rate = max(group["lr"] for group in self._optimiser.param_groups)
+            rate = max(group["lr"] for group in self._optimisers[-1].param_groups)
             self._journal.note(self.step, self._epoch, {**means, "rate": rate})
         shown: dict[str, Any] = {name: means[name] for name in BLANK}
         self._bar.update(self._shown, completed=self.step, **shown)
@@ -219,7 +221,7 @@ class Loop:
         }
         checkpoint.save(self._recipe.out / name, state)
 
-    def _resume(self, state: Mapping[str, Any], optimiser: torch.optim.Optimizer) -> None:
+    def _resume(self, state: Mapping[str, Any], mine: Sequence[torch.optim.Optimizer]) -> None:
         out = self._recipe.out
         if key := first_difference(state["config"], self._config):
             raise ModelError(
@@ -227,7 +229,8 @@ class Loop:
                 f"{self._config.get(key)!r}: name another folder with out=…, or give the same value."
             )
         checkpoint.fill(self._learner.model, state["model"], out / checkpoint.LAST)
-        optimiser.load_state_dict(state["optimiser"])
+        for optimiser, its in zip(mine, state["optimisers"], strict=True):
+            optimiser.load_state_dict(its)
         self.step, self._best = state["step"], state["best"]
 
     def _loader(self) -> DataLoader[Batch]:

@@ -1,4 +1,8 @@
-"""AdamW over groups of parameters: which of them decay, and how fast each depth of the model learns.
+"""Groups of parameters and who optimises them: which of them decay, and how fast each depth of the model learns.
+
+AdamW optimises all, as in the paper. Where a recipe says so, Muon (Jordan and others, 2024) takes the matrices of the
+blocks: it makes a step's matrix orthogonal, so that all directions of it are learned alike. It leaves the plateau at
+the start of pre-training several times as fast (docs/decisions/0012).
 
 No weight decay on what has one axis (biases, norms, the mask token); positions are no parameters here. With layer
 decay the depth d of L + 1 learns at `layer_decay` ** (L - d) of the rate: tubelet embedding 0, blocks 1 … L - 1, the
@@ -19,10 +23,38 @@ from torch import nn
 SCALE = "scale"
 """A group's key: what the scheduled learning rate is multiplied by."""
 
+_MATRIX = re.compile(r"\.blocks\..*\.weight$")
 
-def adamw(groups: Sequence[dict[str, Any]], betas: tuple[float, float]) -> torch.optim.AdamW:
-    """Return the optimiser of the groups; `set_rate` gives it its learning rates."""
-    return torch.optim.AdamW(groups, lr=0.0, betas=betas, fused=True)
+
+def optimisers(
+    model: nn.Module, groups: Sequence[dict[str, Any]], betas: tuple[float, float], muon_scale: float | None = None
+) -> list[torch.optim.Optimizer]:
+    """Return who optimises the groups; `set_rate` gives them their learning rates.
+
+    Args:
+        model: whose parameters they are.
+        groups: all of them.
+        betas: AdamW's.
+        muon_scale: Muon's learning rate over AdamW's; without it AdamW optimises all.
+    """
+    if muon_scale is None:
+        return [torch.optim.AdamW(groups, lr=0.0, betas=betas, fused=True)]
+    matrices = {
+        id(parameter) for name, parameter in model.named_parameters() if parameter.ndim == 2 and _MATRIX.search(name)
+    }
+    by_muon, by_adamw = [], []
+    for group in groups:
+        inside = [parameter for parameter in group["params"] if id(parameter) in matrices]
+        outside = [parameter for parameter in group["params"] if id(parameter) not in matrices]
+        if inside:
+            by_muon.append({**group, "params": inside, SCALE: group[SCALE] * muon_scale})
+        if outside:
+            by_adamw.append({**group, "params": outside})
+    return [
+        # Its steps are then of AdamW's usual size (Liu and others, arXiv 2502.16982).
+        torch.optim.Muon(by_muon, lr=0.0, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.AdamW(by_adamw, lr=0.0, betas=betas, fused=True),
+    ]
 
 
 def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:

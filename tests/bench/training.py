@@ -28,7 +28,7 @@ from model.tpsbt.perceiver import Perceiver
 from model.tpsbt.zoo import ZOO
 from model.train.config import ClipShape
 from model.train.memory import keep_memory
-from model.train.optim import adamw, finetuning_groups, pretraining_groups, set_rate
+from model.train.optim import finetuning_groups, optimisers, pretraining_groups, set_rate
 from model.train.sources import clip_input
 from service.contract.bundle import ExpressionTask, FaceCrop
 from tests.videos import face_video
@@ -50,7 +50,7 @@ def steps(size: str, kind: str, precision: str) -> dict[str, float]:
         model = Perceiver(row, (TASK,), 0.1)
         groups = finetuning_groups(model, row.depths, weight_decay=0.05, layer_decay=0.75)
         cost = label_cost((TASK,), LabelCosts(mix=Mix()))
-    optimiser = adamw(groups, (0.9, 0.95))
+    (optimiser,) = optimisers(model, groups, (0.9, 0.95))
     set_rate(optimiser, 1e-5)
     pixels = torch.randint(256, (BATCH, 16, PIXELS[size], PIXELS[size], 3), dtype=torch.uint8)
     batch = {"pixels": pixels, "labels": {"expression": torch.arange(BATCH)}}

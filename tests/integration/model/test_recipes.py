@@ -129,6 +129,18 @@ def test_a_finished_run_that_is_asked_for_again_is_done_at_once(pretrained, vide
     assert (pretrained / "last.pt").read_bytes() == before
 
 
+def test_an_encoder_may_start_from_the_datas_components_and_learn_by_muon(videos, tmp_path, command):
+    keys = (f"data.0.folder={videos['bare']}", f"out={tmp_path}", "whiten=true", "muon_scale=10", "learning_rate=1e-9")
+
+    status, said = command("pretrain", "tiny_pretrain", *keys, *SMALL)
+
+    assert (status, "Done" in said) == (0, True), said
+    embedding = checkpoint.load(tmp_path / "last.pt")["model"]
+    # 192 components have variances of 1 and less, so weights of rarer ones are greater; random ones are all alike.
+    norms = embedding["encoder.tubelet_embedding.weight"].flatten(1).norm(dim=1)
+    assert norms[-1] > 3 * norms[0]
+
+
 def test_finetuning_learns_several_tasks_and_keeps_the_best(finetuned, pretrained):
     best = checkpoint.load(finetuned / "best.pt", "finetuning")
 
@@ -189,6 +201,7 @@ def test_a_reconstruction_shows_original_masked_and_reconstructed(pretrained, vi
             ("finetune", "tiny_finetune", "data.0.folder={some}", "start=null", "size=tiny", "batch=64"),
             "lower the key batch",
         ),
+        (("finetune", "tiny_finetune", "data.0.folder={some}", "whiten=true"), "the key whiten is for an encoder"),
         (("export", "nowhere", "--out", "bundle"), "nowhere cannot be read"),
         (("export", "{pretrained}", "--out", "bundle"), "best.pt cannot be read"),
         (

@@ -10,7 +10,7 @@ from model.tpsbt.autoencoder import DECODERS, MaskedAutoencoder
 from model.tpsbt.normalise import normalise
 from model.tpsbt.perceiver import Perceiver
 from model.tpsbt.zoo import ZOO
-from model.train.optim import adamw, finetuning_groups, pretraining_groups, set_rate
+from model.train.optim import finetuning_groups, optimisers, pretraining_groups, set_rate
 from model.train.schedule import cosine
 from service.contract.bundle import ExpressionTask
 
@@ -32,7 +32,7 @@ def moving_bars(clips=8, frames=16):
 
 
 def train(model, groups, cost, steps, peak):
-    optimiser = adamw(groups, (0.9, 0.95))
+    (optimiser,) = optimisers(model, groups, (0.9, 0.95))
     losses = []
     model.train()
     for step in range(steps):

@@ -1,6 +1,7 @@
 import json
 import os
 import signal
+from functools import partial
 
 import pytest
 import torch
@@ -107,8 +108,9 @@ def weights(loop):
     return checkpoint.load(loop._recipe.out / "last.pt")["model"]
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-def test_stopped_and_gone_on_with_equals_unbroken_bit_for_bit(start, workers):
+@pytest.mark.parametrize(("workers", "muon_scale"), [(0, None), (2, None), (0, 10)])
+def test_stopped_and_gone_on_with_equals_unbroken_bit_for_bit(start, workers, muon_scale):
+    start = partial(start, muon_scale=muon_scale)
     unbroken = start("unbroken", workers=workers)
     assert unbroken.run()
 
@@ -189,7 +191,7 @@ def test_the_best_checkpoint_is_the_one_that_validates_best(start):
 
     best = checkpoint.load(loop._recipe.out / "best.pt", "pretraining")
     assert (best["step"], best["scores"], best["best"]) == (2, {"score": 0.9}, 0.9)
-    assert "optimiser" not in best
+    assert "optimisers" not in best
     assert [line["validation"]["score"] for line in log(loop) if "validation" in line] == [0.3, 0.9, 0.2, 0.8, 0.1, 0.4]
 
 

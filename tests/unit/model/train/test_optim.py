@@ -4,7 +4,7 @@ import torch
 from model.tpsbt.autoencoder import DecoderSize, MaskedAutoencoder
 from model.tpsbt.perceiver import Perceiver
 from model.tpsbt.zoo import ZOO
-from model.train.optim import SCALE, adamw, depth_of, finetuning_groups, pretraining_groups, set_rate
+from model.train.optim import SCALE, depth_of, finetuning_groups, optimisers, pretraining_groups, set_rate
 
 
 @pytest.fixture
@@ -72,9 +72,37 @@ def test_biases_norms_and_the_mask_token_do_not_decay(model, micro):
 
 def test_a_scheduled_rate_is_scaled_by_depth(model):
     groups = finetuning_groups(model, (1, 2, 2), weight_decay=0.05, layer_decay=0.5)
-    optimiser = adamw(groups, (0.9, 0.999))
+    (optimiser,) = optimisers(model, groups, (0.9, 0.999))
 
     set_rate(optimiser, 0.8)
 
     assert group_of(optimiser.param_groups, model.norm.weight)["lr"] == pytest.approx(0.8)
     assert group_of(optimiser.param_groups, model.encoder.tubelet_embedding.weight)["lr"] == pytest.approx(0.8 / 64)
+
+
+def test_muon_takes_the_matrices_of_the_blocks_and_adamw_the_rest(model):
+    groups = finetuning_groups(model, (1, 2, 2), weight_decay=0.05, layer_decay=0.5)
+
+    muon, adamw = optimisers(model, groups, (0.9, 0.999), muon_scale=10)
+    for optimiser in (muon, adamw):
+        set_rate(optimiser, 0.8)
+
+    held = {
+        id(parameter): (type(one), group["lr"], group["weight_decay"])
+        for one in (muon, adamw)
+        for group in one.param_groups
+        for parameter in group["params"]
+    }
+    assert len(held) == len(list(model.parameters()))
+    block = model.encoder.stages[2].blocks[1]
+    assert held[id(block.mlp.fc1.weight)] == (torch.optim.Muon, pytest.approx(0.8 * 10 * 0.5), 0.05)
+    assert held[id(block.cross_attn.kv.weight)][0] is torch.optim.Muon
+    for parameter in (
+        block.mlp.fc1.bias,
+        block.norm1.weight,
+        model.encoder.tubelet_embedding.weight,
+        model.encoder.stages[1].spatial_bottleneck.mlp.fc1.weight,
+        model.heads["expression"].weight,
+    ):
+        assert held[id(parameter)][0] is torch.optim.AdamW
+    assert held[id(model.norm.weight)] == (torch.optim.AdamW, pytest.approx(0.8), 0.0)
