@@ -40,7 +40,7 @@ bench-train: $(VENV)/.dev ## measure: steps of pre-training and fine-tuning, pea
 
 # Where ICT-FaceKit lies, for `make default-model`; how many clips; and options, as --yunet FILE.
 FACEKIT ?= ict-facekit
-CLIPS ?= 6000
+CLIPS ?= 7900
 RENDER ?=
 
 default-model: $(VENV)/.dev ## make the default bundle from nothing: render, learn, measure, export

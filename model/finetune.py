@@ -87,7 +87,9 @@ def finetune(recipe: FinetuneRecipe) -> bool:
     found = find(recipe)
     tasks, clip = joint_tasks(found), _clip(recipe, found)
     training, held_out = zip(*(_split(recipe, part) for part in found), strict=True)
-    sampled = partial(clips_of, tasks=tasks, shape=recipe.clip, seed=recipe.seed, interval_s=clip.interval_s)
+    sampled = partial(
+        clips_of, tasks=tasks, shape=recipe.clip, seed=recipe.seed, interval_s=clip.interval_s, hold=recipe.hold
+    )
     dataset, watched = sampled(training, augment=recipe.augmentation), sampled(held_out, train=False)
     torch.manual_seed(recipe.seed)
     size, model = _model(recipe, tasks)

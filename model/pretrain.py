@@ -43,7 +43,7 @@ def pretrain(recipe: PretrainRecipe) -> bool:
     """
     accelerator = accelerator_of(recipe)
     found = [part.of(without_test(part.prepared, part.rows, part.source.test)) for part in find(recipe)]
-    dataset = clips_of(found, (), recipe.clip, seed=recipe.seed, augment=recipe.augmentation)
+    dataset = clips_of(found, (), recipe.clip, seed=recipe.seed, augment=recipe.augmentation, hold=recipe.hold)
     torch.manual_seed(recipe.seed)
     model = MaskedAutoencoder(ZOO[recipe.size], DECODERS[recipe.size])
     if recipe.whiten:

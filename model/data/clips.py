@@ -37,6 +37,7 @@ from service.contract.bundle import ClipInput
 
 Item = dict[str, Any]
 
+_ROUNDING_S = 1e-3
 _REPLACEMENTS = 20  # unreadable clips in a row that training puts up with
 _log = logging.getLogger(__name__)
 
@@ -62,6 +63,7 @@ class ClipDataset(Dataset[Item]):
         seed: of what is drawn.
         augment: changes clips in mode "train".
         views: how many clips a row gives in mode "test": (1, 1) is the middle of each.
+        hold: keep what was decoded of rows that are as long as a clip, which give the same one each time.
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class ClipDataset(Dataset[Item]):
         seed: int = 0,
         augment: Augmentation | None = None,
         views: tuple[int, int] = (2, 2),
+        hold: bool = False,
     ) -> None:
         cv2.setNumThreads(1)  # a loader's forked process that meets OpenCV's threads hangs, and the pictures are small
         prepared = read_prepared(folder)
@@ -91,6 +94,8 @@ class ClipDataset(Dataset[Item]):
         self._views = views if mode == "test" else (1, 1)
         self._epoch = torch.zeros((), dtype=torch.int64)
         self._epoch.share_memory_()  # type: ignore[no-untyped-call]  # seen by the loader's processes, too
+        self._held: dict[int, NDArray[np.uint8]] | None = {} if hold else None
+        self._clip_s = clip.frames * interval_s
         self._last: tuple[tuple[int, int], NDArray[np.uint8]] | None = None
 
     def set_epoch(self, epoch: int) -> None:
@@ -131,6 +136,14 @@ class ClipDataset(Dataset[Item]):
         return np.ascontiguousarray(pixels[:, :, ::-1]) if spatial % 2 else pixels
 
     def _take(self, row: int, start: Callable[[float], float]) -> NDArray[np.uint8]:
+        begin_s, end_s = self._spans[row]
+        if self._held is None or end_s is None or end_s - begin_s > self._clip_s + _ROUNDING_S:
+            return self._read(row, start)
+        if row not in self._held:
+            self._held[row] = self._read(row, start)
+        return self._held[row]
+
+    def _read(self, row: int, start: Callable[[float], float]) -> NDArray[np.uint8]:
         begin_s, end_s = self._spans[row]
 
         def within(duration_s: float) -> float:

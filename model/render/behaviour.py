@@ -234,7 +234,7 @@ def draw_behaviour(times: Floats, random: np.random.Generator) -> Behaviour:
     _rest(sides, random)
     if random.random() < _FEELS:
         main = int(random.integers(len(FEELINGS)))
-        felt[:, main] = _express(FEELINGS[main], random.uniform(0.45, 1) ** 0.8, times, sides, random)
+        felt[:, main] = _express(FEELINGS[main], random.beta(3, 1), times, sides, random)
         if random.random() < _MASKS:
             second = int(random.integers(len(FEELINGS)))
             shown = _express(FEELINGS[second], random.uniform(0.1, 0.3), times, sides, random)
@@ -286,7 +286,8 @@ def _express(feeling: str, strength: float, times: Floats, sides: Sides, random:
     for unit, (often, least, most) in parts.items():
         if random.random() < often:
             late = random.normal(0, 0.06)
-            curve = strength * random.uniform(least, most) * _envelope(times - begin - late, onset, stay, offset)
+            apex = least + (most - least) * random.beta(2, 1)
+            curve = strength * apex * _envelope(times - begin - late, onset, stay, offset)
             _show(sides, unit, curve * (1 + flutter), lean)
     return strength * _envelope(times - begin, onset, stay, offset)
 
@@ -365,7 +366,7 @@ def _blink(times: Floats, sides: Sides, random: np.random.Generator) -> None:
 
 def _head(times: Floats, lively: float, random: np.random.Generator) -> Floats:
     """Return yaw, pitch and roll, (T, 3)."""
-    held = random.normal(0, 1, 3) * np.deg2rad((16, 8, 6))
+    held = random.normal(0, 1, 3) * np.deg2rad((12, 7, 5))
     slow = np.stack([_smooth(times, 1.2, random) for _ in range(3)], axis=1) * np.deg2rad((5, 3, 2.5)) * lively
     quick = np.stack([_smooth(times, 0.3, random) for _ in range(3)], axis=1) * np.deg2rad((0.8, 0.8, 0.4)) * lively
     turns = held + slow + quick

@@ -19,8 +19,8 @@ from model.render.rasterise import Rasteriser
 from model.render.scenes import develop, draw_film, draw_scene, gain_of
 
 FPS = Fraction(25, 2)  # one frame for each that the default model looks at
-FRAMES = 24
-_SIZE = 240  # pixels that are drawn
+FRAMES = 16
+_SIZE = 192  # pixels that are drawn
 
 
 @dataclass(frozen=True, eq=False)

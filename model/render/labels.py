@@ -24,7 +24,7 @@ _CIRCUMPLEX = {
 UNIT_NAMES = (*UNITS, "AU51/52", "AU53", "AU54", "AU55/56", "AU61/62", "AU63", "AU64")
 _FULL_TURN = np.deg2rad(42)
 TRAITS = ("openness", "conscientiousness", "extraversion", "agreeableness", "neuroticism")
-_PLAIN, _FAINT = 0.4, 0.1  # an expression shows from the first on; between the two nobody could say
+_PLAIN, _FAINT = 0.5, 0.1  # an expression shows from the first on; between the two nobody could say
 
 
 def expression(feelings: Floats) -> str | None:

@@ -45,14 +45,14 @@ def draw_person(head: Head, random: np.random.Generator) -> Person:
     modes = random.normal(size=len(head.identity)) * random.uniform(0.6, 1.05)
     neutral = head.vertices + (modes.astype(np.float32) @ head.identity).reshape(-1, 3)
     age = random.beta(0.9, 1.1)
-    beard = random.uniform(0.1, 1) if random.random() < 0.36 else 0.0
+    beard = random.uniform(0.1, 1) if random.random() < 0.3 else 0.0
     looks = Looks(age, draw_hair_colour(age, random), beard, draw_skin_tone(random))
     colour, gloss = paint_face(head, looks, random)
     covered = random.random() < 0.14
     shells, solids = draw_headwear(head, random) if covered else draw_hair(head, looks, random)
     shells += draw_beard(head, looks, random)
     clothes, body = draw_clothes(head, random)
-    if random.random() < 0.28:
+    if random.random() < 0.25:
         solids = [*solids, *draw_glasses(head, random)]
     shells, solids = [*shells, *clothes], [*solids, *body]
     parts = head.parts[head.triangles[:, 0]]

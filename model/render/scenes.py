@@ -81,7 +81,7 @@ def draw_scene(times: Floats, size: int, centre: Floats, skin: Floats, random: n
     eye = centre + np.array([0, 0, distance], np.float32)
     shake = np.cumsum(random.normal(0, random.choice((0.0, 0.004, 0.012)), (len(times), 2)), axis=0)
     aim = random.normal(0, 0.07, 2) + shake
-    occluder = _occluder(times, size, skin, random) if random.random() < 0.13 else None
+    occluder = _occluder(times, size, skin, random) if random.random() < 0.08 else None
     room = size + 32
     roll = random.normal(0, 0.03)
     return Scene(
@@ -103,11 +103,11 @@ def draw_film(random: np.random.Generator) -> Film:
         gamma=random.uniform(1.9, 2.5),
         tint=(1 + warm, 1 + random.normal(0, 0.03), 1 - warm),
         saturation=0.0 if random.random() < 0.08 else random.uniform(0.55, 1.25),
-        smear=random.uniform(0.1, 0.45) if random.random() < 0.3 else 0.0,
-        blur=random.uniform(0.3, 1.6) if random.random() < 0.4 else 0.0,
-        noise=random.choice((0.004, 0.015, 0.04), p=(0.5, 0.35, 0.15)) * random.uniform(0.3, 1.2),
-        size=int(random.choice((128, 160, 192, 240), p=(0.15, 0.2, 0.3, 0.35))),
-        quality=int(random.integers(18, 37)),
+        smear=random.uniform(0.1, 0.4) if random.random() < 0.2 else 0.0,
+        blur=random.uniform(0.3, 1.2) if random.random() < 0.3 else 0.0,
+        noise=random.choice((0.004, 0.015, 0.04), p=(0.6, 0.32, 0.08)) * random.uniform(0.3, 1.2),
+        size=int(random.choice((112, 144, 192), p=(0.1, 0.25, 0.65))),
+        quality=int(random.integers(16, 33)),
     )
 
 
@@ -149,7 +149,7 @@ def gain_of(drawn: NDArray[np.float16], film: Film) -> float:
 
 
 def _lighting(random: np.random.Generator) -> Lighting:
-    style = random.choice(3, p=(0.45, 0.3, 0.25))  # soft, harder, from one side
+    style = random.choice(3, p=(0.5, 0.3, 0.2))  # soft, harder, from one side
     azimuth = (
         random.normal(0, np.deg2rad(40)) if style < 2 else random.choice((-1, 1)) * np.deg2rad(random.uniform(55, 105))
     )

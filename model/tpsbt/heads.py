@@ -123,10 +123,12 @@ class UnitsHead(Head):
 
     def __init__(self, width: int, task: UnitsTask, tokens: int) -> None:
         super().__init__(width * tokens, len(task.names))
+        # With so many more inputs the same steps would move its answers so much further than the other heads'.
+        self._share = tokens**-0.5
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Take the last stage's tokens (B, T/4, P, D), return strengths (B, units), near 0–1."""
-        return super().forward(tokens.flatten(1))
+        """Take the last stage's tokens, normalised, (B, T/4, P, D); return strengths (B, units), near 0–1."""
+        return super().forward(self._share * tokens.flatten(1))
 
     def read(self, answer: Tensor) -> Tensor:
         """Take and return strengths (B, units), in [0, 1]."""

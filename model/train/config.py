@@ -79,6 +79,9 @@ class Recipe(_Part):
 
     precision: Literal["no", "bf16"] = Field("no", description="What the model computes in; no: float32.")
     seed: int = 0
+    hold: bool = Field(
+        False, description="Keep clips in memory, decoded, where each of them is all that there is of its row."
+    )
     workers: NonNegativeInt = Field(2, description="Processes that read clips, for each device.")
     log_every: PositiveInt = Field(10, description="Steps from one line of the log to the next.")
 
@@ -88,7 +91,7 @@ class Recipe(_Part):
         return self.learning_rate * self.batch / RATE_BATCH
 
 
-UNESSENTIAL = frozenset({"out", "workers", "log_every", "checkpoint_every"})
+UNESSENTIAL = frozenset({"out", "workers", "hold", "log_every", "checkpoint_every"})
 """Keys that a run may be continued with other values of."""
 
 AnyRecipe = TypeVar("AnyRecipe", bound=Recipe)

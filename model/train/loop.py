@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -261,7 +262,12 @@ def _generator(*place: int) -> torch.Generator:
 
 
 def _be_alone(_: int) -> None:
-    """Let a loader's worker have one thread, for there are several of them, and an epoch of its own."""
+    """Let a loader's worker have one thread, for there are several of them, and an epoch of its own.
+
+    Signals reach a whole group of processes: workers end when the run does, and the run has a step to end first.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     info = get_worker_info()
     if info and isinstance(info.dataset, ByEpoch):
         info.dataset.own()

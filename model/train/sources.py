@@ -85,6 +85,7 @@ def clips_of(
     interval_s: float | None = None,
     augment: Augmentation | None = None,
     train: bool = True,
+    hold: bool = False,
 ) -> Joined:
     """Return the clips of all datasets.
 
@@ -96,6 +97,7 @@ def clips_of(
         interval_s: seconds between two frames; by default each dataset's own.
         augment: what is done to a training clip.
         train: whether clips start anywhere, anew in each epoch, or in the middle.
+        hold: see `ClipDataset`.
     """
     return Joined(
         [
@@ -109,6 +111,7 @@ def clips_of(
                 seed=seed,
                 augment=augment,
                 views=(1, 1),
+                hold=hold,
             )
             for part in found
         ]

@@ -132,6 +132,27 @@ def test_a_part_of_a_video_gives_frames_of_that_part_only(dataset, prepared):
     assert numbers(dataset("test", middle, folder, views=(1, 1))[0]["pixels"]) == [12, 14, 16, 18]
 
 
+def test_what_can_only_be_one_clip_is_decoded_once_where_it_is_held(dataset, prepared, monkeypatch):
+    folder, rows = prepared()
+    whole = [row.model_copy(update={"start_s": 0.4, "end_s": 0.72}) for row in rows]
+    longer = [row.model_copy(update={"start_s": 0.4, "end_s": 0.9}) for row in rows]
+    opened = []
+
+    def clips(rows, **how):
+        made = dataset("train", rows, folder, **how)
+        monkeypatch.setattr(made, "_open", lambda *named, real=made._open: opened.append(named) or real(*named))
+        return made
+
+    held, plain, drawn = clips(whole, hold=True), clips(whole), clips(longer, hold=True)
+    first = held[0]["pixels"].clone()
+    opened.clear()
+    held.set_epoch(1)
+    assert torch.equal(held[0]["pixels"], first)
+    assert not opened
+    plain[0], drawn[0], drawn[0]
+    assert len(opened) == 3
+
+
 def test_a_part_that_is_too_short_repeats_its_own_last_frame(dataset, prepared):
     folder, rows = prepared()
     short = part_of(rows, 0.4, 0.6)  # frames 10 to 14

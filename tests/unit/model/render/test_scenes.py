@@ -111,7 +111,7 @@ def test_the_gain_gives_the_face_its_exposure():
 def test_films_are_in_their_ranges_and_some_are_black_and_white():
     films = [draw_film(np.random.default_rng(seed)) for seed in range(200)]
 
-    assert {film.size for film in films} == {128, 160, 192, 240}
-    assert {film.quality for film in films} <= set(range(18, 37))
+    assert {film.size for film in films} == {112, 144, 192}
+    assert {film.quality for film in films} <= set(range(16, 33))
     assert 4 < sum(film.saturation == 0 for film in films) < 40
     assert all(0 <= film.smear < 0.5 and film.noise > 0 for film in films)

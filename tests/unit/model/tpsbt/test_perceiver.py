@@ -52,7 +52,7 @@ def test_units_are_read_off_each_place_and_nothing_else_is(micro, tasks):
 
     moved = last.roll(1, dims=2)  # the same tokens at other places
 
-    torch.testing.assert_close(seen.answers["units"], model.heads["units"](last))
+    torch.testing.assert_close(seen.answers["units"], model.heads["units"](model.norm(last)))
     assert not torch.allclose(model.heads["units"](moved), seen.answers["units"])
     assert seen.answers["units"].shape == (2, 3)
     read = model.read({"units": torch.tensor([[-1.0, 0.5, 3.0]])})["units"]

@@ -1,6 +1,8 @@
 import json
+import multiprocessing
 import os
 import signal
+import time
 from functools import partial
 
 import pytest
@@ -126,13 +128,17 @@ def test_stopped_and_gone_on_with_equals_unbroken_bit_for_bit(start, workers, mu
     assert all(weight.equal(found[name]) for name, weight in expected.items())
 
 
-def test_a_signal_lets_the_step_end_and_is_gone_on_from(start):
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_signal_lets_the_step_end_and_is_gone_on_from(start, workers):
+    start = partial(start, workers=workers)
     unbroken = start("unbroken")
     unbroken.run()
 
     def interrupted(model, batch, draw):
-        if loop.step == 1:
-            os.kill(os.getpid(), signal.SIGTERM)
+        if loop.step == 1:  # a terminal or a supervisor asks the whole group of processes
+            for pid in (*(child.pid for child in multiprocessing.active_children()), os.getpid()):
+                os.kill(pid, signal.SIGTERM)
+            time.sleep(0.2)
         return reconstruction_cost(model, batch, draw)
 
     before = signal.getsignal(signal.SIGTERM)
