@@ -119,8 +119,8 @@ class Findings(_Part):
     warnings: list[str]
 
 
-class Analysis(_Part):
-    """An analysis in any state."""
+class Summary(_Part):
+    """An analysis in any state, without what it found out."""
 
     id: str
     state: State
@@ -129,9 +129,14 @@ class Analysis(_Part):
         None, description="When the result is erased; known once the analysis has ended."
     )
     progress: Progress
+    error: Problem | None = None
+
+
+class Analysis(Summary):
+    """An analysis in any state."""
+
     video: Video | None = None
     faces: list[Face] | None = None
     models: list[ModelInfo] | None = None
     warnings: list[str]
     timings_ms: Timings | None = None
-    error: Problem | None = None

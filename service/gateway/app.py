@@ -13,7 +13,7 @@ import structlog
 import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -26,10 +26,12 @@ from service.gateway.linger import Linger
 from service.gateway.request_context import RequestContext
 from service.gateway.rest import UseCases, problem_response, router, unexpected
 from service.gateway.settings import GatewaySettings
+from service.gateway.usecases.bells import Bells
 from service.gateway.usecases.cancel import Cancel
 from service.gateway.usecases.follow import Follow
 from service.gateway.usecases.submit import Submit
 from service.gateway.usecases.sweep import Sweep
+from service.gateway.usecases.watch import Watch
 from service.queue.connection import connect_async
 from service.queue.producer import Producer, Room
 from service.storage.blobs import Blobs
@@ -47,16 +49,18 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         producer = Producer(redis)
         blobs = Blobs(settings.blobs_dir)
         room = Room(settings.queue_max_jobs, settings.queue_max_bytes, settings.queue_max_wait_s)
-        follow = Follow(producer, blobs)
+        bells = Bells(producer)
         app.state.use_cases = UseCases(
             settings=settings,
             producer=producer,
             submit=Submit(producer, blobs, room, settings.upload_max_s),
-            follow=follow,
+            bells=bells,
+            follow=Follow(producer, blobs, bells),
+            watch=Watch(producer, bells),
             cancel=Cancel(producer, blobs),
         )
         sweep = Sweep(producer, blobs, settings.upload_idle_s)
-        tasks = [asyncio.create_task(follow.listen()), asyncio.create_task(sweep.every(settings.sweep_every_s))]
+        tasks = [asyncio.create_task(bells.listen()), asyncio.create_task(sweep.every(settings.sweep_every_s))]
         yield
         await _end(tasks)
         await redis.aclose()
@@ -107,7 +111,7 @@ async def _on_invalid(request: Request, error: Exception) -> JSONResponse:
     )
 
 
-async def _on_http(request: Request, error: Exception) -> JSONResponse:
+async def _on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - what it is registered for
     if error.status_code == 405:
         # Starlette names the methods of one route only, where an address may have several.
@@ -117,6 +121,8 @@ async def _on_http(request: Request, error: Exception) -> JSONResponse:
         answer = problem_response(request, MethodNotAllowed(detail))
         answer.headers["Allow"] = allowed
         return answer
+    if error.status_code == 204:
+        return Response(status_code=204)
     if error.status_code == 404:
         return problem_response(request, NoSuchPage("There is nothing at this address. The API is described at /docs."))
     return problem_response(request, InvalidOption(str(error.detail)))
@@ -144,8 +150,7 @@ class _Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         uses: UseCases | None = getattr(self.config.app.state, "use_cases", None)  # type: ignore[union-attr]
         if uses is not None:
-            uses.draining = True
-            uses.follow.drain()
+            uses.bells.drain()
         super().handle_exit(sig, frame)
 
 

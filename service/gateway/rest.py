@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+import structlog
+from fastapi import APIRouter, Depends, Header, HTTPException, Query, Request, Response
 from fastapi.responses import JSONResponse
+from fastapi.sse import EventSourceResponse, ServerSentEvent
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 
 from service.contract.errors import MienError, QueueUnavailable, Unexpected, from_problem
+from service.contract.events import NAMES
 from service.contract.jobs import State
 from service.contract.options import AnalyzeOptions
 from service.contract.results import Analysis
@@ -22,24 +25,29 @@ from service.gateway.metrics import QUEUE_DEPTH, WORKERS
 from service.gateway.prefer import Preference, parse_prefer
 from service.gateway.settings import GatewaySettings
 from service.gateway.uploads import FORM_OVERHEAD_BYTES, too_large, video_bytes
+from service.gateway.usecases.bells import Bells
 from service.gateway.usecases.cancel import Cancel
 from service.gateway.usecases.follow import Follow
 from service.gateway.usecases.submit import Submit
+from service.gateway.usecases.watch import Event, Watch
 from service.queue.producer import Job, Producer
+
+log = structlog.get_logger()
 
 _RETRY_AFTER_S = "2"
 
 
 @dataclass
 class UseCases:
-    """What the routes call; `draining` is set when the gateway is being stopped."""
+    """What the routes call."""
 
     settings: GatewaySettings
     producer: Producer
     submit: Submit
+    bells: Bells
     follow: Follow
+    watch: Watch
     cancel: Cancel
-    draining: bool = False
 
 
 class Models(BaseModel):
@@ -163,6 +171,49 @@ async def read(analysis_id: str, uses: Uses, prefers: Prefers) -> Response:
     return await _answer(uses, job, status=200)
 
 
+async def watched(analysis_id: str, uses: Uses, last_event_id: Annotated[str, Header()] = "") -> AsyncIterator[Event]:
+    """Return the events of an analysis after the one that the client saw last."""
+    events = await uses.watch.open(analysis_id, last_event_id)
+    if events is None:
+        # A browser's EventSource asks again after every end of the stream, until it is told this.
+        raise HTTPException(204)
+    return events
+
+
+@router.get(
+    "/analyses/{analysis_id}/events",
+    response_class=EventSourceResponse,
+    responses={
+        204: {"description": "Nothing follows `Last-Event-ID`: it was the end."},
+        **_problems(400, 404, 410, 503),
+    },
+    summary="Watch an analysis",
+)
+async def events(happening: Annotated[AsyncIterator[Event], Depends(watched)]) -> AsyncIterator[ServerSentEvent]:
+    """Get what happens to an analysis as server-sent events: what happened so far, then the rest until its end.
+
+    | event | data |
+    |---|---|
+    | `began` | `attempt`: a worker begins; from the second on, what came before is void |
+    | `progress` | `done_s` of `total_s` seconds of the video are analysed |
+    | `window` | the scores of one window of a face: `track`, `start_s`, `end_s`, and as in the answer's `timeline` |
+    | `snapshot` | events before this are no longer kept: where the analysis stands; its result will have all windows |
+    | `ended` | `state`: `succeeded` (read the result), `failed` (with the `error`) or `cancelled` |
+
+    Send the last event's id as `Last-Event-ID` to go on after it. Events are kept until ten minutes after the end.
+    """
+    try:
+        async for event in happening:
+            yield ServerSentEvent(
+                event=NAMES[type(event.what)],
+                raw_data=event.what.model_dump_json(exclude_unset=True),
+                id=None if event.id is None else str(event.id),
+            )
+    except QueueUnavailable:
+        # The status is long sent: the client asks again, and is told then.
+        log.warning("queue unreachable, events end")
+
+
 @router.delete(
     "/analyses/{analysis_id}",
     status_code=204,
@@ -191,7 +242,7 @@ async def healthz() -> Health:
 @router.get("/readyz", responses=_problems(503), summary="Can jobs be accepted?")
 async def readyz(uses: Uses) -> Readiness:
     """Say whether jobs can be accepted, whether or not a worker is there to do them."""
-    if uses.draining:
+    if uses.bells.draining:
         raise QueueUnavailable("This gateway is being stopped.", 5)
     return Readiness(status="ok", queued=await uses.producer.depth(), workers=len(await uses.producer.workers()))
 

@@ -7,6 +7,7 @@ progress, each attempt has a fence number, and `commit` writes for the current f
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -14,10 +15,13 @@ from redis import Redis
 from redis.exceptions import ResponseError
 
 from service.contract.errors import AttemptsExhausted, Problem
+from service.contract.events import FaceWindow
 from service.contract.jobs import State
 from service.contract.options import AnalyzeOptions
+from service.contract.results import Progress
 from service.contract.workers import Registration
 from service.queue import keys
+from service.queue.events import fields_of
 from service.queue.scripts import script
 
 
@@ -62,9 +66,10 @@ class Consumer:
         self.lease_s = lease_s
         self.max_attempts = max_attempts
         self._results_ttl_s = results_ttl_s
+        self._events_ttl_s = min(results_ttl_s, keys.EVENTS_TTL_S)
         self._begin = redis.register_script(script("begin"))
         self._renew = redis.register_script(script("renew"))
-        self._progress = redis.register_script(script("progress"))
+        self._report = redis.register_script(script("report"))
         self._commit = redis.register_script(script("commit"))
         self._release = redis.register_script(script("release"))
 
@@ -99,10 +104,12 @@ class Consumer:
         found = self._begin(
             keys=[
                 keys.job(entry.job_id), keys.QUEUE, keys.LIVE, keys.LIVE_BYTES, keys.gone(entry.job_id), keys.DEAD,
+                keys.events(entry.job_id),
             ],
             args=[
                 entry.id, keys.GROUP, entry.job_id, _now_ms(), self.max_attempts, self._results_ttl_s,
-                keys.TOMBSTONE_TTL_S, exhausted.problem().model_dump_json(), keys.ENDED,
+                keys.TOMBSTONE_TTL_S, exhausted.problem().model_dump_json(), keys.CHANGED,
+                self._events_ttl_s,
             ],
         )  # fmt: skip
         if not found:
@@ -124,10 +131,24 @@ class Consumer:
             self._renew(keys=[keys.job(attempt.job_id), keys.QUEUE], args=[attempt.fence, keys.GROUP, self.name])
         )
 
-    def report(self, attempt: Attempt, done_s: float, total_s: float | None) -> bool:
-        """Note the progress in seconds of video; False where the attempt is no longer the job's."""
-        total = "" if total_s is None else total_s
-        return bool(self._progress(keys=[keys.job(attempt.job_id)], args=[attempt.fence, done_s, total]))
+    def report(self, attempt: Attempt, happened: Sequence[Progress | FaceWindow], first: int) -> bool:
+        """Tell what happened, as the attempt's events from number `first` on; safe to repeat.
+
+        The last progress among them is noted in the job, too. Returns False where the attempt is no longer the job's.
+        """
+        done_s = total_s = ""
+        for what in happened:
+            if isinstance(what, Progress):
+                done_s, total_s = str(what.done_s), "" if what.total_s is None else str(what.total_s)
+        return bool(
+            self._report(
+                keys=[keys.job(attempt.job_id), keys.events(attempt.job_id)],
+                args=[
+                    attempt.job_id, attempt.fence, first, keys.MOST_EVENTS, keys.CHANGED, done_s, total_s,
+                    *(field for what in happened for field in fields_of(what)),
+                ],
+            )
+        )  # fmt: skip
 
     def commit_success(self, attempt: Attempt, *, result: str, decode_ms: float, inference_ms: float) -> bool:
         """End the job with the result blob of this name; False where the attempt is no longer the job's."""
@@ -171,11 +192,11 @@ class Consumer:
             self._commit(
                 keys=[
                     keys.job(attempt.job_id), keys.QUEUE, keys.LIVE, keys.LIVE_BYTES, keys.gone(attempt.job_id),
-                    keys.DEAD,
+                    keys.DEAD, keys.events(attempt.job_id),
                 ],
                 args=[
                     attempt.job_id, attempt.fence, keys.GROUP, state.value, _now_ms(), self._results_ttl_s,
-                    keys.TOMBSTONE_TTL_S, keys.ENDED, "dead" if dead else "", *flat,
+                    keys.TOMBSTONE_TTL_S, keys.CHANGED, "dead" if dead else "", self._events_ttl_s, *flat,
                 ],
             )
         )  # fmt: skip

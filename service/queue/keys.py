@@ -6,6 +6,7 @@ mien:live                zset    ids of jobs that have not ended, by creation (m
 mien:live_bytes          string  bytes of their uploads                             for ever, one number
 mien:reserved            zset    "id:bytes" of uploads being received, by deadline  member: until its deadline (ms)
 mien:job:{id}            hash    the job (fields below)                             results' time to live after its end
+mien:events:{id}         stream  what happened in its latest attempt, capped         10 minutes after its end
 mien:gone:{id}           string  tombstone: "expired" or "deleted"                  7 days after that
 mien:dead                list    the last 1000 ids of jobs out of attempts          7 days after the last
 mien:workers             zset    names of workers, by last sign of life (ms)        member: until swept
@@ -13,8 +14,8 @@ mien:worker:{name}       string  the worker's registration as JSON              
 mien:sweeper             string  which gateway sweeps                               one round
 
 Fields of a job: state, created_ms, options, upload, bytes, entry (its stream entry), fence, attempts,
-started_ms, done_s, total_s, last_error; and once it has ended: ended_ms, expires_ms, result, error,
-decode_ms, inference_ms. Times are Unix milliseconds.
+started_ms, event (the id of its last event), done_s, total_s, last_error; and once it has ended: ended_ms,
+expires_ms, result, error, decode_ms, inference_ms. Times are Unix milliseconds.
 """
 
 from __future__ import annotations
@@ -28,8 +29,13 @@ DEAD = "mien:dead"
 WORKERS = "mien:workers"
 SWEEPER = "mien:sweeper"
 
-ENDED = "mien:ended"
-"""Publish/subscribe channel: the id of each job as it ends. It only wakes; the hash is the truth."""
+CHANGED = "mien:changed"
+"""Publish/subscribe channel: the id of each job as something happens to it. It only wakes; the hash is the truth."""
+
+MOST_EVENTS = 4096
+"""Events kept of a job, roughly."""
+
+EVENTS_TTL_S = 600
 
 TOMBSTONE_TTL_S = 7 * 24 * 3600
 WORKER_TTL_S = 15
@@ -38,6 +44,11 @@ WORKER_TTL_S = 15
 def job(job_id: str) -> str:
     """Return the key of a job's hash."""
     return f"mien:job:{job_id}"
+
+
+def events(job_id: str) -> str:
+    """Return the key of a job's events."""
+    return f"mien:events:{job_id}"
 
 
 def gone(job_id: str) -> str:

@@ -18,20 +18,28 @@ from service.contract.jobs import State
 from service.contract.options import AnalyzeOptions
 from service.contract.workers import Registration
 from service.queue import keys
+from service.queue.events import EventId, Told, told
 from service.queue.scripts import script
 
 log = structlog.get_logger()
+
+_EVENTS_AT_ONCE = 100
 
 NoRoom = Literal["jobs", "bytes", "wait"]
 
 
 @dataclass(frozen=True)
 class Job:
-    """A job as its hash tells it. Times are Unix milliseconds; what has not happened yet is None."""
+    """A job as its hash tells it. Times are Unix milliseconds; what has not happened yet is None.
+
+    `event` is the id of its last event.
+    """
 
     id: str
     state: State
     created_ms: int
+    fence: int
+    event: EventId | None
     done_s: float
     total_s: float | None
     upload: str
@@ -110,15 +118,22 @@ class Producer:
         """Erase a job in any state; None where there is none."""
         async with _reachable():
             blobs = await self._cancel(
-                keys=[keys.job(job_id), keys.QUEUE, keys.LIVE, keys.LIVE_BYTES, keys.gone(job_id)],
-                args=[job_id, keys.GROUP, keys.TOMBSTONE_TTL_S, keys.ENDED],
+                keys=[keys.job(job_id), keys.QUEUE, keys.LIVE, keys.LIVE_BYTES, keys.gone(job_id), keys.events(job_id)],
+                args=[job_id, keys.GROUP, keys.TOMBSTONE_TTL_S, keys.CHANGED],
             )
         return Erased(blobs[0], blobs[1] or None) if blobs else None
 
-    async def ended(self) -> AsyncIterator[str]:
-        """Yield the id of each job as it ends, on a connection of its own, until that breaks."""
+    async def events(self, job_id: str, after: EventId | None) -> list[Told]:
+        """Return the next events of a job after one of them (None: from the first that is kept on)."""
+        start = "-" if after is None else f"({after}"
+        async with _reachable():
+            found = await self._redis.xrange(keys.events(job_id), start, "+", count=_EVENTS_AT_ONCE)
+        return [told(entry_id, fields) for entry_id, fields in cast("list[tuple[str, dict[str, str]]]", found)]
+
+    async def changed(self) -> AsyncIterator[str]:
+        """Yield the id of each job as something happens to it, on a connection of its own, until that breaks."""
         async with _reachable(), self._redis.pubsub() as channel:
-            await channel.subscribe(keys.ENDED)
+            await channel.subscribe(keys.CHANGED)
             async for message in channel.listen():
                 if message["type"] == "message":
                     yield message["data"]
@@ -189,6 +204,8 @@ def _job(job_id: str, fields: dict[str, str]) -> Job:
         id=job_id,
         state=State(fields["state"]),
         created_ms=int(fields["created_ms"]),
+        fence=int(fields["fence"]),
+        event=EventId.parse(fields["event"]) if fields.get("event") else None,
         done_s=real("done_s") or 0.0,
         total_s=real("total_s"),
         upload=fields["upload"],

@@ -17,17 +17,16 @@ import structlog
 from redis.exceptions import RedisError
 
 from service.contract.errors import AttemptsExhausted, BadMedia, InvalidRequest
-from service.contract.results import Progress
 from service.contract.workers import Registration
 from service.queue.consumer import Attempt, Consumer
 from service.storage.blobs import Blobs, result_name
 from service.worker import metrics
 from service.worker.pipeline import Analyzed, Pipeline, WindowScored
+from service.worker.reporter import Reporter
 from service.worker.sandbox import InterruptedWork
 
 log = structlog.get_logger()
 
-_REPORT_EVERY_S = 0.5
 _REGISTER_EVERY_S = 5.0
 # Above every bounded wait in a job (decode stall, inference) and in the main loop.
 _HUNG_AFTER_S = 180.0
@@ -171,18 +170,16 @@ class Loop:
         if not video.is_file():
             # The store's fault, which the decoder would blame on the video.
             raise FileNotFoundError(f"the upload of {attempt.job_id} is not in the store")
-        reported_at = 0.0
+        reporter = Reporter(self._consumer, attempt)
         for event in self._pipeline.analyze(attempt.job_id, video, attempt.options, job.interrupted):
             job.moved_at = time.monotonic()
+            if isinstance(event, Analyzed):
+                reporter.tell()
+                return event
             if isinstance(event, WindowScored):
                 metrics.WINDOWS.inc()
-            elif isinstance(event, Progress) and job.moved_at - reported_at >= _REPORT_EVERY_S:
-                reported_at = job.moved_at
-                if not self._consumer.report(attempt, event.done_s, event.total_s):
-                    job.interrupted.set()
-            elif isinstance(event, Analyzed):
-                self._consumer.report(attempt, event.findings.video.duration_s, event.findings.video.duration_s)
-                return event
+            if not reporter.note(event):
+                job.interrupted.set()
         raise RuntimeError("the pipeline ended without a result")
 
     def _broken(self, attempt: Attempt, error: Exception) -> str:

@@ -1,14 +1,16 @@
 -- Ends a job, once: only for the current fence of a job that has not ended. Outcome, tombstone,
 -- acknowledgement and deletion of the entry are one step. Said again by the same attempt, it answers as before.
--- KEYS: job, queue, live, live_bytes, gone, dead
--- ARGV: job id, fence, group, state, now_ms, result ttl s, tombstone ttl s, channel, "dead" or "", then fields of the job
+-- KEYS: job, queue, live, live_bytes, gone, dead, events
+-- ARGV: job id, fence, group, state, now_ms, result ttl s, tombstone ttl s, channel, "dead" or "", events ttl s,
+--   then fields of the job
 -- Returns 1 when this attempt's outcome stands, else 0.
 local state = redis.call('HGET', KEYS[1], 'state')
 if redis.call('HGET', KEYS[1], 'fence') ~= ARGV[2] then return 0 end
 if state == 'succeeded' or state == 'failed' then return 1 end
 local entry = redis.call('HGET', KEYS[1], 'entry')
-redis.call('HSET', KEYS[1], 'state', ARGV[4], 'ended_ms', ARGV[5], 'expires_ms', ARGV[5] + ARGV[6] * 1000, unpack(ARGV, 10))
+redis.call('HSET', KEYS[1], 'state', ARGV[4], 'ended_ms', ARGV[5], 'expires_ms', ARGV[5] + ARGV[6] * 1000, unpack(ARGV, 11))
 redis.call('EXPIRE', KEYS[1], ARGV[6])
+redis.call('EXPIRE', KEYS[7], ARGV[10])
 redis.call('SET', KEYS[5], 'expired', 'EX', ARGV[6] + ARGV[7])
 redis.call('ZREM', KEYS[3], ARGV[1])
 redis.call('DECRBY', KEYS[4], redis.call('HGET', KEYS[1], 'bytes'))

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from service.contract.errors import CannotDecode, Problem
 from service.contract.options import AnalyzeOptions
+from service.contract.results import Progress
 from service.contract.workers import Registration
 from service.queue import keys
 from service.queue.connection import connect, connect_async
@@ -115,6 +116,10 @@ def succeed(worker: Consumer, attempt: Attempt) -> bool:
 
 def fail(worker: Consumer, attempt: Attempt) -> bool:
     return worker.commit_failure(attempt, BROKEN_VIDEO)
+
+
+def report(worker: Consumer, attempt: Attempt, done_s: float, total_s: float | None, *, first: int = 1) -> bool:
+    return worker.report(attempt, [Progress(done_s=done_s, total_s=total_s)], first)
 
 
 def registration(name: str = "ann", bytes_per_s: float = 0) -> Registration:

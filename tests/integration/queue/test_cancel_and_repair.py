@@ -9,7 +9,7 @@ import pytest
 from service.contract.jobs import State
 from service.queue import keys
 from service.queue.producer import Erased
-from tests.integration.queue.helpers import LEASE_S, Queue, has_nothing, succeed, take
+from tests.integration.queue.helpers import LEASE_S, Queue, has_nothing, report, succeed, take
 
 
 def test_a_queued_job_that_is_cancelled_is_never_claimed(queue: Queue):
@@ -30,7 +30,7 @@ def test_a_running_job_that_is_cancelled_refuses_its_worker(queue: Queue):
 
     assert queue.run(queue.producer.cancel("a")) == Erased("uploads/a", None)
 
-    assert not ann.report(attempt, 1.0, None)
+    assert not report(ann, attempt, 1.0, None)
     assert not ann.renew(attempt)
     assert not succeed(ann, attempt)
     assert not ann.release(attempt, counts=True)

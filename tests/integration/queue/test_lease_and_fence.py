@@ -9,7 +9,7 @@ import pytest
 from service.contract.errors import AttemptsExhausted
 from service.contract.jobs import State
 from service.queue import keys
-from tests.integration.queue.helpers import LEASE_S, Queue, fail, has_nothing, succeed, take
+from tests.integration.queue.helpers import LEASE_S, Queue, fail, has_nothing, report, succeed, take
 
 
 def test_the_entry_of_a_silent_worker_goes_to_another_after_the_lease(queue: Queue):
@@ -89,7 +89,7 @@ def test_an_attempt_that_was_taken_over_can_write_nothing(queue: Queue, taken_ov
 
     assert not succeed(ann, old)
     assert not fail(ann, old)
-    assert not ann.report(old, 1.0, 2.0)
+    assert not report(ann, old, 1.0, 2.0)
     assert not ann.renew(old)
     assert not ann.release(old, counts=True, error="x")
 
@@ -113,7 +113,7 @@ def test_the_one_who_took_over_ends_the_job_and_the_first_then_changes_nothing(q
 
     assert not fail(ann, old)
     assert not ann.release(old, counts=True)
-    assert not ann.report(old, 1.0, 2.0)
+    assert not report(ann, old, 1.0, 2.0)
 
     assert queue.redis.hgetall(keys.job("a")) == before
     assert queue.find("a").result == "results/a.2"
@@ -126,7 +126,7 @@ def test_an_ended_attempt_reports_renews_and_releases_no_more(queue: Queue):
     attempt = take(ann)
     succeed(ann, attempt)
 
-    assert not ann.report(attempt, 1.0, 2.0)
+    assert not report(ann, attempt, 1.0, 2.0)
     assert not ann.renew(attempt)
     assert not ann.release(attempt, counts=True)
     assert queue.find("a").state is State.SUCCEEDED

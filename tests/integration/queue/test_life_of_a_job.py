@@ -20,6 +20,7 @@ from tests.integration.queue.helpers import (
     fail,
     has_nothing,
     registration,
+    report,
     succeed,
     take,
 )
@@ -137,9 +138,9 @@ def test_progress_is_noted_with_and_without_a_total(queue: Queue):
     queue.submit("a")
     attempt = take(ann)
 
-    assert ann.report(attempt, 1.5, None)
+    assert report(ann, attempt, 1.5, None)
     assert (queue.find("a").done_s, queue.find("a").total_s) == (1.5, None)
-    assert ann.report(attempt, 2.5, 60.0)
+    assert report(ann, attempt, 2.5, 60.0, first=2)
     assert (queue.find("a").done_s, queue.find("a").total_s) == (2.5, 60.0)
 
 
@@ -211,10 +212,13 @@ def test_every_key_of_a_job_that_has_ended_expires(queue: Queue, end: str):
         assert 590 < queue.redis.ttl(keys.job("a")) <= 600
         assert 590 < queue.redis.ttl(keys.gone("a")) - keys.TOMBSTONE_TTL_S <= 600
         assert queue.redis.get(keys.gone("a")) == "expired"
+        assert 0 < queue.redis.ttl(keys.events("a")) <= keys.EVENTS_TTL_S
     else:
         assert keys.TOMBSTONE_TTL_S - 10 < queue.redis.ttl(keys.gone("a")) <= keys.TOMBSTONE_TTL_S
         assert queue.redis.get(keys.gone("a")) == "deleted"
-    assert found <= WITHOUT_END | {keys.job("a"), keys.gone("a"), keys.DEAD, keys.SWEEPER, keys.worker("ann")}
+        assert keys.events("a") not in found
+    of_the_job = {keys.job("a"), keys.events("a"), keys.gone("a")}
+    assert found <= WITHOUT_END | of_the_job | {keys.DEAD, keys.SWEEPER, keys.worker("ann")}
 
 
 def test_an_expired_job_leaves_a_word_and_an_unknown_one_none(queue: Queue):
@@ -227,24 +231,26 @@ def test_an_expired_job_leaves_a_word_and_an_unknown_one_none(queue: Queue):
     assert queue.run(queue.producer.find("never")) is None
 
 
-def test_ended_yields_the_id_of_each_job_as_it_ends(queue: Queue):
+def test_changed_yields_the_id_of_each_job_as_it_begins_moves_and_ends(queue: Queue):
     ann = queue.worker(lease_s=0.01, max_attempts=1)
     for name in ("good", "bad", "poison", "cancelled"):
         queue.submit(name)
 
     async def listen() -> list[str]:
         heard = []
-        async for job_id in queue.producer.ended():
+        async for job_id in queue.producer.changed():
             heard.append(job_id)
-            if len(heard) == 3:
+            if heard.count("poison") == 2:
                 await queue.producer.cancel("cancelled")
-            if len(heard) == 4:
+            if job_id == "cancelled":
                 break
         return heard
 
     def work() -> None:
-        wait_for(lambda: queue.redis.pubsub_numsub(keys.ENDED)[0][1])
-        succeed(ann, take(ann))
+        wait_for(lambda: queue.redis.pubsub_numsub(keys.CHANGED)[0][1])
+        good = take(ann)
+        report(ann, good, 1.0, None)
+        succeed(ann, good)
         fail(ann, take(ann))
         take(ann)
         time.sleep(0.02)
@@ -256,7 +262,7 @@ def test_ended_yields_the_id_of_each_job_as_it_ends(queue: Queue):
     heard = queue.run(listen())
     thread.join()
 
-    assert heard == ["good", "bad", "poison", "cancelled"]
+    assert heard == ["good"] * 3 + ["bad"] * 2 + ["poison"] * 2 + ["cancelled"]
 
 
 def test_every_command_says_so_when_the_server_is_gone():
@@ -277,7 +283,8 @@ def test_every_command_says_so_when_the_server_is_gone():
             producer.take_sweep(1),
             producer.reconcile(),
             producer.forget_dead_workers(),
-            anext(producer.ended()),
+            producer.events("a", None),
+            anext(producer.changed()),
         ):
             with pytest.raises(QueueUnavailable) as refused:
                 await command

@@ -23,7 +23,7 @@ from service.contract.errors import AttemptsExhausted
 from service.contract.jobs import State
 from service.queue import keys
 from service.queue.consumer import Attempt, Consumer
-from tests.integration.queue.helpers import Queue, fail, succeed, take
+from tests.integration.queue.helpers import Queue, fail, report, succeed, take
 
 WORKERS = ("ann", "bob", "cid")
 MAX_ATTEMPTS = 3
@@ -128,7 +128,7 @@ class Walk(RuleBasedStateMachine):
         current = job.live and job.fence == attempt.fence
 
         assert worker.renew(attempt) == current
-        assert worker.report(attempt, 1.0, None) == current
+        assert report(worker, attempt, 1.0, None) == current
 
     @precondition(lambda self: self.jobs)
     @rule(data=st.data())

@@ -1,0 +1,46 @@
+"""A job by its id, and how users see it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from service.contract.errors import Expired, NoSuchAnalysis
+from service.contract.results import Progress, Summary
+from service.queue.producer import Job, Producer
+
+
+async def look_up(producer: Producer, job_id: str) -> Job:
+    """Return a job.
+
+    Raises:
+        NoSuchAnalysis: there never was one, or not in living memory.
+        Expired: it is over, or was deleted.
+        QueueUnavailable: the queue does not answer.
+    """
+    found = await producer.find(job_id)
+    if found is None:
+        raise NoSuchAnalysis("No analysis has this id. Ids are given by POST /analyze.")
+    if not isinstance(found, Job):
+        why = "was deleted" if found == "deleted" else "is past its time to live and was erased"
+        raise Expired(f"This analysis {why}. Upload the video again for a new one.")
+    return found
+
+
+def summary(job: Job) -> Summary:
+    """Return a job as users see it, without its findings; what does not apply is unset."""
+    seen = Summary(
+        id=job.id,
+        state=job.state,
+        created_at=moment(job.created_ms),
+        progress=Progress(done_s=job.done_s, total_s=job.total_s),
+    )
+    if job.expires_ms is not None:
+        seen.expires_at = moment(job.expires_ms)
+    if job.error is not None:
+        seen.error = job.error
+    return seen
+
+
+def moment(unix_ms: int) -> datetime:
+    """Return a point in time that the queue knows in milliseconds."""
+    return datetime.fromtimestamp(unix_ms / 1000, UTC)

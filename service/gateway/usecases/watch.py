@@ -1,0 +1,103 @@
+"""Watch an analysis: what happened to it since an event, then what happens until its end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from typing import Literal
+
+from service.contract.errors import InvalidOption
+from service.contract.events import Ended, Happening
+from service.contract.jobs import State
+from service.gateway.usecases.bells import Bells
+from service.gateway.usecases.lookup import look_up, moment, summary
+from service.queue.events import EventId, Told
+from service.queue.producer import Job, Producer
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened. Who has seen it goes on after its `id`; None: the analysis is gone."""
+
+    id: EventId | None
+    what: Happening
+
+
+@dataclass(frozen=True)
+class Watch:
+    """The use case; it reads only, and holds nothing but a bell while it waits."""
+
+    producer: Producer
+    bells: Bells
+
+    async def open(self, job_id: str, after: str = "") -> AsyncGenerator[Event] | None:
+        """Return the events after the one with the id `after` (from the first, where that is empty).
+
+        They end with the analysis or, early, where this gateway is stopped. None: `after` is the analysis's end.
+
+        Raises:
+            NoSuchAnalysis, Expired: as for `look_up`.
+            InvalidOption: the analysis has had no event `after`.
+            QueueUnavailable: the queue does not answer; in mid-way, too.
+        """
+        job = await look_up(self.producer, job_id)
+        if not after:
+            return self._events(job_id, None)
+        try:
+            seen = EventId.parse(after)
+        except ValueError:
+            seen = None
+        if seen is not None and job.state.terminal and seen == _end(job):
+            return None
+        if seen is None or job.event is None or seen > job.event:
+            raise InvalidOption("Last-Event-ID: this analysis has had no such event. Leave it out for all events.")
+        return self._events(job_id, seen)
+
+    async def _events(self, job_id: str, seen: EventId | None) -> AsyncGenerator[Event]:
+        while not self.bells.draining:
+            with self.bells.at(job_id) as bell:
+                # A watcher may go away at any moment, and redis-py takes that badly in mid-command.
+                job, events = await asyncio.shield(self._look(job_id, seen))
+                if isinstance(job, Job) and not events and not job.state.terminal:
+                    await bell.heard()
+                    continue
+            if not isinstance(job, Job):
+                if job == "deleted":
+                    yield Event(None, Ended(state="cancelled"))
+                return
+            for event in events:
+                if not _adjoin(seen, event.id):
+                    yield Event(event.id._replace(number=event.id.number - 1), summary(job))
+                yield Event(event.id, event.what)
+                seen = event.id
+            if not events:
+                if seen != job.event:
+                    yield Event(job.event, summary(job))
+                yield Event(_end(job), _ended(job))
+                return
+
+    async def _look(
+        self, job_id: str, seen: EventId | None
+    ) -> tuple[Job | Literal["expired", "deleted"] | None, list[Told]]:
+        # In this order: once a job has ended, nothing more is told.
+        return await self.producer.find(job_id), await self.producer.events(job_id, seen)
+
+
+def _adjoin(seen: EventId | None, following: EventId) -> bool:
+    # An attempt's first event makes void whatever else there was.
+    return following.number == 0 or (seen is not None and following == seen._replace(number=seen.number + 1))
+
+
+def _end(job: Job) -> EventId:
+    """Return the id of an ended job's last event of all, which is told by its state and stored nowhere."""
+    return EventId(job.fence + 1, 0)
+
+
+def _ended(job: Job) -> Ended:
+    ended = Ended(state="succeeded" if job.state is State.SUCCEEDED else "failed")
+    if job.expires_ms is not None:
+        ended.expires_at = moment(job.expires_ms)
+    if job.error is not None:
+        ended.error = job.error
+    return ended

@@ -1,0 +1,56 @@
+"""The events of a job as its stream holds them.
+
+An event's id is "fence-number": the fence of the attempt that tells it, and its number within that attempt, from 0
+(`began`) on without a gap. So a reader sees from two ids alone whether something between them is missing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from service.contract.events import NAMES, Began, FaceWindow
+from service.contract.results import Progress
+
+Tellable = Began | Progress | FaceWindow
+_KINDS: dict[str, type[Tellable]] = {NAMES[kind]: kind for kind in (Began, Progress, FaceWindow)}
+
+
+class EventId(NamedTuple):
+    """An event's place among those of its job; later ones are greater."""
+
+    fence: int
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.fence}-{self.number}"
+
+    @classmethod
+    def parse(cls, text: str) -> EventId:
+        """Return the id that `text` names.
+
+        Raises:
+            ValueError: it names none.
+        """
+        fence, _, number = text.partition("-")
+        if not all(part.isascii() and part.isdigit() and len(part) < 16 for part in (fence, number)):
+            raise ValueError(f"no event id: {text!r}")
+        return cls(int(fence), int(number))
+
+
+@dataclass(frozen=True)
+class Told:
+    """An event that a worker told."""
+
+    id: EventId
+    what: Tellable
+
+
+def fields_of(what: Tellable) -> tuple[str, str]:
+    """Return the kind and the data of an event, as the stream's fields `kind` and `data` hold them."""
+    return NAMES[type(what)], what.model_dump_json(exclude_unset=True)
+
+
+def told(entry_id: str, fields: dict[str, str]) -> Told:
+    """Return the event of a stream entry."""
+    return Told(EventId.parse(entry_id), _KINDS[fields["kind"]].model_validate_json(fields["data"]))

@@ -1,0 +1,325 @@
+"""`GET /analyses/{id}/events`, with a worker played by the test."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+import threading
+import time
+from collections.abc import Iterator
+
+import httpx2
+import pytest
+
+from service.contract.events import FaceWindow
+from service.contract.results import Expression, Progress
+from service.gateway.app import create_app
+from service.gateway.settings import GatewaySettings
+from service.gateway.usecases.bells import Bells
+from service.gateway.usecases.watch import Watch
+from service.queue import keys
+from service.queue.connection import connect_async
+from service.queue.producer import Producer
+from tests.integration.gateway.watching import all_events, watching
+from tests.integration.queue.helpers import BROKEN_VIDEO, LEASE_S, Queue, fail, succeed, take
+from tests.processes import gateway, wait_for
+
+
+@pytest.fixture
+def queue(redis_url: str) -> Iterator[Queue]:
+    made = Queue(redis_url)
+    yield made
+    made.close()
+
+
+def window(start_s: float = 0.0) -> FaceWindow:
+    expression = Expression(label="happiness", scores={"happiness": 0.75, "neutral": 0.25})
+    return FaceWindow(track=2, start_s=start_s, end_s=start_s + 1, expression=expression, valence=0.5)
+
+
+def names(events) -> list[str]:
+    return [event.event for event in events]
+
+
+def test_a_watcher_sees_a_queued_analysis_begin_move_and_succeed(running, queue: Queue):
+    ann = queue.worker()
+    queue.submit("a")
+
+    with watching(running.http, "a") as events:
+        attempt = take(ann)
+        ann.report(attempt, [window(0.5), Progress(done_s=1.5, total_s=4.0)], 1)
+        assert [next(events), next(events), next(events)]
+        began = time.monotonic()
+        ann.report(attempt, [window(1.5)], 3)
+        assert next(events).id == "1-3"
+        succeed(ann, attempt)
+        [end] = events
+        assert time.monotonic() - began < 1.5  # woken, not by looking every two seconds
+
+    first = all_events(running.http, "a")
+    assert [(event.id, event.event) for event in first] == [
+        ("1-0", "began"), ("1-1", "window"), ("1-2", "progress"), ("1-3", "window"), ("2-0", "ended"),
+    ]  # fmt: skip
+    assert first[0].data == {"attempt": 1}
+    assert first[1].data == {
+        "track": 2, "start_s": 0.5, "end_s": 1.5, "valence": 0.5,
+        "expression": {"label": "happiness", "scores": {"happiness": 0.75, "neutral": 0.25}},
+    }  # fmt: skip
+    assert first[2].data == {"done_s": 1.5, "total_s": 4.0}
+    assert first[4] == end
+    assert set(end.data) == {"state", "expires_at"}
+    assert end.data["state"] == "succeeded"
+
+
+def test_a_watcher_goes_on_after_the_event_it_names(running, queue: Queue):
+    ann = queue.worker()
+    queue.submit("a")
+    attempt = take(ann)
+    ann.report(attempt, [window(float(i)) for i in range(300)], 1)
+    succeed(ann, attempt)
+
+    assert len(all_events(running.http, "a")) == 302
+    assert [event.id for event in all_events(running.http, "a", "1-298")] == ["1-299", "1-300", "2-0"]
+    assert names(all_events(running.http, "a", "1-300")) == ["ended"]
+    assert names(all_events(running.http, "a", "")) == names(all_events(running.http, "a"))
+
+
+def test_after_the_end_there_is_nothing_more(running, queue: Queue):
+    ann = queue.worker()
+    queue.submit("a")
+    succeed(ann, take(ann))
+
+    answer = running.http.get("/analyses/a/events", headers={"Last-Event-ID": "2-0"})
+
+    assert (answer.status_code, answer.content) == (204, b"")
+
+
+def test_a_failure_is_told_with_its_problem(running, queue: Queue):
+    ann = queue.worker()
+    queue.submit("a")
+    fail(ann, take(ann))
+
+    end = all_events(running.http, "a")[-1]
+
+    assert (end.event, end.data["state"], end.data["error"]) == ("ended", "failed", BROKEN_VIDEO.model_dump())
+
+
+def test_deleting_an_analysis_ends_its_events_at_once(running, queue: Queue):
+    queue.submit("a")
+    with watching(running.http, "a") as events:
+        take(queue.worker())
+        assert next(events).event == "began"
+        began = time.monotonic()
+        running.http.delete("/analyses/a")
+        [end] = events
+        assert time.monotonic() - began < 1.5
+
+    assert (end.id, end.event, end.data) == (None, "ended", {"state": "cancelled"})
+    assert running.http.get("/analyses/a/events").json()["code"] == "expired"
+
+
+def test_a_second_attempt_is_told_as_a_new_beginning(running, queue: Queue):
+    ann, bob = queue.worker("ann", lease_s=LEASE_S), queue.worker("bob", lease_s=LEASE_S)
+    queue.submit("a")
+    old = take(ann)
+    ann.report(old, [window(0.0), window(0.5)], 1)
+    with watching(running.http, "a") as events:
+        assert [next(events).id for _ in range(3)] == ["1-0", "1-1", "1-2"]
+        time.sleep(LEASE_S)
+        new = take(bob)
+        ann.report(old, [window(1.0)], 3)
+        bob.report(new, [window(0.0)], 1)
+        succeed(bob, new)
+        rest = list(events)
+
+    assert [(event.id, event.event) for event in rest] == [("2-0", "began"), ("2-1", "window"), ("3-0", "ended")]
+    assert rest[0].data == {"attempt": 2}
+    assert all_events(running.http, "a", "1-1") == rest
+
+
+def test_events_that_are_no_longer_kept_are_stood_in_for_by_a_snapshot(running, queue: Queue):
+    ann = queue.worker()
+    queue.submit("a")
+    attempt = take(ann)
+    ann.report(attempt, [*(window(float(i)) for i in range(9)), Progress(done_s=9.5, total_s=10.0)], 1)
+    queue.redis.xtrim(keys.events("a"), maxlen=3, approximate=False)  # leaves 1-8, 1-9, 1-10
+    succeed(ann, attempt)
+
+    for seen in (None, "1-0", "1-5"):
+        events = all_events(running.http, "a", seen)
+        assert [event.id for event in events] == ["1-7", "1-8", "1-9", "1-10", "2-0"]
+        assert names(events) == ["snapshot", "window", "window", "progress", "ended"]
+        assert events[0].data["id"] == "a"
+        assert events[0].data["progress"] == {"done_s": 9.5, "total_s": 10.0}
+    assert names(all_events(running.http, "a", "1-7")) == ["window", "window", "progress", "ended"]
+
+
+def test_long_after_the_end_where_the_analysis_stands_is_told(running, queue: Queue):
+    ann = queue.worker()
+    queue.submit("a")
+    attempt = take(ann)
+    ann.report(attempt, [window(), window(1.0)], 1)
+    succeed(ann, attempt)
+    queue.redis.delete(keys.events("a"))  # as its time to live would
+
+    for seen in (None, "1-1"):
+        assert [(event.id, event.event) for event in all_events(running.http, "a", seen)] == [
+            ("1-2", "snapshot"), ("2-0", "ended"),
+        ]  # fmt: skip
+    assert names(all_events(running.http, "a", "1-2")) == ["ended"]
+
+
+@pytest.mark.parametrize("seen", ["x", "1", "1-", "9-9", "1-3", "2-0", "1-2-3", "-1-0", "1" * 40 + "-1", "²-1"])
+def test_an_event_that_never_was_is_refused(running, queue: Queue, seen: str):
+    ann = queue.worker()
+    queue.submit("a")
+    ann.report(take(ann), [window(), window(1.0)], 1)
+
+    answer = running.http.get("/analyses/a/events", headers={"Last-Event-ID": seen.encode()})
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_option")
+    assert "Last-Event-ID" in answer.json()["detail"]
+
+
+def test_an_event_of_an_analysis_that_has_not_begun_never_was(running, queue: Queue):
+    queue.submit("a")
+
+    assert running.http.get("/analyses/a/events", headers={"Last-Event-ID": "1-0"}).status_code == 400
+
+
+def test_an_analysis_that_never_was_or_is_gone_is_told_before_any_event(running, queue: Queue):
+    queue.submit("a")
+    running.http.delete("/analyses/a")
+
+    for job_id, status, code in (("never", 404, "not_found"), ("a", 410, "expired")):
+        answer = running.http.get(f"/analyses/{job_id}/events")
+        assert (answer.status_code, answer.json()["code"]) == (status, code)
+        assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_several_watch_one_analysis_and_each_sees_all(running, queue: Queue):
+    queue.submit("a")
+    seen: list[list[str]] = []
+
+    def watch() -> None:
+        with httpx2.Client(base_url=running.url, timeout=20) as http:
+            seen.append([event.id for event in all_events(http, "a")])
+
+    threads = [threading.Thread(target=watch) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    ann = queue.worker()
+    attempt = take(ann)
+    for number in range(20):
+        ann.report(attempt, [window(float(number))], 1 + number)
+    succeed(ann, attempt)
+    for thread in threads:
+        thread.join()
+
+    assert seen == [[f"1-{number}" for number in range(21)] + ["2-0"]] * 8
+
+
+def test_a_gateway_that_is_stopped_ends_the_events_it_sends(redis_url, tmp_path, queue: Queue):
+    queue.submit("a")
+    with gateway(tmp_path, redis_url) as (process, url), httpx2.Client(base_url=url, timeout=20) as http:
+        with watching(http, "a") as events:
+            take(queue.worker())
+            assert next(events).event == "began"
+            began = time.monotonic()
+            process.send(signal.SIGTERM)
+            assert list(events) == []
+        assert process.popen.wait(30) == 0
+        assert time.monotonic() - began < 10
+        assert not process.said("Traceback")
+
+
+def test_a_watcher_that_goes_away_leaves_nothing_behind(redis_url, tmp_path, queue: Queue):
+    app = create_app(GatewaySettings(redis_url=redis_url, blobs_dir=tmp_path / "blobs"))
+    queue.submit("a")
+    scope = {
+        "type": "http", "asgi": {"version": "3.0", "spec_version": "2.3"}, "http_version": "1.1", "method": "GET",
+        "scheme": "http", "path": "/analyses/a/events", "raw_path": b"/analyses/a/events", "query_string": b"",
+        "root_path": "", "headers": [], "client": None, "server": None,
+    }  # fmt: skip
+
+    async def watch_and_go_away() -> tuple[int, int]:
+        sent = []
+
+        async def send(message) -> None:
+            sent.append(message)
+
+        async with app.router.lifespan_context(app):
+            bells = app.state.use_cases.bells
+            gone = asyncio.Event()
+
+            async def receive():
+                await gone.wait()
+                return {"type": "http.disconnect"}
+
+            before = len(asyncio.all_tasks())
+            watcher = asyncio.create_task(app(dict(scope), receive, send))
+            await asyncio.to_thread(wait_for, lambda: bells._bells, 5)
+            gone.set()
+            async with asyncio.timeout(2):
+                await watcher
+            assert sent[0]["status"] == 200
+            return len(bells._bells), len(asyncio.all_tasks()) - before
+
+    assert asyncio.run(watch_and_go_away()) == (0, 0)
+
+
+def test_watchers_that_go_away_in_mid_command_go_at_once_and_never_leave_their_reply_to_another(
+    redis_url, queue: Queue
+):
+    ann = queue.worker()
+    for number in range(10):
+        queue.submit(f"j{number}")
+        ann.report(take(ann), [window(float(number)) for _ in range(30)], 1)
+    luck = random.Random(7)
+
+    async def read(watch: Watch, number: int) -> None:
+        events = await watch.open(f"j{number}")
+        seen = [await anext(events) for _ in range(31)]
+        assert {event.what.start_s for event in seen[1:]} == {float(number)}
+
+    async def come_and_go() -> None:
+        redis = connect_async(redis_url)
+        producer = Producer(redis)
+        watch = Watch(producer, Bells(producer))
+        for _ in range(200):
+            events = await watch.open(f"j{luck.randrange(10)}")
+            goes = asyncio.ensure_future(anext(events))
+            await asyncio.sleep(luck.uniform(0, 0.002))
+            goes.cancel()
+            await asyncio.wait([goes])
+            await read(watch, luck.randrange(10))
+        await asyncio.sleep(0.1)
+        await redis.aclose()
+
+    asyncio.run(come_and_go())
+
+
+def test_without_redis_the_events_end_and_the_next_watcher_is_told(tmp_path):
+    from tests.integration.gateway.test_operate import stoppable_redis
+
+    with (
+        stoppable_redis() as server,
+        gateway(tmp_path, server.url) as (process, url),
+        httpx2.Client(base_url=url, timeout=20) as http,
+    ):
+        queue = Queue(server.url)
+        queue.submit("a")
+        take(queue.worker())
+        with watching(http, "a") as events:
+            assert next(events).id == "1-0"
+            server.stop()
+            assert list(events) == []
+        assert http.get("/analyses/a/events").status_code == 503
+        server.start()
+        with watching(http, "a", "1-0") as events:
+            httpx2.delete(f"{url}/analyses/a")
+            assert [event.data for event in events] == [{"state": "cancelled"}]
+        queue.close()
+        wait_for(lambda: process.said("queue unreachable, events end"), 5)
+        assert not process.said("Traceback")
