@@ -2,7 +2,7 @@
 
     MienError
     ├── InvalidRequest          the request is wrong: mend it and send it again
-    │   ├── InvalidOption · UnknownOption · WrongField · EmptyUpload · MalformedBody · UploadStalled
+    │   ├── InvalidOption · UnknownOption · WrongField · EmptyUpload · MalformedBody · UploadStalled · KeyReused
     ├── UploadTooLarge
     ├── UnsupportedContainer
     ├── BadMedia                the bytes are no video that can be analysed: final, never retried
@@ -12,7 +12,7 @@
     │   ├── NoSuchAnalysis · NoSuchPage · MethodNotAllowed
     ├── Expired
     ├── Unavailable             try again after `retry_after_s`
-    │   ├── QueueFull · QueueUnavailable · StorageUnavailable
+    │   ├── QueueFull · QueueUnavailable · StorageUnavailable · KeyInUse
     ├── Internal
     │   ├── AttemptsExhausted · Unexpected
     └── Misconfigured           an operator's error: the process refuses to start
@@ -90,6 +90,12 @@ class UploadStalled(InvalidRequest):
     """An upload that stood still, or took, for too long."""
 
     code, title = "upload_stalled", "The upload did not come through in time"
+
+
+class KeyReused(InvalidRequest):
+    """An idempotency key that stands for another request."""
+
+    code, title = "idempotency_key_reused", "The Idempotency-Key was used for another request"
 
 
 class UploadTooLarge(MienError):
@@ -214,6 +220,12 @@ class StorageUnavailable(Unavailable):
     """The blob store does not take the upload, or cannot give a result."""
 
     code, title = "storage_unavailable", "The store cannot be reached"
+
+
+class KeyInUse(Unavailable):
+    """The first request with this idempotency key is still under way."""
+
+    code, title = "idempotency_key_in_use", "The first request with this Idempotency-Key is under way"
 
 
 class Internal(MienError):

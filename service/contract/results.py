@@ -132,6 +132,13 @@ class Summary(_Part):
     error: Problem | None = None
 
 
+class Page(_Part):
+    """A page of the list of analyses."""
+
+    analyses: list[Summary]
+    next: str | None = Field(None, description="Send it as `cursor` for the next page; unset on the last.")
+
+
 class Analysis(Summary):
     """An analysis in any state."""
 

@@ -20,13 +20,13 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 
 from service.contract.errors import InvalidOption, MethodNotAllowed, MienError, NoSuchPage, UnknownOption
-from service.contract.options import AnalyzeOptions
 from service.gateway.docs_page import add_docs_page
 from service.gateway.linger import Linger
 from service.gateway.request_context import RequestContext
 from service.gateway.rest import UseCases, problem_response, router, unexpected
 from service.gateway.settings import GatewaySettings
 from service.gateway.usecases.bells import Bells
+from service.gateway.usecases.browse import Browse
 from service.gateway.usecases.cancel import Cancel
 from service.gateway.usecases.follow import Follow
 from service.gateway.usecases.submit import Submit
@@ -53,10 +53,11 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         app.state.use_cases = UseCases(
             settings=settings,
             producer=producer,
-            submit=Submit(producer, blobs, room, settings.upload_max_s),
+            submit=Submit(producer, blobs, room, settings.upload_max_s, settings.upload_idle_s),
             bells=bells,
             follow=Follow(producer, blobs, bells),
             watch=Watch(producer, bells),
+            browse=Browse(producer),
             cancel=Cancel(producer, blobs),
         )
         sweep = Sweep(producer, blobs, settings.upload_idle_s)
@@ -104,7 +105,8 @@ async def _on_invalid(request: Request, error: Exception) -> JSONResponse:
     # ("query", option, index in a list…)
     name = str(first["loc"][1]) if len(first["loc"]) > 1 else "options"
     if first["type"] == "extra_forbidden":
-        known = ", ".join(AnalyzeOptions.model_fields)
+        models = [param.field_info.annotation for param in request.scope["route"].dependant.query_params]
+        known = ", ".join(name for model in models for name in model.model_fields)
         return problem_response(request, UnknownOption(f"There is no option '{name[:40]}'; there are {known}."))
     return problem_response(
         request, InvalidOption(f"{name}: {first['msg'].removeprefix('Value error, ')}. Options are described at /docs.")

@@ -14,6 +14,7 @@ _STATUS: dict[type[errors.MienError], int] = {
     errors.InvalidRequest: 400,
     errors.UploadStalled: 408,
     errors.EmptyUpload: 422,
+    errors.KeyReused: 422,
     errors.UploadTooLarge: 413,
     errors.UnsupportedContainer: 415,
     errors.BadMedia: 422,
@@ -21,6 +22,7 @@ _STATUS: dict[type[errors.MienError], int] = {
     errors.MethodNotAllowed: 405,
     errors.Expired: 410,
     errors.Unavailable: 503,
+    errors.KeyInUse: 409,
     errors.Internal: 500,
 }
 

@@ -12,20 +12,22 @@ from fastapi import APIRouter, Depends, Header, HTTPException, Query, Request, R
 from fastapi.responses import JSONResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field
 
 from service.contract.errors import MienError, QueueUnavailable, Unexpected, from_problem
 from service.contract.events import NAMES
 from service.contract.jobs import State
 from service.contract.options import AnalyzeOptions
-from service.contract.results import Analysis
+from service.contract.results import Analysis, Page
 from service.contract.workers import ServedModel
 from service.gateway.error_mapping import MEDIA_TYPE, HttpProblem, http_headers, http_problem, http_status
+from service.gateway.idempotency import parse_idempotency_key
 from service.gateway.metrics import QUEUE_DEPTH, WORKERS
 from service.gateway.prefer import Preference, parse_prefer
 from service.gateway.settings import GatewaySettings
 from service.gateway.uploads import FORM_OVERHEAD_BYTES, too_large, video_bytes
 from service.gateway.usecases.bells import Bells
+from service.gateway.usecases.browse import Browse
 from service.gateway.usecases.cancel import Cancel
 from service.gateway.usecases.follow import Follow
 from service.gateway.usecases.submit import Submit
@@ -47,7 +49,18 @@ class UseCases:
     bells: Bells
     follow: Follow
     watch: Watch
+    browse: Browse
     cancel: Cancel
+
+
+class ListOptions(BaseModel):
+    """Options of `GET /analyses`; unknown ones are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    state: State | None = Field(None, description="Only analyses in this state.")
+    limit: int = Field(20, ge=1, le=100, description="Most analyses on a page.")
+    cursor: str | None = Field(None, description="The last page's `next`.")
 
 
 class Models(BaseModel):
@@ -85,8 +98,14 @@ def preference(request: Request) -> Preference:
     return parse_prefer(",".join(request.headers.getlist("prefer")))
 
 
+def idempotency_key(request: Request) -> str | None:
+    """Return the request's `Idempotency-Key` header, parsed."""
+    return parse_idempotency_key(request.headers.getlist("idempotency-key"))
+
+
 Uses = Annotated[UseCases, Depends(use_cases)]
 Prefers = Annotated[Preference, Depends(preference)]
+Key = Annotated[str | None, Depends(idempotency_key)]
 
 
 def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -113,7 +132,14 @@ _UPLOAD = {
             "in": "header",
             "schema": {"type": "string"},
             "description": "`respond-async` to get 202 at once, `wait=N` to wait N seconds at most (RFC 7240).",
-        }
+        },
+        {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "schema": {"type": "string", "maxLength": 255},
+            "description": "A name of your own for this request, such as a UUID. A repeat with the same key, options "
+            "and video within a day joins the analysis that the first began.",
+        },
     ],
 }
 
@@ -124,13 +150,13 @@ _UPLOAD = {
     response_model_exclude_unset=True,
     responses={
         202: {"model": Analysis, "description": "Accepted; read it at `Location`."},
-        **_problems(400, 408, 413, 415, 422, 503),
+        **_problems(400, 408, 409, 410, 413, 415, 422, 503),
     },
     openapi_extra=_UPLOAD,
     summary="Analyse a video",
 )
 async def analyze(
-    request: Request, options: Annotated[AnalyzeOptions, Query()], uses: Uses, prefers: Prefers
+    request: Request, options: Annotated[AnalyzeOptions, Query()], uses: Uses, prefers: Prefers, key: Key
 ) -> Response:
     """Send a video, get what its faces show over time.
 
@@ -142,8 +168,6 @@ async def analyze(
     declared = int(length) if length is not None else None
     if declared is not None and declared > most + FORM_OVERHEAD_BYTES:
         raise too_large(most)
-    reserved = most if declared is None else declared
-    job_id = await uses.submit.admit(reserved)
     video = video_bytes(
         _body(request),
         request.headers.get("content-type", ""),
@@ -151,11 +175,21 @@ async def analyze(
         idle_s=uses.settings.upload_idle_s,
         most_s=uses.settings.upload_max_s,
     )
-    await uses.submit.receive(job_id, video, options, reserved=reserved)
+    job_id = await uses.submit(video, options, most_bytes=most if declared is None else declared, key=key)
     job = await uses.follow.job(job_id, prefers.waits(default_s=uses.settings.wait_s, most_s=uses.settings.wait_s))
     if job.state is State.FAILED and job.error is not None:
         return problem_response(request, from_problem(job.error), analysis_id=job.id)
     return await _answer(uses, job, status=200 if job.state.terminal else 202)
+
+
+@router.get("/analyses", response_model_exclude_unset=True, responses=_problems(400, 503), summary="List the analyses")
+async def browse(options: Annotated[ListOptions, Query()], uses: Uses) -> Page:
+    """List the analyses that can be read, newest first, without what they found out.
+
+    Where there are more, `next` is the `cursor` of the next page. Pages neither repeat nor miss an analysis while
+    others come and go. With `state` a page may be short and yet have a `next`.
+    """
+    return await uses.browse(options.limit, cursor=options.cursor, state=options.state)
 
 
 @router.get(

@@ -4,9 +4,11 @@ key                      type    holds                                          
 mien:queue               stream  one entry a job that has not ended, field `job`    entry: until the job ends
 mien:live                zset    ids of jobs that have not ended, by creation (ms)  member: until the job ends
 mien:live_bytes          string  bytes of their uploads                             for ever, one number
+mien:jobs                zset    "created_ms:id" of each job that can be read       member: until erased or swept
 mien:reserved            zset    "id:bytes" of uploads being received, by deadline  member: until its deadline (ms)
 mien:job:{id}            hash    the job (fields below)                             results' time to live after its end
-mien:events:{id}         stream  what happened in its latest attempt, capped         10 minutes after its end
+mien:events:{id}         stream  what happened in its latest attempt, capped        10 minutes after its end
+mien:idempotency:{hash}  hash    which request has the key (fields below)           a minute, renewed; accepted: a day
 mien:gone:{id}           string  tombstone: "expired" or "deleted"                  7 days after that
 mien:dead                list    the last 1000 ids of jobs out of attempts          7 days after the last
 mien:workers             zset    names of workers, by last sign of life (ms)        member: until swept
@@ -16,14 +18,20 @@ mien:sweeper             string  which gateway sweeps                           
 Fields of a job: state, created_ms, options, upload, bytes, entry (its stream entry), fence, attempts,
 started_ms, event (the id of its last event), done_s, total_s, last_error; and once it has ended: ended_ms,
 expires_ms, result, error, decode_ms, inference_ms. Times are Unix milliseconds.
+
+Fields of an idempotency key, whose name is the SHA-256 of what the client sent: job; and once that is accepted:
+options, digest (SHA-256 of the video).
 """
 
 from __future__ import annotations
+
+import hashlib
 
 QUEUE = "mien:queue"
 GROUP = "workers"
 LIVE = "mien:live"
 LIVE_BYTES = "mien:live_bytes"
+JOBS = "mien:jobs"
 RESERVED = "mien:reserved"
 DEAD = "mien:dead"
 WORKERS = "mien:workers"
@@ -38,6 +46,7 @@ MOST_EVENTS = 4096
 EVENTS_TTL_S = 600
 
 TOMBSTONE_TTL_S = 7 * 24 * 3600
+IDEMPOTENCY_TTL_S = 24 * 3600
 WORKER_TTL_S = 15
 
 
@@ -49,6 +58,11 @@ def job(job_id: str) -> str:
 def events(job_id: str) -> str:
     """Return the key of a job's events."""
     return f"mien:events:{job_id}"
+
+
+def idempotency(key: str) -> str:
+    """Return the key of what a client's idempotency key stands for; hashed, for a client chose it."""
+    return f"mien:idempotency:{hashlib.sha256(key.encode()).hexdigest()}"
 
 
 def gone(job_id: str) -> str:

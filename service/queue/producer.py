@@ -24,6 +24,7 @@ from service.queue.scripts import script
 log = structlog.get_logger()
 
 _EVENTS_AT_ONCE = 100
+_LISTED_AT_ONCE = 500
 
 NoRoom = Literal["jobs", "bytes", "wait"]
 
@@ -62,6 +63,28 @@ class Room:
 
 
 @dataclass(frozen=True)
+class Keyed:
+    """What makes a request the same as another: a client's idempotency key, and its video's SHA-256 in hex."""
+
+    key: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """The request that has an idempotency key; without options and digest where it has not been accepted yet."""
+
+    job_id: str
+    options: AnalyzeOptions | None = None
+    digest: str | None = None
+
+    @property
+    def accepted(self) -> bool:
+        """Whether it stands for a job."""
+        return self.digest is not None
+
+
+@dataclass(frozen=True)
 class Erased:
     """The blobs of a job that was cancelled; `result` is None where it had not ended."""
 
@@ -75,6 +98,8 @@ class Producer:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._admit = redis.register_script(script("admit"))
+        self._claim = redis.register_script(script("claim"))
+        self._unclaim = redis.register_script(script("unclaim"))
         self._submit = redis.register_script(script("submit"))
         self._cancel = redis.register_script(script("cancel"))
         self._requeue = redis.register_script(script("requeue"))
@@ -95,13 +120,34 @@ class Producer:
         async with _reachable():
             await self._redis.zrem(keys.RESERVED, f"{job_id}:{size}")
 
-    async def submit(self, job_id: str, *, reserved: int, upload: str, size: int, options: AnalyzeOptions) -> None:
-        """Accept a job whose upload is finalised: from here on it is never lost. Safe to repeat."""
+    async def claim(self, key: str, job_id: str, hold_s: float) -> Earlier | None:
+        """Claim an idempotency key for `hold_s` seconds, or say who has it. Safe to repeat, to hold it for longer."""
         async with _reachable():
-            await self._submit(
-                keys=[keys.job(job_id), keys.QUEUE, keys.LIVE, keys.LIVE_BYTES, keys.RESERVED],
-                args=[job_id, f"{job_id}:{reserved}", _now_ms(), upload, size, options.model_dump_json()],
-            )
+            holder = await self._claim(keys=[keys.idempotency(key)], args=[job_id, int(hold_s * 1000)])
+        return _earlier(holder)
+
+    async def unclaim(self, key: str, job_id: str) -> None:
+        """Give up the claim of an upload that came to nothing."""
+        async with _reachable():
+            await self._unclaim(keys=[keys.idempotency(key)], args=[job_id])
+
+    async def submit(
+        self, job_id: str, *, reserved: int, upload: str, size: int, options: AnalyzeOptions, keyed: Keyed | None = None
+    ) -> Earlier | None:
+        """Accept a job whose upload is finalised: from here on it is never lost. Safe to repeat.
+
+        Returns the job that was accepted with this idempotency key before; then there is none of this id.
+        """
+        key, digest = ([keys.idempotency(keyed.key)], keyed.digest) if keyed else ([], "")
+        async with _reachable():
+            holder = await self._submit(
+                keys=[keys.job(job_id), keys.QUEUE, keys.LIVE, keys.LIVE_BYTES, keys.RESERVED, keys.JOBS, *key],
+                args=[
+                    job_id, f"{job_id}:{reserved}", _now_ms(), upload, size, options.model_dump_json(), digest,
+                    keys.IDEMPOTENCY_TTL_S,
+                ],
+            )  # fmt: skip
+        return _earlier(holder)
 
     async def find(self, job_id: str) -> Job | Literal["expired", "deleted"] | None:
         """Return the job, or its tombstone's word, or None where it never was."""
@@ -114,11 +160,34 @@ class Producer:
             return None
         return "deleted" if tombstone == "deleted" else "expired"
 
+    async def jobs(self, after: str | None, count: int) -> list[tuple[str, Job | None]]:
+        """Return the next `count` places of the list of jobs, newest first, after one of them; None: an expired job."""
+        start = "+" if after is None else f"({after}"
+        async with _reachable():
+            places = cast("list[str]", await self._redis.zrevrangebylex(keys.JOBS, start, "-", start=0, num=count))
+            async with self._redis.pipeline(transaction=False) as pipe:
+                ids = [place.partition(":")[2] for place in places]
+                for job_id in ids:
+                    pipe.hgetall(keys.job(job_id))
+                found = await pipe.execute() if ids else []
+        return [
+            (place, _job(job_id, fields) if fields else None)
+            for place, job_id, fields in zip(places, ids, found, strict=True)
+        ]
+
     async def cancel(self, job_id: str) -> Erased | None:
         """Erase a job in any state; None where there is none."""
         async with _reachable():
             blobs = await self._cancel(
-                keys=[keys.job(job_id), keys.QUEUE, keys.LIVE, keys.LIVE_BYTES, keys.gone(job_id), keys.events(job_id)],
+                keys=[
+                    keys.job(job_id),
+                    keys.QUEUE,
+                    keys.LIVE,
+                    keys.LIVE_BYTES,
+                    keys.gone(job_id),
+                    keys.events(job_id),
+                    keys.JOBS,
+                ],
                 args=[job_id, keys.GROUP, keys.TOMBSTONE_TTL_S, keys.CHANGED],
             )
         return Erased(blobs[0], blobs[1] or None) if blobs else None
@@ -164,6 +233,20 @@ class Producer:
                 found += int(await self._requeue(keys=[keys.job(job_id), keys.QUEUE, keys.LIVE], args=[job_id]))
         return found
 
+    async def forget_expired(self) -> None:
+        """Take the jobs whose time to live is over off the list."""
+        async with _reachable():
+            at = None
+            while at != 0:
+                at, places = await self._redis.zscan(keys.JOBS, cursor=at or 0, count=_LISTED_AT_ONCE)
+                async with self._redis.pipeline(transaction=False) as pipe:
+                    for place, _ in places:
+                        pipe.exists(keys.job(str(place).partition(":")[2]))
+                    there = await pipe.execute()
+                expired = [place for (place, _), is_there in zip(places, there, strict=True) if not is_there]
+                if expired:
+                    await self._redis.zrem(keys.JOBS, *expired)
+
     async def forget_dead_workers(self) -> None:
         """Remove the traces of workers that died: their registration's name, and their consumer if it holds nothing."""
         async with _reachable():
@@ -191,6 +274,15 @@ async def _reachable() -> AsyncIterator[None]:
 
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
+
+
+def _earlier(holder: list[str]) -> Earlier | None:
+    match holder:
+        case [job_id, options, digest]:
+            return Earlier(job_id, AnalyzeOptions.model_validate_json(options), digest)
+        case [job_id]:
+            return Earlier(job_id)
+    return None
 
 
 def _job(job_id: str, fields: dict[str, str]) -> Job:

@@ -1,17 +1,22 @@
-"""Take a video in and queue it: admit → stream to a temporary blob → finalise → one script → accepted."""
+"""Take a video in and queue it: admit → stream to a temporary blob → finalise → one script → accepted.
+
+A request with an idempotency key is accepted once. While its upload is under way nobody else gets the key; once it is
+accepted, a repeat's body is read and compared, never stored, and the repeat joins the job that there is.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from ulid import ULID
 
-from service.contract.errors import QueueFull
+from service.contract.errors import Expired, KeyInUse, KeyReused, QueueFull
 from service.contract.options import AnalyzeOptions
 from service.gateway.metrics import REFUSALS, UPLOADED_BYTES
-from service.queue.producer import Producer, Room
+from service.queue.producer import Earlier, Job, Keyed, Producer, Room
 from service.storage.blobs import Blobs, upload_name
 
 _FULL = {
@@ -20,6 +25,7 @@ _FULL = {
     "wait": "The queue is too long to take more at the moment.",
 }
 _RETRY_AFTER_S = 30
+_RETRY_IN_USE_AFTER_S = 2
 
 
 @dataclass(frozen=True)
@@ -29,50 +35,119 @@ class Submit:
     Attributes:
         room: the bounds of admission.
         upload_max_s: for how long an upload's room stays reserved.
+        upload_idle_s: the longest that an upload may stand still; twice as long a key outlives its gateway's death.
     """
 
     producer: Producer
     blobs: Blobs
     room: Room
     upload_max_s: float
+    upload_idle_s: float
 
-    async def admit(self, most_bytes: int) -> str:
-        """Reserve room for an upload of at most `most_bytes`; return the id of its job.
+    async def __call__(
+        self, video: AsyncIterator[bytes], options: AnalyzeOptions, *, most_bytes: int, key: str | None = None
+    ) -> str:
+        """Accept a video and return the id of its job, which may be that of an earlier request with the same `key`.
+
+        Args:
+            video: its bytes, not asked for before there is room for `most_bytes` of them.
+            options: what is asked for.
+            most_bytes: the largest that it can be.
+            key: the request's idempotency key.
 
         Raises:
             QueueFull: there is no room.
-            QueueUnavailable: the queue does not answer.
+            KeyInUse: the first request with this key is still uploading.
+            KeyReused: the key was used for another video or other options.
+            Expired: the job of this key is gone.
+            MienError: whatever `video` raises, or the store's or the queue's failure; the upload is given up.
         """
         job_id = str(ULID())
+        if key is None:
+            await self._admit(job_id, most_bytes)
+            await self._receive(job_id, video, options, reserved=most_bytes)
+            return job_id
+        earlier = await self._claim(key, job_id)
+        if earlier is not None:
+            return await self._join(earlier, video, options)
+        try:
+            await self._admit(job_id, most_bytes)
+            earlier = await self._receive(job_id, video, options, reserved=most_bytes, key=key)
+        except BaseException:
+            await asyncio.shield(self.producer.unclaim(key, job_id))
+            raise
+        return job_id if earlier is None else earlier.job_id
+
+    async def _admit(self, job_id: str, most_bytes: int) -> None:
         lacking = await self.producer.admit(job_id, most_bytes, self.room, self.upload_max_s)
         if lacking is not None:
             REFUSALS.labels(f"full_{lacking}").inc()
             raise QueueFull(f"{_FULL[lacking]} Try again later.", _RETRY_AFTER_S)
-        return job_id
 
-    async def receive(
-        self, job_id: str, video: AsyncIterator[bytes], options: AnalyzeOptions, *, reserved: int
-    ) -> None:
-        """Store an admitted upload and queue its job; when this returns, the job is accepted.
-
-        Raises:
-            MienError: whatever `video` raises, or the store's or the queue's failure; the upload is given up.
-        """
+    async def _receive(
+        self,
+        job_id: str,
+        video: AsyncIterator[bytes],
+        options: AnalyzeOptions,
+        *,
+        reserved: int,
+        key: str | None = None,
+    ) -> Earlier | None:
+        """Store an admitted upload and queue its job, or return the one that its key stands for by now."""
         size = 0
+        digest = hashlib.sha256()
+        claimed_at = asyncio.get_running_loop().time()
 
-        async def counted() -> AsyncIterator[bytes]:
-            nonlocal size
+        async def passing() -> AsyncIterator[bytes]:
+            nonlocal size, claimed_at
             async for piece in video:
                 size += len(piece)
                 UPLOADED_BYTES.inc(len(piece))
+                if key is not None:
+                    digest.update(piece)
+                    if (now := asyncio.get_running_loop().time()) - claimed_at > self.upload_idle_s / 2:
+                        await self._claim(key, job_id)
+                        claimed_at = now
                 yield piece
 
         upload = upload_name(job_id)
         try:
-            await self.blobs.write(upload, counted())
+            await self.blobs.write(upload, passing())
         except BaseException:
             # A client that went away must not take the room along with it.
             await asyncio.shield(self.producer.abandon(job_id, reserved))
             raise
         # Where this fails, the job may have been accepted all the same: the blob stays, for the sweeper to judge.
-        await asyncio.shield(self.producer.submit(job_id, reserved=reserved, upload=upload, size=size, options=options))
+        keyed = None if key is None else Keyed(key, digest.hexdigest())
+        earlier = await asyncio.shield(
+            self.producer.submit(job_id, reserved=reserved, upload=upload, size=size, options=options, keyed=keyed)
+        )
+        if earlier is not None:
+            await asyncio.to_thread(self.blobs.delete, [upload])
+            _check_same(earlier, options, digest.hexdigest())
+        return earlier
+
+    async def _claim(self, key: str, job_id: str) -> Earlier | None:
+        return await self.producer.claim(key, job_id, hold_s=2 * self.upload_idle_s)
+
+    async def _join(self, earlier: Earlier, video: AsyncIterator[bytes], options: AnalyzeOptions) -> str:
+        if not earlier.accepted:
+            raise KeyInUse(
+                "The first request with this Idempotency-Key is still uploading. Send this one again when it is done.",
+                _RETRY_IN_USE_AFTER_S,
+            )
+        _check_same(earlier, options)
+        if not isinstance(await self.producer.find(earlier.job_id), Job):
+            raise Expired("The analysis of this Idempotency-Key is gone. Send another key for a new one.")
+        digest = hashlib.sha256()
+        async for piece in video:
+            digest.update(piece)
+        _check_same(earlier, options, digest.hexdigest())
+        return earlier.job_id
+
+
+def _check_same(earlier: Earlier, options: AnalyzeOptions, digest: str | None = None) -> None:
+    if earlier.options != options or (digest is not None and digest != earlier.digest):
+        raise KeyReused(
+            "This Idempotency-Key was used for another video or other options. Send another key for another request."
+        )

@@ -43,6 +43,7 @@ class Sweep:
         unfinished = await asyncio.to_thread(self.blobs.sweep_unfinished, max(grace_s, self.idle_s))
         requeued = await self.producer.reconcile()
         await self.producer.forget_dead_workers()
+        await self.producer.forget_expired()
         orphans = [name for prefix in (UPLOADS, RESULTS) for name in await self._orphans(prefix, grace_s)]
         await asyncio.to_thread(self.blobs.delete, orphans)
         if unfinished or requeued or orphans:

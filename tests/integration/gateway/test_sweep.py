@@ -50,10 +50,8 @@ class House:
             yield b"some bytes"
 
         async def work(producer: Producer) -> str:
-            submit = Submit(producer, self.blobs, Room(10, 1000, 100), 60)
-            job_id = await submit.admit(10)
-            await submit.receive(job_id, video(), AnalyzeOptions(), reserved=10)
-            return job_id
+            submit = Submit(producer, self.blobs, Room(10, 1000, 100), 60, 30)
+            return await submit(video(), AnalyzeOptions(), most_bytes=10)
 
         return self.run(work)
 

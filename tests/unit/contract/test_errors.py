@@ -14,6 +14,8 @@ CODES = [
     "decode_too_costly",
     "empty_upload",
     "expired",
+    "idempotency_key_in_use",
+    "idempotency_key_reused",
     "internal_error",
     "invalid_option",
     "malformed_body",

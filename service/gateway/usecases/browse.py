@@ -1,0 +1,68 @@
+"""List analyses, newest first, a page at a time."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from dataclasses import dataclass
+
+from service.contract.errors import InvalidOption
+from service.contract.jobs import State
+from service.contract.results import Page
+from service.gateway.usecases.lookup import summary
+from service.queue.producer import Producer
+
+# A filter that hardly anything passes must not keep Redis busy: the page is short then, and the next goes on.
+_MOST_LOOKED_AT = 2000
+_AT_ONCE = 100
+
+_PLACE = re.compile(r"\d{1,15}:[\w-]{1,64}", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Browse:
+    """The use case. A page goes on from a place in the list, so that what comes and goes shifts nothing."""
+
+    producer: Producer
+
+    async def __call__(self, limit: int, *, cursor: str | None = None, state: State | None = None) -> Page:
+        """Return up to `limit` analyses that follow the page which gave `cursor`, only those in `state` if given.
+
+        A page may be short and yet give `next`; the list has ended where there is none.
+
+        Raises:
+            InvalidOption: no page gave this cursor.
+            QueueUnavailable: the queue does not answer.
+        """
+        place = None if cursor is None else _place(cursor)
+        last = place
+        found = Page(analyses=[])
+        for _ in range(_MOST_LOOKED_AT // _AT_ONCE):
+            count = _AT_ONCE if state is not None else limit + 1
+            listed = await self.producer.jobs(place, count)
+            for place, job in listed:
+                if job is not None and (state is None or job.state is state):
+                    if len(found.analyses) == limit:
+                        found.next = _cursor(str(last))
+                        return found
+                    found.analyses.append(summary(job))
+                last = place
+            if len(listed) < count:
+                return found
+        found.next = _cursor(str(last))
+        return found
+
+
+def _cursor(place: str) -> str:
+    return base64.urlsafe_b64encode(place.encode()).decode().rstrip("=")
+
+
+def _place(cursor: str) -> str:
+    try:
+        place = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode("ascii")
+    except (binascii.Error, ValueError):
+        place = ""
+    if not _PLACE.fullmatch(place):
+        raise InvalidOption("cursor: no page gave this. Send the last page's `next` as it was, or leave it out.")
+    return place

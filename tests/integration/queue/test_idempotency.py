@@ -1,0 +1,92 @@
+"""Idempotency keys at the queue: one script checks and accepts."""
+
+from __future__ import annotations
+
+import asyncio
+
+from service.contract.options import AnalyzeOptions
+from service.queue import keys
+from service.queue.producer import Earlier, Keyed
+from tests.integration.queue.helpers import Queue
+
+
+def submit(queue: Queue, job_id: str, key: str = "k", digest: str = "d", **options) -> Earlier | None:
+    return queue.run(_submit(queue, job_id, key, digest, **options))
+
+
+def _submit(queue: Queue, job_id: str, key: str, digest: str, **options):
+    return queue.producer.submit(
+        job_id,
+        reserved=5,
+        upload=f"uploads/{job_id}",
+        size=5,
+        options=AnalyzeOptions(**options),
+        keyed=Keyed(key, digest),
+    )
+
+
+def claim(queue: Queue, job_id: str, key: str = "k", hold_s: float = 60) -> Earlier | None:
+    return queue.run(queue.producer.claim(key, job_id, hold_s))
+
+
+def test_a_claim_keeps_others_off_until_it_is_given_up(queue: Queue):
+    assert claim(queue, "a") is None
+    assert claim(queue, "a") is None  # holds it for longer
+    assert claim(queue, "b") == Earlier("a")
+    assert not Earlier("a").accepted
+
+    queue.run(queue.producer.unclaim("k", "b"))  # not its own
+    assert claim(queue, "b") == Earlier("a")
+    queue.run(queue.producer.unclaim("k", "a"))
+    assert claim(queue, "b") is None
+
+
+def test_a_claim_of_a_dead_gateway_runs_out(queue: Queue):
+    claim(queue, "a", hold_s=0.05)
+    queue.run(asyncio.sleep(0.1))
+
+    assert claim(queue, "b") is None
+
+
+def test_an_accepted_key_is_neither_claimed_nor_given_up(queue: Queue):
+    claim(queue, "a")
+    assert submit(queue, "a", faces=3) is None
+
+    queue.run(queue.producer.unclaim("k", "a"))
+
+    assert claim(queue, "b") == Earlier("a", AnalyzeOptions(faces=3), "d")
+    assert claim(queue, "a").accepted
+    assert 0 < queue.redis.ttl(keys.idempotency("k")) <= keys.IDEMPOTENCY_TTL_S
+
+
+def test_of_two_uploads_with_one_key_the_first_to_end_is_the_job(queue: Queue):
+    claim(queue, "a", hold_s=0.01)
+    queue.run(asyncio.sleep(0.05))
+    claim(queue, "b")
+    queue.run(queue.producer.admit("b", 5, room=_plenty(), deadline_s=60))
+
+    assert submit(queue, "a") is None
+    assert submit(queue, "b") == Earlier("a", AnalyzeOptions(), "d")
+
+    assert queue.run(queue.producer.find("b")) is None
+    assert queue.redis.zcard(keys.RESERVED) == 0
+    assert (queue.depth(), queue.live_bytes()) == (1, 5)
+    assert submit(queue, "a") is None  # said again
+    assert queue.depth() == 1
+
+
+def test_of_many_that_submit_at_once_one_is_accepted(queue: Queue):
+    async def all_at_once() -> list[Earlier | None]:
+        return await asyncio.gather(*(_submit(queue, f"j{i}", "k", "d") for i in range(30)))
+
+    answers = queue.run(all_at_once())
+
+    [winner] = [f"j{i}" for i, earlier in enumerate(answers) if earlier is None]
+    assert {earlier.job_id for earlier in answers if earlier} == {winner}
+    assert queue.depth() == 1
+
+
+def _plenty():
+    from service.queue.producer import Room
+
+    return Room(100, 10**9, 1000)
