@@ -41,7 +41,7 @@ CHANGED = "mien:changed"
 """Publish/subscribe channel: the id of each job as something happens to it. It only wakes; the hash is the truth."""
 
 MOST_EVENTS = 4096
-"""Events kept of a job, roughly."""
+"""Events kept of a job, roughly: about 1 MB."""
 
 EVENTS_TTL_S = 600
 

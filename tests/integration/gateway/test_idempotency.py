@@ -164,6 +164,25 @@ def test_keys_expire_and_none_is_kept_as_it_was_sent(running):
     assert not running.redis.keys(f"*{KEY}*")
 
 
+@pytest.mark.parametrize(("mine", "code"), [(video(1000), None), (video(1001), "idempotency_key_reused")])
+def test_an_upload_that_another_with_its_key_overtook_joins_that_or_is_refused(running, mine: bytes, code: str | None):
+    with connected(running.url) as raw:
+        raw.head(content_length=len(mine), prefer="respond-async", idempotency_key=KEY)
+        raw.send(mine[:500])
+        wait_for(lambda: running.redis.delete(keys.idempotency(KEY)), 5)  # as if its claim had run out
+        other = post(running)
+        raw.send(mine[500:])
+        answer = raw.answer()
+
+    if code is None:
+        assert answer.headers["location"] == other.headers["location"]
+    else:
+        assert answer.problem["code"] == code
+    assert running.redis.xlen(keys.QUEUE) == 1
+    assert running.redis.zcard(keys.RESERVED) == 0
+    assert len(files(running.folder)) == 1
+
+
 @pytest.mark.parametrize("key", ["a b", "x" * 256, ""])
 def test_a_key_that_is_none_is_refused_before_anything_is_stored(running, key: str):
     answer = post(running, key=key)

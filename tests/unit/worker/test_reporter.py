@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from service.contract.events import FaceWindow
+from service.contract.results import Progress, Window
+from service.worker import reporter
+from service.worker.pipeline import WindowScored
+from service.worker.reporter import Reporter
+
+
+class Told:
+    """A queue's end that keeps what it is told, until the attempt is lost."""
+
+    def __init__(self) -> None:
+        self.batches: list[tuple[int, list[Any]]] = []
+        self.lost = False
+
+    def report(self, attempt: Any, happened: list[Any], first: int) -> bool:
+        self.batches.append((first, list(happened)))
+        return not self.lost
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """The time in seconds; a test moves it."""
+
+    class Clock:
+        now = 100.0
+
+    monkeypatch.setattr(reporter.time, "monotonic", lambda: Clock.now)
+    return Clock
+
+
+def window(start_s: float) -> WindowScored:
+    return WindowScored(3, Window(start_s=start_s, end_s=start_s + 1, valence=0.5))
+
+
+def face_window(start_s: float) -> FaceWindow:
+    return FaceWindow(track=3, start_s=start_s, end_s=start_s + 1, valence=0.5)
+
+
+def test_what_happens_within_a_quarter_of_a_second_is_told_together(clock):
+    told = Told()
+    telling = Reporter(told, None)
+    for step in range(1, 11):
+        clock.now = 100 + 0.1 * step
+        assert telling.note(window(float(step)))
+        assert telling.note(Progress(done_s=float(step), total_s=None))
+    telling.tell()
+
+    assert [first for first, _ in told.batches] == [1, 2, 6, 10, 14]
+    assert told.batches[0][1] == [face_window(1.0)]
+    # The latest progress stands for those before it.
+    assert told.batches[1][1] == [
+        face_window(2.0),
+        face_window(3.0),
+        face_window(4.0),
+        Progress(done_s=3, total_s=None),
+    ]
+    windows = [what for _, batch in told.batches for what in batch if isinstance(what, FaceWindow)]
+    assert windows == [face_window(float(step)) for step in range(1, 11)]
+    assert windows[0].model_fields_set == {"track", "start_s", "end_s", "valence"}
+
+
+def test_very_many_windows_at_once_do_not_wait(clock):
+    told = Told()
+    telling = Reporter(told, None)
+
+    for number in range(1000):
+        telling.note(window(float(number)))
+
+    assert max(len(batch) for _, batch in told.batches) == 256
+
+
+def test_nothing_is_not_told(clock):
+    told = Told()
+
+    assert Reporter(told, None).tell()
+    assert told.batches == []
+
+
+def test_an_attempt_that_is_lost_learns_of_it(clock):
+    told = Told()
+    told.lost = True
+
+    assert not Reporter(told, None).note(window(0.0))
