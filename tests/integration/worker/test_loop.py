@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import pytest
 
 from service.contract.errors import AttemptsExhausted
+from service.contract.events import FaceWindow
 from service.contract.jobs import State
-from service.contract.results import Findings, Video
+from service.contract.results import Findings, Progress, Video, Window
 from service.queue import keys
 from service.storage.blobs import Blobs
 from service.worker.loop import Loop
-from service.worker.pipeline import Analyzed
+from service.worker.pipeline import Analyzed, Event, WindowScored
 from tests.integration.queue.helpers import registration, succeed, take
 from tests.integration.worker.helpers import Site
 from tests.processes import wait_for
@@ -23,22 +24,26 @@ NOTHING = Findings(video=Video(duration_s=1, fps=25, width=4, height=4, frames=2
 
 
 class Scripted:
-    """A pipeline that does as it is told and then finds nothing."""
+    """A pipeline that does as it is told, tells what it is told, and then finds nothing."""
 
-    def __init__(self, first: Callable[[], None]) -> None:
+    def __init__(self, first: Callable[[], None], happening: Sequence[Event]) -> None:
         self._first = first
+        self._happening = happening
 
-    def analyze(self, *_: object) -> Iterator[Analyzed]:
+    def analyze(self, *_: object) -> Iterator[Event]:
         self._first()
+        yield from self._happening
         yield Analyzed(NOTHING, decode_ms=1, inference_ms=1)
 
 
 @contextmanager
-def looping(site: Site, first: Callable[[], None], *, max_attempts: int = 3) -> Iterator[None]:
+def looping(
+    site: Site, first: Callable[[], None], *, max_attempts: int = 3, happening: Sequence[Event] = ()
+) -> Iterator[None]:
     loop = Loop(
         site.queue.worker("ann", max_attempts=max_attempts),
         Blobs(site.blobs),
-        Scripted(first),
+        Scripted(first, happening),
         slots=1,
         drain_s=1,
         register=lambda rate: registration("ann", rate),
@@ -78,6 +83,19 @@ def test_a_result_that_comes_too_late_is_taken_away_again(site: Site, job: str):
     assert (found.state, found.result) == (State.SUCCEEDED, "results/a.2")
     assert site.files("results") == []  # the other's is written by nobody here
     assert site.files("uploads") == ["a"]  # and so the upload is the other's to remove
+
+
+def test_everything_that_happened_is_told_before_the_job_ends(site: Site, job: str):
+    windows = [Window(start_s=float(i), end_s=i + 1.0, valence=0.5) for i in range(3)]
+    happening = [Progress(done_s=0, total_s=1), *(WindowScored(0, window) for window in windows)]
+
+    with looping(site, lambda: None, happening=[*happening, Progress(done_s=1, total_s=1)]):
+        found = site.ended(job, 10)
+    told = site.queue.run(site.queue.producer.events(job, None))
+
+    assert (found.done_s, found.total_s) == (1.0, 1.0)
+    assert [event.what.start_s for event in told if isinstance(event.what, FaceWindow)] == [0.0, 1.0, 2.0]
+    assert told[-1].id == found.event
 
 
 def test_an_attempt_that_breaks_is_tried_again_until_there_are_no_more(site: Site, job: str):

@@ -50,6 +50,7 @@ def test_what_happens_within_a_quarter_of_a_second_is_told_together(clock):
         assert telling.note(window(float(step)))
         assert telling.note(Progress(done_s=float(step), total_s=None))
     telling.tell()
+    telling.tell()
 
     assert [first for first, _ in told.batches] == [1, 2, 6, 10, 14]
     assert told.batches[0][1] == [face_window(1.0)]
