@@ -3,11 +3,14 @@
 -- KEYS: job, queue, live, live_bytes, reserved, jobs, and the idempotency key where there is one
 -- ARGV: job id, reservation, created_ms, upload, bytes, options, digest, idempotency key's ttl s
 -- Returns {}, or {job, options, digest} of that other job.
-redis.call('ZREM', KEYS[5], ARGV[2])
+-- The first write takes memory: a server that is full refuses a script at such a one, but lets it go on after another.
 if redis.call('EXISTS', KEYS[1]) == 1 then return {} end
 if KEYS[7] then
   local holder = redis.call('HMGET', KEYS[7], 'job', 'options', 'digest')
-  if holder[3] then return holder end
+  if holder[3] then
+    redis.call('ZREM', KEYS[5], ARGV[2])
+    return holder
+  end
   redis.call('HSET', KEYS[7], 'job', ARGV[1], 'options', ARGV[6], 'digest', ARGV[7])
   redis.call('EXPIRE', KEYS[7], ARGV[8])
 end
@@ -17,4 +20,5 @@ redis.call('HSET', KEYS[1], 'state', 'queued', 'created_ms', ARGV[3], 'upload', 
 redis.call('ZADD', KEYS[3], ARGV[3], ARGV[1])
 redis.call('ZADD', KEYS[6], 0, ARGV[3] .. ':' .. ARGV[1])
 redis.call('INCRBY', KEYS[4], ARGV[5])
+redis.call('ZREM', KEYS[5], ARGV[2])
 return {}

@@ -9,6 +9,8 @@ STATUSES = {
     "unknown_option": 400,
     "wrong_field": 400,
     "malformed_body": 400,
+    "idempotency_key_reused": 422,
+    "idempotency_key_in_use": 409,
     "upload_stalled": 408,
     "empty_upload": 422,
     "upload_too_large": 413,
