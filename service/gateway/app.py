@@ -23,8 +23,11 @@ from service.contract.errors import InvalidOption, MethodNotAllowed, MienError, 
 from service.gateway.docs_page import add_docs_page
 from service.gateway.linger import Linger
 from service.gateway.request_context import RequestContext
-from service.gateway.rest import UseCases, problem_response, router, unexpected
+from service.gateway.error_mapping import invalid_option, unexpected
+from service.gateway.rest import problem_response, router
+from service.gateway.rpc.server import serving_grpc
 from service.gateway.settings import GatewaySettings
+from service.gateway.use_cases import UseCases
 from service.gateway.usecases.bells import Bells
 from service.gateway.usecases.browse import Browse
 from service.gateway.usecases.cancel import Cancel
@@ -50,7 +53,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         blobs = Blobs(settings.blobs_dir)
         room = Room(settings.queue_max_jobs, settings.queue_max_bytes, settings.queue_max_wait_s)
         bells = Bells(producer)
-        app.state.use_cases = UseCases(
+        uses = app.state.use_cases = UseCases(
             settings=settings,
             producer=producer,
             submit=Submit(producer, blobs, room, settings.upload_max_s, settings.upload_idle_s),
@@ -62,7 +65,8 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         )
         sweep = Sweep(producer, blobs, settings.upload_idle_s)
         tasks = [asyncio.create_task(bells.listen()), asyncio.create_task(sweep.every(settings.sweep_every_s))]
-        yield
+        async with serving_grpc(uses):
+            yield
         await _end(tasks)
         await redis.aclose()
 
@@ -102,15 +106,12 @@ async def _on_error(request: Request, error: Exception) -> JSONResponse:
 async def _on_invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - what it is registered for
     first = error.errors()[0]
-    # ("query", option, index in a list…)
-    name = str(first["loc"][1]) if len(first["loc"]) > 1 else "options"
     if first["type"] == "extra_forbidden":
         models = [param.field_info.annotation for param in request.scope["route"].dependant.query_params]
         known = ", ".join(name for model in models for name in model.model_fields)
+        name = str(first["loc"][1])
         return problem_response(request, UnknownOption(f"There is no option '{name[:40]}'; there are {known}."))
-    return problem_response(
-        request, InvalidOption(f"{name}: {first['msg'].removeprefix('Value error, ')}. Options are described at /docs.")
-    )
+    return problem_response(request, invalid_option(first))
 
 
 async def _on_http(request: Request, error: Exception) -> Response:

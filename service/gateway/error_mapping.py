@@ -1,10 +1,15 @@
-"""The tree of errors → HTTP: status, and `application/problem+json` (RFC 9457)."""
+"""The tree of errors → HTTP (status, and `application/problem+json`, RFC 9457) and gRPC (status, `google.rpc` details)."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import grpc
+from google.protobuf.duration_pb2 import Duration
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RequestInfo, RetryInfo
+from google.rpc.status_pb2 import Status
 from pydantic import BaseModel, Field
+from pydantic_core import ErrorDetails
 
 from service.contract import errors
 
@@ -25,6 +30,22 @@ _STATUS: dict[type[errors.MienError], int] = {
     errors.KeyInUse: 409,
     errors.Internal: 500,
 }
+
+_CODE: dict[type[errors.MienError], grpc.StatusCode] = {
+    errors.InvalidRequest: grpc.StatusCode.INVALID_ARGUMENT,
+    errors.UploadStalled: grpc.StatusCode.DEADLINE_EXCEEDED,
+    errors.KeyReused: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.UploadTooLarge: grpc.StatusCode.INVALID_ARGUMENT,
+    errors.UnsupportedContainer: grpc.StatusCode.INVALID_ARGUMENT,
+    errors.BadMedia: grpc.StatusCode.INVALID_ARGUMENT,
+    errors.Missing: grpc.StatusCode.NOT_FOUND,
+    errors.Expired: grpc.StatusCode.NOT_FOUND,
+    errors.Unavailable: grpc.StatusCode.UNAVAILABLE,
+    errors.QueueFull: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    errors.KeyInUse: grpc.StatusCode.ABORTED,
+    errors.Internal: grpc.StatusCode.INTERNAL,
+}
+_DOMAIN = "mien"
 
 
 class HttpProblem(BaseModel):
@@ -61,3 +82,38 @@ def http_problem(error: errors.MienError, request_id: str, analysis_id: str | No
 def http_headers(error: errors.MienError) -> dict[str, str]:
     """Return the headers that an error's answer needs."""
     return {"Retry-After": str(error.retry_after_s)} if isinstance(error, errors.Unavailable) else {}
+
+
+def grpc_code(error: errors.MienError) -> grpc.StatusCode:
+    """Return the gRPC status code of an error: that of its nearest class in the tree."""
+    return next((_CODE[kind] for kind in type(error).__mro__ if kind in _CODE), grpc.StatusCode.INTERNAL)
+
+
+def grpc_status(error: errors.MienError, request_id: str) -> Status:
+    """Return the `google.rpc.Status` that tells an error, as the trailer `grpc-status-details-bin` carries it.
+
+    Its details: ErrorInfo, whose reason is the error's `code`, RequestInfo, and BadRequest or RetryInfo where they
+    apply (google.rpc, error_details.proto).
+    """
+    details: list[Any] = [ErrorInfo(reason=error.code, domain=_DOMAIN), RequestInfo(request_id=request_id)]
+    if isinstance(error, errors.InvalidRequest):
+        details.append(BadRequest(field_violations=[BadRequest.FieldViolation(description=error.detail)]))
+    if isinstance(error, errors.Unavailable):
+        details.append(RetryInfo(retry_delay=Duration(seconds=error.retry_after_s)))
+    number: int = grpc_code(error).value[0]
+    status = Status(code=number, message=error.detail)
+    for detail in details:
+        status.details.add().Pack(detail)
+    return status
+
+
+def invalid_option(error: ErrorDetails) -> errors.InvalidOption:
+    """Return what an option that pydantic refuses is told as; `error` has its name last but for a place in a list."""
+    places = [str(place) for place in error["loc"] if place != "query"]
+    name = places[0] if places else "options"
+    return errors.InvalidOption(f"{name}: {error['msg'].removeprefix('Value error, ')}. Options are described at /docs.")
+
+
+def unexpected() -> errors.Unexpected:
+    """Return the error that stands for any defect; what it was is in the log only."""
+    return errors.Unexpected("The service has a defect here. Tell its operator the request_id.")

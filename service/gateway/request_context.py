@@ -21,6 +21,11 @@ _PROBES = ("/healthz", "/readyz", "/metrics")
 _GOOD_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
+def request_id_of(given: str) -> str:
+    """Return the id that a client gave its request, where it is a sane one, or a new one."""
+    return given if _GOOD_ID.fullmatch(given) else uuid4().hex
+
+
 class RequestContext:
     """ASGI middleware. Takes a sane `X-Request-ID` over or makes one, and gives it back with the answer.
 
@@ -37,8 +42,7 @@ class RequestContext:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        given = Headers(scope=scope).get("x-request-id", "")
-        request_id = given if _GOOD_ID.fullmatch(given) else uuid4().hex
+        request_id = request_id_of(Headers(scope=scope).get("x-request-id", ""))
         scope.setdefault("state", {})["request_id"] = request_id
         status = None
         started = time.perf_counter()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -14,7 +13,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.contract.errors import MienError, QueueUnavailable, Unexpected, from_problem
+from service.contract.errors import MienError, QueueUnavailable, from_problem
 from service.contract.events import NAMES
 from service.contract.jobs import State
 from service.contract.options import AnalyzeOptions
@@ -24,33 +23,15 @@ from service.gateway.error_mapping import MEDIA_TYPE, HttpProblem, http_headers,
 from service.gateway.idempotency import parse_idempotency_key
 from service.gateway.metrics import QUEUE_DEPTH, WORKERS
 from service.gateway.prefer import Preference, parse_prefer
-from service.gateway.settings import GatewaySettings
 from service.gateway.uploads import FORM_OVERHEAD_BYTES, too_large, video_bytes
-from service.gateway.usecases.bells import Bells
-from service.gateway.usecases.browse import Browse
-from service.gateway.usecases.cancel import Cancel
-from service.gateway.usecases.follow import Follow
-from service.gateway.usecases.submit import Submit
-from service.gateway.usecases.watch import Event, Watch
-from service.queue.producer import Job, Producer
+from service.gateway.use_cases import UseCases
+from service.gateway.usecases.browse import MOST_LIMIT, USUAL_LIMIT
+from service.gateway.usecases.watch import Event
+from service.queue.producer import Job
 
 log = structlog.get_logger()
 
 _RETRY_AFTER_S = "2"
-
-
-@dataclass
-class UseCases:
-    """What the routes call."""
-
-    settings: GatewaySettings
-    producer: Producer
-    submit: Submit
-    bells: Bells
-    follow: Follow
-    watch: Watch
-    browse: Browse
-    cancel: Cancel
 
 
 class ListOptions(BaseModel):
@@ -59,7 +40,7 @@ class ListOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     state: State | None = Field(None, description="Only analyses in this state.")
-    limit: int = Field(20, ge=1, le=100, description="Most analyses on a page.")
+    limit: int = Field(USUAL_LIMIT, ge=1, le=MOST_LIMIT, description="Most analyses on a page.")
     cursor: str | None = Field(None, description="The last page's `next`.")
 
 
@@ -302,11 +283,6 @@ def problem_response(request: Request, error: MienError, analysis_id: str | None
         media_type=MEDIA_TYPE,
         headers=http_headers(error),
     )
-
-
-def unexpected() -> Unexpected:
-    """Return the error that stands for any defect; what it was is in the log only."""
-    return Unexpected("The service has a defect here. Tell its operator the request_id.")
 
 
 async def _answer(uses: UseCases, job: Job, status: int) -> Response:

@@ -13,6 +13,8 @@ from service.contract.results import Page
 from service.gateway.usecases.lookup import summary
 from service.queue.producer import Producer
 
+USUAL_LIMIT, MOST_LIMIT = 20, 100
+
 # A filter that hardly anything passes must not keep Redis busy: the page is short then, and the next goes on.
 _MOST_LOOKED_AT = 2000
 _AT_ONCE = 100
@@ -32,9 +34,11 @@ class Browse:
         A page may be short and yet give `next`; the list has ended where there is none.
 
         Raises:
-            InvalidOption: no page gave this cursor.
+            InvalidOption: no page gave this cursor, or a page is not of so many.
             QueueUnavailable: the queue does not answer.
         """
+        if not 1 <= limit <= MOST_LIMIT:
+            raise InvalidOption(f"A page has from 1 to {MOST_LIMIT} analyses.")
         place = None if cursor is None else _place(cursor)
         last = place
         found = Page(analyses=[])

@@ -1,0 +1,187 @@
+"""The gRPC door: `affect.v1.AffectService` to use cases and back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+
+from service.contract.errors import MalformedBody, QueueUnavailable
+from service.contract.events import Began, Ended, FaceWindow
+from service.contract.options import AnalyzeOptions
+from service.contract.results import Progress, Summary
+from service.gateway.idempotency import parse_idempotency_key
+from service.gateway.rpc.calls import Context, call, uncut
+from service.gateway.rpc.messages import (
+    analysis_message,
+    face_messages,
+    options_of,
+    progress_message,
+    state_of,
+    window_message,
+)
+from service.gateway.uploads import too_large, video_bytes
+from service.gateway.use_cases import UseCases
+from service.gateway.usecases.browse import USUAL_LIMIT
+from service.gateway.usecases.watch import Event
+from service.pb.affect.v1 import affect_pb2 as pb
+from service.pb.affect.v1 import affect_pb2_grpc
+
+
+class AffectService(affect_pb2_grpc.AffectServiceServicer):
+    """The service's methods; what each does is told in `proto/`."""
+
+    def __init__(self, uses: UseCases) -> None:
+        self._uses = uses
+
+    async def Analyze(  # noqa: N802 - the method's name in the proto
+        self, requests: AsyncIterator[pb.AnalyzeRequest], context: Context
+    ) -> AsyncGenerator[pb.AnalyzeResponse]:
+        """Accept a video and follow its analysis."""
+        async with call("Analyze", context):
+            analysis_id = await self._accept(requests, context)
+            job = await uncut(self._uses.follow.job(analysis_id))
+            yield pb.AnalyzeResponse(accepted=analysis_message(await uncut(self._uses.follow.present(job))))
+            async with aclosing(self._events(analysis_id, "")) as events:
+                async for event in events:
+                    yield pb.AnalyzeResponse(event=event)
+
+    async def GetAnalysis(self, request: pb.GetAnalysisRequest, context: Context) -> pb.GetAnalysisResponse:  # noqa: N802
+        """Read an analysis."""
+        async with call("GetAnalysis", context):
+            job = await uncut(self._uses.follow.job(request.id))
+            analysis = await uncut(self._uses.follow.present(job))
+            return pb.GetAnalysisResponse(analysis=analysis_message(analysis))
+
+    async def ListAnalyses(self, request: pb.ListAnalysesRequest, context: Context) -> pb.ListAnalysesResponse:  # noqa: N802
+        """List analyses, a page at a time."""
+        async with call("ListAnalyses", context):
+            page = await uncut(
+                self._uses.browse(
+                    request.page_size or USUAL_LIMIT,
+                    cursor=request.page_token or None,
+                    state=state_of(request.state),
+                )
+            )
+            return pb.ListAnalysesResponse(
+                analyses=[analysis_message(summary) for summary in page.analyses], next_page_token=page.next or ""
+            )
+
+    async def WatchAnalysis(  # noqa: N802
+        self, request: pb.WatchAnalysisRequest, context: Context
+    ) -> AsyncGenerator[pb.WatchAnalysisResponse]:
+        """Follow an analysis."""
+        async with call("WatchAnalysis", context), aclosing(self._events(request.id, request.after_event_id)) as events:
+            async for event in events:
+                yield pb.WatchAnalysisResponse(event=event)
+
+    async def CancelAnalysis(self, request: pb.CancelAnalysisRequest, context: Context) -> pb.CancelAnalysisResponse:  # noqa: N802
+        """Cancel and erase an analysis."""
+        async with call("CancelAnalysis", context):
+            await uncut(self._uses.cancel(request.id))
+            return pb.CancelAnalysisResponse()
+
+    async def _accept(self, requests: AsyncIterator[pb.AnalyzeRequest], context: Context) -> str:
+        settings = self._uses.settings
+        try:
+            async with asyncio.timeout(settings.upload_idle_s):
+                first = await anext(aiter(requests))
+        except (StopAsyncIteration, TimeoutError) as error:
+            raise MalformedBody("The first message must be the options (they may be empty); none came.") from error
+        if first.WhichOneof("part") != "options":
+            raise MalformedBody("The first message must be the options (they may be empty), before any chunk.")
+        options = options_of(first.options)
+        key = parse_idempotency_key([first.idempotency_key] if first.idempotency_key else [])
+        most = settings.upload_max_bytes
+        if first.size_bytes > most:
+            raise too_large(most)
+        video = video_bytes(
+            _chunks(requests, context, first.size_bytes),
+            "application/octet-stream",
+            most_bytes=most,
+            idle_s=settings.upload_idle_s,
+            most_s=settings.upload_max_s,
+        )
+        return await self._submit(video, options, first.size_bytes or most, key)
+
+    async def _submit(
+        self, video: AsyncIterator[bytes], options: AnalyzeOptions, most_bytes: int, key: str | None
+    ) -> str:
+        # A cancelled call ends its messages, and so the upload, which cleans up behind itself.
+        return await uncut(self._uses.submit(video, options, most_bytes=most_bytes, key=key))
+
+    async def _events(self, analysis_id: str, after: str) -> AsyncGenerator[pb.Event]:
+        """Give an analysis's events, a verdict for each face, and the end."""
+        happening = await uncut(self._uses.watch.open(analysis_id, after))
+        if happening is None:
+            return
+        whole = False  # every window of the current attempt has been given
+        async with aclosing(happening):
+            async for event in happening:
+                match event.what:
+                    case Began():
+                        whole = True
+                    case Summary():
+                        whole = False
+                    case Ended():
+                        async for last in self._last_events(analysis_id, event, event.what, whole=whole):
+                            yield last
+                        return
+                yield _event_message(event)
+        if self._uses.bells.draining:
+            raise QueueUnavailable("This gateway is being stopped: watch on from the last event's id.", 1)
+        await uncut(self._uses.follow.job(analysis_id))  # says why there is no end: it expired
+
+    async def _last_events(
+        self, analysis_id: str, event: Event, ended: Ended, *, whole: bool
+    ) -> AsyncGenerator[pb.Event]:
+        event_id = "" if event.id is None else str(event.id)
+        if ended.state == "cancelled":
+            yield pb.Event(event_id=event_id, ended=pb.Analysis(id=analysis_id, state=pb.STATE_CANCELLED))
+            return
+        job = await uncut(self._uses.follow.job(analysis_id))
+        analysis = await uncut(self._uses.follow.present(job))
+        for face in analysis.faces or ():
+            for message in face_messages(face, timeline=not whole):
+                yield pb.Event(face=message)
+        message = analysis_message(analysis)
+        del message.faces[:]
+        yield pb.Event(event_id=event_id, ended=message)
+
+
+def _event_message(event: Event) -> pb.Event:
+    event_id = "" if event.id is None else str(event.id)
+    match event.what:
+        case Began() as began:
+            return pb.Event(event_id=event_id, began=pb.Began(attempt=began.attempt))
+        case Progress() as progress:
+            return pb.Event(event_id=event_id, progress=progress_message(progress))
+        case FaceWindow() as window:
+            return pb.Event(event_id=event_id, window=window_message(window.track, window))
+        case Summary() as summary:
+            return pb.Event(event_id=event_id, snapshot=analysis_message(summary))
+        case Ended() as ended:
+            raise AssertionError(ended)
+
+
+async def _chunks(
+    requests: AsyncIterator[pb.AnalyzeRequest], context: Context, declared: int
+) -> AsyncGenerator[bytes]:
+    """Give the video's bytes as they come.
+
+    Raises:
+        MalformedBody: something else comes, or not as many bytes as were declared (0: nothing was).
+        CancelledError: the call is over before the video is.
+    """
+    size = 0
+    async for request in requests:
+        if request.WhichOneof("part") != "chunk":
+            raise MalformedBody("After the options come chunks of the video, and nothing else.")
+        size += len(request.chunk)
+        if declared and size > declared:
+            raise MalformedBody("More bytes came than size_bytes says.")
+        yield request.chunk
+    if context.cancelled() or context.done():
+        raise asyncio.CancelledError
+    if declared and size < declared:
+        raise MalformedBody("Fewer bytes came than size_bytes says.")

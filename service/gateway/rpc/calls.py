@@ -1,0 +1,69 @@
+"""Around every gRPC call: its id, its line in the log, its place in the metrics, and its errors told."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any, NoReturn, TypeVar
+
+import grpc
+import structlog
+from grpc.aio import ServicerContext
+
+from service.contract.errors import MienError
+from service.gateway.error_mapping import grpc_code, grpc_status
+from service.gateway.metrics import REQUEST_SECONDS, REQUESTS
+from service.gateway.request_context import request_id_of
+from service.gateway.error_mapping import unexpected
+
+log = structlog.get_logger()
+
+Context = ServicerContext[Any, Any]
+Answer = TypeVar("Answer")
+
+
+@asynccontextmanager
+async def call(name: str, context: Context) -> AsyncIterator[None]:
+    """Run a call's body: what it raises becomes its status, with details (see `grpc_status`).
+
+    The metadata `x-request-id`, or an id made here, is in the log and in the trailing metadata.
+    """
+    given = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
+    request_id = request_id_of(given.get("x-request-id", ""))
+    code = grpc.StatusCode.OK
+    started = time.perf_counter()
+    context.set_trailing_metadata((("x-request-id", request_id),))
+    with structlog.contextvars.bound_contextvars(request_id=request_id):
+        try:
+            yield
+        except asyncio.CancelledError:
+            code = grpc.StatusCode.CANCELLED
+            raise
+        except MienError as error:
+            code = grpc_code(error)
+            await _abort(context, error, request_id)
+        except Exception as error:
+            log.error("defect", exc_info=error)  # noqa: TRY400 - with the traceback, as it says
+            code = grpc.StatusCode.INTERNAL
+            await _abort(context, unexpected(), request_id)
+        finally:
+            elapsed = time.perf_counter() - started
+            REQUESTS.labels(name, "grpc", code.name).inc()
+            REQUEST_SECONDS.labels(name).observe(elapsed)
+            log.info("request", method="grpc", route=name, status=code.name, seconds=round(elapsed, 3))
+
+
+async def uncut(work: Coroutine[Any, Any, Answer]) -> Answer:
+    """Return what `work` gives, and let it end although the call is cancelled.
+
+    A command to Redis that is cut off may leave its answer to whoever uses the connection next.
+    """
+    return await asyncio.shield(asyncio.ensure_future(work))
+
+
+async def _abort(context: Context, error: MienError, request_id: str) -> NoReturn:
+    status = grpc_status(error, request_id)
+    trailing = (("grpc-status-details-bin", status.SerializeToString()), ("x-request-id", request_id))
+    await context.abort(grpc_code(error), error.detail, trailing)

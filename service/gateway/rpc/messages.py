@@ -1,0 +1,171 @@
+"""The contract's models ↔ the messages of `affect.v1`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from pydantic import ValidationError
+
+from service.contract.bundle import TaskKind
+from service.contract.errors import InvalidOption, Problem
+from service.contract.jobs import State
+from service.contract.options import AnalyzeOptions
+from service.contract.results import Analysis, Face, ModelInfo, Progress, Scores, Summary, Timings, Video, Window
+from service.gateway.error_mapping import invalid_option
+from service.pb.affect.v1 import affect_pb2 as pb
+
+_STATES = {
+    State.QUEUED: pb.STATE_QUEUED,
+    State.RUNNING: pb.STATE_RUNNING,
+    State.SUCCEEDED: pb.STATE_SUCCEEDED,
+    State.FAILED: pb.STATE_FAILED,
+}
+_TASKS: dict[TaskKind, Any] = {
+    "expression": pb.TASK_EXPRESSION,
+    "dimensions": pb.TASK_DIMENSIONS,
+    "personality": pb.TASK_PERSONALITY,
+}
+# No message may be over 1 MiB: a window with a dozen labels takes some 300 bytes, a point of a path some 25.
+_WINDOWS_AT_ONCE = 1000
+_POINTS_AT_ONCE = 10_000
+
+
+def options_of(message: pb.Options) -> AnalyzeOptions:
+    """Return what a client asks for.
+
+    Raises:
+        InvalidOption: a value cannot be taken.
+    """
+    asked: dict[str, Any] = {
+        name: getattr(message, name) for name in ("faces", "start_s", "end_s", "hop_s") if message.HasField(name)
+    }
+    if message.tasks:
+        kinds = {number: kind for kind, number in _TASKS.items()}
+        try:
+            asked["tasks"] = [kinds[task] for task in message.tasks]
+        except KeyError as error:
+            raise InvalidOption("tasks: there are TASK_EXPRESSION, TASK_DIMENSIONS and TASK_PERSONALITY.") from error
+    try:
+        return AnalyzeOptions.model_validate(asked)
+    except ValidationError as error:
+        raise invalid_option(error.errors()[0]) from error
+
+
+def state_of(number: int) -> State | None:
+    """Return the state that a list is asked for; None for all.
+
+    Raises:
+        InvalidOption: no analysis can be listed in this state.
+    """
+    if number == pb.STATE_UNSPECIFIED:
+        return None
+    for state, its in _STATES.items():
+        if its == number:
+            return state
+    raise InvalidOption("state: analyses are STATE_QUEUED, STATE_RUNNING, STATE_SUCCEEDED or STATE_FAILED.")
+
+
+def analysis_message(analysis: Summary) -> pb.Analysis:
+    """Return an analysis; of its faces all but timelines and paths."""
+    message = pb.Analysis(
+        id=analysis.id,
+        state=_STATES[analysis.state],
+        created_at=_timestamp(analysis.created_at.timestamp()),
+        progress=progress_message(analysis.progress),
+    )
+    if analysis.expires_at is not None:
+        message.expires_at.CopyFrom(_timestamp(analysis.expires_at.timestamp()))
+    if analysis.error is not None:
+        message.error.CopyFrom(problem_message(analysis.error))
+    if isinstance(analysis, Analysis):
+        message.warnings.extend(analysis.warnings)
+        message.faces.extend(_verdict(face) for face in analysis.faces or ())
+        message.models.extend(_model(model) for model in analysis.models or ())
+        if analysis.video is not None:
+            message.video.CopyFrom(_video(analysis.video))
+        if analysis.timings_ms is not None:
+            message.timings.CopyFrom(_timings(analysis.timings_ms))
+    return message
+
+
+def face_messages(face: Face, *, timeline: bool) -> Iterator[pb.Face]:
+    """Return a face's verdict with its path and, if asked for, its timeline, in as many messages as these take."""
+    message = _verdict(face)
+    windows, path = face.timeline if timeline else [], face.path
+    while True:
+        message.timeline.extend(window_message(face.track, window) for window in windows[:_WINDOWS_AT_ONCE])
+        message.path.extend(
+            pb.PathPoint(time_s=time_s, x=x, y=y, width=width, height=height)
+            for time_s, x, y, width, height in path[:_POINTS_AT_ONCE]
+        )
+        yield message
+        windows, path = windows[_WINDOWS_AT_ONCE:], path[_POINTS_AT_ONCE:]
+        if not windows and not path:
+            return
+        message = pb.Face(track=face.track)
+
+
+def window_message(track: int, window: Window) -> pb.Window:
+    """Return the scores of one clip of a face."""
+    return pb.Window(track=track, start_s=window.start_s, end_s=window.end_s, scores=_scores(window))
+
+
+def progress_message(progress: Progress) -> pb.Progress:
+    """Return how far an analysis is."""
+    return pb.Progress(done_s=progress.done_s, total_s=progress.total_s)
+
+
+def problem_message(problem: Problem) -> pb.Problem:
+    """Return an error."""
+    return pb.Problem(code=problem.code, title=problem.title, detail=problem.detail)
+
+
+def _verdict(face: Face) -> pb.Face:
+    return pb.Face(
+        track=face.track,
+        start_s=face.start_s,
+        end_s=face.end_s,
+        coverage=face.coverage,
+        scores=_scores(face),
+        personality=face.personality,
+    )
+
+
+def _scores(scores: Scores) -> pb.Scores:
+    message = pb.Scores(valence=scores.valence, arousal=scores.arousal, dominance=scores.dominance)
+    if scores.expression is not None:
+        message.expression.CopyFrom(pb.Expression(label=scores.expression.label, scores=scores.expression.scores))
+    return message
+
+
+def _model(model: ModelInfo) -> pb.Model:
+    return pb.Model(
+        name=model.name,
+        version=model.version,
+        sha256=model.sha256,
+        trained=model.trained,
+        tasks=[_TASKS[task] for task in model.tasks],
+    )
+
+
+def _video(video: Video) -> pb.Video:
+    return pb.Video(
+        duration_s=video.duration_s, fps=video.fps, width=video.width, height=video.height, frames=video.frames
+    )
+
+
+def _timings(timings: Timings) -> pb.Timings:
+    return pb.Timings(
+        queued_ms=timings.queued,
+        decode_ms=timings.decode,
+        inference_ms=timings.inference,
+        total_ms=timings.total,
+    )
+
+
+def _timestamp(unix_s: float) -> Timestamp:
+    message = Timestamp()
+    message.FromMilliseconds(round(unix_s * 1000))
+    return message

@@ -1,0 +1,62 @@
+"""The gRPC server: the service, health (`grpc.health.v1`) and reflection on one port."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import grpc
+import structlog
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from service.contract.errors import Misconfigured
+from service.gateway.rpc.affect_service import AffectService
+from service.gateway.use_cases import UseCases
+from service.pb.affect.v1 import affect_pb2, affect_pb2_grpc
+
+log = structlog.get_logger()
+
+_NAME = affect_pb2.DESCRIPTOR.services_by_name["AffectService"].full_name
+_OPTIONS = [
+    ("grpc.so_reuseport", 0),  # a second gateway on the same port is an error, not a rival
+    ("grpc.max_receive_message_length", 1 << 20),
+    ("grpc.max_send_message_length", 1 << 20),
+    ("grpc.max_metadata_size", 16 << 10),
+    # Who is gone without a word is found out within a minute and a half.
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+]
+
+
+@asynccontextmanager
+async def serving_grpc(uses: UseCases) -> AsyncIterator[None]:
+    """Serve gRPC at the settings' address; at the end, calls under way get `drain_s` seconds.
+
+    Raises:
+        Misconfigured: the port is taken.
+    """
+    settings = uses.settings
+    # Calls over the bound are refused before they take memory: each may hold messages that its client does not read.
+    server = grpc.aio.server(options=_OPTIONS, maximum_concurrent_rpcs=settings.grpc_max_calls)
+    affect_pb2_grpc.add_AffectServiceServicer_to_server(AffectService(uses), server)
+    lives = health.aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(lives, server)
+    reflection.enable_server_reflection((_NAME, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+    address = f"[{settings.host}]" if ":" in settings.host else settings.host
+    try:
+        port = server.add_insecure_port(f"{address}:{settings.grpc_port}")
+    except RuntimeError as error:
+        raise Misconfigured(
+            f"gRPC cannot listen on port {settings.grpc_port}: another process does. Set MIEN_GRPC_PORT."
+        ) from error
+    await server.start()
+    for name in ("", _NAME):
+        await lives.set(name, health_pb2.HealthCheckResponse.SERVING)
+    log.info("listening", protocol="grpc", host=settings.host, port=port)
+    try:
+        yield
+    finally:
+        await lives.enter_graceful_shutdown()
+        await server.stop(settings.drain_s)

@@ -1,0 +1,28 @@
+"""What both doors call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from service.gateway.settings import GatewaySettings
+from service.gateway.usecases.bells import Bells
+from service.gateway.usecases.browse import Browse
+from service.gateway.usecases.cancel import Cancel
+from service.gateway.usecases.follow import Follow
+from service.gateway.usecases.submit import Submit
+from service.gateway.usecases.watch import Watch
+from service.queue.producer import Producer
+
+
+@dataclass(frozen=True)
+class UseCases:
+    """The use cases of one gateway, and the settings that bound what the doors let through to them."""
+
+    settings: GatewaySettings
+    producer: Producer
+    submit: Submit
+    bells: Bells
+    follow: Follow
+    watch: Watch
+    browse: Browse
+    cancel: Cancel
