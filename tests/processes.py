@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -134,10 +135,19 @@ def worker(folder: Path, redis_url: str, **settings: object) -> Iterator[Process
 def gateway(folder: Path, redis_url: str, **settings: object) -> Iterator[tuple[Process, str]]:
     """Run a gateway like `worker`; give it and its URL."""
     port = free_port()
-    with process(folder, "service.gateway", _env(folder, redis_url, {"port": port, **settings})) as running:
+    with process(
+        folder, "service.gateway", _env(folder, redis_url, {"port": port, "grpc_port": 0, **settings})
+    ) as running:
         url = f"http://127.0.0.1:{port}"
         wait_for(lambda: _answers(f"{url}/healthz") or _ended(running))
         yield running, url
+
+
+def grpc_address(running: Process) -> str:
+    """Return where a gateway serves gRPC, which its log says."""
+    lines = (json.loads(line) for line in running.log.read_text().splitlines() if line.startswith("{"))
+    port = next(line["port"] for line in lines if line.get("protocol") == "grpc")
+    return f"127.0.0.1:{port}"
 
 
 @dataclass
@@ -157,7 +167,8 @@ class Served:
 def mien_serve(folder: Path, **settings: object) -> Iterator[Served]:
     """Run `mien serve` with its data in `folder/data`."""
     port = free_port()
-    env = {"MIEN_DATA_DIR": str(folder / "data"), "MIEN_PORT": str(port), "MIEN_METRICS_PORT": str(free_port())}
+    env = {"MIEN_DATA_DIR": str(folder / "data"), "MIEN_PORT": str(port)}
+    env |= {f"MIEN_{name}_PORT": str(free_port()) for name in ("GRPC", "METRICS")}
     env |= {f"MIEN_{name.upper()}": str(value) for name, value in settings.items()}
     log = folder / "serve.log"
     with log.open("wb") as output:

@@ -2,7 +2,8 @@
 
     MienError
     ├── InvalidRequest          the request is wrong: mend it and send it again
-    │   ├── InvalidOption · UnknownOption · WrongField · EmptyUpload · MalformedBody · UploadStalled · KeyReused
+    │   ├── InvalidOption · UnknownOption · WrongField · EmptyUpload · MalformedBody · UploadStalled · AnswerNotRead
+    │   ├── KeyReused
     ├── UploadTooLarge
     ├── UnsupportedContainer
     ├── BadMedia                the bytes are no video that can be analysed: final, never retried
@@ -96,6 +97,12 @@ class KeyReused(InvalidRequest):
     """An idempotency key that stands for another request."""
 
     code, title = "idempotency_key_reused", "The Idempotency-Key was used for another request"
+
+
+class AnswerNotRead(InvalidRequest):
+    """A client that stopped reading what it asked for."""
+
+    code, title = "answer_not_read", "The answer was not read in time"
 
 
 class UploadTooLarge(MienError):

@@ -19,11 +19,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 
-from service.contract.errors import InvalidOption, MethodNotAllowed, MienError, NoSuchPage, UnknownOption
+from service.contract.errors import InvalidOption, MethodNotAllowed, MienError, Misconfigured, NoSuchPage, UnknownOption
 from service.gateway.docs_page import add_docs_page
+from service.gateway.error_mapping import invalid_option, unexpected
 from service.gateway.linger import Linger
 from service.gateway.request_context import RequestContext
-from service.gateway.error_mapping import invalid_option, unexpected
 from service.gateway.rest import problem_response, router
 from service.gateway.rpc.server import serving_grpc
 from service.gateway.settings import GatewaySettings
@@ -65,8 +65,12 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         )
         sweep = Sweep(producer, blobs, settings.upload_idle_s)
         tasks = [asyncio.create_task(bells.listen()), asyncio.create_task(sweep.every(settings.sweep_every_s))]
-        async with serving_grpc(uses):
-            yield
+        try:
+            async with serving_grpc(uses):
+                yield
+        except Misconfigured as error:
+            log.error("cannot start", reason=error.detail)  # noqa: TRY400 - the sentence says it
+            raise
         await _end(tasks)
         await redis.aclose()
 

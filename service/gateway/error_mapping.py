@@ -1,4 +1,7 @@
-"""The tree of errors → HTTP (status, and `application/problem+json`, RFC 9457) and gRPC (status, `google.rpc` details)."""
+"""The tree of errors → the status and the body or details of both doors.
+
+HTTP: `application/problem+json` (RFC 9457). gRPC: `google.rpc.Status`.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,7 @@ MEDIA_TYPE = "application/problem+json"
 _STATUS: dict[type[errors.MienError], int] = {
     errors.InvalidRequest: 400,
     errors.UploadStalled: 408,
+    errors.AnswerNotRead: 408,
     errors.EmptyUpload: 422,
     errors.KeyReused: 422,
     errors.UploadTooLarge: 413,
@@ -34,6 +38,7 @@ _STATUS: dict[type[errors.MienError], int] = {
 _CODE: dict[type[errors.MienError], grpc.StatusCode] = {
     errors.InvalidRequest: grpc.StatusCode.INVALID_ARGUMENT,
     errors.UploadStalled: grpc.StatusCode.DEADLINE_EXCEEDED,
+    errors.AnswerNotRead: grpc.StatusCode.DEADLINE_EXCEEDED,
     errors.KeyReused: grpc.StatusCode.FAILED_PRECONDITION,
     errors.UploadTooLarge: grpc.StatusCode.INVALID_ARGUMENT,
     errors.UnsupportedContainer: grpc.StatusCode.INVALID_ARGUMENT,
@@ -111,7 +116,9 @@ def invalid_option(error: ErrorDetails) -> errors.InvalidOption:
     """Return what an option that pydantic refuses is told as; `error` has its name last but for a place in a list."""
     places = [str(place) for place in error["loc"] if place != "query"]
     name = places[0] if places else "options"
-    return errors.InvalidOption(f"{name}: {error['msg'].removeprefix('Value error, ')}. Options are described at /docs.")
+    return errors.InvalidOption(
+        f"{name}: {error['msg'].removeprefix('Value error, ')}. Options are described at /docs."
+    )
 
 
 def unexpected() -> errors.Unexpected:

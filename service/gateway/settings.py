@@ -22,7 +22,7 @@ class GatewaySettings(QueueSettings, StorageSettings, TelemetrySettings, BaseSet
         description="Address that the gateway listens on; only loopback ones, for there are no API keys yet.",
     )
     port: int = Field(8000, ge=0, le=65535, description="Port that the gateway listens on.")
-    grpc_port: int = Field(50051, ge=0, le=65535, description="Port of the gRPC service; 0 takes a free one.")
+    grpc_port: int = Field(50051, ge=0, le=65535, description="Port that the gateway serves gRPC on; 0: a free one.")
     grpc_max_calls: int = Field(200, ge=1, description="Most gRPC calls at a time; more are refused at once.")
     upload_max_bytes: int = Field(2 << 30, ge=1, description="Largest upload.")
     upload_idle_s: float = Field(30, gt=0, description="Seconds that an upload may stand still.")

@@ -28,3 +28,4 @@ class StandaloneSettings(BaseSettings):
         description="Address that the gateway listens on; only loopback ones, for there are no API keys yet.",
     )
     port: int = Field(8000, ge=1, le=65535, description="Port that the gateway listens on.")
+    grpc_port: int = Field(50051, ge=1, le=65535, description="Port that the gateway serves gRPC on.")

@@ -111,7 +111,8 @@ def serve(settings: StandaloneSettings) -> None:
         signal.signal(number, lambda *_: stopping.set())
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     with _lock(settings.data_dir) as lock:
-        _require_free(settings.host, settings.port)
+        _require_free(settings.host, settings.port, "MIEN_PORT")
+        _require_free(settings.host, settings.grpc_port, "MIEN_GRPC_PORT")
         runtime = Path(tempfile.mkdtemp(prefix="mien-", dir=_runtime_home()))
         try:
             _run(settings, runtime, stopping, lock)
@@ -138,7 +139,7 @@ def _run(settings: StandaloneSettings, runtime: Path, stopping: threading.Event,
         url = f"http://{settings.host}:{settings.port}"
         _await_ready(children, url, stopping)
         if not stopping.is_set():
-            _announce(url)
+            _announce(url, f"{settings.host}:{settings.grpc_port}")
         while not stopping.wait(0.5):
             for child in children:
                 child.keep_alive()
@@ -185,10 +186,11 @@ def _require_alive(children: Sequence[_Child]) -> None:
             raise Misconfigured(f"The {child.name} ended with exit code {code}; its messages above say why.")
 
 
-def _announce(url: str) -> None:
+def _announce(url: str, grpc: str) -> None:
     print(  # noqa: T201 - what the command is asked for
         f"\nMien is ready at {url}\n"
         f"  API docs   {url}/docs\n"
+        f"  gRPC       {grpc}\n"
         f"  try        curl -F video=@clip.mp4 {url}/analyze\n"
         "  stop       Ctrl-C\n",
         flush=True,
@@ -202,19 +204,19 @@ def _lock(data_dir: Path) -> IO[str]:
     except BlockingIOError as error:
         file.close()
         raise Misconfigured(
-            f"Another `mien serve` uses {data_dir}. Stop it, or set MIEN_DATA_DIR, MIEN_PORT and MIEN_METRICS_PORT "
-            "for this one."
+            f"Another `mien serve` uses {data_dir}. Stop it, or set MIEN_DATA_DIR, MIEN_PORT, MIEN_GRPC_PORT and "
+            "MIEN_METRICS_PORT for this one."
         ) from error
     return file
 
 
-def _require_free(host: str, port: int) -> None:
+def _require_free(host: str, port: int, setting: str) -> None:
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
         except OSError as error:
-            raise Misconfigured(f"{host}:{port} cannot be listened on: {error.strerror}. Set MIEN_PORT.") from error
+            raise Misconfigured(f"{host}:{port} cannot be listened on: {error.strerror}. Set {setting}.") from error
 
 
 def _runtime_home() -> str | None:

@@ -6,7 +6,9 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 
-from service.contract.errors import MalformedBody, QueueUnavailable
+from google.protobuf.message import Message
+
+from service.contract.errors import AnswerNotRead, MalformedBody, QueueUnavailable
 from service.contract.events import Began, Ended, FaceWindow
 from service.contract.options import AnalyzeOptions
 from service.contract.results import Progress, Summary
@@ -28,23 +30,22 @@ from service.pb.affect.v1 import affect_pb2 as pb
 from service.pb.affect.v1 import affect_pb2_grpc
 
 
-class AffectService(affect_pb2_grpc.AffectServiceServicer):
-    """The service's methods; what each does is told in `proto/`."""
+class AffectService(affect_pb2_grpc.AffectServiceServicer):  # type: ignore[misc]  # generated without types
+    """The service's methods, named as in `proto/`, where it is told what each does."""
 
     def __init__(self, uses: UseCases) -> None:
         self._uses = uses
 
-    async def Analyze(  # noqa: N802 - the method's name in the proto
-        self, requests: AsyncIterator[pb.AnalyzeRequest], context: Context
-    ) -> AsyncGenerator[pb.AnalyzeResponse]:
+    async def Analyze(self, requests: AsyncIterator[pb.AnalyzeRequest], context: Context) -> None:  # noqa: N802
         """Accept a video and follow its analysis."""
         async with call("Analyze", context):
             analysis_id = await self._accept(requests, context)
             job = await uncut(self._uses.follow.job(analysis_id))
-            yield pb.AnalyzeResponse(accepted=analysis_message(await uncut(self._uses.follow.present(job))))
+            accepted = analysis_message(await uncut(self._uses.follow.present(job)))
+            await self._send(context, pb.AnalyzeResponse(accepted=accepted))
             async with aclosing(self._events(analysis_id, "")) as events:
                 async for event in events:
-                    yield pb.AnalyzeResponse(event=event)
+                    await self._send(context, pb.AnalyzeResponse(event=event))
 
     async def GetAnalysis(self, request: pb.GetAnalysisRequest, context: Context) -> pb.GetAnalysisResponse:  # noqa: N802
         """Read an analysis."""
@@ -67,19 +68,24 @@ class AffectService(affect_pb2_grpc.AffectServiceServicer):
                 analyses=[analysis_message(summary) for summary in page.analyses], next_page_token=page.next or ""
             )
 
-    async def WatchAnalysis(  # noqa: N802
-        self, request: pb.WatchAnalysisRequest, context: Context
-    ) -> AsyncGenerator[pb.WatchAnalysisResponse]:
+    async def WatchAnalysis(self, request: pb.WatchAnalysisRequest, context: Context) -> None:  # noqa: N802
         """Follow an analysis."""
         async with call("WatchAnalysis", context), aclosing(self._events(request.id, request.after_event_id)) as events:
             async for event in events:
-                yield pb.WatchAnalysisResponse(event=event)
+                await self._send(context, pb.WatchAnalysisResponse(event=event))
 
     async def CancelAnalysis(self, request: pb.CancelAnalysisRequest, context: Context) -> pb.CancelAnalysisResponse:  # noqa: N802
         """Cancel and erase an analysis."""
         async with call("CancelAnalysis", context):
             await uncut(self._uses.cancel(request.id))
             return pb.CancelAnalysisResponse()
+
+    async def _send(self, context: Context, message: Message) -> None:
+        try:
+            async with asyncio.timeout(self._uses.settings.upload_idle_s):
+                await context.write(message)
+        except TimeoutError as error:
+            raise AnswerNotRead("The answer was not read for too long. Watch the analysis again to go on.") from error
 
     async def _accept(self, requests: AsyncIterator[pb.AnalyzeRequest], context: Context) -> str:
         settings = self._uses.settings
@@ -142,11 +148,11 @@ class AffectService(affect_pb2_grpc.AffectServiceServicer):
         job = await uncut(self._uses.follow.job(analysis_id))
         analysis = await uncut(self._uses.follow.present(job))
         for face in analysis.faces or ():
-            for message in face_messages(face, timeline=not whole):
-                yield pb.Event(face=message)
-        message = analysis_message(analysis)
-        del message.faces[:]
-        yield pb.Event(event_id=event_id, ended=message)
+            for part in face_messages(face, timeline=not whole):
+                yield pb.Event(face=part)
+        told = analysis_message(analysis)
+        del told.faces[:]
+        yield pb.Event(event_id=event_id, ended=told)
 
 
 def _event_message(event: Event) -> pb.Event:
@@ -164,9 +170,7 @@ def _event_message(event: Event) -> pb.Event:
             raise AssertionError(ended)
 
 
-async def _chunks(
-    requests: AsyncIterator[pb.AnalyzeRequest], context: Context, declared: int
-) -> AsyncGenerator[bytes]:
+async def _chunks(requests: AsyncIterator[pb.AnalyzeRequest], context: Context, declared: int) -> AsyncGenerator[bytes]:
     """Give the video's bytes as they come.
 
     Raises:
@@ -181,7 +185,10 @@ async def _chunks(
         if declared and size > declared:
             raise MalformedBody("More bytes came than size_bytes says.")
         yield request.chunk
-    if context.cancelled() or context.done():
-        raise asyncio.CancelledError
+    # Messages end where the client says so, and also where the call is cut off: then nothing can be sent any more.
+    try:
+        await context.send_initial_metadata(())
+    except Exception as error:
+        raise asyncio.CancelledError from error
     if declared and size < declared:
         raise MalformedBody("Fewer bytes came than size_bytes says.")

@@ -13,10 +13,9 @@ import structlog
 from grpc.aio import ServicerContext
 
 from service.contract.errors import MienError
-from service.gateway.error_mapping import grpc_code, grpc_status
+from service.gateway.error_mapping import grpc_code, grpc_status, unexpected
 from service.gateway.metrics import REQUEST_SECONDS, REQUESTS
 from service.gateway.request_context import request_id_of
-from service.gateway.error_mapping import unexpected
 
 log = structlog.get_logger()
 

@@ -7,6 +7,7 @@ from service.contract.errors import BY_CODE, MienError, Problem, Unavailable, Un
 
 # Clients' programs know these: a code may be added, never changed or taken away.
 CODES = [
+    "answer_not_read",
     "attempts_exhausted",
     "bundle_refused",
     "cannot_decode",

@@ -1,7 +1,8 @@
 import pytest
+from google.rpc.error_details_pb2 import ErrorInfo, RequestInfo, RetryInfo
 
 from service.contract.errors import BY_CODE, MienError, Misconfigured, Unavailable
-from service.gateway.error_mapping import MEDIA_TYPE, http_headers, http_problem, http_status
+from service.gateway.error_mapping import MEDIA_TYPE, grpc_code, grpc_status, http_headers, http_problem, http_status
 
 # Clients build on these: a code's status never changes.
 STATUSES = {
@@ -12,6 +13,7 @@ STATUSES = {
     "idempotency_key_reused": 422,
     "idempotency_key_in_use": 409,
     "upload_stalled": 408,
+    "answer_not_read": 408,
     "empty_upload": 422,
     "upload_too_large": 413,
     "unsupported_container": 415,
@@ -34,6 +36,24 @@ STATUSES = {
     "attempts_exhausted": 500,
     "internal_error": 500,
 }
+
+
+CODES = {
+    "idempotency_key_reused": "FAILED_PRECONDITION",
+    "idempotency_key_in_use": "ABORTED",
+    "upload_stalled": "DEADLINE_EXCEEDED",
+    "answer_not_read": "DEADLINE_EXCEEDED",
+    "not_found": "NOT_FOUND",
+    "no_such_page": "NOT_FOUND",
+    "method_not_allowed": "NOT_FOUND",
+    "expired": "NOT_FOUND",
+    "queue_full": "RESOURCE_EXHAUSTED",
+    "queue_unavailable": "UNAVAILABLE",
+    "storage_unavailable": "UNAVAILABLE",
+    "attempts_exhausted": "INTERNAL",
+    "internal_error": "INTERNAL",
+}
+"""Of gRPC; all others are INVALID_ARGUMENT."""
 
 
 def of(kind: type[MienError]) -> MienError:
@@ -75,3 +95,20 @@ def test_titles_are_one_line_for_people():
         assert kind.title[0].isupper()
         assert "\n" not in kind.title
         assert len(kind.title) < 60
+
+
+@pytest.mark.parametrize("code", STATUSES)
+def test_every_error_has_its_pinned_grpc_code_and_details(code):
+    error = of(BY_CODE[code])
+
+    status = grpc_status(error, "request-1")
+
+    assert grpc_code(error).name == CODES.get(code, "INVALID_ARGUMENT")
+    assert (status.code, status.message) == (grpc_code(error).value[0], "Why.")
+    info, request = ErrorInfo(), RequestInfo()
+    assert status.details[0].Unpack(info)
+    assert status.details[1].Unpack(request)
+    assert (info.reason, info.domain, request.request_id) == (code, "mien", "request-1")
+    retry = RetryInfo()
+    assert [detail.Unpack(retry) for detail in status.details[2:]].count(True) == isinstance(error, Unavailable)
+    assert retry.retry_delay.seconds == (7 if isinstance(error, Unavailable) else 0)

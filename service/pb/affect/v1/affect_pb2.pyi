@@ -17,6 +17,7 @@ class State(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     STATE_RUNNING: _ClassVar[State]
     STATE_SUCCEEDED: _ClassVar[State]
     STATE_FAILED: _ClassVar[State]
+    STATE_CANCELLED: _ClassVar[State]
 
 class Task(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -29,6 +30,7 @@ STATE_QUEUED: State
 STATE_RUNNING: State
 STATE_SUCCEEDED: State
 STATE_FAILED: State
+STATE_CANCELLED: State
 TASK_UNSPECIFIED: Task
 TASK_EXPRESSION: Task
 TASK_DIMENSIONS: Task
@@ -102,7 +104,7 @@ class PathPoint(_message.Message):
     def __init__(self, time_s: _Optional[float] = ..., x: _Optional[int] = ..., y: _Optional[int] = ..., width: _Optional[int] = ..., height: _Optional[int] = ...) -> None: ...
 
 class Face(_message.Message):
-    __slots__ = ("track", "start_s", "end_s", "coverage", "scores", "personality", "path")
+    __slots__ = ("track", "start_s", "end_s", "coverage", "scores", "personality", "path", "timeline")
     class PersonalityEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -117,6 +119,7 @@ class Face(_message.Message):
     SCORES_FIELD_NUMBER: _ClassVar[int]
     PERSONALITY_FIELD_NUMBER: _ClassVar[int]
     PATH_FIELD_NUMBER: _ClassVar[int]
+    TIMELINE_FIELD_NUMBER: _ClassVar[int]
     track: int
     start_s: float
     end_s: float
@@ -124,7 +127,8 @@ class Face(_message.Message):
     scores: Scores
     personality: _containers.ScalarMap[str, float]
     path: _containers.RepeatedCompositeFieldContainer[PathPoint]
-    def __init__(self, track: _Optional[int] = ..., start_s: _Optional[float] = ..., end_s: _Optional[float] = ..., coverage: _Optional[float] = ..., scores: _Optional[_Union[Scores, _Mapping]] = ..., personality: _Optional[_Mapping[str, float]] = ..., path: _Optional[_Iterable[_Union[PathPoint, _Mapping]]] = ...) -> None: ...
+    timeline: _containers.RepeatedCompositeFieldContainer[Window]
+    def __init__(self, track: _Optional[int] = ..., start_s: _Optional[float] = ..., end_s: _Optional[float] = ..., coverage: _Optional[float] = ..., scores: _Optional[_Union[Scores, _Mapping]] = ..., personality: _Optional[_Mapping[str, float]] = ..., path: _Optional[_Iterable[_Union[PathPoint, _Mapping]]] = ..., timeline: _Optional[_Iterable[_Union[Window, _Mapping]]] = ...) -> None: ...
 
 class Video(_message.Message):
     __slots__ = ("duration_s", "fps", "width", "height", "frames")
@@ -210,29 +214,41 @@ class Analysis(_message.Message):
     error: Problem
     def __init__(self, id: _Optional[str] = ..., state: _Optional[_Union[State, str]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ..., video: _Optional[_Union[Video, _Mapping]] = ..., faces: _Optional[_Iterable[_Union[Face, _Mapping]]] = ..., models: _Optional[_Iterable[_Union[Model, _Mapping]]] = ..., warnings: _Optional[_Iterable[str]] = ..., timings: _Optional[_Union[Timings, _Mapping]] = ..., error: _Optional[_Union[Problem, _Mapping]] = ...) -> None: ...
 
+class Began(_message.Message):
+    __slots__ = ("attempt",)
+    ATTEMPT_FIELD_NUMBER: _ClassVar[int]
+    attempt: int
+    def __init__(self, attempt: _Optional[int] = ...) -> None: ...
+
 class Event(_message.Message):
-    __slots__ = ("event_id", "progress", "window", "face", "ended", "snapshot")
+    __slots__ = ("event_id", "began", "progress", "window", "snapshot", "face", "ended")
     EVENT_ID_FIELD_NUMBER: _ClassVar[int]
+    BEGAN_FIELD_NUMBER: _ClassVar[int]
     PROGRESS_FIELD_NUMBER: _ClassVar[int]
     WINDOW_FIELD_NUMBER: _ClassVar[int]
+    SNAPSHOT_FIELD_NUMBER: _ClassVar[int]
     FACE_FIELD_NUMBER: _ClassVar[int]
     ENDED_FIELD_NUMBER: _ClassVar[int]
-    SNAPSHOT_FIELD_NUMBER: _ClassVar[int]
     event_id: str
+    began: Began
     progress: Progress
     window: Window
+    snapshot: Analysis
     face: Face
     ended: Analysis
-    snapshot: Analysis
-    def __init__(self, event_id: _Optional[str] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ..., window: _Optional[_Union[Window, _Mapping]] = ..., face: _Optional[_Union[Face, _Mapping]] = ..., ended: _Optional[_Union[Analysis, _Mapping]] = ..., snapshot: _Optional[_Union[Analysis, _Mapping]] = ...) -> None: ...
+    def __init__(self, event_id: _Optional[str] = ..., began: _Optional[_Union[Began, _Mapping]] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ..., window: _Optional[_Union[Window, _Mapping]] = ..., snapshot: _Optional[_Union[Analysis, _Mapping]] = ..., face: _Optional[_Union[Face, _Mapping]] = ..., ended: _Optional[_Union[Analysis, _Mapping]] = ...) -> None: ...
 
 class AnalyzeRequest(_message.Message):
-    __slots__ = ("options", "chunk")
+    __slots__ = ("options", "chunk", "idempotency_key", "size_bytes")
     OPTIONS_FIELD_NUMBER: _ClassVar[int]
     CHUNK_FIELD_NUMBER: _ClassVar[int]
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
+    SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
     options: Options
     chunk: bytes
-    def __init__(self, options: _Optional[_Union[Options, _Mapping]] = ..., chunk: _Optional[bytes] = ...) -> None: ...
+    idempotency_key: str
+    size_bytes: int
+    def __init__(self, options: _Optional[_Union[Options, _Mapping]] = ..., chunk: _Optional[bytes] = ..., idempotency_key: _Optional[str] = ..., size_bytes: _Optional[int] = ...) -> None: ...
 
 class AnalyzeResponse(_message.Message):
     __slots__ = ("accepted", "event")
@@ -253,6 +269,24 @@ class GetAnalysisResponse(_message.Message):
     ANALYSIS_FIELD_NUMBER: _ClassVar[int]
     analysis: Analysis
     def __init__(self, analysis: _Optional[_Union[Analysis, _Mapping]] = ...) -> None: ...
+
+class ListAnalysesRequest(_message.Message):
+    __slots__ = ("page_size", "page_token", "state")
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    page_size: int
+    page_token: str
+    state: State
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., state: _Optional[_Union[State, str]] = ...) -> None: ...
+
+class ListAnalysesResponse(_message.Message):
+    __slots__ = ("analyses", "next_page_token")
+    ANALYSES_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    analyses: _containers.RepeatedCompositeFieldContainer[Analysis]
+    next_page_token: str
+    def __init__(self, analyses: _Optional[_Iterable[_Union[Analysis, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class WatchAnalysisRequest(_message.Message):
     __slots__ = ("id", "after_event_id")

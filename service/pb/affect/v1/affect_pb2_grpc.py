@@ -44,6 +44,11 @@ class AffectServiceStub:
                 request_serializer=service_dot_pb_dot_affect_dot_v1_dot_affect__pb2.GetAnalysisRequest.SerializeToString,
                 response_deserializer=service_dot_pb_dot_affect_dot_v1_dot_affect__pb2.GetAnalysisResponse.FromString,
                 _registered_method=True)
+        self.ListAnalyses = channel.unary_unary(
+                '/affect.v1.AffectService/ListAnalyses',
+                request_serializer=service_dot_pb_dot_affect_dot_v1_dot_affect__pb2.ListAnalysesRequest.SerializeToString,
+                response_deserializer=service_dot_pb_dot_affect_dot_v1_dot_affect__pb2.ListAnalysesResponse.FromString,
+                _registered_method=True)
         self.WatchAnalysis = channel.unary_stream(
                 '/affect.v1.AffectService/WatchAnalysis',
                 request_serializer=service_dot_pb_dot_affect_dot_v1_dot_affect__pb2.WatchAnalysisRequest.SerializeToString,
@@ -65,9 +70,8 @@ class AffectServiceServicer:
     """Missing associated documentation comment in .proto file."""
 
     def Analyze(self, request_iterator, context):
-        """Analyses a video. Up: options first, then the bytes in chunks of 256 KiB at most. Down: accepted, then
-        progress, each window as it is scored, a verdict for each face, and the end.
-        A call that is cancelled or times out after `accepted` does not cancel the analysis.
+        """Analyses a video. Up: options first, then the bytes in chunks of 256 KiB at most. Down: `accepted`, then what
+        WatchAnalysis gives. A call that is cancelled or times out after `accepted` does not cancel the analysis.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -80,8 +84,16 @@ class AffectServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListAnalyses(self, request, context):
+        """Lists the analyses that can be read, newest first, a page at a time.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def WatchAnalysis(self, request, context):
-        """Follows an analysis from an event on: what happened since, then what happens until its end.
+        """Follows an analysis from an event on: what happened since, then what happens until its end. Where it succeeds, a
+        verdict for each face comes before the end.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -113,6 +125,11 @@ def add_AffectServiceServicer_to_server(servicer, server):
                     servicer.GetAnalysis,
                     request_deserializer=service_dot_pb_dot_affect_dot_v1_dot_affect__pb2.GetAnalysisRequest.FromString,
                     response_serializer=service_dot_pb_dot_affect_dot_v1_dot_affect__pb2.GetAnalysisResponse.SerializeToString,
+            ),
+            'ListAnalyses': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAnalyses,
+                    request_deserializer=service_dot_pb_dot_affect_dot_v1_dot_affect__pb2.ListAnalysesRequest.FromString,
+                    response_serializer=service_dot_pb_dot_affect_dot_v1_dot_affect__pb2.ListAnalysesResponse.SerializeToString,
             ),
             'WatchAnalysis': grpc.unary_stream_rpc_method_handler(
                     servicer.WatchAnalysis,
@@ -184,6 +201,33 @@ class AffectService:
             '/affect.v1.AffectService/GetAnalysis',
             service_dot_pb_dot_affect_dot_v1_dot_affect__pb2.GetAnalysisRequest.SerializeToString,
             service_dot_pb_dot_affect_dot_v1_dot_affect__pb2.GetAnalysisResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAnalyses(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/affect.v1.AffectService/ListAnalyses',
+            service_dot_pb_dot_affect_dot_v1_dot_affect__pb2.ListAnalysesRequest.SerializeToString,
+            service_dot_pb_dot_affect_dot_v1_dot_affect__pb2.ListAnalysesResponse.FromString,
             options,
             channel_credentials,
             insecure,
