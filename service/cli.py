@@ -5,7 +5,6 @@ Exit codes: 0 done · 1 at least one video could not be analysed · 2 wrong use,
 
 from __future__ import annotations
 
-import csv
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -139,13 +138,10 @@ def _print_json(analysis: Analysis) -> None:
 
 
 def _print_csv(found: Sequence[tuple[Path, Analysis]]) -> None:
-    from service.contract.timeline import timeline_rows
+    from service.contract.timeline import timeline_rows, write_csv
 
     rows = [{"file": str(file), **row} for file, analysis in found for row in timeline_rows(analysis)]
-    columns = dict.fromkeys(name for row in rows for name in row) or ["file", "track", "start_s", "end_s"]
-    writer = csv.DictWriter(sys.stdout, list(columns), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
+    write_csv(rows, sys.stdout, ("file", "track", "start_s", "end_s"))
 
 
 def _print_table(file: Path, analysis: Analysis) -> None:

@@ -226,6 +226,11 @@ def face_video(path: Path, *, seconds: float = 1.6, fps: float = 25.0, size: tup
     return write_video(path, scene([actor], seconds=seconds, fps=fps, size=size), fps=fps)
 
 
+def two_faces_video(path: Path, *, seconds: float = 1.6, size: tuple[int, int] = (480, 240)) -> Path:
+    """Write a video of two people side by side."""
+    return write_video(path, scene([still(0.27), still(0.73, other=True)], seconds=seconds, size=size))
+
+
 def faceless_video(path: Path, *, seconds: float = 1.6, fps: float = 25.0, size: tuple[int, int] = (320, 240)) -> Path:
     """Write a video without a face: the background alone."""
     return write_video(path, scene([], seconds=seconds, fps=fps, size=size), fps=fps)

@@ -4,6 +4,8 @@
     ├── InvalidRequest          the request is wrong: mend it and send it again
     │   ├── InvalidOption · UnknownOption · WrongField · EmptyUpload · MalformedBody · UploadStalled · AnswerNotRead
     │   ├── KeyReused
+    ├── Refused                 it comes from where it may not come from
+    │   ├── HostNotAllowed · CrossSite
     ├── UploadTooLarge
     ├── UnsupportedContainer
     ├── BadMedia                the bytes are no video that can be analysed: final, never retried
@@ -12,6 +14,7 @@
     ├── Missing
     │   ├── NoSuchAnalysis · NoSuchPage · MethodNotAllowed
     ├── Expired
+    ├── NotEnded
     ├── Unavailable             try again after `retry_after_s`
     │   ├── QueueFull · QueueUnavailable · StorageUnavailable · KeyInUse
     ├── Internal
@@ -103,6 +106,22 @@ class AnswerNotRead(InvalidRequest):
     """A client that stopped reading what it asked for."""
 
     code, title = "answer_not_read", "The answer was not read in time"
+
+
+class Refused(MienError):
+    """Nothing is wrong with the request but where it comes from."""
+
+
+class HostNotAllowed(Refused):
+    """A request to a name that this service does not go by."""
+
+    code, title = "host_not_allowed", "The service does not go by this name"
+
+
+class CrossSite(Refused):
+    """A change that a page of another site asks a browser for."""
+
+    code, title = "cross_site", "Another site's page may not do this"
 
 
 class UploadTooLarge(MienError):
@@ -201,6 +220,12 @@ class Expired(MienError):
     """An analysis that was deleted or whose time to live is over."""
 
     code, title = "expired", "The analysis is gone"
+
+
+class NotEnded(MienError):
+    """Something that is there only when the analysis has ended."""
+
+    code, title = "not_ended", "The analysis has not ended"
 
 
 class Unavailable(MienError):

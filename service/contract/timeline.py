@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+from collections.abc import Sequence
+from typing import TextIO
+
 from service.contract.results import Analysis
 
 Row = dict[str, str | int | float]
@@ -21,3 +25,11 @@ def timeline_rows(analysis: Analysis) -> list[Row]:
                     row[name] = value
             rows.append(row)
     return rows
+
+
+def write_csv(rows: Sequence[Row], file: TextIO, first: Sequence[str] = ("track", "start_s", "end_s")) -> None:
+    """Write a header and a line for each row; `first` are the columns that are there even without rows."""
+    columns = dict.fromkeys([*first, *(name for row in rows for name in row)])
+    writer = csv.DictWriter(file, list(columns), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)

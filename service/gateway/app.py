@@ -16,13 +16,15 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 
 from service.contract.errors import InvalidOption, MethodNotAllowed, MienError, Misconfigured, NoSuchPage, UnknownOption
-from service.gateway.docs_page import add_docs_page
 from service.gateway.error_mapping import invalid_option, unexpected
+from service.gateway.guard import Guard
 from service.gateway.linger import Linger
+from service.gateway.pages import add_pages
 from service.gateway.request_context import RequestContext
 from service.gateway.rest import problem_response, router
 from service.gateway.rpc.server import serving_grpc
@@ -82,8 +84,17 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    add_docs_page(app)
     app.include_router(router)
+    add_pages(app)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID", "Prefer"],
+            expose_headers=["Location", "Retry-After", "X-Request-ID"],
+        )
+    app.add_middleware(Guard, hosts=settings.allowed_hosts, origins=settings.cors_origins, on_refused=_on_error)
     app.add_middleware(RequestContext, on_defect=_on_defect)
     app.add_middleware(Linger)
     app.add_exception_handler(MienError, _on_error)

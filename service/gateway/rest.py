@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import io
 from collections.abc import AsyncIterator
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -13,11 +15,12 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.contract.errors import MienError, QueueUnavailable, from_problem
+from service.contract.errors import MienError, NotEnded, QueueUnavailable, from_problem
 from service.contract.events import NAMES
 from service.contract.jobs import State
 from service.contract.options import AnalyzeOptions
 from service.contract.results import Analysis, Page
+from service.contract.timeline import timeline_rows, write_csv
 from service.contract.workers import ServedModel
 from service.gateway.error_mapping import MEDIA_TYPE, HttpProblem, http_headers, http_problem, http_status
 from service.gateway.idempotency import parse_idempotency_key
@@ -184,6 +187,26 @@ async def read(analysis_id: str, uses: Uses, prefers: Prefers) -> Response:
     """Get an analysis in whatever state it is; with `Prefer: wait=N`, at its end if that comes within N seconds."""
     job = await uses.follow.job(analysis_id, prefers.waits(default_s=0.0, most_s=uses.settings.wait_s))
     return await _answer(uses, job, status=200)
+
+
+@router.get(
+    "/analyses/{analysis_id}/timeline.csv",
+    response_class=Response,
+    responses={
+        200: {"content": {"text/csv": {"schema": {"type": "string"}}}},
+        **_problems(404, 409, 410, 503),
+    },
+    summary="Read a timeline as CSV",
+)
+async def timeline(analysis_id: str, uses: Uses) -> Response:
+    """Get the windows of all faces as a table, one a line, once the analysis has succeeded."""
+    job = await uses.follow.job(analysis_id)
+    if job.state is not State.SUCCEEDED:
+        raise NotEnded(f"This analysis has no timeline: it is {job.state}.")
+    analysis = await uses.follow.present(job)
+    table = io.StringIO()
+    await asyncio.to_thread(lambda: write_csv(timeline_rows(analysis), table))
+    return Response(table.getvalue(), media_type="text/csv", headers={"Cache-Control": "no-store"})
 
 
 async def watched(analysis_id: str, uses: Uses, last_event_id: Annotated[str, Header()] = "") -> AsyncIterator[Event]:

@@ -22,6 +22,13 @@ class GatewaySettings(QueueSettings, StorageSettings, TelemetrySettings, BaseSet
         description="Address that the gateway listens on; only loopback ones, for there are no API keys yet.",
     )
     port: int = Field(8000, ge=0, le=65535, description="Port that the gateway listens on.")
+    allowed_hosts: tuple[str, ...] = Field(
+        ("localhost", "127.0.0.1", "[::1]"),
+        description='Names by which the gateway may be reached, as a JSON list; `["*"]` allows all.',
+    )
+    cors_origins: tuple[str, ...] = Field(
+        (), description='Origins whose pages may use the API, as a JSON list: `["https://example.org"]`.'
+    )
     grpc_port: int = Field(50051, ge=0, le=65535, description="Port that the gateway serves gRPC on; 0: a free one.")
     grpc_max_calls: int = Field(200, ge=1, description="Most gRPC calls at a time; more are refused at once.")
     upload_max_bytes: int = Field(2 << 30, ge=1, description="Largest upload.")

@@ -1,0 +1,238 @@
+// The charts of one person, on one clock: a line marks the moment, a click goes there.
+
+import { capital, middle, percent, signed, windowAt } from "./words.js";
+
+const LABELS = ["happiness", "surprise", "neutral", "sadness", "fear", "anger", "disgust", "contempt"];
+const COLOURS = {
+  light: ["#e0a100", "#d9622b", "#9aa0b4", "#3b74c9", "#7b52b8", "#c0392b", "#4d8b3a", "#7a6a53"],
+  dark: ["#ffcf4d", "#ff9a62", "#8f95ab", "#77a9f5", "#b592ec", "#f0796e", "#86c271", "#bda98c"],
+};
+const TRAIL_S = 3;
+
+const dark = matchMedia("(prefers-color-scheme: dark)");
+const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const calm = matchMedia("(prefers-reduced-motion: reduce)");
+
+const colourOf = (label) => {
+  const known = LABELS.indexOf(label);
+  return COLOURS[dark.matches ? "dark" : "light"][known < 0 ? LABELS.length - 1 : known];
+};
+
+/** Draws a line at the moment. */
+const cursor = {
+  id: "cursor",
+  afterDatasetsDraw(chart) {
+    const { ctx, chartArea, scales } = chart;
+    const x = scales.x.getPixelForValue(chart.$moment ?? 0);
+    if (x < chartArea.left || x > chartArea.right) return;
+    ctx.save();
+    ctx.strokeStyle = css("--ink");
+    ctx.lineWidth = 1.5;
+    ctx.beginPath();
+    ctx.moveTo(x, chartArea.top);
+    ctx.lineTo(x, chartArea.bottom);
+    ctx.stroke();
+    ctx.restore();
+  },
+};
+
+/** Draws the unit circle of the valence–arousal plane with words at its ends. */
+const circumplex = {
+  id: "circumplex",
+  beforeDatasetsDraw(chart) {
+    const { ctx, scales } = chart;
+    const [left, right] = [-1, 1].map((v) => scales.x.getPixelForValue(v));
+    const [low, high] = [-1, 1].map((v) => scales.y.getPixelForValue(v));
+    ctx.save();
+    ctx.strokeStyle = css("--line");
+    ctx.beginPath();
+    ctx.ellipse((left + right) / 2, (low + high) / 2, (right - left) / 2, (low - high) / 2, 0, 0, 2 * Math.PI);
+    ctx.stroke();
+    ctx.fillStyle = css("--soft");
+    ctx.font = "12px system-ui, sans-serif";
+    const words = { tense: [-0.66, 0.7], excited: [0.66, 0.7], sad: [-0.66, -0.7], calm: [0.66, -0.7] };
+    ctx.textAlign = "center";
+    for (const [word, [v, a]] of Object.entries(words)) {
+      ctx.fillText(word, scales.x.getPixelForValue(v), scales.y.getPixelForValue(a));
+    }
+    ctx.restore();
+  },
+};
+
+export class Charts {
+  /** `elements` are the canvases by name; `onSeek` gets a time in seconds. */
+  constructor(elements, onSeek) {
+    this.elements = elements;
+    this.onSeek = onSeek;
+    this.charts = {};
+    dark.addEventListener("change", () => this.face && this.show(this.face, this.span));
+  }
+
+  /** Show a person over a stretch of time, in seconds. */
+  show(face, span) {
+    Object.values(this.charts).forEach((chart) => chart.destroy());
+    this.face = face;
+    this.span = span;
+    Object.assign(Chart.defaults, { color: css("--soft"), borderColor: css("--grid"), animation: false });
+    Chart.defaults.font.family = css("font-family") || "system-ui, sans-serif";
+    this.charts = {};
+    const timeline = face.timeline;
+    if (timeline.some((window) => window.expression)) this.charts.expression = this.#expression(timeline);
+    if (timeline.some((window) => window.valence !== undefined)) {
+      this.charts.dimensions = this.#dimensions(timeline);
+      this.charts.plane = this.#plane();
+    }
+    if (face.personality) this.charts.traits = this.#traits(face.personality);
+    for (const [name, canvas] of Object.entries(this.elements)) {
+      canvas.closest(".card").hidden = !this.charts[name];
+    }
+    this.moment(this.time ?? span[0]);
+  }
+
+  /** Mark a moment in all charts. */
+  moment(time) {
+    this.time = time;
+    for (const name of ["expression", "dimensions"]) {
+      const chart = this.charts[name];
+      if (!chart) continue;
+      chart.$moment = time;
+      chart.draw();
+    }
+    if (!this.charts.plane) return;
+    const trail = this.face.timeline.filter((window) => middle(window) <= time && middle(window) > time - TRAIL_S);
+    const now = windowAt(this.face.timeline, time);
+    const point = (window) => ({ x: window.valence, y: window.arousal });
+    this.charts.plane.data.datasets[0].data = calm.matches ? [] : trail.map(point);
+    this.charts.plane.data.datasets[1].data = now ? [point(now)] : [];
+    this.charts.plane.update("none");
+  }
+
+  #overTime(canvas, datasets, y, label) {
+    canvas.setAttribute("aria-label", label);
+    return new Chart(canvas, {
+      type: "line",
+      data: { datasets },
+      plugins: [cursor],
+      options: {
+        parsing: false,
+        normalized: true,
+        maintainAspectRatio: false,
+        interaction: { mode: "index", intersect: false },
+        onClick: (event, _, chart) => this.onSeek(chart.scales.x.getValueForPixel(event.x)),
+        elements: { point: { radius: 0, hitRadius: 8 }, line: { borderWidth: 2, tension: 0.25 } },
+        plugins: {
+          legend: { position: "bottom", labels: { boxWidth: 12, boxHeight: 12 } },
+          tooltip: { callbacks: { title: ([item]) => `${item.parsed.x.toFixed(2)} s` } },
+        },
+        scales: { x: { type: "linear", min: this.span[0], max: this.span[1], ticks: { callback: (s) => `${s} s` } }, y },
+      },
+    });
+  }
+
+  #expression(timeline) {
+    const given = Object.keys(timeline.find((window) => window.expression).expression.scores);
+    const place = (label) => (LABELS.includes(label) ? LABELS.indexOf(label) : LABELS.length);
+    const labels = given.sort((one, other) => place(one) - place(other));
+    const datasets = labels.map((label, number) => ({
+      label: capital(label),
+      data: timeline.map((window) => ({ x: middle(window), y: window.expression?.scores[label] ?? 0 })),
+      fill: number ? "-1" : "origin",
+      borderColor: colourOf(label),
+      backgroundColor: `${colourOf(label)}cc`,
+      borderWidth: 1,
+    }));
+    const y = { stacked: true, min: 0, max: 1, ticks: { stepSize: 0.25, callback: percent } };
+    const often = mostFrequent(timeline.map((window) => window.expression?.label));
+    return this.#overTime(
+      this.elements.expression,
+      datasets,
+      y,
+      `Expression over time as stacked areas; most often ${often}.`,
+    );
+  }
+
+  #dimensions(timeline) {
+    const colours = { valence: "#1a936f", arousal: "#c4417f" };
+    const names = ["valence", "arousal"];
+    const datasets = names.map((name) => ({
+      label: capital(name),
+      data: timeline.map((window) => ({ x: middle(window), y: window[name] })),
+      borderColor: colours[name],
+      backgroundColor: colours[name],
+    }));
+    const means = names.map((name) => {
+      const values = timeline.map((window) => window[name]);
+      return `${name} ${signed(values.reduce((sum, value) => sum + value, 0) / values.length)}`;
+    });
+    const label = `Valence and arousal over time; on average ${means.join(", ")}.`;
+    return this.#overTime(this.elements.dimensions, datasets, { min: -1, max: 1 }, label);
+  }
+
+  #plane() {
+    const canvas = this.elements.plane;
+    canvas.setAttribute("aria-label", "Valence from left to right, arousal upwards, at the moment that is shown.");
+    const accent = css("--accent");
+    return new Chart(canvas, {
+      type: "scatter",
+      data: {
+        datasets: [
+          { data: [], showLine: true, borderColor: `${accent}88`, pointRadius: 0, borderWidth: 2, tension: 0.3 },
+          { data: [], pointRadius: 8, pointBackgroundColor: accent, pointBorderColor: css("--card"), pointBorderWidth: 2 },
+        ],
+      },
+      plugins: [circumplex],
+      options: {
+        maintainAspectRatio: false,
+        events: [],
+        plugins: { legend: { display: false }, tooltip: { enabled: false } },
+        scales: {
+          x: { min: -1, max: 1, title: { display: true, text: "Valence" }, ticks: { stepSize: 0.5 } },
+          y: { min: -1, max: 1, title: { display: true, text: "Arousal" }, ticks: { stepSize: 0.5 } },
+        },
+      },
+    });
+  }
+
+  #traits(personality) {
+    const canvas = this.elements.traits;
+    const entries = Object.entries(personality);
+    const said = entries.map(([name, value]) => `${name} ${value.toFixed(2)}`).join(", ");
+    canvas.setAttribute("aria-label", `Apparent personality: ${said}.`);
+    const accent = css("--accent");
+    return new Chart(canvas, {
+      type: "radar",
+      data: {
+        labels: entries.map(([name]) => capital(name)),
+        datasets: [
+          {
+            label: "Apparent",
+            data: entries.map(([, value]) => value),
+            borderColor: accent,
+            backgroundColor: `${accent}40`,
+            pointBackgroundColor: accent,
+          },
+        ],
+      },
+      options: {
+        maintainAspectRatio: false,
+        plugins: { legend: { display: false } },
+        scales: {
+          r: {
+            min: 0,
+            max: 1,
+            ticks: { stepSize: 0.25, display: false },
+            angleLines: { color: css("--grid") },
+            grid: { color: css("--grid") },
+            pointLabels: { color: css("--ink") },
+          },
+        },
+      },
+    });
+  }
+}
+
+export function mostFrequent(labels) {
+  const counts = new Map();
+  for (const label of labels) if (label) counts.set(label, (counts.get(label) ?? 0) + 1);
+  return [...counts].sort(([, one], [, other]) => other - one)[0]?.[0];
+}

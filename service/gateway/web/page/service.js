@@ -1,0 +1,102 @@
+// The REST door, from the page. Addresses are relative, so that the page works behind a prefix.
+
+export class Problem extends Error {
+  constructor({ title, detail, code }) {
+    super(detail);
+    this.title = title;
+    this.code = code;
+  }
+}
+
+const NOBODY = { title: "The service does not answer", detail: "Is it running, and are you online? Try again.", code: "" };
+const AGAIN_MS = 1000;
+
+/** Upload a video. `onProgress` gets the share that is sent, 0 to 1. Resolves to the accepted analysis. */
+export function upload(video, { onProgress, signal }) {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest(); // fetch tells nothing of an upload's progress
+    request.open("POST", "analyze");
+    request.setRequestHeader("Prefer", "respond-async");
+    request.setRequestHeader("Idempotency-Key", crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`);
+    request.setRequestHeader("Content-Type", "application/octet-stream");
+    request.upload.onprogress = (event) => event.lengthComputable && onProgress(event.loaded / event.total);
+    request.onload = () =>
+      request.status < 300 ? resolve(JSON.parse(request.response)) : reject(told(request.response, request.status));
+    request.onerror = () => reject(new Problem(NOBODY));
+    request.onabort = () => reject(new DOMException("Cancelled.", "AbortError"));
+    signal.addEventListener("abort", () => request.abort());
+    request.send(video);
+  });
+}
+
+/** Follow an analysis: gives { name, data } of each event, from the first to `ended`, over broken connections too. */
+export async function* follow(id, signal) {
+  let last = "";
+  while (true) {
+    try {
+      const answer = await fetch(`analyses/${id}/events`, { headers: last ? { "Last-Event-ID": last } : {}, signal });
+      if (answer.status === 204) return;
+      if (!answer.ok) {
+        const problem = told(await answer.text(), answer.status);
+        if (answer.status < 500) throw problem;
+      } else {
+        for await (const event of parsed(answer.body)) {
+          if (event.id) last = event.id;
+          yield event;
+          if (event.name === "ended") return;
+        }
+      }
+    } catch (error) {
+      if (error instanceof Problem || error.name === "AbortError") throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+  }
+}
+
+export const read = (id) => ask(`analyses/${id}`);
+export const erase = (id) => ask(`analyses/${id}`, { method: "DELETE" });
+export const served = () => ask("models");
+export const recent = () => ask("analyses?state=succeeded&limit=8");
+
+async function ask(address, options = {}) {
+  let answer;
+  try {
+    answer = await fetch(address, options);
+  } catch {
+    throw new Problem(NOBODY);
+  }
+  const text = await answer.text();
+  if (!answer.ok) throw told(text, answer.status);
+  return text ? JSON.parse(text) : null;
+}
+
+function told(text, status) {
+  try {
+    return new Problem(JSON.parse(text));
+  } catch {
+    return new Problem({ title: "Something went wrong", detail: `The service answered ${status}.`, code: "" });
+  }
+}
+
+/** Server-sent events of a stream of bytes, as the HTML standard has them. */
+async function* parsed(body) {
+  let rest = "";
+  let event = { name: "message", data: "", id: "" };
+  const decoder = new TextDecoder();
+  const reader = body.getReader();
+  for (let part = await reader.read(); !part.done; part = await reader.read()) {
+    const lines = (rest + decoder.decode(part.value, { stream: true })).split("\n");
+    rest = lines.pop();
+    for (const line of lines) {
+      if (line === "") {
+        if (event.data) yield { ...event, data: JSON.parse(event.data) };
+        event = { name: "message", data: "", id: "" };
+      } else {
+        const [, field, value] = line.match(/^([^:]*):? ?(.*)$/);
+        if (field === "event") event.name = value;
+        if (field === "data") event.data += value;
+        if (field === "id") event.id = value;
+      }
+    }
+  }
+}

@@ -1,0 +1,24 @@
+// How numbers and times are written.
+
+export const percent = (share) => `${Math.round(100 * share)} %`;
+export const signed = (value) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2)}`;
+export const capital = (word) => word.charAt(0).toUpperCase() + word.slice(1);
+
+export function clock(seconds) {
+  const whole = Math.max(0, seconds);
+  const minutes = Math.floor(whole / 60);
+  return `${minutes}:${(whole - 60 * minutes).toFixed(1).padStart(4, "0")}`;
+}
+
+export const person = (face) => `Person ${face.track + 1}`;
+export const middle = (window) => (window.start_s + window.end_s) / 2;
+
+/** The window of a timeline whose middle is nearest to a time, if the time lies in it. */
+export function windowAt(timeline, time) {
+  let best = null;
+  for (const window of timeline) {
+    if (time < window.start_s || time > window.end_s) continue;
+    if (!best || Math.abs(middle(window) - time) < Math.abs(middle(best) - time)) best = window;
+  }
+  return best;
+}

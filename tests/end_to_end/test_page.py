@@ -1,0 +1,216 @@
+"""The page in a real browser, as its users meet it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import shutil
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import av
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.processes import Served
+from tests.videos import two_faces_video
+
+DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+ANALYSED_MS = 60_000
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
+if CHROMIUM is None:
+    warnings.warn("No Chromium is installed: the page's tests skip.", stacklevel=1)
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
+
+
+@pytest.fixture(scope="module")
+def camera(face: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What Chromium's fake camera films: the face, as Motion JPEG."""
+    target = tmp_path_factory.mktemp("camera") / "face.mjpeg"
+    with av.open(str(face)) as source, av.open(str(target), "w", format="mjpeg") as film:
+        stream = film.add_stream("mjpeg", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuvj420p"
+        for frame in source.decode(video=0):
+            film.mux(stream.encode(frame.reformat(width=320, height=240, format="yuvj420p")))
+        film.mux(stream.encode(None))
+    return target
+
+
+@pytest.fixture(scope="module")
+def browser(camera: Path) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        yield playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=[
+                "--no-sandbox",
+                "--use-fake-ui-for-media-stream",
+                "--use-fake-device-for-media-stream",
+                f"--use-file-for-fake-video-capture={camera}",
+            ],
+        )
+
+
+@pytest.fixture
+def visit(browser: Browser, served: Served) -> Iterator[Callable[..., Page]]:
+    """Open the page; at the end, nothing went wrong in it and nothing came from elsewhere."""
+    wrong, pages = [], []
+
+    def heard(kind: str, text: str, refused: str) -> None:
+        if kind in ("error", "warning") and refused not in text:
+            wrong.append(text)
+
+    def visit(*, refused: str = "none", **options: object) -> Page:
+        page = browser.new_page(**{"viewport": DESKTOP, **options})
+        pages.append(page)
+        page.on("console", lambda said: heard(said.type, said.text, refused))
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("request", lambda one: one.url.startswith((served.url, "blob:", "data:")) or wrong.append(one.url))
+        page.goto(served.url)
+        return page
+
+    yield visit
+    for page in pages:
+        page.close()
+    assert not wrong
+
+
+def analyse(page: Page, video: Path) -> None:
+    page.set_input_files("#file", video)
+    expect(page.locator("#result")).to_be_visible(timeout=ANALYSED_MS)
+
+
+def pixels(page: Page, selector: str) -> int:
+    """How many colours a canvas shows."""
+    return page.evaluate(
+        """(selector) => {
+            const canvas = document.querySelector(selector);
+            const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+            return new Set(new Uint32Array(data.buffer)).size;
+        }""",
+        selector,
+    )
+
+
+def moment(page: Page) -> float:
+    minutes, seconds = re.match(r"(\d+):(\d+\.\d)", page.locator("#now").inner_text()).groups()
+    return 60 * int(minutes) + float(seconds)
+
+
+def test_a_video_is_dropped_looked_at_downloaded_and_deleted(visit, face: Path, tmp_path: Path):
+    page = visit()
+    expect(page.locator("#model")).to_contain_text("mien-default")
+    analyse(page, face)
+
+    expect(page.get_by_role("heading", name="One person")).to_be_focused()
+    for canvas in ("#expression", "#dimensions", "#plane", "#traits"):
+        assert pixels(page, canvas) > 10, canvas
+        assert page.locator(canvas).get_attribute("aria-label")
+    expect(page.locator("#verdict")).to_contain_text("Expression")
+
+    box = page.locator("#expression").bounding_box()
+    page.locator("#expression").click(position={"x": 0.5 * box["width"], "y": 0.3 * box["height"]})
+    expect(page.locator("#now")).to_contain_text(re.compile(r"^(?!0:00\.0).*valence"))
+    assert 0.7 < moment(page) < 1.3
+    assert page.evaluate("document.querySelector('#video').currentTime") == pytest.approx(moment(page), abs=0.06)
+    assert pixels(page, "#boxes") > 3  # the box over the face
+
+    with page.expect_download() as download:
+        page.get_by_role("link", name="JSON").click()
+    download.value.save_as(tmp_path / "answer.json")
+    answer = json.loads((tmp_path / "answer.json").read_text())
+    (one,) = answer["faces"]
+    with page.expect_download() as download:
+        page.get_by_role("link", name="CSV").click()
+    download.value.save_as(tmp_path / "answer.csv")
+    rows = list(csv.DictReader((tmp_path / "answer.csv").open()))
+    assert [float(row["start_s"]) for row in rows] == [window["start_s"] for window in one["timeline"]]
+    page.get_by_text("All windows as a table").click()
+    assert page.locator("#windows tr").count() == 1 + len(rows)
+
+    page.get_by_role("button", name="New video").click()
+    page.get_by_role("button", name=re.compile("Open the analysis")).first.click()
+    expect(page.locator("#result")).to_be_visible()
+    page.locator("#scrub").fill("1.2")  # without its video, a slider is the clock
+    assert moment(page) == 1.2
+    page.get_by_role("button", name="Delete").click()
+    expect(page.get_by_role("heading", name="What does a face show")).to_be_visible()
+    assert page.request.get(f"{page.url}analyses/{answer['id']}").status == 410
+
+
+def test_one_person_or_the_other_is_looked_at_with_the_keyboard_alone(visit, tmp_path: Path):
+    page = visit()
+    analyse(page, two_faces_video(tmp_path / "two.mp4", seconds=1.5))
+
+    chips = page.get_by_role("group", name="People in the video").get_by_role("button")
+    assert chips.count() == 2
+    expect(chips.nth(0)).to_have_attribute("aria-pressed", "true")
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        if chips.nth(1).evaluate("(chip) => chip === document.activeElement"):
+            break
+    page.keyboard.press("Enter")
+
+    expect(chips.nth(1)).to_have_attribute("aria-pressed", "true")
+    expect(chips.nth(0)).to_have_attribute("aria-pressed", "false")
+
+
+def test_the_camera_is_recorded_and_analysed(visit):
+    page = visit()
+    page.get_by_role("button", name="Record with the camera").click()
+    expect(page.locator("#viewfinder")).to_be_visible()
+    page.wait_for_timeout(2000)
+    page.get_by_role("button", name="Stop and analyse").click()
+
+    expect(page.locator("#result")).to_be_visible(timeout=ANALYSED_MS)
+    expect(page.get_by_role("heading", name="One person")).to_be_visible()
+
+
+def test_what_is_no_video_is_said(visit, tmp_path: Path):
+    file = tmp_path / "words.mp4"
+    file.write_bytes(b"These are words. " * 100)
+    page = visit(refused="415")
+    page.set_input_files("#file", file)
+
+    expect(page.get_by_role("alert")).to_contain_text("Convert it to one of these")
+    expect(page.locator("#start")).to_be_visible()
+
+
+def test_an_analysis_under_way_is_cancelled(visit, served: Served, face: Path):
+    page = visit()
+    page.route("**/events", lambda _: None)  # its events never come
+    page.set_input_files("#file", face)
+    expect(page.get_by_text("Waiting for a worker")).to_be_visible()
+    page.get_by_role("button", name="Cancel").click()
+
+    expect(page.locator("#start")).to_be_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_nothing_serious_stands_in_anybodys_way(visit, face: Path, scheme: str, viewport: dict[str, int]):
+    page = visit(color_scheme=scheme, viewport=viewport)
+    assert_accessible(page)
+    analyse(page, face)
+    assert_accessible(page)
+
+    assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
+
+
+def assert_accessible(page: Page) -> None:
+    found = [
+        (violation["id"], violation["nodes"][0]["html"])
+        for violation in Axe().run(page).response["violations"]
+        if violation["impact"] in ("serious", "critical")
+    ]
+    assert not found
+
+
+def test_the_docs_page_shows_the_api(visit, served: Served):
+    page = visit()
+    page.goto(f"{served.url}/docs")
+
+    expect(page.get_by_text("/analyses/{analysis_id}/events")).to_be_visible()
