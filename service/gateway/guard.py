@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.contract.errors import CrossSite, HostNotAllowed, MienError
+from service.gateway.request_context import PROBES
 
 _SAFE = ("GET", "HEAD", "OPTIONS")
 _HEADERS = {
@@ -72,7 +73,7 @@ class Guard:
         headers = Headers(scope=scope)
         host = headers.get("host", "")
         name = host if host.endswith("]") else host.rpartition(":")[0] or host
-        if "*" not in self._hosts and name.lower() not in self._hosts:
+        if scope["path"] not in PROBES and "*" not in self._hosts and name.lower() not in self._hosts:
             return HostNotAllowed(
                 f"This service is not reached by the name '{name[:80]}'. Its operator can allow it: MIEN_ALLOWED_HOSTS."
             )

@@ -17,7 +17,9 @@ from service.gateway.metrics import REQUEST_SECONDS, REQUESTS
 
 log = structlog.get_logger()
 
-_PROBES = ("/healthz", "/readyz", "/metrics")
+PROBES = ("/healthz", "/readyz", "/metrics")
+"""Asked by machines, by whatever name or address, and often."""
+
 _GOOD_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -67,5 +69,5 @@ class RequestContext:
                 route = getattr(scope.get("route"), "path", "none")
                 REQUESTS.labels(route, scope["method"], status or 500).inc()
                 REQUEST_SECONDS.labels(route).observe(elapsed)
-                tell = log.debug if route in _PROBES else log.info
+                tell = log.debug if route in PROBES else log.info
                 tell("request", method=scope["method"], route=route, status=status or 500, seconds=round(elapsed, 3))
