@@ -19,6 +19,13 @@ class ServedModel(ModelInfo):
     intended_use: str
 
 
+class Models(BaseModel):
+    """What the live workers serve."""
+
+    models: list[ServedModel]
+    workers: int
+
+
 class Registration(BaseModel):
     """A worker's registration: what it serves, and how fast it has been of late."""
 

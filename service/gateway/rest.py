@@ -21,7 +21,7 @@ from service.contract.jobs import State
 from service.contract.options import AnalyzeOptions
 from service.contract.results import Analysis, Page
 from service.contract.timeline import timeline_rows, write_csv
-from service.contract.workers import ServedModel
+from service.contract.workers import Models
 from service.gateway.error_mapping import MEDIA_TYPE, HttpProblem, http_headers, http_problem, http_status
 from service.gateway.idempotency import parse_idempotency_key
 from service.gateway.metrics import QUEUE_DEPTH, WORKERS
@@ -45,13 +45,6 @@ class ListOptions(BaseModel):
     state: State | None = Field(None, description="Only analyses in this state.")
     limit: int = Field(USUAL_LIMIT, ge=1, le=MOST_LIMIT, description="Most analyses on a page.")
     cursor: str | None = Field(None, description="The last page's `next`.")
-
-
-class Models(BaseModel):
-    """What the live workers serve."""
-
-    models: list[ServedModel]
-    workers: int
 
 
 class Health(BaseModel):

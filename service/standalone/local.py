@@ -20,7 +20,7 @@ from service.worker.sandbox import Sandbox
 from service.worker.session import open_models
 from service.worker.settings import WorkerSettings
 
-Analyze = Callable[[Path, AnalyzeOptions, Callable[[Analysis], None]], Analysis]
+Analyze = Callable[[Path, AnalyzeOptions, Callable[[Progress], None]], Analysis]
 """A video and options → its analysis; the last argument is told of the progress."""
 
 
@@ -40,16 +40,14 @@ def local_analyzer() -> Iterator[Analyze]:
     batcher = Batcher(models, settings.batch_wait_ms / 1000, lambda *_: None)
     pipeline = Pipeline(models, sandbox, batcher, settings)
 
-    def analyze(video: Path, options: AnalyzeOptions, on_progress: Callable[[Analysis], None]) -> Analysis:
+    def analyze(video: Path, options: AnalyzeOptions, on_progress: Callable[[Progress], None]) -> Analysis:
         started = time.perf_counter()
         created_at = datetime.now(UTC)
         with video.open("rb"):
             pass  # a file that is not there is an OSError here, as it is for the client
         for event in pipeline.analyze(video.name, video.resolve(), options, threading.Event()):
             if isinstance(event, Progress):
-                on_progress(
-                    Analysis(id="local", state=State.RUNNING, created_at=created_at, progress=event, warnings=[])
-                )
+                on_progress(event)
             elif isinstance(event, Analyzed):
                 findings = event.findings
                 return Analysis(

@@ -4,12 +4,16 @@ import csv
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import av
+import numpy as np
 import pytest
 
+from service.worker.settings import DEFAULT_BUNDLE
 from tests.end_to_end.sense import check_answer
 from tests.processes import free_port
 
@@ -98,10 +102,65 @@ def test_a_bad_video_among_good_ones_is_told_and_the_others_are_done(served, fac
         assert "Traceback" not in done.stderr
 
 
-def test_a_folder_is_no_video(served, tmp_path):
-    done = mien("analyze", tmp_path, "--url", served.url)
+def test_folders_and_patterns_name_videos_and_answers_come_in_their_order(served, face, faceless, tmp_path):
+    for name, source in (("b.mp4", face), ("a.mov", faceless), ("deep/c.MP4", faceless), ("notes.txt", faceless)):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(source, tmp_path / name)
+
+    folder = mien("analyze", tmp_path, "--csv", "--url", served.url)
+    pattern = mien("analyze", tmp_path / "*.m*", tmp_path / "b.mp4", "--json", "--url", served.url)
+
+    assert {row["file"] for row in csv.DictReader(io.StringIO(folder.stdout))} == {str(tmp_path / "b.mp4")}
+    answers = [json.loads(line) for line in pattern.stdout.splitlines()]
+    assert [len(answer["faces"]) for answer in answers] == [0, 1]  # a.mov, then b.mp4, once
+
+
+def test_a_folder_without_videos_is_told(tmp_path):
+    done = mien("analyze", tmp_path)
+    assert done.returncode == 2
+    assert "there is no video in" in done.stderr
+
+
+@pytest.mark.parametrize("where", ["--url", "--local"])
+def test_the_video_is_written_with_what_was_found_drawn_on_it(served, face, tmp_path, where):
+    target = tmp_path / "out" / "seen.mp4"
+    done = mien(
+        "analyze", face, "--json", "--annotate", target, *((where, served.url) if where == "--url" else (where,))
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    with av.open(str(face)) as before, av.open(str(target)) as after:
+        plain, drawn = (list(film.decode(video=0)) for film in (before, after))
+    assert [frame.time for frame in drawn] == pytest.approx([frame.time for frame in plain], abs=1e-3)
+    left, top, _width, height = json.loads(done.stdout)["faces"][0]["path"][0][1:]
+    one, other = (frames[0].to_ndarray(format="rgb24").astype(int) for frames in (plain, drawn))
+    changed = np.abs(one - other).max(axis=2) > 60
+    assert changed[top : top + height, left - 2 : left + 3].mean() > 0.3  # the box's left side
+    assert changed[:40, :40].mean() < 0.05
+
+
+def test_annotated_videos_go_where_they_do_not_overwrite_each_other(served, face, tmp_path):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        shutil.copy(face, tmp_path / folder / "x.mp4")
+    same = mien("analyze", tmp_path, "--annotate", tmp_path / "out", "--url", served.url)
+    file = mien("analyze", tmp_path, "--annotate", tmp_path / "out.mp4", "--url", served.url)
+
+    assert (same.returncode, file.returncode) == (2, 2)
+    assert "the same name" in same.stderr
+    assert "a folder for several" in file.stderr
+
+
+def test_bundles_are_checked_as_a_worker_would(manifest, tmp_path):
+    broken = tmp_path / "broken"
+    shutil.copytree(DEFAULT_BUNDLE, broken)
+    (broken / "model.onnx").write_bytes(b"something else")
+
+    done = mien("bundles", "check", DEFAULT_BUNDLE, broken)
+
     assert done.returncode == 1
-    assert "Is a directory" in done.stderr
+    assert f"{manifest.name} {manifest.version}" in done.stdout
+    assert done.stderr.startswith(f"{broken}: ")
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:{port}", "127.0.0.1:{port}", "nonsense", "http://[::1", "http://:"])

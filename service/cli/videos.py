@@ -1,0 +1,25 @@
+"""What files are meant by files, patterns and folders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+_ENDINGS = frozenset({".mp4", ".m4v", ".mov", ".3gp", ".mkv", ".webm", ".avi"})
+
+
+def videos(named: Iterable[Path]) -> list[Path]:
+    """Return the files, each once, in order: of a folder all videos below it, of a pattern (`*`, `**`) what it fits.
+
+    What is neither there nor a pattern stays, for whoever opens it to tell.
+    """
+    return list(dict.fromkeys(file for path in named for file in _below(path)))
+
+
+def _below(path: Path) -> Iterator[Path]:
+    if path.is_dir():
+        yield from sorted(file for file in path.rglob("*") if file.suffix.lower() in _ENDINGS and file.is_file())
+    elif not path.exists() and "*" in str(path):
+        yield from sorted(file for file in Path(path.anchor or ".").glob(str(path.relative_to(path.anchor or "."))))
+    else:
+        yield path
