@@ -31,6 +31,10 @@ class AnalyzeOptions(BaseModel):
     tasks: tuple[TaskKind, ...] | None = Field(
         None, min_length=1, description="Only these tasks; all that are served where it is left out."
     )
+    callback_url: Annotated[str, Field(max_length=2000)] | None = Field(
+        None,
+        description="Where to POST that the analysis has ended, signed after Standard Webhooks. Tried again for a day.",
+    )
 
     @model_validator(mode="after")
     def _ordered(self) -> AnalyzeOptions:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from types import FrameType
 
 import structlog
@@ -21,6 +21,9 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 
 from service.contract.errors import InvalidOption, MethodNotAllowed, MienError, Misconfigured, NoSuchPage, UnknownOption
+from service.gateway.callbacks.addresses import parse_callback_url
+from service.gateway.callbacks.caller import Caller
+from service.gateway.callbacks.signature import parse_secret
 from service.gateway.error_mapping import invalid_option, unexpected
 from service.gateway.guard import Guard
 from service.gateway.linger import Linger
@@ -58,7 +61,9 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         uses = app.state.use_cases = UseCases(
             settings=settings,
             producer=producer,
-            submit=Submit(producer, blobs, room, settings.upload_max_s, settings.upload_idle_s),
+            submit=Submit(
+                producer, blobs, room, settings.upload_max_s, settings.upload_idle_s, _callback_check(settings)
+            ),
             bells=bells,
             follow=Follow(producer, blobs, bells),
             watch=Watch(producer, bells),
@@ -67,6 +72,9 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         )
         sweep = Sweep(producer, blobs, settings.upload_idle_s)
         tasks = [asyncio.create_task(bells.listen()), asyncio.create_task(sweep.every(settings.sweep_every_s))]
+        if settings.callback_secret is not None:
+            secret = parse_secret(settings.callback_secret.get_secret_value())
+            tasks.append(asyncio.create_task(Caller(producer, secret, settings.callback_private).run()))
         try:
             async with serving_grpc(uses):
                 yield
@@ -102,6 +110,15 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(ClientDisconnect, _on_disconnect)
     return app
+
+
+def _callback_check(settings: GatewaySettings) -> Callable[[str], None]:
+    def check(url: str) -> None:
+        if settings.callback_secret is None:
+            raise InvalidOption("callback_url: this service sends none; its operator can set MIEN_CALLBACK_SECRET.")
+        parse_callback_url(url, allow_private=settings.callback_private)
+
+    return check
 
 
 async def _end(tasks: Iterable[asyncio.Task[None]]) -> None:

@@ -13,5 +13,6 @@ REQUEST_SECONDS = Histogram(
 )
 UPLOADED_BYTES = Counter("mien_gateway_uploaded_bytes", "Bytes of video received.")
 REFUSALS = Counter("mien_gateway_refusals", "Uploads refused for want of room, by what lacked.", ["reason"])
+CALLBACKS = Counter("mien_gateway_callbacks", "Callbacks sent, by what came of it.", ["outcome"])
 QUEUE_DEPTH = Gauge("mien_queue_jobs", "Jobs that have not ended.")
 WORKERS = Gauge("mien_workers", "Workers that live.")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from service.gateway.callbacks.signature import parse_secret
 from service.queue.settings import QueueSettings
 from service.storage.settings import StorageSettings
 from service.telemetry.settings import TelemetrySettings
@@ -15,7 +16,8 @@ from service.telemetry.settings import TelemetrySettings
 class GatewaySettings(QueueSettings, StorageSettings, TelemetrySettings, BaseSettings):
     """Settings of one gateway."""
 
-    model_config = SettingsConfigDict(env_prefix="MIEN_")
+    # An error's text goes to the log, and what is wrong may be a secret.
+    model_config = SettingsConfigDict(env_prefix="MIEN_", hide_input_in_errors=True)
 
     host: str = Field(
         "127.0.0.1",
@@ -35,6 +37,14 @@ class GatewaySettings(QueueSettings, StorageSettings, TelemetrySettings, BaseSet
     upload_idle_s: float = Field(30, gt=0, description="Seconds that an upload may stand still.")
     upload_max_s: float = Field(3600, gt=0, description="Seconds that an upload may take.")
     wait_s: float = Field(60, ge=0, description="Longest that a request waits for an answer before it gets 202.")
+    callback_secret: SecretStr | None = Field(
+        None,
+        description="What callbacks are signed with (Standard Webhooks): `whsec_` and 24 to 64 random bytes in base64. "
+        "Without it none are taken; `mien serve` makes one and keeps it in its data folder.",
+    )
+    callback_private: bool = Field(
+        False, description="Whether callbacks may go to addresses that are not of the public internet."
+    )
     queue_max_jobs: int = Field(1000, ge=1, description="Most jobs that have not ended, uploads under way included.")
     queue_max_bytes: int = Field(50 << 30, ge=1, description="Most bytes of their uploads.")
     queue_max_wait_s: float = Field(
@@ -42,6 +52,13 @@ class GatewaySettings(QueueSettings, StorageSettings, TelemetrySettings, BaseSet
     )
     sweep_every_s: int = Field(60, ge=1, description="Seconds between two sweeps of blobs and jobs left behind.")
     drain_s: float = Field(20, ge=0, description="Seconds that work under way gets to end when the process is stopped.")
+
+    @field_validator("callback_secret")
+    @classmethod
+    def _is_secret(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret is not None:
+            parse_secret(secret.get_secret_value())
+        return secret
 
     @field_validator("host")
     @classmethod

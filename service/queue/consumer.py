@@ -192,7 +192,7 @@ class Consumer:
             self._commit(
                 keys=[
                     keys.job(attempt.job_id), keys.QUEUE, keys.LIVE, keys.LIVE_BYTES, keys.gone(attempt.job_id),
-                    keys.DEAD, keys.events(attempt.job_id),
+                    keys.DEAD, keys.events(attempt.job_id), keys.CALLBACKS,
                 ],
                 args=[
                     attempt.job_id, attempt.fence, keys.GROUP, state.value, _now_ms(), self._results_ttl_s,

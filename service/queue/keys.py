@@ -9,15 +9,16 @@ mien:reserved            zset    "id:bytes" of uploads being received, by deadli
 mien:job:{id}            hash    the job (fields below)                             results' time to live after its end
 mien:events:{id}         stream  what happened in its latest attempt, capped        10 minutes after its end
 mien:idempotency:{hash}  hash    which request has the key (fields below)           a minute, renewed; accepted: a day
+mien:callbacks           zset    ids of jobs whose callback is due, by when (ms)    until delivered or given up
 mien:gone:{id}           string  tombstone: "expired" or "deleted"                  7 days after that
 mien:dead                list    the last 1000 ids of jobs out of attempts          7 days after the last
 mien:workers             zset    names of workers, by last sign of life (ms)        member: until swept
 mien:worker:{name}       string  the worker's registration as JSON                  15 s, renewed
 mien:sweeper             string  which gateway sweeps                               one round
 
-Fields of a job: state, created_ms, options, upload, bytes, entry (its stream entry), fence, attempts,
-started_ms, event (the id of its last event), done_s, total_s, last_error; and once it has ended: ended_ms,
-expires_ms, result, error, decode_ms, inference_ms. Times are Unix milliseconds.
+Fields of a job: state, created_ms, options, callback (where one was asked for), upload, bytes, entry (its stream
+entry), fence, attempts, started_ms, event (the id of its last event), done_s, total_s, last_error; and once it has
+ended: ended_ms, expires_ms, result, error, decode_ms, inference_ms, callback_tries. Times are Unix milliseconds.
 
 Fields of an idempotency key, whose name is the SHA-256 of what the client sent: job; and once that is accepted:
 options, digest (SHA-256 of the video).
@@ -36,6 +37,7 @@ RESERVED = "mien:reserved"
 DEAD = "mien:dead"
 WORKERS = "mien:workers"
 SWEEPER = "mien:sweeper"
+CALLBACKS = "mien:callbacks"
 
 CHANGED = "mien:changed"
 """Publish/subscribe channel: the id of each job as something happens to it. It only wakes; the hash is the truth."""

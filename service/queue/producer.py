@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Literal, cast
@@ -51,6 +51,7 @@ class Job:
     inference_ms: float | None
     result: str | None
     error: Problem | None
+    callback: str | None
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,8 @@ class Producer:
         self._submit = redis.register_script(script("submit"))
         self._cancel = redis.register_script(script("cancel"))
         self._requeue = redis.register_script(script("requeue"))
+        self._take_callback = redis.register_script(script("take_callback"))
+        self._postpone_callback = redis.register_script(script("postpone_callback"))
 
     async def admit(self, job_id: str, size: int, room: Room, deadline_s: float) -> NoRoom | None:
         """Reserve room for an upload of `size` bytes until `deadline_s` from now, or say what there is none for."""
@@ -144,7 +147,7 @@ class Producer:
                 keys=[keys.job(job_id), keys.QUEUE, keys.LIVE, keys.LIVE_BYTES, keys.RESERVED, keys.JOBS, *key],
                 args=[
                     job_id, f"{job_id}:{reserved}", _now_ms(), upload, size, options.model_dump_json(), digest,
-                    keys.IDEMPOTENCY_TTL_S,
+                    keys.IDEMPOTENCY_TTL_S, options.callback_url or "",
                 ],
             )  # fmt: skip
         return _earlier(holder)
@@ -206,6 +209,26 @@ class Producer:
             async for message in channel.listen():
                 if message["type"] == "message":
                     yield message["data"]
+
+    async def take_callback(self, hidden_s: float) -> str | None:
+        """Return the job whose callback is due the longest, if one is, and hide it from others for `hidden_s`."""
+        now = _now_ms()
+        async with _reachable():
+            found = await self._take_callback(keys=[keys.CALLBACKS], args=[now, now + int(hidden_s * 1000)])
+        return None if found is None else str(found)
+
+    async def postpone_callback(self, job_id: str, pauses_s: Sequence[int]) -> bool:
+        """Let a callback that failed come again after the next of the pauses; False where there is none left."""
+        async with _reachable():
+            left = await self._postpone_callback(
+                keys=[keys.CALLBACKS, keys.job(job_id)], args=[job_id, _now_ms(), *pauses_s]
+            )
+        return bool(left)
+
+    async def end_callback(self, job_id: str) -> None:
+        """Forget a callback."""
+        async with _reachable():
+            await self._redis.zrem(keys.CALLBACKS, job_id)
 
     async def workers(self) -> list[Registration]:
         """Return the registrations of the workers that live."""
@@ -308,4 +331,5 @@ def _job(job_id: str, fields: dict[str, str]) -> Job:
         inference_ms=real("inference_ms"),
         result=fields.get("result"),
         error=Problem(**json.loads(fields["error"])) if fields.get("error") else None,
+        callback=fields.get("callback"),
     )

@@ -6,10 +6,12 @@ should this process die. A child that ends by itself is started again.
 
 from __future__ import annotations
 
+import base64
 import ctypes
 import fcntl
 import json
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -128,6 +130,7 @@ def _run(settings: StandaloneSettings, runtime: Path, stopping: threading.Event,
         "MIEN_REDIS_URL": socket_url(redis_socket),
         "MIEN_BLOBS_DIR": str(settings.data_dir / "blobs"),
     }
+    environment.setdefault("MIEN_CALLBACK_SECRET", _kept_secret(settings.data_dir / "callback-secret"))
     children: list[_Child] = []
     try:
         # Redis holds the lock too: should this process be killed, nobody opens the data before Redis has closed it.
@@ -147,6 +150,13 @@ def _run(settings: StandaloneSettings, runtime: Path, stopping: threading.Event,
         # Gateway, worker, Redis: nobody new comes in, the work is committed, then the queue closes.
         for child in reversed(children):
             child.stop()
+
+
+def _kept_secret(file: Path) -> str:
+    """Return what callbacks are signed with, made once for each data folder."""
+    if not file.exists():
+        file.write_text("whsec_" + base64.b64encode(secrets.token_bytes(32)).decode(), encoding="ascii")
+    return file.read_text(encoding="ascii")
 
 
 def _await_redis(redis: _Child, redis_dir: Path, redis_socket: Path, stopping: threading.Event) -> None:

@@ -39,7 +39,9 @@ def options_of(message: pb.Options) -> AnalyzeOptions:
         InvalidOption: a value cannot be taken.
     """
     asked: dict[str, Any] = {
-        name: getattr(message, name) for name in ("faces", "start_s", "end_s", "hop_s") if message.HasField(name)
+        name: getattr(message, name)
+        for name in ("faces", "start_s", "end_s", "hop_s", "callback_url")
+        if message.HasField(name)
     }
     if message.tasks:
         kinds = {number: kind for kind, number in _TASKS.items()}

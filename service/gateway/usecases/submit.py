@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
 from ulid import ULID
@@ -36,6 +36,7 @@ class Submit:
         room: the bounds of admission.
         upload_max_s: for how long an upload's room stays reserved.
         upload_idle_s: the longest that an upload may stand still; twice as long a key outlives its gateway's death.
+        check_callback: raises InvalidOption where no callback can go to a URL.
     """
 
     producer: Producer
@@ -43,6 +44,7 @@ class Submit:
     room: Room
     upload_max_s: float
     upload_idle_s: float
+    check_callback: Callable[[str], None]
 
     async def __call__(
         self, video: AsyncIterator[bytes], options: AnalyzeOptions, *, most_bytes: int, key: str | None = None
@@ -56,12 +58,15 @@ class Submit:
             key: the request's idempotency key.
 
         Raises:
+            InvalidOption: no callback can go where it is asked to.
             QueueFull: there is no room.
             KeyInUse: the first request with this key is still uploading.
             KeyReused: the key was used for another video or other options.
             Expired: the job of this key is gone.
             MienError: whatever `video` raises, or the store's or the queue's failure; the upload is given up.
         """
+        if options.callback_url is not None:
+            self.check_callback(options.callback_url)
         job_id = str(ULID())
         if key is None:
             await self._admit(job_id, most_bytes)

@@ -1,6 +1,6 @@
 -- Ends a job, once: only for the current fence of a job that has not ended. Outcome, tombstone,
--- acknowledgement and deletion of the entry are one step. Said again by the same attempt, it answers as before.
--- KEYS: job, queue, live, live_bytes, gone, dead, events
+-- acknowledgement and deletion of the entry are one step, and so is that its callback is due. Said again by the same attempt, it answers as before.
+-- KEYS: job, queue, live, live_bytes, gone, dead, events, callbacks
 -- ARGV: job id, fence, group, state, now_ms, result ttl s, tombstone ttl s, channel, "dead" or "", events ttl s,
 --   then fields of the job
 -- Returns 1 when this attempt's outcome stands, else 0.
@@ -19,6 +19,7 @@ if ARGV[9] == 'dead' then
   redis.call('LTRIM', KEYS[6], 0, 999)
   redis.call('EXPIRE', KEYS[6], ARGV[7])
 end
+if redis.call('HEXISTS', KEYS[1], 'callback') == 1 then redis.call('ZADD', KEYS[8], ARGV[5], ARGV[1]) end
 redis.call('XACK', KEYS[2], ARGV[3], entry)
 redis.call('XDEL', KEYS[2], entry)
 redis.call('PUBLISH', ARGV[8], ARGV[1])

@@ -37,18 +37,20 @@ TASK_DIMENSIONS: Task
 TASK_PERSONALITY: Task
 
 class Options(_message.Message):
-    __slots__ = ("faces", "start_s", "end_s", "hop_s", "tasks")
+    __slots__ = ("faces", "start_s", "end_s", "hop_s", "tasks", "callback_url")
     FACES_FIELD_NUMBER: _ClassVar[int]
     START_S_FIELD_NUMBER: _ClassVar[int]
     END_S_FIELD_NUMBER: _ClassVar[int]
     HOP_S_FIELD_NUMBER: _ClassVar[int]
     TASKS_FIELD_NUMBER: _ClassVar[int]
+    CALLBACK_URL_FIELD_NUMBER: _ClassVar[int]
     faces: int
     start_s: float
     end_s: float
     hop_s: float
     tasks: _containers.RepeatedScalarFieldContainer[Task]
-    def __init__(self, faces: _Optional[int] = ..., start_s: _Optional[float] = ..., end_s: _Optional[float] = ..., hop_s: _Optional[float] = ..., tasks: _Optional[_Iterable[_Union[Task, str]]] = ...) -> None: ...
+    callback_url: str
+    def __init__(self, faces: _Optional[int] = ..., start_s: _Optional[float] = ..., end_s: _Optional[float] = ..., hop_s: _Optional[float] = ..., tasks: _Optional[_Iterable[_Union[Task, str]]] = ..., callback_url: _Optional[str] = ...) -> None: ...
 
 class Expression(_message.Message):
     __slots__ = ("label", "scores")

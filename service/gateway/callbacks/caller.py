@@ -1,0 +1,122 @@
+"""Sends the callbacks that are due, and tries again later those that fail."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from dataclasses import dataclass
+from urllib.parse import SplitResult
+
+import httpx2
+import structlog
+
+from service.contract.errors import InvalidOption, QueueUnavailable
+from service.gateway.callbacks.addresses import NotPublic, parse_callback_url, resolve
+from service.gateway.callbacks.signature import headers
+from service.gateway.metrics import CALLBACKS
+from service.gateway.usecases.lookup import summary
+from service.queue.producer import Job, Producer
+
+log = structlog.get_logger()
+
+_LOOK_EVERY_S = 1.0
+_AT_ONCE = 8
+_TIMEOUT_S = 15
+# As Standard Webhooks proposes; results live for a day by default, and nothing is worth telling after that.
+PAUSES_S = (5, 300, 1800, 7200, 18_000, 36_000)
+_GONE = 410
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Sends callbacks for as long as `run` runs; many gateways may, and each callback is taken by one at a time.
+
+    Attributes:
+        secret: that they are signed with.
+        allow_private: whether they may go to addresses that are not public.
+    """
+
+    producer: Producer
+    secret: bytes
+    allow_private: bool
+
+    async def run(self) -> None:
+        """Send what is due, and look again every second."""
+        free = asyncio.Semaphore(_AT_ONCE)
+        async with asyncio.TaskGroup() as calls:
+            while True:
+                await free.acquire()
+                job_id = await self._next()
+                if job_id is None:
+                    free.release()
+                    await asyncio.sleep(_LOOK_EVERY_S)
+                    continue
+                call = calls.create_task(self._call(job_id))
+                call.add_done_callback(lambda _: free.release())
+
+    async def _next(self) -> str | None:
+        try:
+            return await asyncio.shield(self.producer.take_callback(2 * _TIMEOUT_S))
+        except QueueUnavailable:
+            return None
+
+    async def _call(self, job_id: str) -> None:
+        try:
+            job = await self.producer.find(job_id)
+            if not isinstance(job, Job) or job.callback is None:
+                await self.producer.end_callback(job_id)
+                return
+            outcome = await self._send(job, job.callback)
+            CALLBACKS.labels(outcome).inc()
+            if outcome in ("delivered", "refused"):
+                await self.producer.end_callback(job_id)
+            elif not await self.producer.postpone_callback(job_id, PAUSES_S):
+                log.warning("callback given up", job=job_id)
+                CALLBACKS.labels("given_up").inc()
+        except QueueUnavailable:
+            log.warning("queue unreachable, a callback waits", job=job_id)  # its turn comes again
+
+    async def _send(self, job: Job, url: str) -> str:
+        """Send one; return what came of it: delivered, refused (never again) or failed."""
+        body = json.dumps(
+            {
+                "type": f"analysis.{job.state}",
+                "timestamp": (job.ended_ms or 0) / 1000,
+                "data": summary(job).model_dump(mode="json", exclude_unset=True),
+            }
+        ).encode()
+        try:
+            parts = parse_callback_url(url, allow_private=self.allow_private)
+            async with asyncio.timeout(_TIMEOUT_S):
+                address = await resolve(parts, allow_private=self.allow_private)
+                status = await self._post(parts, address, job.id, body)
+        except (InvalidOption, NotPublic) as error:
+            log.warning("callback refused", job=job.id, reason=str(error))
+            return "refused"
+        except (OSError, TimeoutError, httpx2.HTTPError, httpx2.InvalidURL) as error:
+            log.info("callback failed", job=job.id, reason=type(error).__name__)
+            return "failed"
+        if status == _GONE:
+            return "refused"
+        if not 200 <= status < 300:
+            log.info("callback failed", job=job.id, status=status)
+            return "failed"
+        return "delivered"
+
+    async def _post(self, parts: SplitResult, address: str, job_id: str, body: bytes) -> int:
+        host = f"[{address}]" if ":" in address else address
+        target = parts._replace(netloc=host if parts.port is None else f"{host}:{parts.port}", fragment="").geturl()
+        sent = {
+            "Host": parts.netloc,
+            "Content-Type": "application/json",
+            "User-Agent": "Mien",
+            **headers(self.secret, f"msg_{job_id}", int(time.time()), body),
+        }
+        # The certificate is checked against the name, although the connection is made to the address.
+        extensions = {"sni_hostname": str(parts.hostname)}
+        async with (
+            httpx2.AsyncClient(timeout=_TIMEOUT_S, trust_env=False, follow_redirects=False) as http,
+            http.stream("POST", target, content=body, headers=sent, extensions=extensions) as answer,
+        ):
+            return answer.status_code  # its body, however long, is not read

@@ -1,0 +1,77 @@
+import asyncio
+import ipaddress
+
+import pytest
+
+from service.contract.errors import InvalidOption
+from service.gateway.callbacks.addresses import NotPublic, is_public, parse_callback_url, resolve
+
+
+@pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700::1111", "64:ff9b::808:808"])
+def test_addresses_of_the_internet_are_public(address):
+    assert is_public(ipaddress.ip_address(address))
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1",
+        "255.255.255.255", "198.18.0.1", "::1", "::", "fe80::1", "fd00::1", "ff02::1", "::ffff:127.0.0.1",
+        "::ffff:169.254.169.254", "2002:7f00:1::", "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe", "2001:db8::1",
+        "2001:0:7f00:1::80ff:fffe",
+    ],
+)  # fmt: skip
+def test_all_others_are_not_however_they_are_wrapped(address):
+    assert not is_public(ipaddress.ip_address(address))
+
+
+@pytest.mark.parametrize(
+    "url", ["https://example.org/done?x=1", "http://example.org:8080/", "https://[2606:4700::1111]/"]
+)
+def test_urls_of_the_internet_are_taken(url):
+    assert parse_callback_url(url, allow_private=False).geturl() == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1/", "http://127.0.0.1:8000/x", "https://localhost/", "https://printer.local/", "http://[::1]/",
+        "http://169.254.169.254/latest/meta-data", "http://metadata.google.internal/", "http://[::ffff:10.0.0.1]/",
+    ],
+)  # fmt: skip
+def test_private_ones_are_refused_unless_the_operator_allows_them(url):
+    with pytest.raises(InvalidOption, match="MIEN_CALLBACK_PRIVATE"):
+        parse_callback_url(url, allow_private=False)
+    assert parse_callback_url(url, allow_private=True)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "example.org", "ftp://example.org/", "https://", "https://a:b@example.org/", "https://example.org:99999/",
+     "https://example.org:0/", "file:///etc/passwd", "https://[::1", "javascript:alert(1)"],
+)  # fmt: skip
+def test_what_is_no_url_is_refused_whatever_is_allowed(url):
+    with pytest.raises(InvalidOption, match="a URL such as"):
+        parse_callback_url(url, allow_private=True)
+
+
+def resolved(url, *addresses, allow_private=False):
+    async def found():
+        async def getaddrinfo(host, port, **_):
+            return [(0, 0, 0, "", (address, port)) for address in addresses]
+
+        asyncio.get_running_loop().getaddrinfo = getaddrinfo
+        return await resolve(parse_callback_url(url, allow_private=allow_private), allow_private=allow_private)
+
+    return asyncio.run(found())
+
+
+def test_a_name_is_resolved_to_an_address_that_was_checked():
+    assert resolved("https://example.org/", "8.8.8.8", "2606:4700::1111") == "8.8.8.8"
+
+
+@pytest.mark.parametrize("addresses", [("10.0.0.1",), ("8.8.8.8", "127.0.0.1"), ("fe80::1%eth0",)])
+def test_a_name_that_also_stands_for_a_private_address_is_refused(addresses):
+    with pytest.raises(NotPublic):
+        resolved("https://example.org/", *addresses)
+    assert resolved("https://example.org/", *addresses, allow_private=True)
