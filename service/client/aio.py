@@ -215,10 +215,14 @@ class AsyncMien:
         headers: Mapping[str, str] | None = None,
     ) -> httpx2.Response:
         patience = Patience(self._patience_s)
+        sent = dict(headers or {})
+        if video is not None:
+            # Without its size the service would have to keep room for the largest.
+            sent["Content-Length"] = str(await asyncio.to_thread(_size, video))
         while True:
             content = None if video is None else video if isinstance(video, bytes) else _pieces(Path(video))
             try:
-                answer = await self._http.request(method, path, content=content, params=params, headers=headers)  # type: ignore[arg-type]
+                answer = await self._http.request(method, path, content=content, params=params, headers=sent)  # type: ignore[arg-type]
             except httpx2.TransportError as error:
                 problem: Unavailable = nobody(str(self._http.base_url))
                 if not self._reached:  # more likely a wrong address than a bad moment
@@ -232,6 +236,10 @@ class AsyncMien:
                     raise failure
                 problem = failure
             await asyncio.sleep(patience.next_pause_s(problem))
+
+
+def _size(video: Video) -> int:
+    return len(video) if isinstance(video, bytes) else Path(video).stat().st_size
 
 
 async def _pieces(path: Path) -> AsyncIterator[bytes]:

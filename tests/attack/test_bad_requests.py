@@ -142,7 +142,7 @@ def test_what_is_no_request_is_refused_and_the_connection_closed(served, http, d
         received = b""
         while piece := raw.socket.recv(65536):
             received += piece
-    assert received.startswith((b"HTTP/1.1 400", b"HTTP/1.1 404")) or not received
+    assert received.startswith((b"HTTP/1.1 400", b"HTTP/1.1 421")) or not received
     assert b"Traceback" not in received
 
 

@@ -98,9 +98,7 @@ class Moody(BaseHTTPRequestHandler):
     asked: ClassVar[list[tuple[float, str | None, int]]] = []
 
     def do_POST(self):
-        body = (
-            self.rfile.read(int(self.headers["content-length"])) if "content-length" in self.headers else self.chunks()
-        )
+        body = self.rfile.read(int(self.headers["content-length"]))
         self.asked.append((time.monotonic(), self.headers["idempotency-key"], len(body)))
         if len(self.asked) < 3:
             problem = {"code": "queue_full", "title": "Full", "detail": "The service is full."}
@@ -111,14 +109,6 @@ class Moody(BaseHTTPRequestHandler):
             progress = {"done_s": 0, "total_s": None}
             when = "2026-01-01T00:00:00Z"
             self.answer(202, {"id": "a", "state": "queued", "created_at": when, "progress": progress, "warnings": []})
-
-    def chunks(self):
-        body = b""
-        while size := int(self.rfile.readline(), 16):
-            body += self.rfile.read(size)
-            self.rfile.readline()
-        self.rfile.readline()
-        return body
 
     def answer(self, status, content, headers=None):
         data = json.dumps(content).encode()

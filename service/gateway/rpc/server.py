@@ -54,7 +54,7 @@ async def serving_grpc(uses: UseCases) -> AsyncIterator[None]:
     await server.start()
     for name in ("", _NAME):
         await lives.set(name, health_pb2.HealthCheckResponse.SERVING)
-    log.info("listening", protocol="grpc", host=settings.host, port=port)
+    log.info("listening", protocol="grpc", port=port)
     try:
         yield
     finally:

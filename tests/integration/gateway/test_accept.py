@@ -97,7 +97,7 @@ def test_several_prefer_headers_count_as_one(running):
     began = time.monotonic()
     with connected(running.url) as raw:
         raw.send(
-            b"POST /analyze HTTP/1.1\r\nHost: x\r\nPrefer: respond-async\r\nPrefer: wait=0\r\n"
+            b"POST /analyze HTTP/1.1\r\nHost: localhost\r\nPrefer: respond-async\r\nPrefer: wait=0\r\n"
             b"Content-Length: 100\r\n\r\n"
         )
         raw.send(video(100))

@@ -115,6 +115,17 @@ def test_what_fails_is_sent_again_with_the_same_id(http, queue: Queue, receiver:
     wait_for(lambda: not queue.redis.exists(keys.CALLBACKS), 5)
 
 
+@pytest.mark.parametrize("host", ["a" * 70 + ".example", "xn--.example", "no-such-name.invalid"])
+def test_a_host_that_stands_for_nothing_does_not_stop_the_others(http, queue: Queue, receiver: Receiver, host):
+    ann = queue.worker()
+    for url in (f"http://{host}/", receiver.url):
+        submit(http, url)
+        succeed(ann, take(ann))
+
+    wait_for(lambda: receiver.got, 20)
+    wait_for(lambda: queue.redis.zcard(keys.CALLBACKS) == 1, 5)  # the first is to be tried again
+
+
 def test_who_is_gone_is_not_told_again(http, queue: Queue, receiver: Receiver):
     receiver.statuses = [410]
     submit(http, receiver.url)

@@ -235,12 +235,12 @@ def test_a_gateway_that_is_stopped_ends_the_events_it_sends(redis_url, tmp_path,
 
 
 def test_a_watcher_that_goes_away_leaves_nothing_behind(redis_url, tmp_path, queue: Queue):
-    app = create_app(GatewaySettings(redis_url=redis_url, blobs_dir=tmp_path / "blobs"))
+    app = create_app(GatewaySettings(redis_url=redis_url, blobs_dir=tmp_path / "blobs", grpc_port=0))
     queue.submit("a")
     scope = {
         "type": "http", "asgi": {"version": "3.0", "spec_version": "2.3"}, "http_version": "1.1", "method": "GET",
         "scheme": "http", "path": "/analyses/a/events", "raw_path": b"/analyses/a/events", "query_string": b"",
-        "root_path": "", "headers": [], "client": None, "server": None,
+        "root_path": "", "headers": [(b"host", b"localhost")], "client": None, "server": None,
     }  # fmt: skip
 
     async def watch_and_go_away() -> tuple[int, int]:

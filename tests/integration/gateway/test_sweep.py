@@ -50,7 +50,7 @@ class House:
             yield b"some bytes"
 
         async def work(producer: Producer) -> str:
-            submit = Submit(producer, self.blobs, Room(10, 1000, 100), 60, 30)
+            submit = Submit(producer, self.blobs, Room(10, 1000, 100), 60, 30, print)
             return await submit(video(), AnalyzeOptions(), most_bytes=10)
 
         return self.run(work)
