@@ -108,12 +108,15 @@ def _targets(annotate: Path | None, files: Sequence[Path]) -> dict[Path, Path]:
     if annotate is None:
         return {}
     if annotate.suffix.lower() == ".mp4" and len(files) == 1:
-        return {files[0]: annotate}
-    if annotate.suffix:
+        targets = {files[0]: annotate}
+    elif annotate.suffix:
         raise typer.BadParameter("--annotate takes the name of an .mp4 file for one video, a folder for several")
-    targets = {file: annotate / f"{file.stem}.mp4" for file in files}
+    else:
+        targets = {file: annotate / f"{file.stem}.mp4" for file in files}
     if len(set(targets.values())) < len(files):
         raise typer.BadParameter("two of the videos have the same name, and their annotated ones would, too")
+    if overwritten := {target.resolve() for target in targets.values()} & {file.resolve() for file in files}:
+        raise typer.BadParameter(f"--annotate would write over the video {min(overwritten)}: name another place")
     return targets
 
 

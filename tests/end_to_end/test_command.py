@@ -151,6 +151,19 @@ def test_annotated_videos_go_where_they_do_not_overwrite_each_other(served, face
     assert "a folder for several" in file.stderr
 
 
+@pytest.mark.parametrize("target", ["clip.mp4", "", "../there/clip.mp4"])
+def test_a_video_is_never_written_over(served, face, tmp_path, target):
+    video = tmp_path / "there" / "clip.mp4"
+    video.parent.mkdir()
+    shutil.copy(face, video)
+
+    done = mien("analyze", video, "--annotate", video.parent / target, "--url", served.url)
+
+    assert done.returncode == 2
+    assert "would write over" in done.stderr
+    assert video.read_bytes() == face.read_bytes()
+
+
 def test_bundles_are_checked_as_a_worker_would(manifest, tmp_path):
     broken = tmp_path / "broken"
     shutil.copytree(DEFAULT_BUNDLE, broken)

@@ -10,7 +10,6 @@ from google.protobuf.message import Message
 
 from service.contract.errors import AnswerNotRead, MalformedBody, QueueUnavailable
 from service.contract.events import Began, Ended, FaceWindow
-from service.contract.options import AnalyzeOptions
 from service.contract.results import Progress, Summary
 from service.gateway.idempotency import parse_idempotency_key
 from service.gateway.rpc.calls import Context, call, uncut
@@ -108,13 +107,8 @@ class AffectService(affect_pb2_grpc.AffectServiceServicer):  # type: ignore[misc
             idle_s=settings.upload_idle_s,
             most_s=settings.upload_max_s,
         )
-        return await self._submit(video, options, first.size_bytes or most, key)
-
-    async def _submit(
-        self, video: AsyncIterator[bytes], options: AnalyzeOptions, most_bytes: int, key: str | None
-    ) -> str:
         # A cancelled call ends its messages, and so the upload, which cleans up behind itself.
-        return await uncut(self._uses.submit(video, options, most_bytes=most_bytes, key=key))
+        return await uncut(self._uses.submit(video, options, most_bytes=first.size_bytes or most, key=key))
 
     async def _events(self, analysis_id: str, after: str) -> AsyncGenerator[pb.Event]:
         """Give an analysis's events, a verdict for each face, and the end."""
