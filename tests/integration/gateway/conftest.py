@@ -12,6 +12,7 @@ import pytest
 import redis
 
 from service.queue.connection import connect
+from tests.integration.queue.helpers import Queue
 from tests.processes import Process, gateway
 
 
@@ -44,3 +45,11 @@ def running(_gateway: Gateway, redis_url: str) -> Gateway:
     for part in ("uploads", "results"):
         shutil.rmtree(_gateway.folder / "blobs" / part, ignore_errors=True)
     return _gateway
+
+
+@pytest.fixture
+def queue(redis_url: str) -> Iterator[Queue]:
+    """Both ends of the gateway's queue, emptied: the test plays the worker."""
+    made = Queue(redis_url)
+    yield made
+    made.close()

@@ -56,13 +56,6 @@ def receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture
-def queue(redis_url: str) -> Iterator[Queue]:
-    made = Queue(redis_url)
-    yield made
-    made.close()
-
-
-@pytest.fixture
 def http(redis_url: str, tmp_path) -> Iterator[httpx2.Client]:
     settings = {"callback_secret": SECRET, "callback_private": True}
     with gateway(tmp_path, redis_url, **settings) as (_, url), httpx2.Client(base_url=url) as client:

@@ -7,7 +7,6 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Iterator
 
 import httpx2
 import pytest
@@ -24,13 +23,6 @@ from service.queue.producer import Producer
 from tests.integration.gateway.watching import all_events, watching
 from tests.integration.queue.helpers import BROKEN_VIDEO, LEASE_S, Queue, fail, succeed, take
 from tests.processes import gateway, wait_for
-
-
-@pytest.fixture
-def queue(redis_url: str) -> Iterator[Queue]:
-    made = Queue(redis_url)
-    yield made
-    made.close()
 
 
 def window(start_s: float = 0.0) -> FaceWindow:

@@ -29,13 +29,6 @@ OPTIONS = pb.AnalyzeRequest(options=pb.Options())
 
 
 @pytest.fixture
-def queue(redis_url: str) -> Iterator[Queue]:
-    made = Queue(redis_url)
-    yield made
-    made.close()
-
-
-@pytest.fixture
 def stub(running) -> Iterator[AffectServiceStub]:
     with grpc.insecure_channel(grpc_address(running.process)) as channel:
         yield AffectServiceStub(channel)

@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from service.queue import keys
 from tests.integration.queue.helpers import BROKEN_VIDEO, Queue, fail, succeed, take
-
-
-@pytest.fixture
-def queue(redis_url: str) -> Iterator[Queue]:
-    made = Queue(redis_url)
-    yield made
-    made.close()
 
 
 def pages(running, **params) -> list[list[str]]:
