@@ -54,8 +54,10 @@ class Perceiver(nn.Module):
         """Take normalised RGB clips, (B, 3, frames, height, width)."""
         *_, last = self.encoder(clips)
         embedding: Tensor = self.norm(last.mean(dim=(1, 2)))  # (B, T/4, P, D) → (B, D)
-        read = {True: self.norm(last), False: embedding}
-        answers = {kind: head(read[isinstance(head, UnitsHead)]) for kind, head in self.heads.items()}
+        answers = {
+            kind: head(self.norm(last) if isinstance(head, UnitsHead) else embedding)
+            for kind, head in self.heads.items()
+        }
         return Perceived(embedding, answers)
 
     def read(self, answers: Mapping[str, Tensor]) -> dict[str, Tensor]:

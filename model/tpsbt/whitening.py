@@ -1,7 +1,7 @@
 """A tubelet embedding that starts from the data: its principal components, each of variance 1.
 
 Neighbouring pixels are so alike that nearly all of a tubelet's variance is its brightness (measured on rendered faces:
-the first component has 150 times the variance of the tenth). With random weights a token starts as little more than
+the first component has 145 times the variance of the eleventh). With random weights a token starts as little more than
 that, and what tells expressions apart has to grow out of the noise. As the first layer of small image classifiers it
 is known from Coates, Ng and Lee (2011).
 """

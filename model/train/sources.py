@@ -123,7 +123,7 @@ def clip_input(shape: ClipShape, interval_s: float) -> ClipInput:
     return ClipInput(frames=shape.frames, size=shape.size, interval_s=interval_s, mean=IMAGENET_MEAN, std=IMAGENET_STD)
 
 
-def sample(dataset: Clips, most: int = 400) -> Tensor:
+def sample(dataset: Clips, most: int = 100) -> Tensor:
     """Return clips from all over a dataset, normalised, (B, 3, frames, height, width); the same ones each time."""
     dataset.set_epoch(0)
     indices = range(0, len(dataset), max(1, len(dataset) // most))
