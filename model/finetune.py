@@ -7,7 +7,7 @@ the test part is not opened.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -21,6 +21,7 @@ from model.data.labels import label_columns
 from model.data.mix import Mix
 from model.errors import ModelError
 from model.tasks import LearntKind, LearntTask
+from model.tpsbt.heads import SideHead
 from model.tpsbt.normalise import normalise
 from model.tpsbt.perceiver import Perceiver
 from model.tpsbt.whitening import whiten
@@ -95,6 +96,9 @@ def finetune(recipe: FinetuneRecipe) -> bool:
     size, model = _model(recipe, tasks)
     if recipe.whiten:
         whiten(model.encoder.tubelet_embedding, sample(dataset))
+    labels = label_columns([row for part in training for row in part.rows], tasks)
+    spreads = {kind: variances(column) for kind, column in labels.items() if column.is_floating_point()}
+    _centre(model, labels, spreads)
     plan = plan_of(recipe, len(dataset), accelerator)
     learner = Learner(
         kind=KIND,
@@ -108,7 +112,7 @@ def finetune(recipe: FinetuneRecipe) -> bool:
         model=model,
         groups=finetuning_groups(model, size.depths, weight_decay=recipe.weight_decay, layer_decay=recipe.layer_decay),
         dataset=dataset,
-        cost=label_cost(tasks, recipe, _spreads(tasks, training)),
+        cost=label_cost(tasks, recipe, spreads),
         checkpoint_every=recipe.validate_every * plan.steps_per_epoch,
         validate=validation(watched, tasks, recipe, accelerator),
     )
@@ -145,9 +149,10 @@ def label_cost(
     return cost
 
 
-def _spreads(tasks: Sequence[LearntTask], training: Sequence[Found]) -> dict[str, Tensor]:
-    labels = label_columns([row for part in training for row in part.rows], tasks)
-    return {kind: variances(column) for kind, column in labels.items() if column.is_floating_point()}
+def _centre(model: Perceiver, labels: Mapping[str, Tensor], spreads: Mapping[str, Tensor]) -> None:
+    for kind, head in model.heads.items():
+        if isinstance(head, SideHead):
+            head.centre(labels[kind].nanmean(dim=0).nan_to_num(), spreads[kind])
 
 
 def _model(recipe: FinetuneRecipe, tasks: tuple[LearntTask, ...]) -> tuple[Size, Perceiver]:

@@ -1,4 +1,4 @@
-"""What a model can learn: the tasks that bundles have, and one that only helps to learn them."""
+"""What a model can learn: the tasks that bundles have, and those that only help to learn them."""
 
 from __future__ import annotations
 
@@ -10,23 +10,26 @@ from pydantic import BaseModel, ConfigDict, Field
 from service.contract.bundle import DimensionsTask, ExpressionTask, PersonalityTask, Task
 
 
-class UnitsTask(BaseModel):
-    """How strongly each FACS action unit shows, 0–1: a dense target beside the others, not served."""
+class SideTask(BaseModel):
+    """Numbers that a renderer knows of a face and no service is asked for: dense targets beside the others.
+
+    units are the strengths of FACS action units, 0–1; landmarks the coordinates of a face's shape.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    kind: Literal["units"] = "units"
+    kind: Literal["units", "landmarks"]
     names: tuple[str, ...] = Field(min_length=1, description="In the order of the output's columns.")
 
 
-LearntKind = Literal["expression", "dimensions", "personality", "units"]
+LearntKind = Literal["expression", "dimensions", "personality", "units", "landmarks"]
 
 LearntTask = Annotated[
-    ExpressionTask | DimensionsTask | PersonalityTask | UnitsTask,
+    ExpressionTask | DimensionsTask | PersonalityTask | SideTask,
     Field(discriminator="kind"),
 ]
 
 
 def served(tasks: Iterable[LearntTask]) -> tuple[Task, ...]:
     """Return those that a bundle can have."""
-    return tuple(task for task in tasks if not isinstance(task, UnitsTask))
+    return tuple(task for task in tasks if not isinstance(task, SideTask))

@@ -82,6 +82,7 @@ class ClipRow(BaseModel):
     units: str | None = Field(
         None, description="Strengths of FACS units, 0–1, in the task's order, with spaces between."
     )
+    landmarks: str | None = Field(None, description="The face's shape, likewise: see `model.render.labels.landmarks`.")
 
 
 def write_prepared(folder: Path, prepared: Prepared) -> None:

@@ -30,11 +30,14 @@ class Clip:
     Attributes:
         frames: (T, H, W, 3), display RGB.
         behaviour: what is done in it.
+        landmarks: (T, 68, 2), where the head's are in the picture, right and down, in shares of its side; some may be
+            hidden or outside.
         quality: H.264's constant rate factor.
     """
 
     frames: NDArray[np.uint8]
     behaviour: Behaviour
+    landmarks: Floats
     quality: int
 
 
@@ -85,7 +88,7 @@ class Studio:
                 picture = picture + film.smear * (before - picture)
             before = picture
             frames.append(_noisy(_lens(picture, film.size, film.blur), film.noise, how))
-        return Clip(np.stack(frames), behaviour, film.quality)
+        return Clip(np.stack(frames), behaviour, _seen_at(places[:, self._head.landmarks], scene.view), film.quality)
 
     def close(self) -> None:
         """Give the OpenGL context back."""
@@ -114,6 +117,14 @@ def _turns(angles: Floats) -> Floats:
         around_x = np.array([[1, 0, 0], [0, cp, -sp], [0, sp, cp]])
         around_z = np.array([[cr, -sr, 0], [sr, cr, 0], [0, 0, 1]])
         found[k] = around_y @ around_x @ around_z
+    return found
+
+
+def _seen_at(places: Floats, view: Floats) -> Floats:
+    """Return where cameras (T, 4, 4) see places (T, N, 3): (T, N, 2), right and down, in shares of the picture."""
+    clip = np.pad(places, ((0, 0), (0, 0), (0, 1)), constant_values=1) @ view.transpose(0, 2, 1)
+    x, y = clip[..., 0] / clip[..., 3], clip[..., 1] / clip[..., 3]
+    found: Floats = np.stack(((1 + x) / 2, (1 - y) / 2), axis=-1)
     return found
 
 

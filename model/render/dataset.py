@@ -26,10 +26,9 @@ from model.data.media import ClipUnreadable
 from model.data.prepared import ClipRow, Prepared, write_prepared, write_rows
 from model.errors import ModelError
 from model.render import labels
-from model.render.behaviour import Behaviour
-from model.render.clips import FPS, FRAMES, Studio, write_clip
+from model.render.clips import FPS, FRAMES, Clip, Studio, write_clip
 from model.render.head import load_head
-from model.tasks import UnitsTask
+from model.tasks import SideTask
 from service.contract.bundle import Dimension, DimensionsTask, ExpressionTask, FaceCrop, PersonalityTask
 
 SIZE = 112  # pixels of a face
@@ -42,7 +41,8 @@ TASKS = (
     ExpressionTask(labels=("happiness", "sadness", "neutral", "anger", "surprise", "disgust", "fear")),
     DimensionsTask(dimensions=(Dimension(name="valence"), Dimension(name="arousal"))),
     PersonalityTask(traits=labels.TRAITS),
-    UnitsTask(names=labels.UNIT_NAMES),
+    SideTask(kind="units", names=labels.UNIT_NAMES),
+    SideTask(kind="landmarks", names=labels.LANDMARK_NAMES),
 )
 
 
@@ -131,13 +131,12 @@ def shoot(job: Job) -> list[dict[str, Any]] | str:
     if seen.start_s > _STEP_S / 2 or seen.end_s < (FRAMES - 0.5) * _STEP_S:
         face.unlink()
         return f"The face is followed from {seen.start_s:.2f} to {seen.end_s:.2f} s only."
-    return [
-        row.model_dump(mode="json", exclude_none=True) for row in _rows(job, face.relative_to(job.out), clip.behaviour)
-    ]
+    return [row.model_dump(mode="json", exclude_none=True) for row in _rows(job, face.relative_to(job.out), clip)]
 
 
-def _rows(job: Job, face: Path, behaviour: Behaviour) -> list[ClipRow]:
+def _rows(job: Job, face: Path, clip: Clip) -> list[ClipRow]:
     """Return a row for each part of a clip; all have what the whole clip says of the person."""
+    behaviour = clip.behaviour
     apparent = dict(zip(labels.TRAITS, (round(v, 4) for v in labels.traits(behaviour, _STEP_S)), strict=True))
     rows = []
     for first in range(0, FRAMES - _MOMENTS + 1, _STEP):
@@ -156,6 +155,7 @@ def _rows(job: Job, face: Path, behaviour: Behaviour) -> list[ClipRow]:
                 valence=round(valence, 4),
                 arousal=round(arousal, 4),
                 units=" ".join(f"{value:.3f}" for value in labels.units(behaviour, moments)),
+                landmarks=" ".join(f"{value:.4f}" for value in labels.landmarks(clip.landmarks, moments)),
                 **apparent,
             )
         )

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from model.render.behaviour import FEELINGS, UNITS, Behaviour
-from model.render.head import Floats
+from model.render.head import MIRRORED, Floats
 
 # Mean pleasure and arousal of each word, −1 to 1: Russell, Mehrabian, "Evidence for a three-factor theory of emotions",
 # J. Research in Personality 1977; strengths scale them, which makes 0 of both what is neutral.
@@ -22,6 +22,9 @@ _CIRCUMPLEX = {
 # Then how the head is turned aside, up, down and tilted, and where the eyes look in it, either side under one name, so
 # that a mirrored clip has the same labels.
 UNIT_NAMES = (*UNITS, "AU51/52", "AU53", "AU54", "AU55/56", "AU61/62", "AU63", "AU64")
+LANDMARK_NAMES = tuple(
+    f"{axis}{one}" for one, other in enumerate(MIRRORED) if one <= other for axis in ("xy" if one < other else "y")
+)
 _FULL_TURN = np.deg2rad(42)
 TRAITS = ("openness", "conscientiousness", "extraversion", "agreeableness", "neuroticism")
 _PLAIN, _FAINT = 0.5, 0.1  # an expression shows from the first on; between the two nobody could say
@@ -115,6 +118,23 @@ def units(behaviour: Behaviour, moments: slice) -> tuple[float, ...]:
     seen += [np.maximum(_both(weights, "eyeLookOut"), _both(weights, "eyeLookIn"))]
     seen += [_both(weights, "eyeLookUp"), _both(weights, "eyeLookDown")]
     return tuple(float(values.clip(0, 1).mean()) for values in seen)
+
+
+def landmarks(seen: Floats, moments: slice) -> tuple[float, ...]:
+    """Return the shape of a face over some moments, in the order of `LANDMARK_NAMES`.
+
+    The mean landmarks around their middle, in units of their root mean square distance from it, so that it is the same
+    wherever the picture is cut; then the mean of it and its mirror image, so that it is the same for a mirrored clip.
+
+    Args:
+        seen: (T, 68, 2), right and down.
+        moments: which of the T.
+    """
+    shape = seen[moments].mean(axis=0)
+    shape = shape - shape.mean(axis=0)
+    shape = shape / np.sqrt((shape**2).sum(axis=1).mean())
+    shape = (shape + shape[list(MIRRORED)] * (-1, 1)) / 2
+    return tuple(float(shape[int(name[1:]), "xy".index(name[0])]) for name in LANDMARK_NAMES)
 
 
 def _both(weights: Mapping[str, Floats], name: str) -> Floats:

@@ -7,7 +7,7 @@ A head's `forward` gives what the task's loss wants; `read` turns that into what
     dimensions              values (B, dimensions)            the same
     dimensions, in levels   logits (B, dimensions, levels)    values (B, dimensions): the levels' mean
     personality             values (B, traits)                the same
-    units                   strengths (B, units)              the same, within 0–1
+    units, landmarks        values (B, columns)               the same
 
 Values are in their range: the paper has the tanh and the sigmoid as an option, here they are always there, for a
 bundle promises the range.
@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from model.levels import level_values
-from model.tasks import LearntTask, UnitsTask
+from model.tasks import LearntTask, SideTask
 from service.contract.bundle import DimensionsTask, ExpressionTask, PersonalityTask
 
 START_STD = 0.02
@@ -108,8 +108,8 @@ class PersonalityHead(Head):
         return super().forward(embedding).sigmoid()
 
 
-class UnitsHead(Head):
-    """Gives the strength of each unit, read off all places and not off their mean.
+class SideHead(Head):
+    """Gives the numbers of a side task, read off all places and not off their mean.
 
     A mean hides where something is, and an encoder that starts from nothing then finds no way out of giving the same
     answer for everything (measured: at a learning rate of 2e-4 embeddings of different clips grew alike within 150
@@ -117,26 +117,32 @@ class UnitsHead(Head):
 
     Args:
         width: D.
-        task: the units.
+        task: what is asked.
         tokens: of the last stage, T/4·P.
     """
 
-    def __init__(self, width: int, task: UnitsTask, tokens: int) -> None:
+    mean: Tensor
+    spread: Tensor
+
+    def __init__(self, width: int, task: SideTask, tokens: int) -> None:
         super().__init__(width * tokens, len(task.names))
         # With so many more inputs the same steps would move its answers so much further than the other heads'.
         self._share = tokens**-0.5
+        self.register_buffer("mean", torch.zeros(len(task.names)))
+        self.register_buffer("spread", torch.ones(len(task.names)))
+
+    def centre(self, mean: Tensor, variance: Tensor) -> None:
+        """Start from the labels' mean and spread, each (columns,), which the layer then need not learn."""
+        self.mean.copy_(mean)
+        self.spread.copy_(variance.sqrt())
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Take the last stage's tokens, normalised, (B, T/4, P, D); return strengths (B, units), near 0–1."""
-        return super().forward(self._share * tokens.flatten(1))
-
-    def read(self, answer: Tensor) -> Tensor:
-        """Take and return strengths (B, units), in [0, 1]."""
-        return answer.clamp(0, 1)
+        """Take the last stage's tokens, normalised, (B, T/4, P, D); return (B, columns)."""
+        return self.mean + self.spread * super().forward(self._share * tokens.flatten(1))
 
 
 def head_for(task: LearntTask, width: int, tokens: int = 1) -> Head:
-    """Return a new head for the task; `tokens` as in `UnitsHead`."""
+    """Return a new head for the task; `tokens` as in `SideHead`."""
     match task:
         case ExpressionTask():
             return ExpressionHead(width, task)
@@ -144,5 +150,5 @@ def head_for(task: LearntTask, width: int, tokens: int = 1) -> Head:
             return DimensionsHead(width, task) if task.levels is None else LevelsHead(width, task, task.levels)
         case PersonalityTask():
             return PersonalityHead(width, task)
-        case UnitsTask():
-            return UnitsHead(width, task, tokens)
+        case SideTask():
+            return SideHead(width, task, tokens)

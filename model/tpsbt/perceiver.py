@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from model.tasks import LearntTask
 from model.tpsbt.blocks import NORM_EPS
 from model.tpsbt.encoder import Encoder, last_tokens
-from model.tpsbt.heads import Head, UnitsHead, head_for
+from model.tpsbt.heads import Head, SideHead, head_for
 from model.tpsbt.zoo import Size
 
 
@@ -55,7 +55,7 @@ class Perceiver(nn.Module):
         *_, last = self.encoder(clips)
         embedding: Tensor = self.norm(last.mean(dim=(1, 2)))  # (B, T/4, P, D) → (B, D)
         answers = {
-            kind: head(self.norm(last) if isinstance(head, UnitsHead) else embedding)
+            kind: head(self.norm(last) if isinstance(head, SideHead) else embedding)
             for kind, head in self.heads.items()
         }
         return Perceived(embedding, answers)

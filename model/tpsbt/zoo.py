@@ -21,6 +21,6 @@ class Size(NamedTuple):
 ZOO = {
     "base": Size(width=512, heads=8, depths=(12, 6, 3)),  # the paper's
     "small": Size(width=384, heads=6, depths=(12, 6, 3)),
-    "tiny": Size(width=192, heads=3, depths=(5, 3, 2)),  # ours, for the default bundle on ordinary processors
-    "tiny-vit": Size(width=192, heads=3, depths=(10, 0, 0)),  # a plain ViT to compare it with
+    "tiny": Size(width=128, heads=2, depths=(4, 2, 2)),  # ours, for the default bundle on ordinary processors
+    "tiny-vit": Size(width=128, heads=2, depths=(8, 0, 0)),  # a plain ViT to compare it with
 }

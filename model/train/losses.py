@@ -3,7 +3,7 @@
 Labels become targets first, (B, columns) floats with NaN for what is absent: mixup and cutmix blend targets, and what
 is blended with something absent is absent. A loss is the mean over what is present, 0 where nothing is.
 
-B clips, L labels or levels, C dimensions, traits or units.
+B clips, L labels or levels, C dimensions, traits or side numbers.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from model.levels import nearest_levels
-from model.tasks import LearntTask, UnitsTask
+from model.tasks import LearntTask, SideTask
 from service.contract.bundle import DimensionsTask, ExpressionTask, PersonalityTask
 
 
@@ -71,7 +71,7 @@ def loss(answers: Tensor, expected: Tensor, task: LearntTask, spread: Tensor | N
             return expression_loss(answers, expected)
         case DimensionsTask() if task.levels:
             return levels_loss(answers, expected)
-        case DimensionsTask() | PersonalityTask() | UnitsTask():
+        case DimensionsTask() | PersonalityTask() | SideTask():
             return regression_loss(answers, expected, spread)
 
 

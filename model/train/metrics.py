@@ -5,7 +5,8 @@ Outputs are what a bundle gives (probabilities and values, not logits), so PyTor
     expression   UAR, WAR, weighted F1, macro F1; ECE, the expected calibration error
     dimensions   PCC, CCC, MAE: the mean, then each dimension; trained in levels: weighted F1, too
     personality  accuracy (1 − MAE), PCC, CCC: the mean, then each trait
-    units        PCC, CCC, MAE: the mean, then each unit
+    units, landmarks
+                 PCC, CCC, MAE: the mean, then each
 
 Where a number has no meaning by its formula:
 
@@ -32,7 +33,7 @@ from torchmetrics.functional.classification import (
 
 from model.calibration import calibration_error
 from model.levels import ABSENT, nearest_levels
-from model.tasks import LearntTask, UnitsTask
+from model.tasks import LearntTask, SideTask
 from service.contract.bundle import DimensionsTask, ExpressionTask, PersonalityTask
 
 
@@ -58,7 +59,7 @@ def measure(task: LearntTask, outputs: Tensor, labels: Tensor) -> dict[str, floa
             return {**_regression(names, outputs, labels, "MAE"), **levels}
         case PersonalityTask():
             return _regression(task.traits, outputs, labels, "accuracy")
-        case UnitsTask():
+        case SideTask():
             return _regression(task.names, outputs, labels, "MAE")
 
 

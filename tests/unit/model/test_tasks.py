@@ -1,9 +1,9 @@
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from model.tasks import LearntTask, UnitsTask, served
+from model.tasks import LearntTask, SideTask, served
 
-UNITS = UnitsTask(names=("AU1", "AU2"))
+UNITS = SideTask(kind="units", names=("AU1", "AU2"))
 
 
 def test_units_are_learnt_and_not_served(tasks):
@@ -19,4 +19,4 @@ def test_a_task_is_read_by_its_kind(tasks):
 
 def test_units_have_names():
     with pytest.raises(ValidationError):
-        UnitsTask(names=())
+        SideTask(kind="units", names=())

@@ -5,7 +5,7 @@ from model.data.labels import label_columns
 from model.data.prepared import ClipRow
 from model.errors import ModelError
 from model.levels import ABSENT
-from model.tasks import UnitsTask
+from model.tasks import SideTask
 from service.contract.bundle import Dimension, DimensionsTask, ExpressionTask, PersonalityTask
 
 TASKS = (
@@ -42,7 +42,7 @@ def test_an_expression_that_the_task_does_not_have_is_refused():
         label_columns([row(expression="joy")], TASKS)
 
 
-UNITS = UnitsTask(names=("AU1", "AU12", "AU45"))
+UNITS = SideTask(kind="units", names=("AU1", "AU12", "AU45"))
 
 
 def test_units_come_in_the_tasks_order_and_absent_ones_are_marked():

@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 
 from model.errors import ModelError
-from model.render.clips import FPS, FRAMES, Studio, write_clip
+from model.render.clips import FPS, FRAMES, Studio, _seen_at, write_clip
+from model.render.rasterise import Lighting
+from model.render.scenes import _camera
 
 
 def test_the_same_seed_and_number_give_the_same_clip(studio, head):
@@ -42,6 +44,29 @@ def test_a_clip_moves_and_is_neither_black_nor_white(studio, number):
     assert len(clip.behaviour.units) == FRAMES
     assert clip.frames.std() > 15
     assert np.abs(clip.frames[-1].astype(int) - clip.frames[0]).mean() > 0.5
+
+
+def test_landmarks_are_where_the_rasteriser_draws_them(rasteriser):
+    place, eye = np.array([3.0, -2.0, 1.0], np.float32), np.array([0, 0, 60], np.float32)
+    view = _camera(eye, 4.0, 0.2, np.array([0.3, -0.2]))
+    spot = place + np.array([(-0.4, -0.4, 0), (0.4, -0.4, 0), (0, 0.4, 0)], np.float32)
+    light = Lighting(*(np.ones(shape, np.float32) for shape in ((3, 3), (3, 3), 3, 3)), softness=0, shadow_depth=0)
+    rasteriser.take(np.full((3, 4), 255, np.uint8), np.array([[0, 1, 2]]), np.array([[0, 1, 2]]))
+
+    drawn = rasteriser.draw(spot, np.ones_like(spot), view=view, eye=eye, shadow_view=view, lighting=light)
+
+    rows, columns = np.nonzero(drawn[..., 3])
+    right, down = _seen_at(place[None, None], view[None])[0, 0] * len(drawn)
+    assert (columns.mean() + 0.5, rows.mean() + 0.5) == pytest.approx((right, down), abs=1)
+    assert abs(right - down) > 5
+
+
+def test_landmarks_move_with_the_face(studio):
+    clip = studio.clip(3, 1)
+
+    assert clip.landmarks.shape == (FRAMES, 68, 2)
+    assert 0 < clip.landmarks.mean() < 1
+    assert np.abs(np.diff(clip.landmarks, axis=0)).max() > 1e-3
 
 
 def test_a_written_clip_has_its_frames_at_its_rate(studio, tmp_path):

@@ -61,7 +61,7 @@ def test_a_folder_that_training_takes_is_written(run, out):
     assert used == 3
     assert seen == [(0, 3), (1, 3), (2, 3), (3, 3)]
     prepared, rows = read_prepared(out), read_rows(out)
-    assert [task.kind for task in prepared.tasks] == ["expression", "dimensions", "personality", "units"]
+    assert [task.kind for task in prepared.tasks] == ["expression", "dimensions", "personality", "units", "landmarks"]
     assert (prepared.name, prepared.protocol, prepared.parts) == ("rendered", "fixed", ("train", "test"))
     assert (prepared.interval_s, prepared.crop.margin) == (pytest.approx(0.08), 0.05)
     assert [row.id for row in rows[:3]] == [f"000000-{first:02d}" for first in (0, 4, 8)]
@@ -80,7 +80,8 @@ def test_rows_have_the_labels_of_their_own_moments(run, out, studio):
 
     rows = read_rows(out)
     for number in range(3):
-        behaviour = studio.clip(5, number).behaviour
+        clip = studio.clip(5, number)
+        behaviour = clip.behaviour
         apparent = labels.traits(behaviour, 0.08)
         for part in range(3):
             row, moments = rows[3 * number + part], slice(4 * part, 4 * part + 8)
@@ -89,8 +90,11 @@ def test_rows_have_the_labels_of_their_own_moments(run, out, studio):
             assert (row.valence, row.arousal) == pytest.approx(labels.dimensions(felt), abs=1e-4)
             strengths = [float(value) for value in row.units.split()]
             assert strengths == pytest.approx(labels.units(behaviour, moments), abs=1e-3)
+            shape = [float(value) for value in row.landmarks.split()]
+            assert shape == pytest.approx(labels.landmarks(clip.landmarks, moments), abs=1e-4)
             assert [getattr(row, name) for name in labels.TRAITS] == pytest.approx(apparent, abs=1e-4)
     assert len({row.units for row in rows}) > 6
+    assert len({row.landmarks for row in rows}) == 9
 
 
 def test_every_tenth_person_is_for_the_test(run, out, monkeypatch, studio):

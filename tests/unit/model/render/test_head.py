@@ -4,7 +4,7 @@ import pytest
 from model.errors import ModelError
 from model.render import head as module
 from model.render.behaviour import SHAPES, UNITS
-from model.render.head import Part, load_head
+from model.render.head import MIRRORED, Part, load_head
 from tests.unit.model.render.heads import facekit
 
 NEUTRAL = np.array([(0, 0, 0), (1, 0, 0), (1, 1, 0), (0, 1, 0), (0, 0, 1), (1, 0, 1)], np.float32)
@@ -62,6 +62,13 @@ def test_a_head_is_read_as_it_was_published(published):
     assert np.array_equal(head.expression, np.stack((JAW.ravel(), SMILE.ravel())))
     assert {array.dtype for array in (head.vertices, head.identity, head.expression)} == {np.dtype(np.float32)}
     assert head.landmarks.shape == (68,)
+
+
+def test_a_mirror_swaps_the_landmarks_of_both_sides(head):
+    face = head.at(*range(68))
+
+    assert np.allclose(face[list(MIRRORED)], face * (-1, 1, 1), atol=0.3)
+    assert [MIRRORED[one] for one in MIRRORED] == list(range(68))
 
 
 def test_landmarks_are_found_on_the_mean_head(head):

@@ -4,7 +4,17 @@ import numpy as np
 import pytest
 
 from model.render.behaviour import FEELINGS, SHAPES, Behaviour
-from model.render.labels import TRAITS, UNIT_NAMES, dimensions, expression, traits, units
+from model.render.head import MIRRORED
+from model.render.labels import (
+    LANDMARK_NAMES,
+    TRAITS,
+    UNIT_NAMES,
+    dimensions,
+    expression,
+    landmarks,
+    traits,
+    units,
+)
 
 STEP_S = 0.08
 
@@ -145,3 +155,37 @@ def test_either_side_gives_the_same_units(still):
     assert units(right, slice(0, 8)) == pytest.approx(tuple(found.values()))
     assert found["AU51/52"] == pytest.approx(0.5)
     assert (found["AU53"], found["AU54"]) == pytest.approx((0, 10 / 42))
+
+
+@pytest.fixture
+def seen(head):
+    """Where the landmarks of somebody's face, a little crooked, are in 8 pictures, (8, 68, 2)."""
+    crooked = np.random.default_rng(0).normal(0, 0.01, (68, 2))
+    face = head.at(*range(68))[:, :2] * (0.03, -0.03) + 0.5 + crooked
+    return np.stack([face + 0.01 * moment for moment in range(8)])
+
+
+def test_landmarks_are_the_same_wherever_and_however_large_the_face_is(seen):
+    found = landmarks(seen, slice(0, 8))
+
+    assert len(found) == len(LANDMARK_NAMES) == 68
+    assert landmarks(3 * seen - 0.7, slice(0, 8)) == pytest.approx(found)
+    assert landmarks(seen, slice(2, 4)) == pytest.approx(found)
+
+
+def test_a_mirrored_clip_has_the_same_landmarks(seen):
+    mirrored = seen[:, list(MIRRORED)] * (-1, 1) + (1, 0)
+
+    assert landmarks(mirrored, slice(0, 8)) == pytest.approx(landmarks(seen, slice(0, 8)))
+
+
+def test_landmarks_tell_where_each_one_is(seen):
+    wide = seen.copy()
+    wide[4:, 48] += (-0.1, -0.1)  # the corner on the left of the picture goes out and up for half of the time
+
+    before, after = (dict(zip(LANDMARK_NAMES, landmarks(each, slice(0, 8)), strict=True)) for each in (seen, wide))
+
+    moved = {name: after[name] - before[name] for name in LANDMARK_NAMES}
+    assert moved["x48"] < -0.05
+    assert moved["y48"] < -0.05
+    assert max(abs(moved[name]) for name in LANDMARK_NAMES if name not in ("x48", "y48")) < 0.03

@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from model.tasks import SideTask
 from model.tpsbt.heads import head_for
 from service.contract.bundle import Dimension, DimensionsTask, ExpressionTask, PersonalityTask
 
@@ -79,3 +80,12 @@ def test_expression_is_read_as_probabilities_and_values_as_they_are():
     torch.testing.assert_close(head_for(EXPRESSION, 4).read(answer), answer.exp() / answer.exp().sum())
     assert head_for(DIMENSIONS, 4).read(answer) is answer
     assert head_for(PERSONALITY, 4).read(answer) is answer
+
+
+def test_side_numbers_start_from_their_mean_and_vary_as_widely_as_labels_do():
+    head = head_for(SideTask(kind="units", names=("AU1", "AU12")), 4)
+    head.centre(torch.tensor([0.5, 2.0]), torch.tensor([4.0, 0.01]))
+
+    assert linear(head, torch.zeros(2)).tolist() == [[0.5, 2.0]]
+    torch.testing.assert_close(linear(head, torch.tensor([1.0, -1.0])), torch.tensor([[2.5, 1.9]]))
+    assert {"mean", "spread"} < set(head.state_dict())

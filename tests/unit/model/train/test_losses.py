@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from model.tasks import UnitsTask
+from model.tasks import SideTask
 from model.train.losses import loss, targets, variances
 from service.contract.bundle import Dimension, DimensionsTask, ExpressionTask, PersonalityTask
 
@@ -106,7 +106,7 @@ def test_variances_are_of_what_is_there():
     assert variances(3 * labels).tolist() == [9, 1, 1]
 
 
-@pytest.mark.parametrize("task", [VALUES, UnitsTask(names=("AU1", "AU12"))])
+@pytest.mark.parametrize("task", [VALUES, SideTask(kind="units", names=("AU1", "AU12"))])
 def test_scaled_errors_weigh_each_column_alike(task):
     labels = torch.randn(500, 2) * torch.tensor([0.1, 7.0]) + torch.tensor([2.0, -1.0])
     mean = labels.mean(dim=0).expand_as(labels)
