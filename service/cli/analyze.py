@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -45,13 +45,17 @@ def analyze(  # noqa: PLR0917 - typer calls it by name
     """Analyse videos, with the service at --url or right here with --local."""
     from pydantic import ValidationError
 
+    from service.cli.options import options_of
     from service.cli.show import print_csv, print_json, print_table
     from service.cli.videos import videos
     from service.contract.errors import MienError, Misconfigured
+    from service.contract.options import AnalyzeOptions
 
     if as_json and as_csv:
         raise typer.BadParameter("--json and --csv exclude each other")
-    options = _options({"faces": faces, "start_s": start, "end_s": end, "hop_s": hop, "tasks": task or None})
+    options = options_of(
+        AnalyzeOptions, {"faces": faces, "start_s": start, "end_s": end, "hop_s": hop, "tasks": task or None}
+    )
     meant = videos(files)
     if not meant:
         raise typer.BadParameter(f"there is no video in {', '.join(map(str, files))}")
@@ -87,20 +91,6 @@ def analyze(  # noqa: PLR0917 - typer calls it by name
         print_csv(found)
     if failed:
         raise typer.Exit(1)
-
-
-def _options(given: dict[str, Any]) -> AnalyzeOptions:
-    from pydantic import ValidationError
-
-    from service.contract.options import AnalyzeOptions
-
-    try:
-        return AnalyzeOptions.model_validate({name: value for name, value in given.items() if value is not None})
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise typer.BadParameter(
-            f"{'.'.join(map(str, first['loc'])) or 'options'}: {first['msg'].removeprefix('Value error, ')}"
-        ) from error
 
 
 def _targets(annotate: Path | None, files: Sequence[Path]) -> dict[Path, Path]:

@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from service.contract.events import FaceWindow
 from service.contract.results import Analysis, Face
 from service.contract.timeline import timeline_rows, write_csv
 
@@ -37,6 +38,19 @@ def print_table(file: Path, analysis: Analysis) -> None:
     Console().print(table if faces else title)
     for warning in analysis.warnings:
         typer.echo(f"{file.name}: {warning}", err=True)
+
+
+def print_window(window: FaceWindow) -> None:
+    """Print a window on one line."""
+    parts = [f"{window.start_s:8.2f}–{window.end_s:.2f} s  face {window.track}"]
+    if window.expression is not None:
+        parts.append(f"{window.expression.label} {window.expression.scores[window.expression.label]:.2f}")
+    parts += [
+        f"{name} {value:+.2f}"
+        for name in ("valence", "arousal", "dominance")
+        if (value := getattr(window, name)) is not None
+    ]
+    typer.echo("  ".join(parts))
 
 
 def _describe(face: Face) -> dict[str, str]:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Mapping
 from contextlib import aclosing
 from pathlib import Path
 from types import TracebackType
 
 import httpx2
 
+from service.client.live import Frame, watch_live
 from service.client.patience import Patience
 from service.client.wire import nobody, parsed, sent, told
 from service.contract.errors import QueueUnavailable, Unavailable, from_problem
 from service.contract.events import Ended, FaceWindow, Happening
 from service.contract.jobs import State
-from service.contract.options import AnalyzeOptions
+from service.contract.live import LiveScored
+from service.contract.options import AnalyzeOptions, LiveOptions
 from service.contract.results import Analysis, Page, Progress, Summary
 from service.contract.workers import Models
 
@@ -113,6 +115,20 @@ class AsyncMien:
                     if (face.track, window.start_s) not in given:
                         scored = {name: getattr(window, name) for name in window.model_fields_set}
                         yield FaceWindow(track=face.track, **scored)
+
+    def live(self, frames: AsyncIterable[Frame], options: LiveOptions | None = None) -> AsyncGenerator[LiveScored]:
+        """Send pictures as they are taken and give each window's scores as soon as they exist.
+
+        Pictures that come faster than they can be taken are dropped, the oldest first. The end of `frames` ends it.
+
+        Args:
+            frames: pictures of one size, 1 MiB each at most, with their times.
+            options: what to ask for.
+
+        Raises:
+            MienError: the service's error, of the class that its code names; `QueueUnavailable` where nobody answers.
+        """
+        return watch_live(str(self._http.base_url), frames, options or LiveOptions())
 
     async def submit(
         self, video: Video, options: AnalyzeOptions | None = None, *, idempotency_key: str | None = None

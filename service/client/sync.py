@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable
 from functools import partial
 from types import TracebackType
 from typing import TypeVar
 
 from anyio.from_thread import start_blocking_portal
+from anyio.to_thread import run_sync
 
 from service.client.aio import DEFAULT_URL, AsyncMien, Video
+from service.client.live import Frame
 from service.contract.events import FaceWindow, Happening
 from service.contract.jobs import State
-from service.contract.options import AnalyzeOptions
+from service.contract.live import LiveScored
+from service.contract.options import AnalyzeOptions, LiveOptions
 from service.contract.results import Analysis, Progress, Summary
 from service.contract.workers import Models
 
@@ -53,6 +56,13 @@ class Mien:
         """Upload a video and give each window's scores as soon as they exist."""
         return self._each(self._mien.windows(video, options))
 
+    def live(self, frames: Iterable[Frame], options: LiveOptions | None = None) -> Generator[LiveScored]:
+        """Send pictures as they are taken and give each window's scores as soon as they exist.
+
+        `frames` is read in a thread of its own.
+        """
+        return self._each(self._mien.live(_as_they_come(frames), options))
+
     def submit(
         self, video: Video, options: AnalyzeOptions | None = None, *, idempotency_key: str | None = None
     ) -> Analysis:
@@ -88,3 +98,9 @@ class Mien:
                     return
         finally:
             self._portal.call(items.aclose)
+
+
+async def _as_they_come(frames: Iterable[Frame]) -> AsyncGenerator[Frame]:
+    left = iter(frames)
+    while (frame := await run_sync(next, left, None, abandon_on_cancel=True)) is not None:
+        yield frame

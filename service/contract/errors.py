@@ -3,20 +3,21 @@
     MienError
     ├── InvalidRequest          the request is wrong: mend it and send it again
     │   ├── InvalidOption · UnknownOption · WrongField · EmptyUpload · MalformedBody · UploadStalled · AnswerNotRead
-    │   ├── KeyReused
+    │   ├── KeyReused · BadTime · FramesStalled
     ├── Refused                 it comes from where it may not come from
     │   ├── HostNotAllowed · CrossSite
     ├── UploadTooLarge
     ├── UnsupportedContainer
     ├── BadMedia                the bytes are no video that can be analysed: final, never retried
     │   ├── CannotDecode · NoVideoStream · NoFrames · UnsupportedCodec · TruncatedVideo
-    │   └── TooManyPixels · TooLong · DecodeStalled · DecodeTooCostly
+    │   ├── TooManyPixels · TooLong · DecodeStalled · DecodeTooCostly
+    │   └── BadFrame
     ├── Missing
     │   ├── NoSuchAnalysis · NoSuchPage · MethodNotAllowed
     ├── Expired
     ├── NotEnded
     ├── Unavailable             try again after `retry_after_s`
-    │   ├── QueueFull · QueueUnavailable · StorageUnavailable · KeyInUse
+    │   ├── QueueFull · QueueUnavailable · StorageUnavailable · KeyInUse · NoWorker · SessionLost
     ├── Internal
     │   ├── AttemptsExhausted · Unexpected
     └── Misconfigured           an operator's error: the process refuses to start
@@ -108,6 +109,18 @@ class AnswerNotRead(InvalidRequest):
     code, title = "answer_not_read", "The answer was not read in time"
 
 
+class BadTime(InvalidRequest):
+    """A live frame's time stamp that does not follow the one before."""
+
+    code, title = "bad_time", "The live frame's time cannot be taken"
+
+
+class FramesStalled(InvalidRequest):
+    """A live client that sends no frames."""
+
+    code, title = "frames_stalled", "No live frame came in time"
+
+
 class Refused(MienError):
     """Nothing is wrong with the request but where it comes from."""
 
@@ -194,6 +207,12 @@ class DecodeTooCostly(BadMedia):
     code, title = "decode_too_costly", "Decoding needs more than it may use"
 
 
+class BadFrame(BadMedia):
+    """A live frame that is no picture, or not like the first."""
+
+    code, title = "bad_frame", "The live frame cannot be taken"
+
+
 class Missing(MienError):
     """Nothing is there under this name."""
 
@@ -258,6 +277,18 @@ class KeyInUse(Unavailable):
     """The first request with this idempotency key is still under way."""
 
     code, title = "idempotency_key_in_use", "The first request with this Idempotency-Key is under way"
+
+
+class NoWorker(Unavailable):
+    """Every worker is busy with other live analyses, or there is none."""
+
+    code, title = "no_worker", "No worker is free for a live analysis"
+
+
+class SessionLost(Unavailable):
+    """The worker of a live analysis is gone."""
+
+    code, title = "session_lost", "The live analysis was cut off"
 
 
 class Internal(MienError):

@@ -1,4 +1,4 @@
-"""What a client may ask of one analysis."""
+"""What a client may ask of one analysis, of a video or of frames as they come."""
 
 from __future__ import annotations
 
@@ -11,25 +11,30 @@ from service.contract.bundle import TaskKind
 MAX_FACES = 32
 
 
-class AnalyzeOptions(BaseModel):
-    """Options of `POST /analyze`; unknown ones are refused."""
+class LiveOptions(BaseModel):
+    """Options of a live analysis; unknown ones are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     faces: Annotated[int, Field(ge=1, le=MAX_FACES)] = Field(
         8, description="Most faces followed at one time; the largest come first."
     )
-    start_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
-        0.0, description="Analyse from this second of the video."
-    )
-    end_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
-        None, description="Analyse up to this second; to the end where it is left out."
-    )
     hop_s: Annotated[float, Field(ge=0.1, le=60, allow_inf_nan=False)] | None = Field(
         None, description="Seconds between the starts of two windows; the model's own where it is left out."
     )
     tasks: tuple[TaskKind, ...] | None = Field(
         None, min_length=1, description="Only these tasks; all that are served where it is left out."
+    )
+
+
+class AnalyzeOptions(LiveOptions):
+    """Options of `POST /analyze`."""
+
+    start_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+        0.0, description="Analyse from this second of the video."
+    )
+    end_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
+        None, description="Analyse up to this second; to the end where it is left out."
     )
     callback_url: Annotated[str, Field(max_length=2000)] | None = Field(
         None,

@@ -27,6 +27,8 @@ from service.gateway.callbacks.signature import parse_secret
 from service.gateway.error_mapping import invalid_option, unexpected
 from service.gateway.guard import Guard
 from service.gateway.linger import Linger
+from service.gateway.live_socket import MOST_MESSAGE_BYTES
+from service.gateway.live_socket import router as live_router
 from service.gateway.pages import add_pages
 from service.gateway.request_context import RequestContext
 from service.gateway.rest import problem_response, router
@@ -37,11 +39,13 @@ from service.gateway.usecases.bells import Bells
 from service.gateway.usecases.browse import Browse
 from service.gateway.usecases.cancel import Cancel
 from service.gateway.usecases.follow import Follow
+from service.gateway.usecases.live import Live
 from service.gateway.usecases.submit import Submit
 from service.gateway.usecases.sweep import Sweep
 from service.gateway.usecases.watch import Watch
 from service.queue.connection import connect_async
 from service.queue.producer import Producer, Room
+from service.queue.sessions import Sessions
 from service.storage.blobs import Blobs
 from service.telemetry.logs import configure_logs
 
@@ -67,6 +71,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
             bells=bells,
             follow=Follow(producer, blobs, bells),
             watch=Watch(producer, bells),
+            live=Live(Sessions(redis)),
             browse=Browse(producer),
             cancel=Cancel(producer, blobs),
         )
@@ -93,6 +98,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         redoc_url=None,
     )
     app.include_router(router)
+    app.include_router(live_router)
     add_pages(app)
     if settings.cors_origins:
         app.add_middleware(
@@ -206,6 +212,9 @@ def main() -> int:
             port=settings.port,
             # h11 bounds a request's head; httptools, which is faster, would gather one without end in memory.
             http="h11",
+            ws="websockets-sansio",
+            ws_max_size=MOST_MESSAGE_BYTES,
+            ws_per_message_deflate=False,  # pictures are compressed, and a bomb could hide in it
             log_config=None,
             access_log=False,
             server_header=False,

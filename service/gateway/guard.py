@@ -28,8 +28,8 @@ class Guard:
     """ASGI middleware.
 
     A name that is not in `hosts` is refused: a page elsewhere could have its own name point here (DNS rebinding). A
-    browser that changes something for a page of another origin is refused unless that origin is in `origins`, for
-    browsers need no key to reach a service at home.
+    browser that changes something, or opens a socket, for a page of another origin is refused unless that origin is in
+    `origins`, for browsers need no key to reach a service at home.
 
     Args:
         hosts: names without ports; "*" allows all.
@@ -51,6 +51,12 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
+        if scope["type"] == "websocket":
+            if self._refusal(scope) is None:
+                await self._app(scope, receive, send)
+            else:
+                await send({"type": "websocket.close"})  # which the server answers with 403
+            return
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -78,7 +84,8 @@ class Guard:
                 f"This service is not reached by the name '{name[:80]}'. Its operator can allow it: MIEN_ALLOWED_HOSTS."
             )
         origin = headers.get("origin")
-        if scope["method"] in _SAFE or origin in self._origins:
+        # A socket's page reads and writes, whatever its method; browsers leave that to the server to check.
+        if scope.get("method") in _SAFE or origin in self._origins:
             return None
         # Programs send neither header; a browser sends one of them at least.
         elsewhere = origin is not None and origin.partition("://")[2] != host

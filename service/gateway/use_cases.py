@@ -9,6 +9,7 @@ from service.gateway.usecases.bells import Bells
 from service.gateway.usecases.browse import Browse
 from service.gateway.usecases.cancel import Cancel
 from service.gateway.usecases.follow import Follow
+from service.gateway.usecases.live import Live
 from service.gateway.usecases.submit import Submit
 from service.gateway.usecases.watch import Watch
 from service.queue.producer import Producer
@@ -24,5 +25,6 @@ class UseCases:
     bells: Bells
     follow: Follow
     watch: Watch
+    live: Live
     browse: Browse
     cancel: Cancel

@@ -15,6 +15,7 @@ mien:dead                list    the last 1000 ids of jobs out of attempts      
 mien:workers             zset    names of workers, by last sign of life (ms)        member: until swept
 mien:worker:{name}       string  the worker's registration as JSON                  15 s, renewed
 mien:sweeper             string  which gateway sweeps                               one round
+mien:sessions            list    live analyses that wait for a worker, as JSON      until one takes them or 5 s
 
 Fields of a job: state, created_ms, options, callback (where one was asked for), upload, bytes, entry (its stream
 entry), fence, attempts, started_ms, event (the id of its last event), done_s, total_s, last_error; and once it has
@@ -37,6 +38,7 @@ RESERVED = "mien:reserved"
 DEAD = "mien:dead"
 WORKERS = "mien:workers"
 SWEEPER = "mien:sweeper"
+SESSIONS = "mien:sessions"
 CALLBACKS = "mien:callbacks"
 
 CHANGED = "mien:changed"
@@ -50,6 +52,16 @@ EVENTS_TTL_S = 600
 TOMBSTONE_TTL_S = 7 * 24 * 3600
 IDEMPOTENCY_TTL_S = 24 * 3600
 WORKER_TTL_S = 15
+
+
+def frames(session: str) -> str:
+    """Return the publish/subscribe channel of a live analysis's frames: nothing of them is ever stored."""
+    return f"mien:frames:{session}"
+
+
+def news(session: str) -> str:
+    """Return the publish/subscribe channel of what a worker tells of a live analysis."""
+    return f"mien:news:{session}"
 
 
 def job(job_id: str) -> str:

@@ -7,21 +7,16 @@ Pixels are RGB uint8 (H, W, 3); boxes are (x, y, w, h), floats in pixels; times 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
-import numpy as np
-from numpy.typing import NDArray
 
-from service.contract.errors import DecodeTooCostly
-from service.vision.crop import cut_out
 from service.vision.decode import STRANGERS, Formats, Limits, VideoOpened, open_video
-from service.vision.faces import Box, FaceDetector
-from service.vision.persons import FaceSeen, PathPoint, Person, Sample
-from service.vision.picture import SMALL_SIDE, shrink
-from service.vision.sampling import Grid, Instant
+from service.vision.faces import FaceDetector
+from service.vision.persons import FaceSeen, PathPoint
+from service.vision.sampling import Grid
+from service.vision.scene import Scene, enough_memory
 from service.vision.tracks import Tracker
 from service.vision.windows import Clip, ClipSpec
 
@@ -38,8 +33,6 @@ __all__ = [
 ]
 
 _PROGRESS_S = 0.5
-_OUT_OF_MEMORY = -4  # OpenCV's code
-_COSTLY = "Analysing the video needs more memory than it may use. Scale it down and send it again."
 
 
 @dataclass(frozen=True)
@@ -104,9 +97,9 @@ def read_clips(
         OSError: the file cannot be read at all.
     """
     cv2.setNumThreads(1)  # for the whole process: the pictures are small, and many such processes share a machine
-    with _enough_memory(), open_video(path, limits, formats) as video:
+    with enough_memory(), open_video(path, limits, formats) as video:
         yield video.opened
-        scene = _Scene(specs, Tracker(detector, faces), video.upright.frame_size)
+        scene = Scene(specs, Tracker(detector, faces), video.upright.frame_size)
         grid = Grid([spec.interval_s for spec in specs], start_s)
         done_s = 0.0
         picture = None
@@ -130,74 +123,3 @@ def read_clips(
             samples=scene.samples,
             warnings=video.warnings,
         )
-
-
-@contextmanager
-def _enough_memory() -> Iterator[None]:
-    """Say of a video for which there is not that it costs too much."""
-    try:
-        yield
-    except MemoryError as error:
-        raise DecodeTooCostly(_COSTLY) from error
-    except cv2.error as error:
-        if error.code == _OUT_OF_MEMORY:
-            raise DecodeTooCostly(_COSTLY) from error
-        raise
-
-
-class _Scene:
-    """The faces that are followed at the moment, and what is kept of them."""
-
-    def __init__(self, specs: Sequence[ClipSpec], tracker: Tracker, frame_size: tuple[int, int]) -> None:
-        self._specs = specs
-        self._tracker = tracker
-        self._frame_size = frame_size
-        self._persons: dict[int, Person] = {}
-        self._cut: dict[tuple[Box, float, int], NDArray[np.uint8]] = {}  # from the picture on display
-        self.samples = 0
-
-    def look(
-        self, picture: NDArray[np.uint8], instant: Instant, until_s: float, *, again: bool
-    ) -> Iterator[Clip | FaceSeen]:
-        """Analyse the picture (H, W, 3) on display at `instant` and up to `until_s`; or the last one, again."""
-        self.samples += 1
-        if not again:
-            self._cut.clear()
-        step = self._tracker.step(None if again else shrink(picture), instant.time_s)
-        for ended in step.ended:
-            if (person := self._persons.pop(ended.key, None)) is not None:
-                yield from person.finish(ended.number, seen=ended.seen, gone=True, end_s=instant.time_s)
-        for face in step.faces:
-            person = self._persons.setdefault(face.key, Person(self._specs))
-            yield from person.add(self._sample(picture, face.box, instant, until_s), face.number, seen=face.seen)
-
-    def finish(self, end_s: float) -> Iterator[Clip | FaceSeen]:
-        """End all faces with the video."""
-        for ended in self._tracker.finish():
-            if (person := self._persons.pop(ended.key, None)) is not None:
-                yield from person.finish(ended.number, seen=ended.seen, gone=False, end_s=end_s)
-
-    def _sample(self, picture: NDArray[np.uint8], box: Box, instant: Instant, until_s: float) -> Sample:
-        """Cut the face out for each spec that wants this instant; `box` is in pixels of the small picture."""
-        longest = max(picture.shape)
-        small = min(longest, SMALL_SIDE)
-        at = _scaled(box, longest / small)
-        in_frame = _within(_scaled(box, max(self._frame_size) / small), *self._frame_size)
-        crops = {index: self._crop(picture, at, self._specs[index]) for index in instant.specs}
-        return Sample(instant.time_s, until_s, in_frame, crops)
-
-    def _crop(self, picture: NDArray[np.uint8], box: Box, spec: ClipSpec) -> NDArray[np.uint8]:
-        key = box, spec.margin, spec.size
-        if key not in self._cut:
-            self._cut[key] = cut_out(picture, box, margin=spec.margin, size=spec.size)
-        return self._cut[key]
-
-
-def _scaled(box: Box, factor: float) -> Box:
-    return Box(*(side * factor for side in box))
-
-
-def _within(box: Box, width: int, height: int) -> Box:
-    left, top = max(0.0, box.x), max(0.0, box.y)
-    right, bottom = min(float(width), box.x + box.w), min(float(height), box.y + box.h)
-    return Box(left, top, max(0.0, right - left), max(0.0, bottom - top))

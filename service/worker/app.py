@@ -6,6 +6,8 @@ import os
 import secrets
 import signal
 import socket
+import threading
+from types import FrameType
 
 import structlog
 from prometheus_client import start_http_server
@@ -15,10 +17,12 @@ from service.contract.errors import Misconfigured
 from service.contract.workers import Registration
 from service.queue.connection import connect
 from service.queue.consumer import Consumer
+from service.queue.sessions import Desk
 from service.storage.blobs import Blobs
 from service.telemetry.logs import configure_logs
 from service.worker import metrics
 from service.worker.batcher import Batcher
+from service.worker.live import Live
 from service.worker.loop import Loop
 from service.worker.pipeline import Pipeline
 from service.worker.sandbox import Sandbox
@@ -66,16 +70,29 @@ def _serve(settings: WorkerSettings) -> None:
     provider = models[0].provider
     metrics.PROVIDER.labels(provider).set(1)
     served = [model.served for model in models]
+    pipeline = Pipeline(models, sandbox, batcher, settings)
     loop = Loop(
         consumer,
         Blobs(settings.blobs_dir),
-        Pipeline(models, sandbox, batcher, settings),
+        pipeline,
         slots=settings.slots,
         drain_s=settings.drain_s,
         register=lambda rate: Registration(name=name, provider=provider, models=served, bytes_per_s=rate),
     )
+    live = Live(
+        Desk(*(connect(settings.redis_url, text=False) for _ in range(2))),
+        pipeline,
+        slots=settings.live_slots,
+        max_s=settings.live_max_s,
+    )
+    watching = threading.Thread(target=live.run, name="live")
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        loop.stop()
+        live.stop()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: loop.stop())
+        signal.signal(number, stop)
     try:
         server, _ = start_http_server(settings.metrics_port, settings.metrics_host)
     except OSError as error:
@@ -84,7 +101,11 @@ def _serve(settings: WorkerSettings) -> None:
             "Set MIEN_METRICS_PORT."
         ) from error
     log.info("ready", worker=name, provider=provider, models=[f"{model.name} {model.version}" for model in served])
+    if settings.live_slots:
+        watching.start()
     loop.run()
+    if settings.live_slots:
+        watching.join()
     batcher.close()
     server.shutdown()
     log.info("stopped")

@@ -1,4 +1,4 @@
-"""The child that decodes one stranger's video: limits first, then `read_clips`, its events into the pipe.
+"""The child that decodes a stranger's video or live frames: limits first, then their clips, events into the pipe.
 
 It starts from a fork server without environment, holds no secret and no connection but the pipe, and dies
 with its worker.
@@ -13,7 +13,7 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -21,23 +21,35 @@ from pathlib import Path
 import cv2
 
 from service.contract.errors import BadMedia, CannotDecode, DecodeTooCostly
+from service.contract.live import LiveFrame, unpack
 from service.vision.clips import ClipSpec, Limits, read_clips
 from service.vision.faces import open_detector
-from service.worker.wire import send_error, send_event
+from service.vision.live import watch_clips
+from service.worker.wire import Event, send_error, send_event
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NO_NEW_PRIVS = 38
 
 
 @dataclass(frozen=True)
-class Assignment:
-    """What a child is to read, and what it may use up: `memory_bytes` come on top of what it starts with."""
+class Part:
+    """A video, from one second of it to another or to its end."""
 
     video: Path
-    specs: Sequence[ClipSpec]
-    faces: int
     start_s: float
     end_s: float | None
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """What a child is to read, and what it may use up: `memory_bytes` come on top of what it starts with.
+
+    A pipe as its source gives packed frames (`service.contract.live`) until it is closed.
+    """
+
+    source: Part | Connection
+    specs: Sequence[ClipSpec]
+    faces: int
     yunet: Path | None
     limits: Limits
     memory_bytes: int
@@ -52,16 +64,7 @@ def run(pipe: Connection, assignment: Assignment) -> None:
     )
     try:
         cv2.setNumThreads(1)
-        events = read_clips(
-            assignment.video,
-            assignment.specs,
-            detector=open_detector(assignment.yunet),
-            limits=assignment.limits,
-            faces=assignment.faces,
-            start_s=assignment.start_s,
-            end_s=assignment.end_s,
-        )
-        for event in events:
+        for event in _events(assignment):
             send_event(pipe, event)
     except BrokenPipeError:
         return
@@ -76,6 +79,33 @@ def run(pipe: Connection, assignment: Assignment) -> None:
             if _tells_of_no_memory(error)
             else CannotDecode("The video cannot be decoded. Convert it to MP4 (H.264) and try again."),
         )
+
+
+def _events(assignment: Assignment) -> Iterator[Event]:
+    detector = open_detector(assignment.yunet)
+    if not isinstance(assignment.source, Part):
+        return watch_clips(
+            _frames(assignment.source),
+            assignment.specs,
+            detector=detector,
+            max_pixels=assignment.limits.max_pixels,
+            faces=assignment.faces,
+        )
+    return read_clips(
+        assignment.source.video,
+        assignment.specs,
+        detector=detector,
+        limits=assignment.limits,
+        faces=assignment.faces,
+        start_s=assignment.source.start_s,
+        end_s=assignment.source.end_s,
+    )
+
+
+def _frames(pipe: Connection) -> Iterator[LiveFrame]:
+    with contextlib.suppress(EOFError):
+        while True:
+            yield unpack(pipe.recv_bytes())
 
 
 def _tells_of_no_memory(error: BaseException | None) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from prometheus_client import Counter, Gauge, Histogram
 
 ATTEMPTS = Counter("mien_worker_attempts", "Attempts at jobs by how they ended.", ["outcome"])
+LIVE = Gauge("mien_worker_live_analyses", "Live analyses under way.")
 RUNNING = Gauge("mien_worker_jobs_running", "Jobs worked on now.")
 STAGE_SECONDS = Histogram(
     "mien_worker_stage_seconds",

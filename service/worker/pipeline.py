@@ -1,4 +1,4 @@
-"""One video → events: decoded in the sandbox, scored in batches, put together. Knows no Redis.
+"""A video, or live frames → events: decoded in the sandbox, scored in batches, put together. Knows no Redis.
 
 sandbox ─▶ clips ─▶ batcher ─▶ windows ─▶ verdicts
 """
@@ -11,19 +11,20 @@ from collections import deque
 from collections.abc import Generator, Sequence
 from concurrent.futures import Future
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 from pydantic import BaseModel, Field
 
 from service.contract.bundle import Task, TaskKind
 from service.contract.errors import InvalidOption
-from service.contract.options import AnalyzeOptions
+from service.contract.options import AnalyzeOptions, LiveOptions
 from service.contract.results import Face, Findings, Progress, Video, Window
 from service.vision.clips import Clip, ClipSpec, FaceSeen, Limits, Progressed, VideoEnded, VideoOpened
 from service.worker.aggregate import FaceScores
 from service.worker.batcher import Batcher, Outputs
-from service.worker.decode_child import Assignment
+from service.worker.decode_child import Assignment, Part
 from service.worker.sandbox import Sandbox
 from service.worker.session import Model
 
@@ -66,16 +67,9 @@ class Analyzed:
 Event = Progress | WindowScored | Analyzed
 
 
-@dataclass
-class _Waiting:
-    clip: Clip
-    futures: list[Future[Outputs]]
-
-
-@dataclass
-class _Faces:
-    scores: dict[int, FaceScores] = field(default_factory=dict)
-    seen: list[FaceSeen] = field(default_factory=list)
+@dataclass(frozen=True)
+class FrameTaken:
+    """A live frame went into what is looked at: there is room for another."""
 
 
 class Pipeline:
@@ -101,15 +95,56 @@ class Pipeline:
             BadMedia: the video is at fault.
             InterruptedWork: `interrupted` was set.
         """
+        run = self._run(options, Part(video, options.start_s, options.end_s))
+        total_s: float | None = None
+        started = time.perf_counter()
+        with closing(run.events(job, interrupted)) as events:
+            for event in events:
+                if isinstance(event, VideoOpened):
+                    total_s = event.total_s
+                    yield Progress(done_s=0.0, total_s=total_s)
+                elif isinstance(event, WindowScored):
+                    yield event
+                elif isinstance(event, Progressed):
+                    yield Progress(done_s=round(event.done_s, 3), total_s=total_s)
+                elif isinstance(event, VideoEnded):
+                    findings = self._findings(event, run)
+                    yield Progress(done_s=findings.video.duration_s, total_s=findings.video.duration_s)
+                    waited_s = time.perf_counter() - started - run.inference_s
+                    yield Analyzed(findings, 1000 * waited_s, 1000 * run.inference_s)
+
+    def watch(
+        self, session: str, frames: Connection, options: LiveOptions, interrupted: threading.Event
+    ) -> Generator[FrameTaken | WindowScored]:
+        """Yield the windows of live frames as they are scored, and that a frame was taken, for each of them.
+
+        Args:
+            session: by which the batcher tells it from jobs.
+            frames: gives packed frames until it is closed; it is closed here as soon as the child has it.
+            options: what is asked for.
+            interrupted: set by another thread to end the work.
+
+        Raises:
+            InvalidOption: a task is asked for that no model has.
+            BadMedia: a frame is at fault.
+            InterruptedWork: `interrupted` was set.
+        """
+        with closing(frames):
+            run = self._run(options, frames)
+            with closing(run.events(session, interrupted)) as events:
+                for event in events:
+                    if isinstance(event, WindowScored):
+                        yield event
+                    elif isinstance(event, Progressed):
+                        yield FrameTaken()
+
+    def _run(self, options: LiveOptions, source: Part | Connection) -> _Run:
         models = self._asked(options.tasks)
-        tasks = [task for _, kept in models for task in kept]
         specs = [_spec(self._models[index], options) for index, _ in models]
         assignment = Assignment(
-            video=video,
+            source=source,
             specs=tuple(dict.fromkeys(specs)),
             faces=options.faces,
-            start_s=options.start_s,
-            end_s=options.end_s,
             yunet=self._settings.yunet_model,
             limits=Limits(
                 max_pixels=self._settings.max_pixels,
@@ -119,37 +154,7 @@ class Pipeline:
             memory_bytes=self._settings.decode_memory_bytes,
             cpu_s=self._settings.decode_cpu_s,
         )
-        faces = _Faces()
-        waiting: deque[_Waiting] = deque()
-        total_s: float | None = None
-        inference_s = 0.0
-        started = time.perf_counter()
-        with closing(self._sandbox.decode(assignment, interrupted)) as events:
-            for event in events:
-                if isinstance(event, VideoOpened):
-                    total_s = event.total_s
-                    yield Progress(done_s=0.0, total_s=total_s)
-                elif isinstance(event, Clip):
-                    spec = assignment.specs[event.spec]
-                    users = [index for (index, _), wanted in zip(models, specs, strict=True) if wanted == spec]
-                    waiting.append(_Waiting(event, [self._batcher.submit(i, job, event.pixels) for i in users]))
-                elif isinstance(event, FaceSeen):
-                    faces.seen.append(event)
-                ended = isinstance(event, VideoEnded)
-                while waiting and (
-                    ended or len(waiting) > _MOST_IN_FLIGHT or all(future.done() for future in waiting[0].futures)
-                ):
-                    asked = time.perf_counter()
-                    scored = _score(waiting.popleft(), tasks, faces)
-                    inference_s += time.perf_counter() - asked
-                    yield scored
-                if isinstance(event, Progressed):
-                    yield Progress(done_s=round(event.done_s, 3), total_s=total_s)
-                if isinstance(event, VideoEnded):
-                    findings = self._findings(event, faces, [index for index, _ in models], tasks)
-                    yield Progress(done_s=findings.video.duration_s, total_s=findings.video.duration_s)
-                    elapsed = time.perf_counter() - started
-                    yield Analyzed(findings, 1000 * (elapsed - inference_s), 1000 * inference_s)
+        return _Run(self._sandbox, self._batcher, assignment, models, specs)
 
     def _asked(self, kinds: Sequence[TaskKind] | None) -> list[tuple[int, list[Task]]]:
         served = {task.kind for model in self._models for task in model.manifest.tasks}
@@ -162,12 +167,12 @@ class Pipeline:
         )
         return [(index, tasks) for index, tasks in kept if tasks]
 
-    def _findings(self, end: VideoEnded, faces: _Faces, used: list[int], tasks: list[Task]) -> Findings:
+    def _findings(self, end: VideoEnded, run: _Run) -> Findings:
         found: list[Face] = [
-            faces.scores[seen.track].verdict(tasks, seen, end.samples)
-            for seen in sorted(faces.seen, key=lambda seen: seen.track)
+            run.scores[seen.track].verdict(run.tasks, seen, end.samples)
+            for seen in sorted(run.seen, key=lambda seen: seen.track)
         ]
-        models = [self._models[index].info for index in used]
+        models = [self._models[index].info for index, _ in run.models]
         warnings = [
             f"The model {model.name} {model.version} is not trained: its scores are arbitrary and mean nothing."
             for model in models
@@ -193,7 +198,7 @@ class Pipeline:
         )
 
 
-def _spec(model: Model, options: AnalyzeOptions) -> ClipSpec:
+def _spec(model: Model, options: LiveOptions) -> ClipSpec:
     wanted = model.manifest.input
     return ClipSpec(
         frames=wanted.frames,
@@ -204,13 +209,66 @@ def _spec(model: Model, options: AnalyzeOptions) -> ClipSpec:
     )
 
 
-def _score(item: _Waiting, tasks: Sequence[Task], faces: _Faces) -> WindowScored:
-    wanted: set[str] = {task.kind for task in tasks}
-    outputs = {
-        kind: values
-        for future in item.futures
-        for kind, values in future.result(_LONGEST_INFERENCE_S).items()
-        if kind in wanted
-    }
-    window = faces.scores.setdefault(item.clip.track, FaceScores()).add(tasks, item.clip, outputs)
-    return WindowScored(item.clip.track, window)
+class _Run:
+    """One pass over a video or live frames: what the child tells, with its clips scored.
+
+    Attributes:
+        models: which of the models are used, by their index, each with the tasks that are asked of it.
+        tasks: all of these.
+        scores: a face's windows so far, by its number.
+        seen: the faces that have gone.
+        inference_s: seconds waited for the models.
+    """
+
+    def __init__(
+        self,
+        sandbox: Sandbox,
+        batcher: Batcher,
+        assignment: Assignment,
+        models: list[tuple[int, list[Task]]],
+        specs: list[ClipSpec],
+    ) -> None:
+        self._sandbox = sandbox
+        self._batcher = batcher
+        self._assignment = assignment
+        self._specs = specs
+        self.models = models
+        self.tasks = [task for _, kept in models for task in kept]
+        self.scores: dict[int, FaceScores] = {}
+        self.seen: list[FaceSeen] = []
+        self.inference_s = 0.0
+
+    def events(
+        self, name: str, interrupted: threading.Event
+    ) -> Generator[VideoOpened | Progressed | WindowScored | VideoEnded]:
+        """Yield what the child tells, with windows in place of clips, each as soon as a later event finds it scored."""
+        waiting: deque[tuple[Clip, list[Future[Outputs]]]] = deque()
+        with closing(self._sandbox.decode(self._assignment, interrupted)) as events:
+            for event in events:
+                if isinstance(event, Clip):
+                    spec = self._assignment.specs[event.spec]
+                    users = [i for (i, _), wanted in zip(self.models, self._specs, strict=True) if wanted == spec]
+                    waiting.append((event, [self._batcher.submit(i, name, event.pixels) for i in users]))
+                elif isinstance(event, FaceSeen):
+                    self.seen.append(event)
+                ended = isinstance(event, VideoEnded)
+                while waiting and (
+                    ended or len(waiting) > _MOST_IN_FLIGHT or all(future.done() for future in waiting[0][1])
+                ):
+                    asked = time.perf_counter()
+                    scored = self._score(*waiting.popleft())
+                    self.inference_s += time.perf_counter() - asked
+                    yield scored
+                if not isinstance(event, Clip | FaceSeen):
+                    yield event
+
+    def _score(self, clip: Clip, futures: list[Future[Outputs]]) -> WindowScored:
+        wanted: set[str] = {task.kind for task in self.tasks}
+        outputs = {
+            kind: values
+            for future in futures
+            for kind, values in future.result(_LONGEST_INFERENCE_S).items()
+            if kind in wanted
+        }
+        window = self.scores.setdefault(clip.track, FaceScores()).add(self.tasks, clip, outputs)
+        return WindowScored(clip.track, window)

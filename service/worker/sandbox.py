@@ -52,7 +52,7 @@ class Sandbox:
         forkserver.ensure_running()
 
     def decode(self, assignment: Assignment, interrupted: threading.Event) -> Generator[Event]:
-        """Yield the events of a video. Closing the generator, or any error, kills the child.
+        """Yield the events of a video or of live frames. Closing the generator, or any error, kills the child.
 
         Raises:
             BadMedia: the video is at fault.
@@ -63,6 +63,8 @@ class Sandbox:
         child = self._context.Process(target=decode_child.run, args=(sender, assignment), daemon=True)
         child.start()
         sender.close()
+        if isinstance(assignment.source, Connection):
+            assignment.source.close()  # the child has it now, and sees its end only where nobody else has it
         listener = _Listener(receiver, self._stall_s, interrupted)
         event: Event | None = None
         try:

@@ -31,6 +31,8 @@ class WorkerSettings(QueueSettings, StorageSettings, DecodeSettings, TelemetrySe
         "Where none of them can be had the worker refuses to start.",
     )
     slots: int = Field(2, ge=1, le=64, description="Jobs worked on at once.")
+    live_slots: int = Field(1, ge=0, le=64, description="Live analyses at once, beside the jobs; 0 for none.")
+    live_max_s: float = Field(3600, gt=0, description="Longest live analysis in seconds.")
     batch_wait_ms: float = Field(5, ge=0, description="Longest that a clip waits for others to fill its batch.")
     lease_s: float = Field(30, gt=0, description="Seconds without a renewal after which another worker takes over.")
     max_attempts: int = Field(3, ge=1, description="Attempts at a job before it fails.")

@@ -169,6 +169,23 @@ def test_the_camera_is_recorded_and_analysed(visit):
     expect(page.get_by_role("heading", name="One person")).to_be_visible()
 
 
+def test_the_camera_is_watched_live(visit):
+    page = visit()
+
+    page.get_by_role("button", name="Watch live").click()
+
+    expect(page.get_by_role("heading", name="Live")).to_be_focused()
+    card = page.locator(".live-card")
+    expect(card).to_contain_text("Person 1", timeout=ANALYSED_MS)
+    expect(card).to_contain_text("valence")
+    expect(card.locator(".live-bar")).to_have_count(7)
+    page.get_by_role("button", name="Stop").click()
+    expect(page.locator("#start")).to_be_visible()
+    assert page.evaluate("document.querySelector('#live-video').srcObject") is None
+    page.get_by_role("button", name="Watch live").click()
+    expect(card).to_contain_text("Person 1", timeout=ANALYSED_MS)
+
+
 def test_what_is_no_video_is_said(visit, tmp_path: Path):
     file = tmp_path / "words.mp4"
     file.write_bytes(b"These are words. " * 100)

@@ -5,17 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
+from typing import TypeVar
 
 from google.protobuf.message import Message
 
 from service.contract.errors import AnswerNotRead, MalformedBody, QueueUnavailable
 from service.contract.events import Began, Ended, FaceWindow
+from service.contract.live import LiveFrame
 from service.contract.results import Progress, Summary
 from service.gateway.idempotency import parse_idempotency_key
-from service.gateway.rpc.calls import Context, call, uncut
+from service.gateway.rpc.calls import Context, call
 from service.gateway.rpc.messages import (
     analysis_message,
     face_messages,
+    live_frame_of,
+    live_options_of,
     options_of,
     progress_message,
     state_of,
@@ -27,6 +31,9 @@ from service.gateway.usecases.browse import USUAL_LIMIT
 from service.gateway.usecases.watch import Event
 from service.pb.affect.v1 import affect_pb2 as pb
 from service.pb.affect.v1 import affect_pb2_grpc
+from service.queue.connection import uncut
+
+Request = TypeVar("Request", pb.AnalyzeRequest, pb.AnalyzeLiveRequest)
 
 
 class AffectService(affect_pb2_grpc.AffectServiceServicer):  # type: ignore[misc]  # generated without types
@@ -79,6 +86,29 @@ class AffectService(affect_pb2_grpc.AffectServiceServicer):  # type: ignore[misc
             await uncut(self._uses.cancel(request.id))
             return pb.CancelAnalysisResponse()
 
+    async def AnalyzeLive(self, requests: AsyncIterator[pb.AnalyzeLiveRequest], context: Context) -> None:  # noqa: N802
+        """Score frames as they come."""
+        async with call("AnalyzeLive", context):
+            first = await self._first(requests, "frame")
+            scored = self._uses.live(live_options_of(first.options), _frames(requests))
+            async with aclosing(scored):
+                async for found in scored:
+                    window = window_message(found.window.track, found.window)
+                    await self._send(
+                        context, pb.AnalyzeLiveResponse(window=window, dropped_frames=found.dropped_frames)
+                    )
+
+    async def _first(self, requests: AsyncIterator[Request], then: str) -> Request:
+        """Return the first message, which has the options."""
+        try:
+            async with asyncio.timeout(self._uses.settings.upload_idle_s):
+                first = await anext(aiter(requests))
+        except (StopAsyncIteration, TimeoutError) as error:
+            raise MalformedBody("The first message must be the options (they may be empty); none came.") from error
+        if first.WhichOneof("part") != "options":
+            raise MalformedBody(f"The first message must be the options (they may be empty), before any {then}.")
+        return first
+
     async def _send(self, context: Context, message: Message) -> None:
         try:
             async with asyncio.timeout(self._uses.settings.upload_idle_s):
@@ -88,13 +118,7 @@ class AffectService(affect_pb2_grpc.AffectServiceServicer):  # type: ignore[misc
 
     async def _accept(self, requests: AsyncIterator[pb.AnalyzeRequest], context: Context) -> str:
         settings = self._uses.settings
-        try:
-            async with asyncio.timeout(settings.upload_idle_s):
-                first = await anext(aiter(requests))
-        except (StopAsyncIteration, TimeoutError) as error:
-            raise MalformedBody("The first message must be the options (they may be empty); none came.") from error
-        if first.WhichOneof("part") != "options":
-            raise MalformedBody("The first message must be the options (they may be empty), before any chunk.")
+        first = await self._first(requests, "chunk")
         options = options_of(first.options)
         key = parse_idempotency_key([first.idempotency_key] if first.idempotency_key else [])
         most = settings.upload_max_bytes
@@ -162,6 +186,13 @@ def _event_message(event: Event) -> pb.Event:
             return pb.Event(event_id=event_id, snapshot=analysis_message(summary))
         case Ended() as ended:
             raise AssertionError(ended)
+
+
+async def _frames(requests: AsyncIterator[pb.AnalyzeLiveRequest]) -> AsyncGenerator[LiveFrame]:
+    async for request in requests:
+        if request.WhichOneof("part") != "frame":
+            raise MalformedBody("After the options come frames, and nothing else.")
+        yield live_frame_of(request.frame)
 
 
 async def _chunks(requests: AsyncIterator[pb.AnalyzeRequest], context: Context, declared: int) -> AsyncGenerator[bytes]:

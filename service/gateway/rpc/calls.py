@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn
 
 import grpc
 import structlog
@@ -20,7 +20,6 @@ from service.gateway.request_context import request_id_of
 log = structlog.get_logger()
 
 Context = ServicerContext[Any, Any]
-Answer = TypeVar("Answer")
 
 
 @asynccontextmanager
@@ -52,14 +51,6 @@ async def call(name: str, context: Context) -> AsyncIterator[None]:
             REQUESTS.labels(name, "grpc", code.name).inc()
             REQUEST_SECONDS.labels(name).observe(elapsed)
             log.info("request", method="grpc", route=name, status=code.name, seconds=round(elapsed, 3))
-
-
-async def uncut(work: Coroutine[Any, Any, Answer]) -> Answer:
-    """Return what `work` gives, and let it end although the call is cancelled.
-
-    A command to Redis that is cut off may leave its answer to whoever uses the connection next.
-    """
-    return await asyncio.shield(asyncio.ensure_future(work))
 
 
 async def _abort(context: Context, error: MienError, request_id: str) -> NoReturn:

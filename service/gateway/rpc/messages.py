@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeVar
 
+from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from pydantic import ValidationError
 
 from service.contract.bundle import TaskKind
-from service.contract.errors import InvalidOption, Problem
+from service.contract.errors import BadFrame, InvalidOption, Problem
 from service.contract.jobs import State
-from service.contract.options import AnalyzeOptions
+from service.contract.live import MOST_SIDE, Encoding, LiveFrame
+from service.contract.options import AnalyzeOptions, LiveOptions
 from service.contract.results import Analysis, Face, ModelInfo, Progress, Scores, Summary, Timings, Video, Window
 from service.gateway.error_mapping import invalid_option
 from service.pb.affect.v1 import affect_pb2 as pb
+
+Options = TypeVar("Options", bound=LiveOptions)
 
 _STATES = {
     State.QUEUED: pb.STATE_QUEUED,
@@ -38,19 +42,43 @@ def options_of(message: pb.Options) -> AnalyzeOptions:
     Raises:
         InvalidOption: a value cannot be taken.
     """
-    asked: dict[str, Any] = {
-        name: getattr(message, name)
-        for name in ("faces", "start_s", "end_s", "hop_s", "callback_url")
-        if message.HasField(name)
-    }
-    if message.tasks:
+    return _asked(message, AnalyzeOptions, "faces", "start_s", "end_s", "hop_s", "callback_url")
+
+
+def live_options_of(message: pb.LiveOptions) -> LiveOptions:
+    """Return what a client asks for of a live analysis.
+
+    Raises:
+        InvalidOption: a value cannot be taken.
+    """
+    return _asked(message, LiveOptions, "faces", "hop_s")
+
+
+def live_frame_of(message: pb.LiveFrame) -> LiveFrame:
+    """Return a live frame.
+
+    Raises:
+        BadFrame: it has no picture.
+    """
+    kind = message.WhichOneof("image")
+    if kind == "raw":
+        raw = message.raw
+        return LiveFrame(message.time_s, Encoding.RGB, raw.rgb, min(raw.width, MOST_SIDE), min(raw.height, MOST_SIDE))
+    if kind is None:
+        raise BadFrame("A frame needs a picture: jpeg, png or raw.")
+    return LiveFrame(message.time_s, Encoding[kind.upper()], getattr(message, kind))
+
+
+def _asked(message: Message, model: type[Options], *names: str) -> Options:
+    asked: dict[str, Any] = {name: getattr(message, name) for name in names if message.HasField(name)}
+    if tasks := getattr(message, "tasks"):  # noqa: B009 - messages have no static types
         kinds = {number: kind for kind, number in _TASKS.items()}
         try:
-            asked["tasks"] = [kinds[task] for task in message.tasks]
+            asked["tasks"] = [kinds[task] for task in tasks]
         except KeyError as error:
             raise InvalidOption("tasks: there are TASK_EXPRESSION, TASK_DIMENSIONS and TASK_PERSONALITY.") from error
     try:
-        return AnalyzeOptions.model_validate(asked)
+        return model.model_validate(asked)
     except ValidationError as error:
         raise invalid_option(error.errors()[0]) from error
 

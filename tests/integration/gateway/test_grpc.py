@@ -369,12 +369,6 @@ def test_a_repeat_joins_the_analysis(running, queue: Queue, stub):
     assert answer.json()["id"] == accepted(MP4)  # one key at both doors
 
 
-def test_live_analysis_is_not_implemented_yet(stub):
-    with pytest.raises(grpc.RpcError) as caught:
-        list(stub.AnalyzeLive(iter([pb.AnalyzeLiveRequest(options=pb.LiveOptions())]), timeout=10))
-    assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
-
-
 def test_health_and_reflection(running):
     with grpc.insecure_channel(grpc_address(running.process)) as channel:
         health = health_pb2_grpc.HealthStub(channel)

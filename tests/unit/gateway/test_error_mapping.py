@@ -36,6 +36,11 @@ STATUSES = {
     "queue_full": 503,
     "queue_unavailable": 503,
     "storage_unavailable": 503,
+    "no_worker": 503,
+    "session_lost": 503,
+    "bad_frame": 422,
+    "bad_time": 400,
+    "frames_stalled": 408,
     "attempts_exhausted": 500,
     "internal_error": 500,
 }
@@ -56,6 +61,9 @@ CODES = {
     "queue_full": "RESOURCE_EXHAUSTED",
     "queue_unavailable": "UNAVAILABLE",
     "storage_unavailable": "UNAVAILABLE",
+    "no_worker": "UNAVAILABLE",
+    "session_lost": "UNAVAILABLE",
+    "frames_stalled": "DEADLINE_EXCEEDED",
     "attempts_exhausted": "INTERNAL",
     "internal_error": "INTERNAL",
 }

@@ -19,7 +19,7 @@ import pytest
 from service.contract.errors import CannotDecode, DecodeStalled, DecodeTooCostly, TooLong
 from service.vision.clips import Clip, ClipSpec, FaceSeen, Limits, VideoEnded, VideoOpened, read_clips
 from service.vision.faces import open_detector
-from service.worker.decode_child import Assignment, _tells_of_no_memory
+from service.worker.decode_child import Assignment, Part, _tells_of_no_memory
 from service.worker.pipeline import DecodeSettings
 from service.worker.sandbox import ChildLost, InterruptedWork, Sandbox
 from tests.processes import wait_for
@@ -34,14 +34,12 @@ LIMITS = Limits(max_pixels=1 << 25, max_duration_s=60, max_frames=10_000)
 LARGE = (ClipSpec(frames=16, interval_s=0.04, size=112, margin=0.2, hop_s=0.1),)
 
 
-def assignment(video: Path, **changes) -> Assignment:
+def assignment(video: Path, *, start_s: float = 0.0, end_s: float | None = None, **changes) -> Assignment:
     return Assignment(
         **{
-            "video": video,
+            "source": Part(video, start_s, end_s),
             "specs": SPECS,
             "faces": 8,
-            "start_s": 0.0,
-            "end_s": None,
             "yunet": None,
             "limits": LIMITS,
             "memory_bytes": 1 << 30,

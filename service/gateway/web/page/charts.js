@@ -13,7 +13,7 @@ const dark = matchMedia("(prefers-color-scheme: dark)");
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
-const colourOf = (label) => {
+export const colourOf = (label) => {
   const known = LABELS.indexOf(label);
   return COLOURS[dark.matches ? "dark" : "light"][known < 0 ? LABELS.length - 1 : known];
 };

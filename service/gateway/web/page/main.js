@@ -1,6 +1,7 @@
 // The page: a video goes in, its result is looked at, downloaded, deleted.
 
 import { Charts, mostFrequent } from "./charts.js";
+import { Live } from "./live.js";
 import { Recorder } from "./recorder.js";
 import { erase, follow, Problem, read, recent, served, upload } from "./service.js";
 import { Stage } from "./stage.js";
@@ -37,7 +38,7 @@ function say(problem) {
 }
 
 function open(name) {
-  for (const section of ["start", "work", "result"]) $(section).hidden = section !== name;
+  for (const section of ["start", "live", "work", "result"]) $(section).hidden = section !== name;
   $("recent").hidden = name !== "start" || !$("recent-list").children.length;
 }
 
@@ -254,6 +255,21 @@ new Recorder(
   analyse,
   (message) => say({ title: "No camera", message }),
 );
+const live = new Live(
+  { viewfinder: $("live-video"), scores: $("live-scores"), note: $("live-note") },
+  (error) => {
+    open("start");
+    if (error) say(error);
+    $("main").focus();
+  },
+);
+$("watch").addEventListener("click", () => {
+  say(null);
+  open("live");
+  $("live-title").focus();
+  live.start();
+});
+$("unwatch").addEventListener("click", () => live.stop());
 $("stop").addEventListener("click", cancel);
 $("erase").addEventListener("click", remove);
 $("again").addEventListener("click", leave);

@@ -1,5 +1,7 @@
 // A short video from the camera.
 
+import { closeCamera, openCamera } from "./camera.js";
+
 const MOST_S = 20;
 
 export class Recorder {
@@ -10,20 +12,13 @@ export class Recorder {
   }
 
   async #start() {
-    if (!navigator.mediaDevices?.getUserMedia) {
-      this.onError("This browser gives pages no camera here: open Mien at localhost or over HTTPS.");
-      return;
-    }
     let stream;
     try {
-      stream = await navigator.mediaDevices.getUserMedia({ video: { width: 1280, height: 720 } });
-    } catch {
-      this.onError("The camera cannot be used: allow it for this page, or see whether another program uses it.");
+      stream = await openCamera(this.viewfinder);
+    } catch (error) {
+      this.onError(error.message);
       return;
     }
-    this.viewfinder.srcObject = stream;
-    this.viewfinder.hidden = false;
-    await this.viewfinder.play();
     const pieces = [];
     const begun = performance.now();
     this.recorder = new MediaRecorder(stream);
@@ -35,9 +30,8 @@ export class Recorder {
     }, 200);
     this.recorder.onstop = () => {
       clearInterval(clock);
-      stream.getTracks().forEach((track) => track.stop());
-      this.viewfinder.hidden = this.hint.hidden = true;
-      this.viewfinder.srcObject = null;
+      closeCamera(this.viewfinder);
+      this.hint.hidden = true;
       this.button.textContent = "Record with the camera";
       this.recorder = null;
       this.onVideo(new Blob(pieces, { type: pieces[0]?.type }));

@@ -1,0 +1,43 @@
+"""`mien live`: a camera or a video, scored as it is filmed."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from service.cli.app import cli
+
+
+@cli.command()
+def live(  # noqa: PLR0917 - typer calls it by name
+    source: Annotated[str, typer.Argument(help="A camera's number, or a video's file, played at its own pace.")] = "0",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the windows as JSON, one a line.")] = False,
+    url: Annotated[str, typer.Option(envvar="MIEN_URL", help="The service to ask.")] = "http://127.0.0.1:8000",
+    faces: Annotated[int | None, typer.Option(help="Most faces followed at one time.")] = None,
+    hop: Annotated[float | None, typer.Option(help="Seconds between the starts of two windows.")] = None,
+    task: Annotated[list[str] | None, typer.Option(help="Only this task; can be given again.")] = None,
+) -> None:
+    """Score a camera's faces while it films them, with the service at --url. Ctrl-C ends it."""
+    try:
+        from service.standalone.camera import pictures
+    except ModuleNotFoundError as error:
+        typer.echo(f"mien live: {error.name} is missing: pip install 'mien[vision]'", err=True)
+        raise typer.Exit(2) from error
+    from service.cli.options import options_of
+    from service.cli.show import print_window
+    from service.client import Mien
+    from service.contract.errors import MienError
+    from service.contract.options import LiveOptions
+
+    options = options_of(LiveOptions, {"faces": faces, "hop_s": hop, "tasks": task or None})
+    try:
+        with Mien(url) as mien:
+            for scored in mien.live(pictures(source), options):
+                if as_json:
+                    typer.echo(scored.model_dump_json(exclude_unset=True))
+                else:
+                    print_window(scored.window)
+    except MienError as error:
+        typer.echo(f"mien live: {error}", err=True)
+        raise typer.Exit(1) from error

@@ -1,0 +1,134 @@
+"""The live door for browsers, a WebSocket.
+
+up    text    {"options": {…}}, first
+binary  a frame: its time in seconds, float64 big-endian, then a JPEG or PNG picture
+text    {"end": true}, after the last
+down  text    {"event": "window", "window": {…}, "dropped_frames": n}
+{"event": "ended"}, where all frames were analysed; then the socket is closed with 1000
+{"event": "problem", …}, as REST tells errors; then it is closed with 1008, or 1013: try again later
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import struct
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, suppress
+from typing import Any
+
+import structlog
+from fastapi import APIRouter, WebSocket, WebSocketDisconnect
+from pydantic import ValidationError
+
+from service.contract.errors import AnswerNotRead, BadFrame, MalformedBody, MienError, Unavailable
+from service.contract.live import MOST_FRAME_BYTES, Encoding, LiveFrame
+from service.contract.options import LiveOptions
+from service.gateway.error_mapping import http_problem, http_status, invalid_option, unexpected
+from service.gateway.metrics import REQUEST_SECONDS, REQUESTS
+from service.gateway.request_context import request_id_of
+from service.gateway.use_cases import UseCases
+
+log = structlog.get_logger()
+
+MOST_MESSAGE_BYTES = MOST_FRAME_BYTES + 1024
+
+_TIME = struct.Struct("!d")
+_MAGIC = {b"\xff\xd8\xff": Encoding.JPEG, b"\x89PNG": Encoding.PNG}
+_REFUSED, _TRY_AGAIN = 1008, 1013  # RFC 6455, 7.4.1, and IANA's registry of close codes
+
+router = APIRouter()
+
+
+@router.websocket("/live")
+async def live(socket: WebSocket) -> None:
+    """Score frames as they come."""
+    request_id = request_id_of(socket.headers.get("x-request-id", ""))
+    started, status = time.perf_counter(), 101
+    with structlog.contextvars.bound_contextvars(request_id=request_id):
+        await socket.accept()
+        try:
+            await _serve(socket)
+        except WebSocketDisconnect:
+            pass
+        except MienError as error:
+            status = http_status(error)
+            await _refuse(socket, error, request_id)
+        except Exception as error:
+            log.error("defect", exc_info=error)  # noqa: TRY400 - with the traceback, as it says
+            status = 500
+            await _refuse(socket, unexpected(), request_id)
+        finally:
+            elapsed = time.perf_counter() - started
+            REQUESTS.labels("/live", "websocket", status).inc()
+            REQUEST_SECONDS.labels("/live").observe(elapsed)
+            log.info("request", method="websocket", route="/live", status=status, seconds=round(elapsed, 3))
+
+
+async def _serve(socket: WebSocket) -> None:
+    uses: UseCases = socket.app.state.use_cases
+    idle_s = uses.settings.upload_idle_s
+    options = await _options(socket, idle_s)
+    async with aclosing(uses.live(options, _frames(socket))) as scored:
+        async for found in scored:
+            await _send(socket, {"event": "window", **found.model_dump(mode="json", exclude_unset=True)}, idle_s)
+    await _send(socket, {"event": "ended"}, idle_s)
+    await socket.close()
+
+
+async def _options(socket: WebSocket, idle_s: float) -> LiveOptions:
+    try:
+        async with asyncio.timeout(idle_s):
+            first = _parsed(await _receive(socket))
+    except TimeoutError as error:
+        raise MalformedBody('The first message must be {"options": {}}; none came.') from error
+    if not isinstance(first, dict) or set(first) != {"options"}:
+        raise MalformedBody('The first message must be {"options": {}}, as text, with any options in it.')
+    try:
+        return LiveOptions.model_validate(first["options"])
+    except ValidationError as error:
+        raise invalid_option(error.errors()[0]) from error
+
+
+async def _frames(socket: WebSocket) -> AsyncGenerator[LiveFrame]:
+    while isinstance(message := await _receive(socket), bytes):
+        if len(message) < _TIME.size:
+            raise BadFrame("A frame is its time, 8 bytes, and a picture.")
+        picture = message[_TIME.size :]
+        encoding = next((kind for magic, kind in _MAGIC.items() if picture.startswith(magic)), None)
+        if encoding is None:
+            raise BadFrame("A frame's picture must be a JPEG or a PNG.")
+        yield LiveFrame(_TIME.unpack_from(message)[0], encoding, picture)
+    if _parsed(message) != {"end": True}:
+        raise MalformedBody('After the options come frames, then {"end": true}, and nothing else.')
+
+
+async def _receive(socket: WebSocket) -> bytes | str:
+    message = await socket.receive()
+    if message["type"] == "websocket.disconnect":
+        raise WebSocketDisconnect(message["code"])
+    found: bytes | str | None = message.get("bytes")
+    return message["text"] if found is None else found
+
+
+def _parsed(message: bytes | str) -> object:
+    try:
+        return json.loads(message) if isinstance(message, str) else None
+    except ValueError:
+        return None
+
+
+async def _send(socket: WebSocket, message: dict[str, Any], idle_s: float) -> None:
+    try:
+        async with asyncio.timeout(idle_s):
+            await socket.send_json(message)
+    except TimeoutError as error:
+        raise AnswerNotRead("The scores were not read for too long. Begin another live analysis.") from error
+
+
+async def _refuse(socket: WebSocket, error: MienError, request_id: str) -> None:
+    with suppress(WebSocketDisconnect, RuntimeError, TimeoutError):  # who is gone needs no answer
+        async with asyncio.timeout(1):
+            await socket.send_json({"event": "problem", **http_problem(error, request_id)})
+            await socket.close(_TRY_AGAIN if isinstance(error, Unavailable) else _REFUSED)

@@ -1,0 +1,168 @@
+"""Analyse frames as they come: bounded in flight, old frames dropped where they come faster than they are taken."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import secrets
+import time
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import suppress
+
+from service.contract.errors import AnswerNotRead, BadTime, FramesStalled, NoWorker, SessionLost, from_problem
+from service.contract.live import LONGEST_GAP_S, LiveFrame, LiveScored
+from service.contract.options import LiveOptions
+from service.queue.sessions import Session, Sessions, Wire
+
+_CLAIMED_WITHIN_S = 5.0
+# Beyond the credits on their way: so that a worker that comes free finds one, and not an old one.
+_MOST_WAITING = 2
+_MOST_UNREAD = 1000  # windows
+_SILENT_S = 30.0
+
+
+class Live:
+    """Starts and carries live analyses."""
+
+    def __init__(self, sessions: Sessions) -> None:
+        self._sessions = sessions
+
+    async def __call__(self, options: LiveOptions, frames: AsyncIterator[LiveFrame]) -> AsyncGenerator[LiveScored]:
+        """Yield windows as they are scored, until the frames have ended and all of them were looked at.
+
+        Args:
+            options: what is asked for.
+            frames: as the client sends them; read on while windows are scored, and closed by nobody here.
+
+        Raises:
+            InvalidRequest: a time stamp does not follow the one before, frames stay away, windows are not read, or no
+                model does a task that is asked for.
+            BadMedia: a frame is at fault.
+            Unavailable: no worker is free, it is gone, or Redis is.
+        """
+        session = Session(id=secrets.token_urlsafe(16), options=options)
+        async with self._sessions.open(session) as wire:
+            relay = _Relay(wire)
+            await relay.claimed()
+            tasks = [asyncio.create_task(relay.carry(frames)), asyncio.create_task(relay.listen())]
+            try:
+                async for scored in relay.windows():
+                    yield scored
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class _Relay:
+    """One live analysis: frames from the client to the worker, news back."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        self._credits = 0
+        self._waiting: deque[LiveFrame] = deque()
+        self._all_came = False
+        self._ended_sent = False
+        self._dropped = 0
+        self._sending = asyncio.Lock()
+        self._found: asyncio.Queue[LiveScored | Exception | None] = asyncio.Queue(_MOST_UNREAD)
+
+    async def claimed(self) -> None:
+        """Wait until a worker has taken the session.
+
+        Raises:
+            NoWorker: none does.
+        """
+        until = time.monotonic() + _CLAIMED_WITHIN_S
+        while not self._credits:
+            news = await self._wire.news()
+            if news is not None and news.problem is not None:
+                raise from_problem(news.problem)
+            if news is not None:
+                self._credits += news.credits
+            elif time.monotonic() > until and await self._wire.withdraw():
+                raise NoWorker("No worker is free for a live analysis. Try again in a moment.", 5)
+            elif time.monotonic() > until + _CLAIMED_WITHIN_S:
+                raise SessionLost("A worker took the live analysis and is gone. Begin another one.", 1)
+
+    async def windows(self) -> AsyncGenerator[LiveScored]:
+        """Yield what `listen` finds."""
+        while (found := await self._found.get()) is not None:
+            if isinstance(found, Exception):
+                raise found
+            yield found
+
+    async def carry(self, frames: AsyncIterator[LiveFrame]) -> None:
+        """Take frames from the client and send those for which there is room."""
+        try:
+            last_s: float | None = None
+            while (frame := await self._next(frames)) is not None:
+                if not math.isfinite(frame.time_s):
+                    raise BadTime("A frame's time must be a finite number of seconds.")
+                if last_s is not None and not last_s < frame.time_s <= last_s + LONGEST_GAP_S:
+                    raise BadTime(
+                        f"The frame's time, {frame.time_s:g} s, must be after the one's before, {last_s:g} s, and "
+                        f"{LONGEST_GAP_S:g} s later at most."
+                    )
+                last_s = frame.time_s
+                self._waiting.append(frame)
+                if len(self._waiting) > _MOST_WAITING:
+                    self._waiting.popleft()
+                    self._dropped += 1
+                await self._flush()
+            self._all_came = True
+            await self._flush()
+        except Exception as error:
+            self._tell(error)
+
+    async def _next(self, frames: AsyncIterator[LiveFrame]) -> LiveFrame | None:
+        try:
+            async with asyncio.timeout(LONGEST_GAP_S):
+                return await anext(frames, None)
+        except TimeoutError as error:
+            raise FramesStalled(f"No frame came for {LONGEST_GAP_S:g} s. Begin another live analysis.") from error
+
+    async def listen(self) -> None:
+        """Take the worker's news."""
+        try:
+            heard = time.monotonic()
+            while True:
+                news = await self._wire.news()
+                now = time.monotonic()
+                if news is None:
+                    if now - heard > _SILENT_S:
+                        raise SessionLost("The worker of this live analysis is silent. Begin another one.", 1)
+                    continue
+                heard = now
+                if news.problem is not None:
+                    raise from_problem(news.problem)
+                if news.window is not None:
+                    self._tell(LiveScored(window=news.window, dropped_frames=self._dropped))
+                if news.ended:
+                    self._tell(None)
+                    return
+                self._credits += news.credits
+                await self._flush()
+        except Exception as error:
+            self._tell(error)
+
+    async def _flush(self) -> None:
+        async with self._sending:
+            while self._waiting and self._credits:
+                self._credits -= 1
+                await self._wire.send(self._waiting.popleft())
+            if self._all_came and not self._waiting and not self._ended_sent:
+                self._ended_sent = True
+                await self._wire.end()
+
+    def _tell(self, found: LiveScored | Exception | None) -> None:
+        try:
+            self._found.put_nowait(found)
+        except asyncio.QueueFull:
+            # What is unread is worth nothing any more: who comes back to read hears why it ended.
+            while not self._found.empty():
+                self._found.get_nowait()
+            with suppress(asyncio.QueueFull):
+                unread = AnswerNotRead("The scores were not read for too long. Begin another live analysis.")
+                self._found.put_nowait(unread)

@@ -1,0 +1,123 @@
+// The camera's picture, scored as it is filmed: frames go up a WebSocket, windows come down.
+
+import { closeCamera, openCamera } from "./camera.js";
+import { colourOf } from "./charts.js";
+import { Problem } from "./service.js";
+import { capital, percent, person, signed } from "./words.js";
+
+const EVERY_MS = 1000 / 15;
+const SIDE = 640; // pixels of the longer one
+const QUALITY = 0.8;
+const FRESH_S = 2; // after this a person's scores are old
+const UNSENT_BYTES = 1 << 20; // then the network is behind, and a frame is left out
+
+export class Live {
+  /** `elements`: viewfinder, scores, note. `onEnd` is called with an error, or without one. */
+  constructor(elements, onEnd) {
+    Object.assign(this, elements, { onEnd });
+  }
+
+  async start() {
+    this.people = new Map();
+    this.scores.replaceChildren();
+    this.note.textContent = "Starting…";
+    try {
+      await openCamera(this.viewfinder);
+    } catch (error) {
+      this.#end(Object.assign(error, { title: "No camera" }));
+      return;
+    }
+    const address = new URL("live", location.href);
+    address.protocol = address.protocol.replace("http", "ws");
+    this.socket = new WebSocket(address);
+    this.socket.addEventListener("open", () => this.#send());
+    this.socket.addEventListener("message", ({ data }) => this.#hear(JSON.parse(data)));
+    this.socket.addEventListener("close", () => this.#end(new Error("The connection was closed.")));
+  }
+
+  /** Ends it; nothing if it has not begun. */
+  stop() {
+    this.#end();
+  }
+
+  #send() {
+    const { socket, viewfinder } = this;
+    socket.send(JSON.stringify({ options: {} }));
+    const scale = Math.min(1, SIDE / Math.max(viewfinder.videoWidth, viewfinder.videoHeight));
+    const canvas = document.createElement("canvas");
+    canvas.width = Math.round(viewfinder.videoWidth * scale);
+    canvas.height = Math.round(viewfinder.videoHeight * scale);
+    const context = canvas.getContext("2d");
+    let last = 0;
+    this.clock = setInterval(() => {
+      if (socket.readyState !== WebSocket.OPEN || socket.bufferedAmount > UNSENT_BYTES) return;
+      const seconds = performance.now() / 1000;
+      context.drawImage(viewfinder, 0, 0, canvas.width, canvas.height);
+      canvas.toBlob(
+        async (blob) => {
+          if (!blob) return;
+          const picture = new Uint8Array(await blob.arrayBuffer());
+          if (seconds <= last || socket.readyState !== WebSocket.OPEN) return;
+          last = seconds;
+          const message = new Uint8Array(8 + picture.length);
+          new DataView(message.buffer).setFloat64(0, seconds);
+          message.set(picture, 8);
+          socket.send(message);
+        },
+        "image/jpeg",
+        QUALITY,
+      );
+    }, EVERY_MS);
+  }
+
+  #hear(told) {
+    if (told.event === "problem") {
+      this.#end(new Problem(told));
+      return;
+    }
+    if (told.event !== "window") return;
+    this.people.set(told.window.track, told.window);
+    this.note.textContent = told.dropped_frames ? `${told.dropped_frames} pictures were left out to keep up.` : "";
+    this.#draw();
+  }
+
+  #draw() {
+    const now = performance.now() / 1000;
+    for (const [track, window] of this.people) if (now - window.end_s > FRESH_S) this.people.delete(track);
+    this.scores.replaceChildren(...[...this.people.values()].map(card));
+  }
+
+  #end(error) {
+    if (!this.people) return;
+    this.people = null;
+    clearInterval(this.clock);
+    this.socket?.close();
+    this.socket = null;
+    closeCamera(this.viewfinder);
+    this.onEnd(error);
+  }
+}
+
+function card(window) {
+  const box = document.createElement("div");
+  box.className = "live-card";
+  const { label, scores } = window.expression ?? { scores: {} };
+  box.append(line("strong", label ? `${person(window)}: ${capital(label)} ${percent(scores[label])}` : person(window)));
+  for (const [name, share] of Object.entries(scores)) {
+    const bar = line("span", capital(name));
+    bar.className = "live-bar";
+    bar.style.setProperty("--share", share);
+    bar.style.setProperty("--colour", colourOf(name));
+    box.append(bar);
+  }
+  if (window.valence !== undefined) {
+    box.append(line("span", `valence ${signed(window.valence)} · arousal ${signed(window.arousal)}`));
+  }
+  return box;
+}
+
+function line(kind, text) {
+  const element = document.createElement(kind);
+  element.textContent = text;
+  return element;
+}

@@ -1,0 +1,143 @@
+"""Live analyses between gateway and worker: claimed from a list, then frames and news by publish/subscribe.
+
+A session that one of the two leaves is over: the other sees that nobody listens any more. It is not tried again, for
+frames are kept nowhere.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, cast
+
+import redis.asyncio
+from pydantic import BaseModel
+from redis import Redis
+from redis.client import PubSub
+from redis.exceptions import RedisError
+
+from service.contract.errors import QueueUnavailable, SessionLost
+from service.contract.live import END, LiveFrame, News, pack
+from service.contract.options import LiveOptions
+from service.queue import keys
+from service.queue.connection import uncut
+
+_LOOK_S = 0.5
+
+
+class Session(BaseModel):
+    """A live analysis that waits for a worker."""
+
+    id: str
+    options: LiveOptions
+
+
+class Desk:
+    """The worker's end.
+
+    Args:
+        redis: gives bytes; any thread may use it.
+        reader: likewise, for the one thread that claims.
+    """
+
+    def __init__(self, redis: Redis, reader: Redis) -> None:
+        self._redis = redis
+        self._reader = reader
+
+    def claim(self, wait_s: float) -> Session | None:
+        """Wait for a session; nobody else gets it."""
+        found = cast("Any", self._reader.blpop([keys.SESSIONS], timeout=wait_s))
+        return Session.model_validate_json(found[1]) if found else None
+
+    @contextmanager
+    def join(self, session: Session) -> Iterator[Line]:
+        """Listen to a session's frames for as long as the block runs."""
+        listener = self._redis.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
+        with contextlib.closing(listener):
+            listener.subscribe(keys.frames(session.id))
+            listener.get_message(timeout=_LOOK_S)
+            yield Line(self._redis, listener, session.id)
+
+
+class Line:
+    """The worker's end of one session."""
+
+    def __init__(self, redis: Redis, listener: PubSub, session: str) -> None:
+        self._redis = redis
+        self._listener = listener
+        self._session = session
+
+    def receive(self, wait_s: float) -> bytes | None:
+        """Wait for a packed frame or `END`; None where nothing comes."""
+        message = self._listener.get_message(timeout=wait_s)
+        return None if message is None else bytes(message["data"])
+
+    def tell(self, news: News) -> bool:
+        """Tell the gateway; False where it does not listen any more."""
+        return bool(self._redis.publish(keys.news(self._session), news.model_dump_json(exclude_defaults=True)))
+
+
+class Sessions:
+    """The gateway's end."""
+
+    def __init__(self, redis: redis.asyncio.Redis) -> None:
+        self._redis = redis
+
+    @asynccontextmanager
+    async def open(self, session: Session) -> AsyncIterator[Wire]:
+        """Offer a session to the workers and listen to its news for as long as the block runs.
+
+        Raises:
+            QueueUnavailable: Redis does not answer.
+        """
+        listener = self._redis.pubsub(ignore_subscribe_messages=True)
+        try:
+            await uncut(listener.subscribe(keys.news(session.id)))
+            await uncut(self._redis.rpush(keys.SESSIONS, session.model_dump_json(exclude_unset=True)))
+            yield Wire(self._redis, listener, session)
+        except RedisError as error:
+            raise QueueUnavailable("The queue cannot be reached. Try again in a moment.", 1) from error
+        finally:
+            with contextlib.suppress(RedisError):  # so that the worker need not find out by waiting
+                await uncut(self._redis.publish(keys.frames(session.id), END))
+            await uncut(listener.aclose())  # type: ignore[no-untyped-call]
+
+
+class Wire:
+    """The gateway's end of one session."""
+
+    def __init__(self, redis: redis.asyncio.Redis, listener: redis.asyncio.client.PubSub, session: Session) -> None:
+        self._redis = redis
+        self._listener = listener
+        self._session = session
+
+    async def news(self) -> News | None:
+        """Wait a moment for news."""
+        message = await uncut(self._listener.get_message(timeout=_LOOK_S))
+        return None if message is None else News.model_validate_json(message["data"])
+
+    async def send(self, frame: LiveFrame) -> None:
+        """Send a frame.
+
+        Raises:
+            SessionLost: nobody receives it.
+        """
+        await self._publish(pack(frame))
+
+    async def end(self) -> None:
+        """Say that no more frames will come.
+
+        Raises:
+            SessionLost: nobody hears it.
+        """
+        await self._publish(END)
+
+    async def withdraw(self) -> bool:
+        """Take the session back; False where a worker has it already."""
+        offered = self._session.model_dump_json(exclude_unset=True)
+        return bool(await uncut(self._redis.lrem(keys.SESSIONS, 1, offered)))
+
+    async def _publish(self, data: bytes) -> None:
+        if not await uncut(self._redis.publish(keys.frames(self._session.id), data)):
+            raise SessionLost("The worker of this live analysis is gone. Begin another one.", 1)

@@ -1,0 +1,48 @@
+"""A camera's or a video's pictures as they are to be seen, each as a JPEG with its time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import cv2
+
+from service.contract.errors import CannotDecode
+
+_FASTEST_S = 1 / 16  # between two pictures: no model wants more
+_LONGEST_SIDE = 640  # pixels
+_QUALITY = 85
+
+
+def pictures(source: str) -> Iterator[tuple[float, bytes]]:
+    """Yield pictures at the pace at which they are filmed, each with its time in seconds and as a JPEG.
+
+    Args:
+        source: a camera's number, or a video's file or address.
+
+    Raises:
+        CannotDecode: there is no such camera or video.
+    """
+    is_camera = source.isdigit()
+    capture = cv2.VideoCapture(int(source)) if is_camera else cv2.VideoCapture(source)
+    if not capture.isOpened():
+        raise CannotDecode(f"{'The camera' if is_camera else 'The video'} {source} cannot be opened.")
+    began, next_s = time.monotonic(), 0.0
+    try:
+        while True:
+            there, picture = capture.read()
+            if not there:
+                return
+            now_s = time.monotonic() - began
+            taken_s = now_s if is_camera else capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+            if taken_s < next_s:
+                continue
+            next_s = taken_s + _FASTEST_S
+            time.sleep(max(0.0, taken_s - now_s))
+            height, width = picture.shape[:2]
+            scale = min(1.0, _LONGEST_SIDE / max(height, width))
+            small = cv2.resize(picture, (round(width * scale), round(height * scale)), interpolation=cv2.INTER_AREA)
+            _, jpeg = cv2.imencode(".jpg", small, (cv2.IMWRITE_JPEG_QUALITY, _QUALITY))
+            yield taken_s, jpeg.tobytes()
+    finally:
+        capture.release()
