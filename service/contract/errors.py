@@ -17,7 +17,8 @@
     ├── Expired
     ├── NotEnded
     ├── Unavailable             try again after `retry_after_s`
-    │   ├── QueueFull · QueueUnavailable · StorageUnavailable · KeyInUse · NoWorker · SessionLost
+    │   ├── QueueFull · QueueUnavailable · StorageUnavailable · KeyInUse · NoWorker · SessionLost ·
+    │       TooManyWatchers
     ├── Internal
     │   ├── AttemptsExhausted · Unexpected
     └── Misconfigured           an operator's error: the process refuses to start
@@ -289,6 +290,12 @@ class SessionLost(Unavailable):
     """The worker of a live analysis is gone."""
 
     code, title = "session_lost", "The live analysis was cut off"
+
+
+class TooManyWatchers(Unavailable):
+    """As many follow analyses as the operator allows at a time."""
+
+    code, title = "too_many_watchers", "Too many watch analyses at the moment"
 
 
 class Internal(MienError):

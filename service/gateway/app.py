@@ -24,7 +24,7 @@ from service.contract.errors import InvalidOption, MethodNotAllowed, MienError, 
 from service.gateway.callbacks.addresses import parse_callback_url
 from service.gateway.callbacks.caller import Caller
 from service.gateway.callbacks.signature import parse_secret
-from service.gateway.error_mapping import invalid_option, unexpected
+from service.gateway.error_mapping import code_table, invalid_option, unexpected
 from service.gateway.guard import Guard
 from service.gateway.linger import Linger
 from service.gateway.live_socket import MOST_MESSAGE_BYTES
@@ -34,6 +34,7 @@ from service.gateway.request_context import RequestContext
 from service.gateway.rest import problem_response, router
 from service.gateway.rpc.server import serving_grpc
 from service.gateway.settings import GatewaySettings
+from service.gateway.unread import Unread
 from service.gateway.use_cases import UseCases
 from service.gateway.usecases.bells import Bells
 from service.gateway.usecases.browse import Browse
@@ -50,6 +51,16 @@ from service.storage.blobs import Blobs
 from service.telemetry.logs import configure_logs
 
 log = structlog.get_logger()
+
+_DESCRIPTION = """\
+Times are seconds of the video's own clock. Valence, arousal and dominance are in [−1, 1], probabilities and traits in
+[0, 1], boxes in pixels of the upright frame.
+
+Errors are `application/problem+json` (RFC 9457). Their `code` is for programs and never changes its meaning; `detail`
+says what happened and what to do. The status 503 comes with `Retry-After`.
+
+{codes}
+"""
 
 
 def create_app(settings: GatewaySettings) -> FastAPI:
@@ -70,7 +81,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
             ),
             bells=bells,
             follow=Follow(producer, blobs, bells),
-            watch=Watch(producer, bells),
+            watch=Watch(producer, bells, settings.watchers_max),
             live=Live(Sessions(redis)),
             browse=Browse(producer),
             cancel=Cancel(producer, blobs),
@@ -92,6 +103,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     app = FastAPI(
         title="Mien",
         summary="What faces in a video show over time: expression, valence and arousal, apparent personality.",
+        description=_DESCRIPTION.format(codes=code_table()),
         version="0.1.0",
         lifespan=lifespan,
         docs_url=None,
@@ -111,6 +123,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     app.add_middleware(Guard, hosts=settings.allowed_hosts, origins=settings.cors_origins, on_refused=_on_error)
     app.add_middleware(RequestContext, on_defect=_on_defect)
     app.add_middleware(Linger)
+    app.add_middleware(Unread, idle_s=settings.upload_idle_s)
     app.add_exception_handler(MienError, _on_error)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http)

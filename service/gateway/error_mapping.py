@@ -96,6 +96,17 @@ def http_headers(error: errors.MienError) -> dict[str, str]:
     return {"Retry-After": str(error.retry_after_s)} if isinstance(error, errors.Unavailable) else {}
 
 
+def code_table() -> str:
+    """Return the table, in Markdown, of every code that a client can meet, with its statuses."""
+    rows = sorted(
+        f"| `{code}` | {http_status(error)} | `{grpc_code(error).name}` | {error.title} |"
+        for code, kind in errors.BY_CODE.items()
+        if not issubclass(kind, errors.Misconfigured)
+        for error in (kind("", 1) if issubclass(kind, errors.Unavailable) else kind(""),)
+    )
+    return "\n".join(("| code | HTTP | gRPC | what it means |", "|---|---|---|---|", *rows))
+
+
 def grpc_code(error: errors.MienError) -> grpc.StatusCode:
     """Return the gRPC status code of an error: that of its nearest class in the tree."""
     return next((_CODE[kind] for kind in type(error).__mro__ if kind in _CODE), grpc.StatusCode.INTERNAL)

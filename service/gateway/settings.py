@@ -33,8 +33,11 @@ class GatewaySettings(QueueSettings, StorageSettings, TelemetrySettings, BaseSet
     )
     grpc_port: int = Field(50051, ge=0, le=65535, description="Port that the gateway serves gRPC on; 0: a free one.")
     grpc_max_calls: int = Field(200, ge=1, description="Most gRPC calls at a time; more are refused at once.")
+    watchers_max: int = Field(1000, ge=1, description="Most who follow the events of analyses at a time.")
     upload_max_bytes: int = Field(2 << 30, ge=1, description="Largest upload.")
-    upload_idle_s: float = Field(30, gt=0, description="Seconds that an upload may stand still.")
+    upload_idle_s: float = Field(
+        30, gt=0, description="Seconds that an upload may stand still, or an answer be left unread."
+    )
     upload_max_s: float = Field(3600, gt=0, description="Seconds that an upload may take.")
     wait_s: float = Field(60, ge=0, description="Longest that a request waits for an answer before it gets 202.")
     callback_secret: SecretStr | None = Field(

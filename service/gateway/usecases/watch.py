@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Literal
 
-from service.contract.errors import InvalidOption
+from service.contract.errors import InvalidOption, TooManyWatchers
 from service.contract.events import Ended, Happening
 from service.contract.jobs import State
 from service.gateway.usecases.bells import Bells
@@ -24,12 +25,18 @@ class Event:
     what: Happening
 
 
-@dataclass(frozen=True)
+@dataclass
 class Watch:
-    """The use case; it reads only, and holds nothing but a bell while it waits."""
+    """The use case; it reads only, and holds nothing but a bell while it waits.
+
+    Attributes:
+        most: watchers at a time.
+    """
 
     producer: Producer
     bells: Bells
+    most: int
+    _watching: int = 0
 
     async def open(self, job_id: str, after: str = "") -> AsyncGenerator[Event] | None:
         """Return the events after the one with the id `after` (from the first, where that is empty).
@@ -40,7 +47,10 @@ class Watch:
             NoSuchAnalysis, Expired: as for `look_up`.
             InvalidOption: the analysis has had no event `after`.
             QueueUnavailable: the queue does not answer; in mid-way, too.
+            TooManyWatchers: there are `most` already.
         """
+        if self._watching >= self.most:
+            raise TooManyWatchers("Too many watch analyses here at the moment. Try again, or ask now and then.", 5)
         job = await look_up(self.producer, job_id)
         if not after:
             return self._events(job_id, None)
@@ -55,6 +65,15 @@ class Watch:
         return self._events(job_id, seen)
 
     async def _events(self, job_id: str, seen: EventId | None) -> AsyncGenerator[Event]:
+        self._watching += 1
+        try:
+            async with aclosing(self._told(job_id, seen)) as events:
+                async for event in events:
+                    yield event
+        finally:
+            self._watching -= 1
+
+    async def _told(self, job_id: str, seen: EventId | None) -> AsyncGenerator[Event]:
         while not self.bells.draining:
             with self.bells.at(job_id) as bell:
                 # A watcher may go away at any moment, and redis-py takes that badly in mid-command.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import signal
+import socket
 import threading
 import time
 
@@ -12,7 +13,7 @@ import httpx2
 import pytest
 
 from service.contract.events import FaceWindow
-from service.contract.results import Expression, Progress
+from service.contract.results import Expression, Findings, Progress, Video
 from service.gateway.app import create_app
 from service.gateway.settings import GatewaySettings
 from service.gateway.usecases.bells import Bells
@@ -278,7 +279,7 @@ def test_watchers_that_go_away_in_mid_command_go_at_once_and_never_leave_their_r
     async def come_and_go() -> None:
         redis = connect_async(redis_url)
         producer = Producer(redis)
-        watch = Watch(producer, Bells(producer))
+        watch = Watch(producer, Bells(producer), 10)
         for _ in range(200):
             events = await watch.open(f"j{luck.randrange(10)}")
             goes = asyncio.ensure_future(anext(events))
@@ -317,3 +318,37 @@ def test_without_redis_the_events_end_and_the_next_watcher_is_told(tmp_path):
         queue.close()
         wait_for(lambda: process.said("queue unreachable, events end"), 5)
         assert not process.said("Traceback")
+
+
+def test_watchers_are_bounded_in_number(redis_url, tmp_path, queue: Queue):
+    queue.submit(job_id := "watched-1")
+    with gateway(tmp_path, redis_url, watchers_max=2) as (_, url), httpx2.Client(base_url=url) as http:
+        with watching(http, job_id), watching(http, job_id):
+            refused = http.get(f"/analyses/{job_id}/events")
+            assert (refused.status_code, refused.json()["code"]) == (503, "too_many_watchers")
+            assert refused.headers["retry-after"] == "5"
+        assert wait_for(lambda: http.get(f"/analyses/{job_id}").status_code == 200)
+        wait_for(lambda: _can_watch(http, job_id), 10)
+
+
+def _can_watch(http: httpx2.Client, job_id: str) -> bool:
+    with http.stream("GET", f"/analyses/{job_id}/events") as answer:
+        return answer.status_code == 200
+
+
+def test_who_never_reads_an_answer_is_let_go(redis_url, tmp_path, queue: Queue):
+    queue.submit("long-1")
+    ann = queue.worker()
+    attempt = take(ann)
+    assert succeed(ann, attempt)
+    video = Video(duration_s=9, fps=None, width=640, height=480, frames=90)
+    long = Findings(video=video, faces=[], models=[], warnings=["x" * 30_000_000])
+    with gateway(tmp_path, redis_url, upload_idle_s=1) as (process, url):
+        (tmp_path / "blobs/results").mkdir(parents=True)
+        (tmp_path / f"blobs/results/long-1.{attempt.fence}").write_text(long.model_dump_json())
+        host, port = url.removeprefix("http://").split(":")
+        with socket.socket() as client:
+            client.connect((host, int(port)))
+            client.sendall(f"GET /analyses/long-1 HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+            wait_for(lambda: process.said("answer not read"), 15)
+        assert len(httpx2.get(f"{url}/analyses/long-1").content) > 30_000_000

@@ -39,6 +39,7 @@ CODES = [
     "storage_unavailable",
     "too_long",
     "too_many_pixels",
+    "too_many_watchers",
     "truncated_video",
     "unknown_option",
     "unsupported_codec",

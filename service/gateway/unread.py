@@ -1,0 +1,56 @@
+"""Around every answer: who stops reading it is let go."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+log = structlog.get_logger()
+
+# uvicorn takes any message at once, and only the next one waits until this is read.
+_PIECE_BYTES = 1 << 18
+
+
+class Unread:
+    """ASGI middleware. An answer of which nothing is read for `idle_s` seconds is cut off, and its connection closed.
+
+    What is not read waits in memory, little of it, but as long as the client likes.
+    """
+
+    def __init__(self, app: ASGIApp, idle_s: float) -> None:
+        self._app = app
+        self._idle_s = idle_s
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        cut = False
+
+        async def send_or_cut(message: Message) -> None:
+            nonlocal cut
+            try:
+                for piece in _pieces(message):
+                    async with asyncio.timeout(self._idle_s):
+                        await send(piece)
+            except TimeoutError:
+                cut = True
+                raise
+
+        try:
+            await self._app(scope, receive, send_or_cut)
+        except TimeoutError:
+            if not cut:
+                raise
+            log.info("answer not read", path=scope["path"])  # the server closes what is not complete
+
+
+def _pieces(message: Message) -> Iterator[Message]:
+    body = message.get("body", b"")
+    for start in range(0, len(body) - _PIECE_BYTES, _PIECE_BYTES):
+        yield {**message, "body": body[start : start + _PIECE_BYTES], "more_body": True}
+    yield {**message, "body": body[-(len(body) % _PIECE_BYTES or _PIECE_BYTES) :]} if body else message
