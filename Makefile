@@ -6,7 +6,7 @@ TORCH ?= torch==2.13.0
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test check proto docs bench bench-train default-model clean
+.PHONY: help run test check proto docs lock e2e-compose bench bench-train default-model clean
 .DEFAULT_GOAL := help
 
 help: ## say what each command does
@@ -32,6 +32,9 @@ proto: $(VENV)/.dev ## generate service/pb from proto/
 docs: $(VENV)/.dev ## generate docs/configuration.md and docs/openapi.json
 	$(BIN)/python docs/generate.py
 
+lock: $(VENV)/.dev ## lock the packages of the images, deploy/requirements
+	$(BIN)/python deploy/lock.py
+
 bench: $(VENV)/.dev ## measure: upload memory, decode and inference speed, worker memory
 	$(BIN)/python -m tests.bench
 
@@ -51,6 +54,9 @@ default-model: $(VENV)/.dev ## make the default bundle from nothing: render, lea
 	$(BIN)/mien-model export runs/rendered_finetune --out service/worker/bundles/default --name mien-default \
 	  --version 0.2.0 --licence MIT --hop 0.24 --report reports/default \
 	  --intended-use "Trying Mien out, and research on affect in video with people who agreed to it."
+
+e2e-compose: $(VENV)/.dev ## build the images and try docker-compose.yml on this machine's engine
+	$(BIN)/python deploy/e2e_compose.py
 
 clean: ## remove the virtual environment and everything made here
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

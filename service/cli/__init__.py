@@ -7,6 +7,7 @@ up.
 from service.cli.analyze import analyze  # noqa: F401 - registers itself
 from service.cli.app import cli
 from service.cli.bundles import check  # noqa: F401
+from service.cli.keys import create  # noqa: F401
 from service.cli.live import live  # noqa: F401
 
 

@@ -36,6 +36,7 @@ def analyze(  # noqa: PLR0917 - typer calls it by name
     ] = None,
     local: Annotated[bool, typer.Option("--local", help="Analyse in this process, without a server.")] = False,
     url: Annotated[str, typer.Option(envvar="MIEN_URL", help="The service to ask.")] = "http://127.0.0.1:8000",
+    key: Annotated[str | None, typer.Option(envvar="MIEN_KEY", help="The API key, where one is needed.")] = None,
     faces: Annotated[int | None, typer.Option(help="Most faces followed at one time.")] = None,
     start: Annotated[float | None, typer.Option(help="Analyse from this second.")] = None,
     end: Annotated[float | None, typer.Option(help="Analyse up to this second.")] = None,
@@ -63,7 +64,7 @@ def analyze(  # noqa: PLR0917 - typer calls it by name
     found: list[tuple[Path, Analysis]] = []
     failed = False
     try:
-        with _analyzer(url, local=local) as run, _bars() as bars:
+        with _analyzer(url, key, local=local) as run, _bars() as bars:
             for file, outcome in _all(meant, run, options, bars, at_once=1 if local else _AT_ONCE):
                 try:
                     analysis = outcome.result()
@@ -118,7 +119,7 @@ def _annotate(file: Path, analysis: Analysis, target: Path) -> None:
 
 
 @contextmanager
-def _analyzer(url: str, *, local: bool) -> Iterator[Analyze]:
+def _analyzer(url: str, key: str | None, *, local: bool) -> Iterator[Analyze]:
     if local:
         from service.standalone.local import local_analyzer
 
@@ -127,7 +128,7 @@ def _analyzer(url: str, *, local: bool) -> Iterator[Analyze]:
     else:
         from service.client import Mien
 
-        with Mien(url) as client:
+        with Mien(url, key=key) as client:
             yield client.analyze
 
 

@@ -32,7 +32,7 @@ _CHUNK = 1 << 18
 
 
 class AsyncMien:
-    """A Mien service at `url`; close it, or use it in an `async with`.
+    """A Mien service at `url`, with an API key where it needs one; close it, or use it in an `async with`.
 
     What fails for now (a full queue, a lost connection) is tried again for `patience_s` seconds, with the pauses that
     the service asks for; a request that went through but whose answer was lost is not done twice.
@@ -41,9 +41,11 @@ class AsyncMien:
         QueueUnavailable: the URL is none.
     """
 
-    def __init__(self, url: str = DEFAULT_URL, *, patience_s: float = 60.0) -> None:
+    def __init__(self, url: str = DEFAULT_URL, *, key: str | None = None, patience_s: float = 60.0) -> None:
+        self._key = key
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
         try:
-            self._http = httpx2.AsyncClient(base_url=url, timeout=_TIMEOUT_S)
+            self._http = httpx2.AsyncClient(base_url=url, timeout=_TIMEOUT_S, headers=headers)
         except httpx2.InvalidURL as error:
             raise nobody(url) from error
         self._patience_s = patience_s
@@ -128,7 +130,7 @@ class AsyncMien:
         Raises:
             MienError: the service's error, of the class that its code names; `QueueUnavailable` where nobody answers.
         """
-        return watch_live(str(self._http.base_url), frames, options or LiveOptions())
+        return watch_live(str(self._http.base_url), frames, options or LiveOptions(), self._key)
 
     async def submit(
         self, video: Video, options: AnalyzeOptions | None = None, *, idempotency_key: str | None = None

@@ -6,6 +6,7 @@ import asyncio
 import json
 import struct
 from collections.abc import AsyncGenerator, AsyncIterable
+from typing import Any
 
 from pydantic import ValidationError
 from websockets.asyncio.client import ClientConnection, connect
@@ -22,7 +23,9 @@ Frame = tuple[float, bytes]
 _TIME = struct.Struct("!d")
 
 
-async def watch_live(url: str, frames: AsyncIterable[Frame], options: LiveOptions) -> AsyncGenerator[LiveScored]:
+async def watch_live(
+    url: str, frames: AsyncIterable[Frame], options: LiveOptions, key: str | None = None
+) -> AsyncGenerator[LiveScored]:
     """Send frames to the service at `url` and give each window as it is scored; see `AsyncMien.live`."""
     address = url.replace("http", "ws", 1).rstrip("/") + "/live"
     try:
@@ -31,7 +34,8 @@ async def watch_live(url: str, frames: AsyncIterable[Frame], options: LiveOption
         raise nobody(url) from error
     async with socket:
         broken: list[Exception] = []
-        feeding = asyncio.create_task(_feed(socket, frames, options, broken))
+        first = {"options": options.model_dump(mode="json", exclude_defaults=True)} | ({"key": key} if key else {})
+        feeding = asyncio.create_task(_feed(socket, frames, first, broken))
         try:
             async for message in socket:
                 if (scored := _scored(message)) is None:
@@ -48,10 +52,10 @@ async def watch_live(url: str, frames: AsyncIterable[Frame], options: LiveOption
 
 
 async def _feed(
-    socket: ClientConnection, frames: AsyncIterable[Frame], options: LiveOptions, broken: list[Exception]
+    socket: ClientConnection, frames: AsyncIterable[Frame], first: dict[str, Any], broken: list[Exception]
 ) -> None:
     try:
-        await socket.send(json.dumps({"options": options.model_dump(mode="json", exclude_defaults=True)}))
+        await socket.send(json.dumps(first))
         async for time_s, picture in frames:
             if len(picture) > MOST_FRAME_BYTES:
                 raise BadFrame(f"A picture has {MOST_FRAME_BYTES} bytes at most; this one has {len(picture)}.")

@@ -23,10 +23,13 @@ T = TypeVar("T")
 
 
 class Mien:
-    """A Mien service at `url`; close it, or use it in a `with`. Methods, arguments and errors are `AsyncMien`'s."""
+    """A Mien service at `url`, with an API key where it needs one; close it, or use it in a `with`.
 
-    def __init__(self, url: str = DEFAULT_URL, *, patience_s: float = 60.0) -> None:
-        self._mien = AsyncMien(url, patience_s=patience_s)
+    Methods, arguments and errors are `AsyncMien`'s.
+    """
+
+    def __init__(self, url: str = DEFAULT_URL, *, key: str | None = None, patience_s: float = 60.0) -> None:
+        self._mien = AsyncMien(url, key=key, patience_s=patience_s)
         self._thread = start_blocking_portal()
         self._portal = self._thread.__enter__()
 

@@ -6,6 +6,8 @@
     │   ├── KeyReused · BadTime · FramesStalled
     ├── Refused                 it comes from where it may not come from
     │   ├── HostNotAllowed · CrossSite
+    ├── Unauthorized            who asks must be known
+    │   ├── KeyRequired · KeyRefused
     ├── UploadTooLarge
     ├── UnsupportedContainer
     ├── BadMedia                the bytes are no video that can be analysed: final, never retried
@@ -13,9 +15,9 @@
     │   ├── TooManyPixels · TooLong · DecodeStalled · DecodeTooCostly
     │   └── BadFrame
     ├── Missing
-    │   ├── NoSuchAnalysis · NoSuchPage · MethodNotAllowed
+    │   ├── NoSuchAnalysis · NoSuchUpload · NoSuchPage · MethodNotAllowed
     ├── Expired
-    ├── NotEnded
+    ├── NotEnded · NotOffered
     ├── Unavailable             try again after `retry_after_s`
     │   ├── QueueFull · QueueUnavailable · StorageUnavailable · KeyInUse · NoWorker · SessionLost ·
     │       TooManyWatchers
@@ -138,6 +140,22 @@ class CrossSite(Refused):
     code, title = "cross_site", "Another site's page may not do this"
 
 
+class Unauthorized(MienError):
+    """Who asks must be known, and is not."""
+
+
+class KeyRequired(Unauthorized):
+    """A request without an API key to a service that needs one."""
+
+    code, title = "key_required", "An API key is needed"
+
+
+class KeyRefused(Unauthorized):
+    """An API key that is not valid."""
+
+    code, title = "key_refused", "The API key is not valid"
+
+
 class UploadTooLarge(MienError):
     """More bytes than the operator allows."""
 
@@ -224,6 +242,12 @@ class NoSuchAnalysis(Missing):
     code, title = "not_found", "There is no such analysis"
 
 
+class NoSuchUpload(Missing):
+    """An upload that was not finished, or not begun."""
+
+    code, title = "no_such_upload", "There is no such upload"
+
+
 class NoSuchPage(Missing):
     """A path that is not served."""
 
@@ -246,6 +270,12 @@ class NotEnded(MienError):
     """Something that is there only when the analysis has ended."""
 
     code, title = "not_ended", "The analysis has not ended"
+
+
+class NotOffered(MienError):
+    """Something that this service could do, were it set up so."""
+
+    code, title = "not_offered", "This service does not do that"
 
 
 class Unavailable(MienError):

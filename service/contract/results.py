@@ -132,6 +132,14 @@ class Summary(_Part):
     error: Problem | None = None
 
 
+class UploadSlot(BaseModel):
+    """Where a video may be uploaded to, past the service: PUT its bytes to `url`."""
+
+    id: str = Field(description="For `POST /uploads/{id}/analyze`, once the upload is done.")
+    url: str = Field(description="Takes one PUT of the video's bytes.")
+    expires_at: datetime = Field(description="When the URL stops taking it.")
+
+
 class Page(_Part):
     """A page of the list of analyses."""
 

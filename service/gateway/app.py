@@ -14,6 +14,7 @@ import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
+from prometheus_client import start_http_server
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
@@ -36,19 +37,23 @@ from service.gateway.rpc.server import serving_grpc
 from service.gateway.settings import GatewaySettings
 from service.gateway.unread import Unread
 from service.gateway.use_cases import UseCases
+from service.gateway.usecases.authenticate import Authenticate
 from service.gateway.usecases.bells import Bells
 from service.gateway.usecases.browse import Browse
 from service.gateway.usecases.cancel import Cancel
+from service.gateway.usecases.direct import Direct
 from service.gateway.usecases.follow import Follow
 from service.gateway.usecases.live import Live
+from service.gateway.usecases.observe import Observe
 from service.gateway.usecases.submit import Submit
 from service.gateway.usecases.sweep import Sweep
 from service.gateway.usecases.watch import Watch
 from service.queue.connection import connect_async
 from service.queue.producer import Producer, Room
 from service.queue.sessions import Sessions
-from service.storage.blobs import Blobs
+from service.storage.blobs import open_blobs
 from service.telemetry.logs import configure_logs
+from service.telemetry.traces import configure_traces
 
 log = structlog.get_logger()
 
@@ -68,32 +73,38 @@ def create_app(settings: GatewaySettings) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        redis = connect_async(settings.redis_url)
+        redis = connect_async(settings.redis_url, settings.redis_password_file)
         producer = Producer(redis)
-        blobs = Blobs(settings.blobs_dir)
+        blobs = open_blobs(settings)
         room = Room(settings.queue_max_jobs, settings.queue_max_bytes, settings.queue_max_wait_s)
         bells = Bells(producer)
         uses = app.state.use_cases = UseCases(
             settings=settings,
             producer=producer,
+            authenticate=Authenticate(redis, settings.keys_required),
             submit=Submit(
                 producer, blobs, room, settings.upload_max_s, settings.upload_idle_s, _callback_check(settings)
             ),
+            direct=Direct(producer, blobs, room, settings.upload_max_bytes, _callback_check(settings)),
             bells=bells,
             follow=Follow(producer, blobs, bells),
             watch=Watch(producer, bells, settings.watchers_max),
             live=Live(Sessions(redis)),
             browse=Browse(producer),
             cancel=Cancel(producer, blobs),
+            observe=Observe(producer),
         )
         sweep = Sweep(producer, blobs, settings.upload_idle_s)
         tasks = [asyncio.create_task(bells.listen()), asyncio.create_task(sweep.every(settings.sweep_every_s))]
         if settings.callback_secret is not None:
             secret = parse_secret(settings.callback_secret.get_secret_value())
             tasks.append(asyncio.create_task(Caller(producer, secret, settings.callback_private).run()))
+        if settings.gateway_metrics_port:
+            tasks.append(asyncio.create_task(uses.observe.every()))
         try:
             async with serving_grpc(uses):
-                yield
+                with _serving_metrics(settings):
+                    yield
         except Misconfigured as error:
             log.error("cannot start", reason=error.detail)  # noqa: TRY400 - the sentence says it
             raise
@@ -129,6 +140,22 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(ClientDisconnect, _on_disconnect)
     return app
+
+
+@contextlib.contextmanager
+def _serving_metrics(settings: GatewaySettings) -> Iterator[None]:
+    if not settings.gateway_metrics_port:
+        yield
+        return
+    try:
+        server, _ = start_http_server(settings.gateway_metrics_port, settings.metrics_host)
+    except OSError as error:
+        raise Misconfigured(
+            f"{settings.metrics_host}:{settings.gateway_metrics_port} cannot be listened on: {error.strerror}. "
+            "Set MIEN_GATEWAY_METRICS_PORT."
+        ) from error
+    yield
+    server.shutdown()
 
 
 def _callback_check(settings: GatewaySettings) -> Callable[[str], None]:
@@ -218,6 +245,7 @@ def main() -> int:
         log.error("cannot start", reason=str(error))  # noqa: TRY400 - the sentence says it; a traceback would bury it
         return 2
     configure_logs("gateway", settings.log_level)
+    configure_traces("gateway", settings.otlp_endpoint)
     server = _Server(
         uvicorn.Config(
             create_app(settings),

@@ -32,8 +32,10 @@ _STATUS: dict[type[errors.MienError], int] = {
     errors.MethodNotAllowed: 405,
     errors.Expired: 410,
     errors.NotEnded: 409,
+    errors.NotOffered: 501,
     errors.HostNotAllowed: 421,
     errors.CrossSite: 403,
+    errors.Unauthorized: 401,
     errors.Unavailable: 503,
     errors.KeyInUse: 409,
     errors.Internal: 500,
@@ -51,7 +53,9 @@ _CODE: dict[type[errors.MienError], grpc.StatusCode] = {
     errors.Missing: grpc.StatusCode.NOT_FOUND,
     errors.Expired: grpc.StatusCode.NOT_FOUND,
     errors.NotEnded: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.NotOffered: grpc.StatusCode.UNIMPLEMENTED,
     errors.Refused: grpc.StatusCode.PERMISSION_DENIED,
+    errors.Unauthorized: grpc.StatusCode.UNAUTHENTICATED,
     errors.Unavailable: grpc.StatusCode.UNAVAILABLE,
     errors.QueueFull: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.KeyInUse: grpc.StatusCode.ABORTED,
@@ -93,7 +97,9 @@ def http_problem(error: errors.MienError, request_id: str, analysis_id: str | No
 
 def http_headers(error: errors.MienError) -> dict[str, str]:
     """Return the headers that an error's answer needs."""
-    return {"Retry-After": str(error.retry_after_s)} if isinstance(error, errors.Unavailable) else {}
+    if isinstance(error, errors.Unavailable):
+        return {"Retry-After": str(error.retry_after_s)}
+    return {"WWW-Authenticate": "Bearer"} if isinstance(error, errors.Unauthorized) else {}
 
 
 def code_table() -> str:

@@ -87,6 +87,8 @@ class Guard:
         # A socket's page reads and writes, whatever its method; browsers leave that to the server to check.
         if scope.get("method") in _SAFE or origin in self._origins:
             return None
+        if "authorization" in headers:  # which a browser does not send by itself
+            return None
         # Programs send neither header; a browser sends one of them at least.
         elsewhere = origin is not None and origin.partition("://")[2] != host
         if elsewhere or headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):

@@ -69,7 +69,7 @@ async def live(socket: WebSocket) -> None:
 async def _serve(socket: WebSocket) -> None:
     uses: UseCases = socket.app.state.use_cases
     idle_s = uses.settings.upload_idle_s
-    options = await _options(socket, idle_s)
+    options = await _options(socket, uses, idle_s)
     async with aclosing(uses.live(options, _frames(socket))) as scored:
         async for found in scored:
             await _send(socket, {"event": "window", **found.model_dump(mode="json", exclude_unset=True)}, idle_s)
@@ -77,14 +77,16 @@ async def _serve(socket: WebSocket) -> None:
     await socket.close()
 
 
-async def _options(socket: WebSocket, idle_s: float) -> LiveOptions:
+async def _options(socket: WebSocket, uses: UseCases, idle_s: float) -> LiveOptions:
     try:
         async with asyncio.timeout(idle_s):
             first = _parsed(await _receive(socket))
     except TimeoutError as error:
         raise MalformedBody('The first message must be {"options": {}}; none came.') from error
-    if not isinstance(first, dict) or set(first) != {"options"}:
+    if not isinstance(first, dict) or not {"options"} <= set(first) <= {"options", "key"}:
         raise MalformedBody('The first message must be {"options": {}}, as text, with any options in it.')
+    key = first.get("key")
+    await uses.authenticate(f"Bearer {key}" if key else socket.headers.get("authorization"))
     try:
         return LiveOptions.model_validate(first["options"])
     except ValidationError as error:

@@ -15,4 +15,5 @@ UPLOADED_BYTES = Counter("mien_gateway_uploaded_bytes", "Bytes of video received
 REFUSALS = Counter("mien_gateway_refusals", "Uploads refused for want of room, by what lacked.", ["reason"])
 CALLBACKS = Counter("mien_gateway_callbacks", "Callbacks sent, by what came of it.", ["outcome"])
 QUEUE_DEPTH = Gauge("mien_queue_jobs", "Jobs that have not ended.")
+QUEUE_AGE = Gauge("mien_queue_oldest_seconds", "Seconds since the oldest job that has not ended was accepted.")
 WORKERS = Gauge("mien_workers", "Workers that live.")

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import structlog
 from fastapi import APIRouter, Depends, Header, HTTPException, Query, Request, Response
 from fastapi.responses import JSONResponse
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, ConfigDict, Field
@@ -19,15 +20,16 @@ from service.contract.errors import MienError, NotEnded, QueueUnavailable, from_
 from service.contract.events import NAMES
 from service.contract.jobs import State
 from service.contract.options import AnalyzeOptions
-from service.contract.results import Analysis, Page
+from service.contract.results import Analysis, Page, UploadSlot
 from service.contract.timeline import timeline_rows, write_csv
 from service.contract.workers import Models
+from service.gateway.containers import too_large
 from service.gateway.error_mapping import MEDIA_TYPE, HttpProblem, http_headers, http_problem, http_status
 from service.gateway.idempotency import parse_idempotency_key
-from service.gateway.metrics import QUEUE_DEPTH, WORKERS
 from service.gateway.prefer import Preference, parse_prefer
-from service.gateway.uploads import FORM_OVERHEAD_BYTES, too_large, video_bytes
+from service.gateway.uploads import FORM_OVERHEAD_BYTES, video_bytes
 from service.gateway.use_cases import UseCases
+from service.gateway.usecases.authenticate import Owner, public_id
 from service.gateway.usecases.browse import MOST_LIMIT, USUAL_LIMIT
 from service.gateway.usecases.watch import Event
 from service.queue.producer import Job
@@ -62,6 +64,7 @@ class Readiness(BaseModel):
 
 
 router = APIRouter()
+_BEARER = HTTPBearer(auto_error=False, description="An API key: `mien_…`.")  # for the description; see `Authenticate`
 
 
 def use_cases(request: Request) -> UseCases:
@@ -80,7 +83,13 @@ def idempotency_key(request: Request) -> str | None:
     return parse_idempotency_key(request.headers.getlist("idempotency-key"))
 
 
+async def owner(request: Request, _: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]) -> Owner:
+    """Return who asks."""
+    return await use_cases(request).authenticate(request.headers.get("authorization"))
+
+
 Uses = Annotated[UseCases, Depends(use_cases)]
+Asker = Annotated[Owner, Depends(owner)]
 Prefers = Annotated[Preference, Depends(preference)]
 Key = Annotated[str | None, Depends(idempotency_key)]
 
@@ -127,13 +136,18 @@ _UPLOAD = {
     response_model_exclude_unset=True,
     responses={
         202: {"model": Analysis, "description": "Accepted; read it at `Location`."},
-        **_problems(400, 408, 409, 410, 413, 415, 422, 503),
+        **_problems(400, 401, 408, 409, 410, 413, 415, 422, 503),
     },
     openapi_extra=_UPLOAD,
     summary="Analyse a video",
 )
-async def analyze(
-    request: Request, options: Annotated[AnalyzeOptions, Query()], uses: Uses, prefers: Prefers, key: Key
+async def analyze(  # noqa: PLR0917 - FastAPI gives them by name
+    request: Request,
+    asker: Asker,
+    options: Annotated[AnalyzeOptions, Query()],
+    uses: Uses,
+    prefers: Prefers,
+    key: Key,
 ) -> Response:
     """Send a video, get what its faces show over time.
 
@@ -152,33 +166,73 @@ async def analyze(
         idle_s=uses.settings.upload_idle_s,
         most_s=uses.settings.upload_max_s,
     )
-    job_id = await uses.submit(video, options, most_bytes=most if declared is None else declared, key=key)
+    job_id = await uses.submit(asker, video, options, most_bytes=most if declared is None else declared, key=key)
     job = await uses.follow.job(job_id, prefers.waits(default_s=uses.settings.wait_s, most_s=uses.settings.wait_s))
     if job.state is State.FAILED and job.error is not None:
-        return problem_response(request, from_problem(job.error), analysis_id=job.id)
+        return problem_response(request, from_problem(job.error), analysis_id=public_id(job.id))
     return await _answer(uses, job, status=200 if job.state.terminal else 202)
 
 
-@router.get("/analyses", response_model_exclude_unset=True, responses=_problems(400, 503), summary="List the analyses")
-async def browse(options: Annotated[ListOptions, Query()], uses: Uses) -> Page:
+@router.post(
+    "/uploads",
+    status_code=201,
+    responses=_problems(401, 501, 503),
+    summary="Ask where a large video may be uploaded to",
+)
+async def slot(asker: Asker, uses: Uses) -> UploadSlot:
+    """Get a URL of the object store that takes one video, past this service; 501 where there is no such store.
+
+    Then `PUT` the video's bytes there, and `POST /uploads/{id}/analyze`.
+    """
+    return await uses.direct.slot(asker)
+
+
+@router.post(
+    "/uploads/{upload_id}/analyze",
+    response_model=Analysis,
+    response_model_exclude_unset=True,
+    responses={
+        202: {"model": Analysis, "description": "Accepted; read it at `Location`."},
+        **_problems(400, 401, 404, 410, 413, 415, 422, 503),
+    },
+    summary="Analyse a video that was uploaded to the object store",
+)
+async def analyze_uploaded(  # noqa: PLR0917 - FastAPI gives them by name
+    request: Request,
+    upload_id: str,
+    asker: Asker,
+    options: Annotated[AnalyzeOptions, Query()],
+    uses: Uses,
+    prefers: Prefers,
+) -> Response:
+    """Get what the video's faces show over time, as from `POST /analyze`. A repeat gives the same analysis."""
+    job_id = await uses.direct.analyze(asker, upload_id, options)
+    job = await uses.follow.job(job_id, prefers.waits(default_s=uses.settings.wait_s, most_s=uses.settings.wait_s))
+    return await _outcome(request, uses, job)
+
+
+@router.get(
+    "/analyses", response_model_exclude_unset=True, responses=_problems(400, 401, 503), summary="List the analyses"
+)
+async def browse(asker: Asker, options: Annotated[ListOptions, Query()], uses: Uses) -> Page:
     """List the analyses that can be read, newest first, without what they found out.
 
     Where there are more, `next` is the `cursor` of the next page. Pages neither repeat nor miss an analysis while
     others come and go. With `state` a page may be short and yet have a `next`.
     """
-    return await uses.browse(options.limit, cursor=options.cursor, state=options.state)
+    return await uses.browse(asker, options.limit, cursor=options.cursor, state=options.state)
 
 
 @router.get(
     "/analyses/{analysis_id}",
     response_model=Analysis,
     response_model_exclude_unset=True,
-    responses=_problems(400, 404, 410, 503),
+    responses=_problems(400, 401, 404, 410, 503),
     summary="Read an analysis",
 )
-async def read(analysis_id: str, uses: Uses, prefers: Prefers) -> Response:
+async def read(analysis_id: str, asker: Asker, uses: Uses, prefers: Prefers) -> Response:
     """Get an analysis in whatever state it is; with `Prefer: wait=N`, at its end if that comes within N seconds."""
-    job = await uses.follow.job(analysis_id, prefers.waits(default_s=0.0, most_s=uses.settings.wait_s))
+    job = await uses.follow.job(asker.own(analysis_id), prefers.waits(default_s=0.0, most_s=uses.settings.wait_s))
     return await _answer(uses, job, status=200)
 
 
@@ -187,13 +241,13 @@ async def read(analysis_id: str, uses: Uses, prefers: Prefers) -> Response:
     response_class=Response,
     responses={
         200: {"content": {"text/csv": {"schema": {"type": "string"}}}},
-        **_problems(404, 409, 410, 503),
+        **_problems(401, 404, 409, 410, 503),
     },
     summary="Read a timeline as CSV",
 )
-async def timeline(analysis_id: str, uses: Uses) -> Response:
+async def timeline(analysis_id: str, asker: Asker, uses: Uses) -> Response:
     """Get the windows of all faces as a table, one a line, once the analysis has succeeded."""
-    job = await uses.follow.job(analysis_id)
+    job = await uses.follow.job(asker.own(analysis_id))
     if job.state is not State.SUCCEEDED:
         raise NotEnded(f"This analysis has no timeline: it is {job.state}.")
     analysis = await uses.follow.present(job)
@@ -202,9 +256,11 @@ async def timeline(analysis_id: str, uses: Uses) -> Response:
     return Response(table.getvalue(), media_type="text/csv", headers={"Cache-Control": "no-store"})
 
 
-async def watched(analysis_id: str, uses: Uses, last_event_id: Annotated[str, Header()] = "") -> AsyncIterator[Event]:
+async def watched(
+    analysis_id: str, asker: Asker, uses: Uses, last_event_id: Annotated[str, Header()] = ""
+) -> AsyncIterator[Event]:
     """Return the events of an analysis after the one that the client saw last."""
-    events = await uses.watch.open(analysis_id, last_event_id)
+    events = await uses.watch.open(asker.own(analysis_id), last_event_id)
     if events is None:
         # A browser's EventSource asks again after every end of the stream, until it is told this.
         raise HTTPException(204)
@@ -216,7 +272,7 @@ async def watched(analysis_id: str, uses: Uses, last_event_id: Annotated[str, He
     response_class=EventSourceResponse,
     responses={
         204: {"description": "Nothing follows `Last-Event-ID`: it was the end."},
-        **_problems(400, 404, 410, 503),
+        **_problems(400, 401, 404, 410, 503),
     },
     summary="Watch an analysis",
 )
@@ -248,16 +304,16 @@ async def events(happening: Annotated[AsyncIterator[Event], Depends(watched)]) -
 @router.delete(
     "/analyses/{analysis_id}",
     status_code=204,
-    responses=_problems(404, 410, 503),
+    responses=_problems(401, 404, 410, 503),
     summary="Cancel and erase an analysis",
 )
-async def delete(analysis_id: str, uses: Uses) -> None:
+async def delete(analysis_id: str, asker: Asker, uses: Uses) -> None:
     """Cancel an analysis if it still runs, and erase its video and its result."""
-    await uses.cancel(analysis_id)
+    await uses.cancel(asker.own(analysis_id))
 
 
-@router.get("/models", responses=_problems(503), summary="What is served")
-async def models(uses: Uses) -> Models:
+@router.get("/models", responses=_problems(401, 503), summary="What is served")
+async def models(_: Asker, uses: Uses) -> Models:
     """List the models that live workers serve."""
     workers = await uses.producer.workers()
     served = {model.sha256: model for worker in workers for model in worker.models}
@@ -279,14 +335,9 @@ async def readyz(uses: Uses) -> Readiness:
 
 
 @router.get("/metrics", include_in_schema=False)
-async def metrics(uses: Uses) -> Response:
+async def metrics(_: Asker, uses: Uses) -> Response:
     """Give the metrics in Prometheus' text format."""
-    try:
-        QUEUE_DEPTH.set(await uses.producer.depth())
-        WORKERS.set(len(await uses.producer.workers()))
-    except QueueUnavailable:
-        QUEUE_DEPTH.set(float("nan"))
-        WORKERS.set(float("nan"))
+    await uses.observe()
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
 
@@ -301,11 +352,17 @@ def problem_response(request: Request, error: MienError, analysis_id: str | None
     )
 
 
+async def _outcome(request: Request, uses: UseCases, job: Job) -> Response:
+    if job.state is State.FAILED and job.error is not None:
+        return problem_response(request, from_problem(job.error), analysis_id=public_id(job.id))
+    return await _answer(uses, job, status=200 if job.state.terminal else 202)
+
+
 async def _answer(uses: UseCases, job: Job, status: int) -> Response:
     analysis = await uses.follow.present(job)
     headers = {"Cache-Control": "no-store"}
     if not job.state.terminal:
-        headers |= {"Location": f"/analyses/{job.id}", "Retry-After": _RETRY_AFTER_S}
+        headers |= {"Location": f"/analyses/{public_id(job.id)}", "Retry-After": _RETRY_AFTER_S}
     content = analysis.model_dump_json(exclude_unset=True)
     return Response(content, status_code=status, media_type="application/json", headers=headers)
 

@@ -17,13 +17,18 @@ class GatewaySettings(QueueSettings, StorageSettings, TelemetrySettings, BaseSet
     """Settings of one gateway."""
 
     # An error's text goes to the log, and what is wrong may be a secret.
-    model_config = SettingsConfigDict(env_prefix="MIEN_", hide_input_in_errors=True)
+    model_config = SettingsConfigDict(env_prefix="MIEN_", env_ignore_empty=True, hide_input_in_errors=True)
 
     host: str = Field(
         "127.0.0.1",
-        description="Address that the gateway listens on; only loopback ones, for there are no API keys yet.",
+        description="Address that the gateway listens on. On all but loopback ones every request needs an API key.",
     )
+    require_keys: bool = Field(False, description="Whether requests need an API key on loopback addresses, too.")
     port: int = Field(8000, ge=0, le=65535, description="Port that the gateway listens on.")
+    metrics_host: str = Field("127.0.0.1", description="Address of `MIEN_GATEWAY_METRICS_PORT`.")
+    gateway_metrics_port: int = Field(
+        0, ge=0, le=65535, description="Port that gives /metrics without a key, for an internal network; 0 for none."
+    )
     allowed_hosts: tuple[str, ...] = Field(
         ("localhost", "127.0.0.1", "[::1]"),
         description='Names by which the gateway may be reached, as a JSON list; `["*"]` allows all.',
@@ -63,13 +68,11 @@ class GatewaySettings(QueueSettings, StorageSettings, TelemetrySettings, BaseSet
             parse_secret(secret.get_secret_value())
         return secret
 
-    @field_validator("host")
-    @classmethod
-    def _loopback(cls, host: str) -> str:
+    @property
+    def keys_required(self) -> bool:
+        """Whether every request needs an API key."""
         try:
-            loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+            loopback = self.host == "localhost" or ipaddress.ip_address(self.host).is_loopback
         except ValueError:
             loopback = False
-        if not loopback:
-            raise ValueError("only loopback addresses are served: there are no API keys yet to guard any other")
-        return host
+        return self.require_keys or not loopback

@@ -12,23 +12,13 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from service.contract.errors import (
-    EmptyUpload,
-    MalformedBody,
-    UnsupportedContainer,
-    UploadStalled,
-    UploadTooLarge,
-    WrongField,
-)
+from service.contract.errors import EmptyUpload, MalformedBody, UploadStalled, WrongField
+from service.gateway.containers import HEAD_BYTES, check_container, too_large
 
 FIELD = "video"
 
 # What a form may add around its file.
 FORM_OVERHEAD_BYTES = 64 << 10
-
-_HEAD_BYTES = 16
-_STILL_IMAGE_BRANDS = (b"avif", b"avis", b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1", b"crx ")
-_QUICKTIME_ATOMS = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot")
 
 
 async def video_bytes(
@@ -58,36 +48,18 @@ async def video_bytes(
         size += len(piece)
         if size > most_bytes:
             raise too_large(most_bytes)
-        if len(head) >= _HEAD_BYTES:
+        if len(head) >= HEAD_BYTES:
             yield piece
             continue
         head += piece
-        if len(head) >= _HEAD_BYTES:
-            _check_container(head)
+        if len(head) >= HEAD_BYTES:
+            check_container(head)
             yield head
     if size == 0:
         raise EmptyUpload("The upload has no bytes. Send the video as the form field 'video' or as the body.")
-    if len(head) < _HEAD_BYTES:
-        _check_container(head)
+    if len(head) < HEAD_BYTES:
+        check_container(head)
         yield head
-
-
-def too_large(most_bytes: int) -> UploadTooLarge:
-    """Return the error of an upload over the limit."""
-    return UploadTooLarge(
-        f"The upload is larger than the {most_bytes / 1e6:,.1f} MB that are allowed. Cut or compress the video."
-    )
-
-
-def _check_container(head: bytes) -> None:
-    quicktime = head[4:8] in _QUICKTIME_ATOMS and not (head[4:8] == b"ftyp" and head[8:12] in _STILL_IMAGE_BRANDS)
-    matroska = head.startswith(b"\x1a\x45\xdf\xa3")
-    avi = head.startswith(b"RIFF") and head[8:12] == b"AVI "
-    if not (quicktime or matroska or avi):
-        raise UnsupportedContainer(
-            "The file's first bytes are not those of an MP4, MOV, 3GP, MKV, WebM or AVI video. "
-            "Convert it to one of these."
-        )
 
 
 async def _in_time(body: AsyncIterator[bytes], idle_s: float, most_s: float) -> AsyncGenerator[bytes]:

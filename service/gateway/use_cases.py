@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from service.gateway.settings import GatewaySettings
+from service.gateway.usecases.authenticate import Authenticate
 from service.gateway.usecases.bells import Bells
 from service.gateway.usecases.browse import Browse
 from service.gateway.usecases.cancel import Cancel
+from service.gateway.usecases.direct import Direct
 from service.gateway.usecases.follow import Follow
 from service.gateway.usecases.live import Live
+from service.gateway.usecases.observe import Observe
 from service.gateway.usecases.submit import Submit
 from service.gateway.usecases.watch import Watch
 from service.queue.producer import Producer
@@ -21,10 +24,13 @@ class UseCases:
 
     settings: GatewaySettings
     producer: Producer
+    authenticate: Authenticate
     submit: Submit
+    direct: Direct
     bells: Bells
     follow: Follow
     watch: Watch
     live: Live
     browse: Browse
     cancel: Cancel
+    observe: Observe

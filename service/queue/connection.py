@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
-from typing import TypeVar
+from pathlib import Path
+from typing import Any, TypeVar
 
 import redis
 import redis.asyncio
+
+from service.contract.errors import Misconfigured
 
 Answer = TypeVar("Answer")
 
@@ -16,14 +19,35 @@ _PROTOCOL = 2
 _TIMEOUT_S = 10
 
 
-def connect(url: str, *, text: bool = True) -> redis.Redis:
-    """Return a client for threads; nothing is sent until its first command. Answers are text, or else bytes."""
-    return redis.Redis.from_url(url, protocol=_PROTOCOL, socket_timeout=_TIMEOUT_S, decode_responses=text)
+def connect(url: str, password_file: Path | None = None, *, text: bool = True) -> redis.Redis:
+    """Return a client for threads; nothing is sent until its first command. Answers are text, or else bytes.
+
+    Raises:
+        Misconfigured: the password cannot be read.
+    """
+    how: dict[str, Any] = _password(password_file)
+    return redis.Redis.from_url(url, protocol=_PROTOCOL, socket_timeout=_TIMEOUT_S, decode_responses=text, **how)
 
 
-def connect_async(url: str) -> redis.asyncio.Redis:
-    """Return a client for asyncio; nothing is sent until its first command."""
-    return redis.asyncio.Redis.from_url(url, protocol=_PROTOCOL, socket_timeout=_TIMEOUT_S, decode_responses=True)
+def connect_async(url: str, password_file: Path | None = None) -> redis.asyncio.Redis:
+    """Return a client for asyncio; nothing is sent until its first command.
+
+    Raises:
+        Misconfigured: the password cannot be read.
+    """
+    how: dict[str, Any] = _password(password_file)
+    return redis.asyncio.Redis.from_url(
+        url, protocol=_PROTOCOL, socket_timeout=_TIMEOUT_S, decode_responses=True, **how
+    )
+
+
+def _password(file: Path | None) -> dict[str, str]:
+    if file is None:
+        return {}
+    try:
+        return {"password": file.read_text(encoding="utf-8").strip()}
+    except OSError as error:
+        raise Misconfigured(f"The password in {file} cannot be read: {error.strerror}.") from error
 
 
 async def uncut(work: Awaitable[Answer]) -> Answer:

@@ -35,7 +35,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Attempt:
-    """One attempt at a job, valid as long as its fence is the job's."""
+    """One attempt at a job, valid as long as its fence is the job's; `trace` is the `traceparent` of its request."""
 
     job_id: str
     fence: int
@@ -44,6 +44,7 @@ class Attempt:
     upload: str
     size: int
     options: AnalyzeOptions
+    trace: str = ""
 
 
 class Consumer:
@@ -114,7 +115,7 @@ class Consumer:
         )  # fmt: skip
         if not found:
             return None
-        fence, number, created_ms, upload, size, options = found
+        fence, number, created_ms, upload, size, options, trace = found
         return Attempt(
             job_id=entry.job_id,
             fence=int(fence),
@@ -123,6 +124,7 @@ class Consumer:
             upload=upload,
             size=int(size),
             options=AnalyzeOptions.model_validate_json(options),
+            trace=trace,
         )
 
     def renew(self, attempt: Attempt) -> bool:

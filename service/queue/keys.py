@@ -4,7 +4,7 @@ key                      type    holds                                          
 mien:queue               stream  one entry a job that has not ended, field `job`    entry: until the job ends
 mien:live                zset    ids of jobs that have not ended, by creation (ms)  member: until the job ends
 mien:live_bytes          string  bytes of their uploads                             for ever, one number
-mien:jobs                zset    "created_ms:id" of each job that can be read       member: until erased or swept
+mien:jobs[:{owner}]      zset    "created_ms:id" of each job that can be read       member: until erased or swept
 mien:reserved            zset    "id:bytes" of uploads being received, by deadline  member: until its deadline (ms)
 mien:job:{id}            hash    the job (fields below)                             results' time to live after its end
 mien:events:{id}         stream  what happened in its latest attempt, capped        10 minutes after its end
@@ -14,10 +14,14 @@ mien:gone:{id}           string  tombstone: "expired" or "deleted"              
 mien:dead                list    the last 1000 ids of jobs out of attempts          7 days after the last
 mien:workers             zset    names of workers, by last sign of life (ms)        member: until swept
 mien:worker:{name}       string  the worker's registration as JSON                  15 s, renewed
+mien:api_keys            hash    digest and name of each API key, by its id         key: until revoked
 mien:sweeper             string  which gateway sweeps                               one round
 mien:sessions            list    live analyses that wait for a worker, as JSON      until one takes them or 5 s
 
-Fields of a job: state, created_ms, options, callback (where one was asked for), upload, bytes, entry (its stream
+A job that was sent with an API key has that key's id and a hyphen before its own id; so everything of it, in here and
+in the blob store, is its owner's, and nobody else can name it.
+
+Fields of a job: state, created_ms, options, callback and trace (where there is one), upload, bytes, entry (its stream
 entry), fence, attempts, started_ms, event (the id of its last event), done_s, total_s, last_error; and once it has
 ended: ended_ms, expires_ms, result, error, decode_ms, inference_ms, callback_tries. Times are Unix milliseconds.
 
@@ -33,11 +37,11 @@ QUEUE = "mien:queue"
 GROUP = "workers"
 LIVE = "mien:live"
 LIVE_BYTES = "mien:live_bytes"
-JOBS = "mien:jobs"
 RESERVED = "mien:reserved"
 DEAD = "mien:dead"
 WORKERS = "mien:workers"
 SWEEPER = "mien:sweeper"
+API_KEYS = "mien:api_keys"
 SESSIONS = "mien:sessions"
 CALLBACKS = "mien:callbacks"
 
@@ -52,6 +56,20 @@ EVENTS_TTL_S = 600
 TOMBSTONE_TTL_S = 7 * 24 * 3600
 IDEMPOTENCY_TTL_S = 24 * 3600
 WORKER_TTL_S = 15
+
+
+def jobs(owner: str) -> str:
+    """Return the key of the list of an owner's jobs; those without an owner have one, too."""
+    return f"mien:jobs:{owner}" if owner else "mien:jobs"
+
+
+ALL_JOBS = "mien:jobs*"
+"""What all of these keys fit."""
+
+
+def owner_of(job_id: str) -> str:
+    """Return the id of the API key that a job was sent with, or ""."""
+    return job_id.rpartition("-")[0]
 
 
 def frames(session: str) -> str:

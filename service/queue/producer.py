@@ -135,19 +135,32 @@ class Producer:
             await self._unclaim(keys=[keys.idempotency(key)], args=[job_id])
 
     async def submit(
-        self, job_id: str, *, reserved: int, upload: str, size: int, options: AnalyzeOptions, keyed: Keyed | None = None
+        self,
+        job_id: str,
+        *,
+        reserved: int,
+        upload: str,
+        size: int,
+        options: AnalyzeOptions,
+        keyed: Keyed | None = None,
+        trace: str = "",
     ) -> Earlier | None:
         """Accept a job whose upload is finalised: from here on it is never lost. Safe to repeat.
+
+        `trace` is the `traceparent` of what sends it, which its attempts are parts of.
 
         Returns the job that was accepted with this idempotency key before; then there is none of this id.
         """
         key, digest = ([keys.idempotency(keyed.key)], keyed.digest) if keyed else ([], "")
         async with _reachable():
             holder = await self._submit(
-                keys=[keys.job(job_id), keys.QUEUE, keys.LIVE, keys.LIVE_BYTES, keys.RESERVED, keys.JOBS, *key],
+                keys=[
+                    keys.job(job_id), keys.QUEUE, keys.LIVE, keys.LIVE_BYTES, keys.RESERVED,
+                    keys.jobs(keys.owner_of(job_id)), *key,
+                ],
                 args=[
                     job_id, f"{job_id}:{reserved}", _now_ms(), upload, size, options.model_dump_json(), digest,
-                    keys.IDEMPOTENCY_TTL_S, options.callback_url or "",
+                    keys.IDEMPOTENCY_TTL_S, options.callback_url or "", trace,
                 ],
             )  # fmt: skip
         return _earlier(holder)
@@ -163,11 +176,16 @@ class Producer:
             return None
         return "deleted" if tombstone == "deleted" else "expired"
 
-    async def jobs(self, after: str | None, count: int) -> list[tuple[str, Job | None]]:
-        """Return the next `count` places of the list of jobs, newest first, after one of them; None: an expired job."""
+    async def jobs(self, owner: str, after: str | None, count: int) -> list[tuple[str, Job | None]]:
+        """Return the next `count` places of the list of an owner's jobs, newest first, after one of them.
+
+        A place's job is None where it has expired.
+        """
         start = "+" if after is None else f"({after}"
         async with _reachable():
-            places = cast("list[str]", await self._redis.zrevrangebylex(keys.JOBS, start, "-", start=0, num=count))
+            places = cast(
+                "list[str]", await self._redis.zrevrangebylex(keys.jobs(owner), start, "-", start=0, num=count)
+            )
             async with self._redis.pipeline(transaction=False) as pipe:
                 ids = [place.partition(":")[2] for place in places]
                 for job_id in ids:
@@ -189,7 +207,7 @@ class Producer:
                     keys.LIVE_BYTES,
                     keys.gone(job_id),
                     keys.events(job_id),
-                    keys.JOBS,
+                    keys.jobs(keys.owner_of(job_id)),
                 ],
                 args=[job_id, keys.GROUP, keys.TOMBSTONE_TTL_S, keys.CHANGED],
             )
@@ -242,6 +260,12 @@ class Producer:
         async with _reachable():
             return int(await self._redis.xlen(keys.QUEUE))
 
+    async def oldest_s(self) -> float:
+        """Return for how many seconds the oldest job that has not ended has been there; 0 where there is none."""
+        async with _reachable():
+            found = await self._redis.zrange(keys.LIVE, 0, 0, withscores=True)
+        return max(0.0, (_now_ms() - float(found[0][1])) / 1000) if found else 0.0
+
     async def take_sweep(self, round_s: int) -> bool:
         """Return whether this gateway is to sweep in this round of `round_s` seconds."""
         async with _reachable():
@@ -257,18 +281,22 @@ class Producer:
         return found
 
     async def forget_expired(self) -> None:
-        """Take the jobs whose time to live is over off the list."""
+        """Take the jobs whose time to live is over off the lists."""
         async with _reachable():
-            at = None
-            while at != 0:
-                at, places = await self._redis.zscan(keys.JOBS, cursor=at or 0, count=_LISTED_AT_ONCE)
-                async with self._redis.pipeline(transaction=False) as pipe:
-                    for place, _ in places:
-                        pipe.exists(keys.job(str(place).partition(":")[2]))
-                    there = await pipe.execute()
-                expired = [place for (place, _), is_there in zip(places, there, strict=True) if not is_there]
-                if expired:
-                    await self._redis.zrem(keys.JOBS, *expired)
+            async for listed in self._redis.scan_iter(match=keys.ALL_JOBS, count=_LISTED_AT_ONCE):
+                await self._forget_expired(str(listed))
+
+    async def _forget_expired(self, listed: str) -> None:
+        at = None
+        while at != 0:
+            at, places = await self._redis.zscan(listed, cursor=at or 0, count=_LISTED_AT_ONCE)
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for place, _ in places:
+                    pipe.exists(keys.job(str(place).partition(":")[2]))
+                there = await pipe.execute()
+            expired = [place for (place, _), is_there in zip(places, there, strict=True) if not is_there]
+            if expired:
+                await self._redis.zrem(listed, *expired)
 
     async def forget_dead_workers(self) -> None:
         """Remove the traces of workers that died: their registration's name, and their consumer if it holds nothing."""

@@ -92,14 +92,16 @@ class Sessions:
             QueueUnavailable: Redis does not answer.
         """
         listener = self._redis.pubsub(ignore_subscribe_messages=True)
+        offered = session.model_dump_json(exclude_unset=True)
         try:
             await uncut(listener.subscribe(keys.news(session.id)))
-            await uncut(self._redis.rpush(keys.SESSIONS, session.model_dump_json(exclude_unset=True)))
+            await uncut(self._redis.rpush(keys.SESSIONS, offered))
             yield Wire(self._redis, listener, session)
         except RedisError as error:
             raise QueueUnavailable("The queue cannot be reached. Try again in a moment.", 1) from error
         finally:
-            with contextlib.suppress(RedisError):  # so that the worker need not find out by waiting
+            with contextlib.suppress(RedisError):  # so that no worker takes it now, or has to find out by waiting
+                await uncut(self._redis.lrem(keys.SESSIONS, 1, offered))
                 await uncut(self._redis.publish(keys.frames(session.id), END))
             await uncut(listener.aclose())  # type: ignore[no-untyped-call]
 

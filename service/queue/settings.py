@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import BaseModel, Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class QueueSettings(BaseModel):
@@ -11,4 +14,13 @@ class QueueSettings(BaseModel):
     redis_url: str = Field(
         "redis://127.0.0.1:6379/0", description="The Redis or Valkey that holds the queue; `unix://` for a socket."
     )
+    redis_password_file: Path | None = Field(
+        None, description="A file with the password for it, where the URL has none: what a secret is mounted as."
+    )
     results_ttl_s: int = Field(24 * 3600, ge=60, description="Seconds for which results can be read.")
+
+
+class QueueEnvironment(QueueSettings, BaseSettings):
+    """The same, read from the environment (prefix `MIEN_`), for commands that need nothing else."""
+
+    model_config = SettingsConfigDict(env_prefix="MIEN_", env_ignore_empty=True)

@@ -16,7 +16,7 @@ def _state_home() -> Path:
 class StandaloneSettings(BaseSettings):
     """Settings of `mien serve`; the gateway and the worker that it starts read theirs from the same environment."""
 
-    model_config = SettingsConfigDict(env_prefix="MIEN_")
+    model_config = SettingsConfigDict(env_prefix="MIEN_", env_ignore_empty=True)
 
     data_dir: Path = Field(
         default_factory=_state_home,
@@ -25,7 +25,7 @@ class StandaloneSettings(BaseSettings):
     )
     host: str = Field(
         "127.0.0.1",
-        description="Address that the gateway listens on; only loopback ones, for there are no API keys yet.",
+        description="Address that the gateway listens on. On all but loopback ones every request needs an API key.",
     )
     port: int = Field(8000, ge=1, le=65535, description="Port that the gateway listens on.")
     grpc_port: int = Field(50051, ge=1, le=65535, description="Port that the gateway serves gRPC on.")

@@ -38,6 +38,7 @@ from service.telemetry.logs import configure_logs
 log = structlog.get_logger()
 
 _PR_SET_PDEATHSIG = 1
+_URL_FILE = "redis-url"
 _START_S = 60.0
 _STOP_S = 45.0
 _LONGEST_PAUSE_S = 30.0
@@ -130,6 +131,8 @@ def _run(settings: StandaloneSettings, runtime: Path, stopping: threading.Event,
         "MIEN_REDIS_URL": socket_url(redis_socket),
         "MIEN_BLOBS_DIR": str(settings.data_dir / "blobs"),
     }
+    url_file = settings.data_dir / _URL_FILE
+    url_file.write_text(environment["MIEN_REDIS_URL"], encoding="utf-8")
     environment.setdefault("MIEN_CALLBACK_SECRET", _kept_secret(settings.data_dir / "callback-secret"))
     children: list[_Child] = []
     try:
@@ -147,9 +150,18 @@ def _run(settings: StandaloneSettings, runtime: Path, stopping: threading.Event,
             for child in children:
                 child.keep_alive()
     finally:
+        url_file.unlink(missing_ok=True)
         # Gateway, worker, Redis: nobody new comes in, the work is committed, then the queue closes.
         for child in reversed(children):
             child.stop()
+
+
+def redis_url() -> str | None:
+    """Return where the queue of the `mien serve` that runs is, if one does."""
+    try:
+        return (StandaloneSettings().data_dir / _URL_FILE).read_text(encoding="utf-8")
+    except OSError:
+        return None
 
 
 def _kept_secret(file: Path) -> str:

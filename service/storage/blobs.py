@@ -1,4 +1,4 @@
-"""The blob store: uploaded videos under `uploads/`, results under `results/`, in a private folder.
+"""The blob store: uploaded videos under `uploads/`, results under `results/`, in a private folder or an S3 bucket.
 
 A blob appears under its name only when it is whole: until then its bytes lie in a temporary file beside it,
 which a failed or cancelled write removes and which a killed process leaves for `sweep_unfinished`.
@@ -8,22 +8,27 @@ Names come from the server (job ids and fences), never from a client.
 from __future__ import annotations
 
 import contextlib
+import tempfile
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any, cast
 
 import obstore
 from obstore.exceptions import BaseError
-from obstore.store import LocalStore
+from obstore.store import LocalStore, S3Store
 
-from service.contract.errors import StorageUnavailable
+from service.contract.errors import NotOffered, StorageUnavailable
+from service.storage.settings import StorageSettings
 
 UPLOADS = "uploads"
 RESULTS = "results"
 
 # obstore buffers one part: this bounds the memory of an upload.
 _PART_BYTES = 1 << 20
+_S3_PART_BYTES = 8 << 20  # of which S3 takes 10,000, none but the last under 5 MiB
 
 
 def upload_name(job_id: str) -> str:
@@ -41,13 +46,21 @@ def job_of(name: str) -> str:
     return name.rsplit("/", 1)[-1].split(".", 1)[0]
 
 
+def open_blobs(settings: StorageSettings) -> Blobs:
+    """Return the store that the settings name."""
+    if settings.blobs_url is None:
+        return Blobs(settings.blobs_dir)
+    return S3Blobs(settings.blobs_url, settings.s3_endpoint, settings.blobs_dir)
+
+
 class Blobs:
     """A folder of blobs. The process's umask must be 077: obstore itself would write files that all can read."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._folder = folder.resolve()
-        self._store = LocalStore(prefix=self._folder)
+        self._part_bytes = _PART_BYTES
+        self._store: LocalStore | S3Store = LocalStore(prefix=self._folder)
 
     async def write(self, name: str, chunks: AsyncIterator[bytes]) -> None:
         """Store a stream under `name`; where it ends in an exception, nothing is left and that exception goes on.
@@ -57,9 +70,9 @@ class Blobs:
         """
         try:
             await obstore.put_async(
-                self._store, name, chunks, use_multipart=True, chunk_size=_PART_BYTES, max_concurrency=1
+                self._store, name, chunks, use_multipart=True, chunk_size=self._part_bytes, max_concurrency=1
             )
-        except BaseError as error:
+        except (BaseError, FileNotFoundError) as error:  # the latter where there is no such bucket
             raise StorageUnavailable("The upload could not be stored. Try again later.", 30) from error
 
     def put(self, name: str, content: bytes) -> None:
@@ -78,9 +91,41 @@ class Blobs:
         except BaseError as error:
             raise StorageUnavailable("The result cannot be read at the moment. Try again shortly.", 5) from error
 
-    def path(self, name: str) -> Path:
-        """Return where a blob lies on this machine, for a decoder that must seek in it."""
-        return self._folder / name
+    @contextmanager
+    def local(self, name: str) -> Iterator[Path]:
+        """Give a blob as a file of this machine, for a decoder that must seek in it.
+
+        Raises:
+            FileNotFoundError: there is none under this name.
+        """
+        path = self._folder / name
+        if not path.is_file():
+            raise FileNotFoundError(f"{name} is not in the store")
+        yield path
+
+    async def head(self, name: str, count: int) -> tuple[int, bytes]:
+        """Return a blob's size and its first bytes.
+
+        Raises:
+            FileNotFoundError: there is none under this name.
+            StorageUnavailable: the store does not give it.
+        """
+        try:
+            size = (await obstore.head_async(self._store, name))["size"]
+            first = await obstore.get_range_async(self._store, name, start=0, end=min(count, size)) if size else b""
+        except FileNotFoundError:
+            raise
+        except BaseError as error:
+            raise StorageUnavailable("The store does not answer at the moment. Try again shortly.", 5) from error
+        return size, bytes(first)
+
+    def upload_url(self, name: str, ttl_s: int) -> str:  # noqa: ARG002 - the bucket's own needs them
+        """Return a URL to which anybody who has it may PUT a blob for `ttl_s` seconds.
+
+        Raises:
+            NotOffered: this store takes nothing from outside.
+        """
+        raise NotOffered("This service takes videos itself: send them to POST /analyze.")
 
     def delete(self, names: Iterable[str]) -> None:
         """Delete blobs; those that are not there are passed over."""
@@ -110,3 +155,45 @@ class Blobs:
                     file.unlink()
                     swept += 1
         return swept
+
+
+class S3Blobs(Blobs):
+    """The same in a bucket, under the same names.
+
+    Unfinished uploads leave parts there that only the bucket's own rules can remove (docs/operations.md).
+
+    Args:
+        url: `s3://bucket` or `s3://bucket/prefix`.
+        endpoint: of another store than Amazon's.
+        scratch: the folder in which blobs lie while they are used as files.
+    """
+
+    def __init__(self, url: str, endpoint: str | None, scratch: Path) -> None:
+        super().__init__(scratch)
+        self._part_bytes = _S3_PART_BYTES
+        bucket, _, prefix = url.removeprefix("s3://").partition("/")
+        how: dict[str, Any] = {} if endpoint is None else {"endpoint": endpoint}
+        self._store = S3Store(
+            bucket,
+            prefix=prefix or None,
+            retry_config={"max_retries": 3, "retry_timeout": timedelta(seconds=20)},
+            client_options={"allow_http": bool(endpoint and endpoint.startswith("http:"))},
+            **how,
+        )
+
+    @contextmanager
+    def local(self, name: str) -> Iterator[Path]:
+        """Fetch a blob into the scratch folder; the file goes with the block."""
+        with tempfile.NamedTemporaryFile(dir=self._folder) as file:
+            for piece in obstore.get(self._store, name).stream(min_chunk_size=_PART_BYTES):
+                file.write(piece)
+            file.flush()
+            yield Path(file.name)
+
+    def upload_url(self, name: str, ttl_s: int) -> str:
+        """Return a presigned URL."""
+        return obstore.sign(cast("S3Store", self._store), "PUT", name, timedelta(seconds=ttl_s))
+
+    def sweep_unfinished(self, age_s: float) -> int:  # noqa: ARG002 - the folder's needs it
+        """Return 0: the bucket's lifecycle rule does it."""
+        return 0

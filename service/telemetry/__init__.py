@@ -1,1 +1,1 @@
-"""Logs and metrics of a process."""
+"""Logs and traces of a process."""

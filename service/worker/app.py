@@ -18,8 +18,9 @@ from service.contract.workers import Registration
 from service.queue.connection import connect
 from service.queue.consumer import Consumer
 from service.queue.sessions import Desk
-from service.storage.blobs import Blobs
+from service.storage.blobs import open_blobs
 from service.telemetry.logs import configure_logs
+from service.telemetry.traces import configure_traces
 from service.worker import metrics
 from service.worker.batcher import Batcher
 from service.worker.live import Live
@@ -38,6 +39,7 @@ def main() -> int:
     try:
         settings = WorkerSettings()
         configure_logs("worker", settings.log_level)
+        configure_traces("worker", settings.otlp_endpoint)
         _serve(settings)
     except (Misconfigured, ValidationError) as error:
         configure_logs("worker", "info")
@@ -48,14 +50,15 @@ def main() -> int:
 
 def _serve(settings: WorkerSettings) -> None:
     models = open_models(settings.bundles, settings.providers)
+    blobs = open_blobs(settings)
     # From here on nothing reads it, and the decode children inherit nothing of it.
     os.environ.clear()
     sandbox = Sandbox(settings.decode_stall_s)
     sandbox.start()
     name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
     consumer = Consumer(
-        connect(settings.redis_url),
-        connect(settings.redis_url),
+        connect(settings.redis_url, settings.redis_password_file),
+        connect(settings.redis_url, settings.redis_password_file),
         name=name,
         lease_s=settings.lease_s,
         max_attempts=settings.max_attempts,
@@ -73,14 +76,14 @@ def _serve(settings: WorkerSettings) -> None:
     pipeline = Pipeline(models, sandbox, batcher, settings)
     loop = Loop(
         consumer,
-        Blobs(settings.blobs_dir),
+        blobs,
         pipeline,
         slots=settings.slots,
         drain_s=settings.drain_s,
         register=lambda rate: Registration(name=name, provider=provider, models=served, bytes_per_s=rate),
     )
     live = Live(
-        Desk(*(connect(settings.redis_url, text=False) for _ in range(2))),
+        Desk(*(connect(settings.redis_url, settings.redis_password_file, text=False) for _ in range(2))),
         pipeline,
         slots=settings.live_slots,
         max_s=settings.live_max_s,

@@ -91,6 +91,8 @@ class Live:
         failed: MienError
         try:
             heard = line.tell(News(credits=_CREDITS))
+            if not heard:
+                interruption.set()
             for event in self._pipeline.watch(session.id, reader, session.options, interruption):
                 if isinstance(event, WindowScored):
                     metrics.WINDOWS.inc()

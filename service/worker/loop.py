@@ -14,12 +14,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import structlog
+from opentelemetry.trace import SpanKind
 from redis.exceptions import RedisError
 
 from service.contract.errors import AttemptsExhausted, BadMedia, InvalidRequest
 from service.contract.workers import Registration
 from service.queue.consumer import Attempt, Consumer
 from service.storage.blobs import Blobs, result_name
+from service.telemetry.traces import span
 from service.worker import metrics
 from service.worker.pipeline import Analyzed, Pipeline, WindowScored
 from service.worker.reporter import Reporter
@@ -115,7 +117,10 @@ class Loop:
 
     def _work(self, job: _Running) -> None:
         attempt = job.attempt
-        with structlog.contextvars.bound_contextvars(job=attempt.job_id, attempt=attempt.number):
+        with (
+            structlog.contextvars.bound_contextvars(job=attempt.job_id, attempt=attempt.number),
+            span("attempt", parent=attempt.trace, kind=SpanKind.CONSUMER, attempt=attempt.number) as current,
+        ):
             try:
                 outcome = self._attempt(job)
             except RedisError as error:
@@ -128,12 +133,15 @@ class Loop:
                         del self._running[attempt.job_id]
                     self._changed.notify_all()
                 metrics.RUNNING.dec()
+            current.set_attribute("outcome", outcome)
             metrics.ATTEMPTS.labels(outcome).inc()
             log.info("attempt ended", outcome=outcome)
 
     def _attempt(self, job: _Running) -> str:
         attempt = job.attempt
         started = time.monotonic()
+        if attempt.number == 1:
+            metrics.WAIT_SECONDS.observe(max(0.0, time.time() - attempt.created_ms / 1000))
         try:
             done = self._analyze(job)
             name = result_name(attempt.job_id, attempt.fence)
@@ -166,20 +174,18 @@ class Loop:
 
     def _analyze(self, job: _Running) -> Analyzed:
         attempt = job.attempt
-        video = self._blobs.path(attempt.upload)
-        if not video.is_file():
-            # The store's fault, which the decoder would blame on the video.
-            raise FileNotFoundError(f"the upload of {attempt.job_id} is not in the store")
         reporter = Reporter(self._consumer, attempt)
-        for event in self._pipeline.analyze(attempt.job_id, video, attempt.options, job.interrupted):
-            job.moved_at = time.monotonic()
-            if isinstance(event, Analyzed):
-                reporter.tell()
-                return event
-            if isinstance(event, WindowScored):
-                metrics.WINDOWS.inc()
-            if not reporter.note(event):
-                job.interrupted.set()
+        # A video that is not there is the store's fault, which the decoder would blame on the video.
+        with self._blobs.local(attempt.upload) as video, span("analyze"):
+            for event in self._pipeline.analyze(attempt.job_id, video, attempt.options, job.interrupted):
+                job.moved_at = time.monotonic()
+                if isinstance(event, Analyzed):
+                    reporter.tell()
+                    return event
+                if isinstance(event, WindowScored):
+                    metrics.WINDOWS.inc()
+                if not reporter.note(event):
+                    job.interrupted.set()
         raise RuntimeError("the pipeline ended without a result")
 
     def _broken(self, attempt: Attempt, error: Exception) -> str:

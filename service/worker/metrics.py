@@ -7,6 +7,11 @@ from prometheus_client import Counter, Gauge, Histogram
 ATTEMPTS = Counter("mien_worker_attempts", "Attempts at jobs by how they ended.", ["outcome"])
 LIVE = Gauge("mien_worker_live_analyses", "Live analyses under way.")
 RUNNING = Gauge("mien_worker_jobs_running", "Jobs worked on now.")
+WAIT_SECONDS = Histogram(
+    "mien_worker_queue_wait_seconds",
+    "Seconds from a job's acceptance to its first attempt.",
+    buckets=(0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3600),
+)
 STAGE_SECONDS = Histogram(
     "mien_worker_stage_seconds",
     "Wall-clock seconds of a job by stage.",

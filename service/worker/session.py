@@ -133,6 +133,8 @@ def open_models(folders: Sequence[Path], providers: Sequence[str]) -> list[Model
         Misconfigured: no wanted provider can be had.
     """
     provider = choose_provider(providers)
+    if provider in ("cuda", "tensorrt"):
+        onnxruntime.preload_dlls()  # CUDA's and cuDNN's, from their wheels where they are installed
     models = [Model(folder, provider) for folder in folders]
     served: dict[str, Manifest] = {}
     for model in models:

@@ -19,7 +19,7 @@ DEFAULT_BUNDLE = Path(__file__).parent / "bundles" / "default"
 class WorkerSettings(QueueSettings, StorageSettings, DecodeSettings, TelemetrySettings, BaseSettings):
     """Settings of one worker."""
 
-    model_config = SettingsConfigDict(env_prefix="MIEN_")
+    model_config = SettingsConfigDict(env_prefix="MIEN_", env_ignore_empty=True)
 
     bundles: tuple[Path, ...] = Field(
         (DEFAULT_BUNDLE,), min_length=1, description="The bundles to serve, a JSON list of folders, each for its tasks."

@@ -15,6 +15,7 @@ from service.contract.errors import InvalidOption, QueueUnavailable
 from service.gateway.callbacks.addresses import NotPublic, parse_callback_url, resolve
 from service.gateway.callbacks.signature import headers
 from service.gateway.metrics import CALLBACKS
+from service.gateway.usecases.authenticate import public_id
 from service.gateway.usecases.lookup import summary
 from service.queue.producer import Job, Producer
 
@@ -90,7 +91,7 @@ class Caller:
             parts = parse_callback_url(url, allow_private=self.allow_private)
             async with asyncio.timeout(_TIMEOUT_S):
                 address = await resolve(parts, allow_private=self.allow_private)
-                status = await self._post(parts, address, job.id, body)
+                status = await self._post(parts, address, public_id(job.id), body)
         except (InvalidOption, NotPublic) as error:
             log.warning("callback refused", job=job.id, reason=str(error))
             return "refused"

@@ -13,6 +13,7 @@ from service.contract.errors import AnswerNotRead, MalformedBody, QueueUnavailab
 from service.contract.events import Began, Ended, FaceWindow
 from service.contract.live import LiveFrame
 from service.contract.results import Progress, Summary
+from service.gateway.containers import too_large
 from service.gateway.idempotency import parse_idempotency_key
 from service.gateway.rpc.calls import Context, call
 from service.gateway.rpc.messages import (
@@ -25,8 +26,9 @@ from service.gateway.rpc.messages import (
     state_of,
     window_message,
 )
-from service.gateway.uploads import too_large, video_bytes
+from service.gateway.uploads import video_bytes
 from service.gateway.use_cases import UseCases
+from service.gateway.usecases.authenticate import Owner, public_id
 from service.gateway.usecases.browse import USUAL_LIMIT
 from service.gateway.usecases.watch import Event
 from service.pb.affect.v1 import affect_pb2 as pb
@@ -45,7 +47,8 @@ class AffectService(affect_pb2_grpc.AffectServiceServicer):  # type: ignore[misc
     async def Analyze(self, requests: AsyncIterator[pb.AnalyzeRequest], context: Context) -> None:  # noqa: N802
         """Accept a video and follow its analysis."""
         async with call("Analyze", context):
-            analysis_id = await self._accept(requests, context)
+            owner = await self._owner(context)
+            analysis_id = await self._accept(owner, requests, context)
             job = await uncut(self._uses.follow.job(analysis_id))
             accepted = analysis_message(await uncut(self._uses.follow.present(job)))
             await self._send(context, pb.AnalyzeResponse(accepted=accepted))
@@ -56,15 +59,18 @@ class AffectService(affect_pb2_grpc.AffectServiceServicer):  # type: ignore[misc
     async def GetAnalysis(self, request: pb.GetAnalysisRequest, context: Context) -> pb.GetAnalysisResponse:  # noqa: N802
         """Read an analysis."""
         async with call("GetAnalysis", context):
-            job = await uncut(self._uses.follow.job(request.id))
+            owner = await self._owner(context)
+            job = await uncut(self._uses.follow.job(owner.own(request.id)))
             analysis = await uncut(self._uses.follow.present(job))
             return pb.GetAnalysisResponse(analysis=analysis_message(analysis))
 
     async def ListAnalyses(self, request: pb.ListAnalysesRequest, context: Context) -> pb.ListAnalysesResponse:  # noqa: N802
         """List analyses, a page at a time."""
         async with call("ListAnalyses", context):
+            owner = await self._owner(context)
             page = await uncut(
                 self._uses.browse(
+                    owner,
                     request.page_size or USUAL_LIMIT,
                     cursor=request.page_token or None,
                     state=state_of(request.state),
@@ -76,19 +82,23 @@ class AffectService(affect_pb2_grpc.AffectServiceServicer):  # type: ignore[misc
 
     async def WatchAnalysis(self, request: pb.WatchAnalysisRequest, context: Context) -> None:  # noqa: N802
         """Follow an analysis."""
-        async with call("WatchAnalysis", context), aclosing(self._events(request.id, request.after_event_id)) as events:
-            async for event in events:
-                await self._send(context, pb.WatchAnalysisResponse(event=event))
+        async with call("WatchAnalysis", context):
+            owner = await self._owner(context)
+            async with aclosing(self._events(owner.own(request.id), request.after_event_id)) as events:
+                async for event in events:
+                    await self._send(context, pb.WatchAnalysisResponse(event=event))
 
     async def CancelAnalysis(self, request: pb.CancelAnalysisRequest, context: Context) -> pb.CancelAnalysisResponse:  # noqa: N802
         """Cancel and erase an analysis."""
         async with call("CancelAnalysis", context):
-            await uncut(self._uses.cancel(request.id))
+            owner = await self._owner(context)
+            await uncut(self._uses.cancel(owner.own(request.id)))
             return pb.CancelAnalysisResponse()
 
     async def AnalyzeLive(self, requests: AsyncIterator[pb.AnalyzeLiveRequest], context: Context) -> None:  # noqa: N802
         """Score frames as they come."""
         async with call("AnalyzeLive", context):
+            await self._owner(context)
             first = await self._first(requests, "frame")
             scored = self._uses.live(live_options_of(first.options), _frames(requests))
             async with aclosing(scored):
@@ -97,6 +107,11 @@ class AffectService(affect_pb2_grpc.AffectServiceServicer):  # type: ignore[misc
                     await self._send(
                         context, pb.AnalyzeLiveResponse(window=window, dropped_frames=found.dropped_frames)
                     )
+
+    async def _owner(self, context: Context) -> Owner:
+        """Return who calls: the metadata `authorization` is as the header of that name."""
+        given = dict(context.invocation_metadata() or ())
+        return await uncut(self._uses.authenticate(str(given.get("authorization", ""))))
 
     async def _first(self, requests: AsyncIterator[Request], then: str) -> Request:
         """Return the first message, which has the options."""
@@ -116,7 +131,7 @@ class AffectService(affect_pb2_grpc.AffectServiceServicer):  # type: ignore[misc
         except TimeoutError as error:
             raise AnswerNotRead("The answer was not read for too long. Watch the analysis again to go on.") from error
 
-    async def _accept(self, requests: AsyncIterator[pb.AnalyzeRequest], context: Context) -> str:
+    async def _accept(self, owner: Owner, requests: AsyncIterator[pb.AnalyzeRequest], context: Context) -> str:
         settings = self._uses.settings
         first = await self._first(requests, "chunk")
         options = options_of(first.options)
@@ -132,7 +147,7 @@ class AffectService(affect_pb2_grpc.AffectServiceServicer):  # type: ignore[misc
             most_s=settings.upload_max_s,
         )
         # A cancelled call ends its messages, and so the upload, which cleans up behind itself.
-        return await uncut(self._uses.submit(video, options, most_bytes=first.size_bytes or most, key=key))
+        return await uncut(self._uses.submit(owner, video, options, most_bytes=first.size_bytes or most, key=key))
 
     async def _events(self, analysis_id: str, after: str) -> AsyncGenerator[pb.Event]:
         """Give an analysis's events, a verdict for each face, and the end."""
@@ -161,7 +176,8 @@ class AffectService(affect_pb2_grpc.AffectServiceServicer):  # type: ignore[misc
     ) -> AsyncGenerator[pb.Event]:
         event_id = "" if event.id is None else str(event.id)
         if ended.state == "cancelled":
-            yield pb.Event(event_id=event_id, ended=pb.Analysis(id=analysis_id, state=pb.STATE_CANCELLED))
+            gone = pb.Analysis(id=public_id(analysis_id), state=pb.STATE_CANCELLED)
+            yield pb.Event(event_id=event_id, ended=gone)
             return
         job = await uncut(self._uses.follow.job(analysis_id))
         analysis = await uncut(self._uses.follow.present(job))

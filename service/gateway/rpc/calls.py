@@ -11,11 +11,13 @@ from typing import Any, NoReturn
 import grpc
 import structlog
 from grpc.aio import ServicerContext
+from opentelemetry.trace import SpanKind
 
 from service.contract.errors import MienError
 from service.gateway.error_mapping import grpc_code, grpc_status, unexpected
 from service.gateway.metrics import REQUEST_SECONDS, REQUESTS
 from service.gateway.request_context import request_id_of
+from service.telemetry.traces import span
 
 log = structlog.get_logger()
 
@@ -33,7 +35,10 @@ async def call(name: str, context: Context) -> AsyncIterator[None]:
     code = grpc.StatusCode.OK
     started = time.perf_counter()
     context.set_trailing_metadata((("x-request-id", request_id),))
-    with structlog.contextvars.bound_contextvars(request_id=request_id):
+    with (
+        structlog.contextvars.bound_contextvars(request_id=request_id),
+        span(f"affect.v1.AffectService/{name}", parent=given.get("traceparent", ""), kind=SpanKind.SERVER) as current,
+    ):
         try:
             yield
         except asyncio.CancelledError:
@@ -48,6 +53,7 @@ async def call(name: str, context: Context) -> AsyncIterator[None]:
             await _abort(context, unexpected(), request_id)
         finally:
             elapsed = time.perf_counter() - started
+            current.set_attribute("rpc.grpc.status_code", code.value[0])
             REQUESTS.labels(name, "grpc", code.name).inc()
             REQUEST_SECONDS.labels(name).observe(elapsed)
             log.info("request", method="grpc", route=name, status=code.name, seconds=round(elapsed, 3))

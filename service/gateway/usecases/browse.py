@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from service.contract.errors import InvalidOption
 from service.contract.jobs import State
 from service.contract.results import Page
+from service.gateway.usecases.authenticate import Owner
 from service.gateway.usecases.lookup import summary
 from service.queue.producer import Producer
 
@@ -28,8 +29,12 @@ class Browse:
 
     producer: Producer
 
-    async def __call__(self, limit: int, *, cursor: str | None = None, state: State | None = None) -> Page:
-        """Return up to `limit` analyses that follow the page which gave `cursor`, only those in `state` if given.
+    async def __call__(
+        self, owner: Owner, limit: int, *, cursor: str | None = None, state: State | None = None
+    ) -> Page:
+        """Return up to `limit` of the owner's analyses that follow the page which gave `cursor`.
+
+        Only those in `state` if that is given.
 
         A page may be short and yet give `next`; the list has ended where there is none.
 
@@ -44,7 +49,7 @@ class Browse:
         found = Page(analyses=[])
         for _ in range(_MOST_LOOKED_AT // _AT_ONCE):
             count = _AT_ONCE if state is not None else limit + 1
-            listed = await self.producer.jobs(place, count)
+            listed = await self.producer.jobs(owner.key_id, place, count)
             for place, job in listed:
                 if job is not None and (state is None or job.state is state):
                     if len(found.analyses) == limit:

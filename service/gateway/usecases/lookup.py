@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from service.contract.errors import Expired, NoSuchAnalysis
 from service.contract.results import Progress, Summary
+from service.gateway.usecases.authenticate import public_id
 from service.queue.producer import Job, Producer
 
 
@@ -29,7 +30,7 @@ async def look_up(producer: Producer, job_id: str) -> Job:
 def summary(job: Job) -> Summary:
     """Return a job as users see it, without its findings; what does not apply is unset."""
     seen = Summary(
-        id=job.id,
+        id=public_id(job.id),
         state=job.state,
         created_at=moment(job.created_ms),
         progress=Progress(done_s=job.done_s, total_s=job.total_s),

@@ -16,15 +16,17 @@ from ulid import ULID
 from service.contract.errors import Expired, KeyInUse, KeyReused, QueueFull
 from service.contract.options import AnalyzeOptions
 from service.gateway.metrics import REFUSALS, UPLOADED_BYTES
+from service.gateway.usecases.authenticate import Owner
 from service.queue.producer import Earlier, Job, Keyed, Producer, Room
 from service.storage.blobs import Blobs, upload_name
+from service.telemetry.traces import traceparent
 
-_FULL = {
+FULL = {
     "jobs": "There are as many jobs queued as this service takes.",
     "bytes": "The store has no room for this upload.",
     "wait": "The queue is too long to take more at the moment.",
 }
-_RETRY_AFTER_S = 30
+RETRY_AFTER_S = 30
 _RETRY_IN_USE_AFTER_S = 2
 
 
@@ -47,11 +49,18 @@ class Submit:
     check_callback: Callable[[str], None]
 
     async def __call__(
-        self, video: AsyncIterator[bytes], options: AnalyzeOptions, *, most_bytes: int, key: str | None = None
+        self,
+        owner: Owner,
+        video: AsyncIterator[bytes],
+        options: AnalyzeOptions,
+        *,
+        most_bytes: int,
+        key: str | None = None,
     ) -> str:
         """Accept a video and return the id of its job, which may be that of an earlier request with the same `key`.
 
         Args:
+            owner: whose analysis it is to be.
             video: its bytes, not asked for before there is room for `most_bytes` of them.
             options: what is asked for.
             most_bytes: the largest that it can be.
@@ -67,11 +76,12 @@ class Submit:
         """
         if options.callback_url is not None:
             self.check_callback(options.callback_url)
-        job_id = str(ULID())
+        job_id = owner.own(str(ULID()))
         if key is None:
             await self._admit(job_id, most_bytes)
             await self._receive(job_id, video, options, reserved=most_bytes)
             return job_id
+        key = owner.own_name(key)
         earlier = await self._claim(key, job_id)
         if earlier is not None:
             return await self._join(earlier, video, options)
@@ -87,7 +97,7 @@ class Submit:
         lacking = await self.producer.admit(job_id, most_bytes, self.room, self.upload_max_s)
         if lacking is not None:
             REFUSALS.labels(f"full_{lacking}").inc()
-            raise QueueFull(f"{_FULL[lacking]} Try again later.", _RETRY_AFTER_S)
+            raise QueueFull(f"{FULL[lacking]} Try again later.", RETRY_AFTER_S)
 
     async def _receive(
         self,
@@ -125,7 +135,15 @@ class Submit:
         # Where this fails, the job may have been accepted all the same: the blob stays, for the sweeper to judge.
         keyed = None if key is None else Keyed(key, digest.hexdigest())
         earlier = await asyncio.shield(
-            self.producer.submit(job_id, reserved=reserved, upload=upload, size=size, options=options, keyed=keyed)
+            self.producer.submit(
+                job_id,
+                reserved=reserved,
+                upload=upload,
+                size=size,
+                options=options,
+                keyed=keyed,
+                trace=traceparent(),
+            )
         )
         if earlier is not None:
             await asyncio.to_thread(self.blobs.delete, [upload])

@@ -5,7 +5,7 @@
 -- KEYS: job, queue, live, live_bytes, gone, dead, events
 -- ARGV: entry, group, job id, now_ms, most attempts, result ttl s, tombstone ttl s, error of exhaustion, channel,
 --   events ttl s
--- Returns {fence, attempts, created_ms, upload, bytes, options}, or {} where there is nothing to do.
+-- Returns {fence, attempts, created_ms, upload, bytes, options, traceparent or ""}, or {} where there is nothing to do.
 local state = redis.call('HGET', KEYS[1], 'state')
 if (state ~= 'queued' and state ~= 'running') or redis.call('HGET', KEYS[1], 'entry') ~= ARGV[1] then
   redis.call('XACK', KEYS[2], ARGV[2], ARGV[1])
@@ -34,5 +34,5 @@ redis.call('HSET', KEYS[1], 'state', 'running', 'started_ms', ARGV[4], 'event', 
 redis.call('DEL', KEYS[7])
 redis.call('XADD', KEYS[7], event, 'kind', 'began', 'data', '{"attempt":' .. attempts .. '}')
 redis.call('PUBLISH', ARGV[9], ARGV[3])
-local job = redis.call('HMGET', KEYS[1], 'created_ms', 'upload', 'bytes', 'options')
-return {fence, attempts, job[1], job[2], job[3], job[4]}
+local job = redis.call('HMGET', KEYS[1], 'created_ms', 'upload', 'bytes', 'options', 'trace')
+return {fence, attempts, job[1], job[2], job[3], job[4], job[5] or ''}

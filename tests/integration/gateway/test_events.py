@@ -337,7 +337,7 @@ def _can_watch(http: httpx2.Client, job_id: str) -> bool:
 
 
 def test_who_never_reads_an_answer_is_let_go(redis_url, tmp_path, queue: Queue):
-    queue.submit("long-1")
+    queue.submit("long1")
     ann = queue.worker()
     attempt = take(ann)
     assert succeed(ann, attempt)
@@ -345,10 +345,10 @@ def test_who_never_reads_an_answer_is_let_go(redis_url, tmp_path, queue: Queue):
     long = Findings(video=video, faces=[], models=[], warnings=["x" * 30_000_000])
     with gateway(tmp_path, redis_url, upload_idle_s=1) as (process, url):
         (tmp_path / "blobs/results").mkdir(parents=True)
-        (tmp_path / f"blobs/results/long-1.{attempt.fence}").write_text(long.model_dump_json())
+        (tmp_path / f"blobs/results/long1.{attempt.fence}").write_text(long.model_dump_json())
         host, port = url.removeprefix("http://").split(":")
         with socket.socket() as client:
             client.connect((host, int(port)))
-            client.sendall(f"GET /analyses/long-1 HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+            client.sendall(f"GET /analyses/long1 HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
             wait_for(lambda: process.said("answer not read"), 15)
-        assert len(httpx2.get(f"{url}/analyses/long-1").content) > 30_000_000
+        assert len(httpx2.get(f"{url}/analyses/long1").content) > 30_000_000

@@ -82,9 +82,9 @@ def test_pages_neither_repeat_nor_miss_what_stays_while_others_come_and_go(runni
 def test_jobs_of_the_same_millisecond_are_all_listed(running, queue: Queue):
     for number in range(9):
         queue.submit(f"j{number}")
-    places = queue.redis.zrange(keys.JOBS, 0, -1)
-    queue.redis.delete(keys.JOBS)
-    queue.redis.zadd(keys.JOBS, {"1700000000000:" + place.partition(":")[2]: 0 for place in places})
+    places = queue.redis.zrange(keys.jobs(""), 0, -1)
+    queue.redis.delete(keys.jobs(""))
+    queue.redis.zadd(keys.jobs(""), {"1700000000000:" + place.partition(":")[2]: 0 for place in places})
 
     assert [name for page in pages(running, limit=2) for name in page] == [f"j{number}" for number in range(8, -1, -1)]
 
@@ -96,7 +96,7 @@ def test_an_expired_analysis_is_not_listed_and_swept_from_the_list(running, queu
 
     assert pages(running, limit=1) == [["c"], ["a"]]
     queue.run(queue.producer.forget_expired())
-    assert [place.partition(":")[2] for place in queue.redis.zrange(keys.JOBS, 0, -1)] == ["a", "c"]
+    assert [place.partition(":")[2] for place in queue.redis.zrange(keys.jobs(""), 0, -1)] == ["a", "c"]
 
 
 def test_a_rare_state_among_very_many_gives_short_pages_that_go_on(running, queue: Queue):
@@ -105,7 +105,7 @@ def test_a_rare_state_among_very_many_gives_short_pages_that_go_on(running, queu
     with queue.redis.pipeline() as pipe:
         for number in range(4500):
             pipe.hset(keys.job(f"x{number}"), mapping={"state": "queued", "created_ms": 1, "upload": "u", "fence": 0})
-            pipe.zadd(keys.JOBS, {f"{created + 1 + number}:x{number}": 0})
+            pipe.zadd(keys.jobs(""), {f"{created + 1 + number}:x{number}": 0})
         pipe.execute()
     ann = queue.worker()
     fail(ann, take(ann))

@@ -20,7 +20,7 @@ def test_a_queued_job_that_is_cancelled_is_never_claimed(queue: Queue):
 
     assert has_nothing(ann)
     assert queue.run(queue.producer.find("a")) == "deleted"
-    assert not queue.redis.exists(keys.JOBS)
+    assert not queue.redis.exists(keys.jobs(""))
     assert queue.is_idle()
 
 

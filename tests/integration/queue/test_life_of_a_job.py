@@ -27,7 +27,7 @@ from tests.integration.queue.helpers import (
 from tests.processes import private_redis, wait_for
 
 # What `service.queue.keys` says lives on without an end, or as long as its members.
-WITHOUT_END = {keys.QUEUE, keys.JOBS, keys.LIVE, keys.LIVE_BYTES, keys.RESERVED, keys.WORKERS}
+WITHOUT_END = {keys.QUEUE, keys.jobs(""), keys.LIVE, keys.LIVE_BYTES, keys.RESERVED, keys.WORKERS}
 
 
 def test_a_submitted_job_appears_everywhere_at_once(queue: Queue):
@@ -37,7 +37,7 @@ def test_a_submitted_job_appears_everywhere_at_once(queue: Queue):
     assert (job.state, job.upload, job.done_s, job.total_s) == (State.QUEUED, "uploads/a", 0.0, None)
     assert (job.started_ms, job.ended_ms, job.expires_ms, job.result, job.error) == (None, None, None, None, None)
     assert queue.redis.zrange(keys.LIVE, 0, -1) == ["a"]
-    assert queue.redis.zrange(keys.JOBS, 0, -1) == [f"{job.created_ms}:a"]
+    assert queue.redis.zrange(keys.jobs(""), 0, -1) == [f"{job.created_ms}:a"]
     [(entry, fields)] = queue.redis.xrange(keys.QUEUE)
     assert (entry, fields) == (queue.field("a", "entry"), {"job": "a"})
     assert queue.live_bytes() == 7
@@ -280,7 +280,7 @@ def test_every_command_says_so_when_the_server_is_gone():
             producer.find("a"),
             producer.claim("k", "a", 1),
             producer.unclaim("k", "a"),
-            producer.jobs(None, 10),
+            producer.jobs("", None, 10),
             producer.forget_expired(),
             producer.cancel("a"),
             producer.workers(),

@@ -45,7 +45,8 @@ def test_what_is_written_is_read(blobs: Blobs, folder: Path, chunks: tuple[bytes
     asyncio.run(blobs.write("uploads/a", _stream(*chunks)))
 
     assert asyncio.run(blobs.read("uploads/a")) == b"".join(chunks)
-    assert blobs.path("uploads/a").read_bytes() == b"".join(chunks)
+    with blobs.local("uploads/a") as path:
+        assert path.read_bytes() == b"".join(chunks)
     assert _files(folder) == ["uploads/a"]
 
 
@@ -55,15 +56,15 @@ def test_what_is_put_is_read(blobs: Blobs):
     assert asyncio.run(blobs.read("results/a.1")) == b"{}"
 
 
-def test_a_blob_is_not_there_before_it_is_whole(blobs: Blobs):
+def test_a_blob_is_not_there_before_it_is_whole(blobs: Blobs, folder: Path):
     async def halfway() -> AsyncIterator[bytes]:
         yield b"x" * (2 * MEGABYTE)
-        assert not blobs.path("uploads/a").exists()
+        assert not (folder / "uploads/a").exists()
         yield b"end"
 
     asyncio.run(blobs.write("uploads/a", halfway()))
 
-    assert blobs.path("uploads/a").exists()
+    assert (folder / "uploads/a").exists()
 
 
 @pytest.mark.parametrize("size", [10, 3 * MEGABYTE])
@@ -117,11 +118,11 @@ def test_deleting_passes_over_what_is_not_there(blobs: Blobs, folder: Path):
     assert _files(folder) == []
 
 
-def test_older_than_names_only_the_old_under_the_prefix(blobs: Blobs):
+def test_older_than_names_only_the_old_under_the_prefix(blobs: Blobs, folder: Path):
     for name in ("uploads/old", "uploads/new", "results/old.1"):
         blobs.put(name, b"x")
     for name in ("uploads/old", "results/old.1"):
-        os.utime(blobs.path(name), (time.time() - 100,) * 2)
+        os.utime(folder / name, (time.time() - 100,) * 2)
 
     async def names(prefix: str) -> list[str]:
         return [name async for name in blobs.older_than(prefix, 60)]
@@ -165,7 +166,7 @@ def test_what_a_killed_process_left_is_swept_once_it_is_stale(blobs: Blobs, fold
     assert _files(folder) == ["uploads/whole"]
 
 
-def test_a_write_under_way_is_not_swept(blobs: Blobs):
+def test_a_write_under_way_is_not_swept(blobs: Blobs, folder: Path):
     async def slow() -> AsyncIterator[bytes]:
         yield b"x" * (2 * MEGABYTE)
         assert blobs.sweep_unfinished(60) == 0
@@ -173,7 +174,7 @@ def test_a_write_under_way_is_not_swept(blobs: Blobs):
 
     asyncio.run(blobs.write("uploads/a", slow()))
 
-    assert blobs.path("uploads/a").stat().st_size == 2 * MEGABYTE + 1
+    assert (folder / "uploads/a").stat().st_size == 2 * MEGABYTE + 1
 
 
 def test_blobs_and_folders_are_private(folder: Path):

@@ -2,7 +2,7 @@
 
 import { closeCamera, openCamera } from "./camera.js";
 import { colourOf } from "./charts.js";
-import { Problem } from "./service.js";
+import { key, Problem } from "./service.js";
 import { capital, percent, person, signed } from "./words.js";
 
 const EVERY_MS = 1000 / 15;
@@ -42,7 +42,7 @@ export class Live {
 
   #send() {
     const { socket, viewfinder } = this;
-    socket.send(JSON.stringify({ options: {} }));
+    socket.send(JSON.stringify(key.get() ? { options: {}, key: key.get() } : { options: {} }));
     const scale = Math.min(1, SIDE / Math.max(viewfinder.videoWidth, viewfinder.videoHeight));
     const canvas = document.createElement("canvas");
     canvas.width = Math.round(viewfinder.videoWidth * scale);

@@ -3,7 +3,7 @@
 import { Charts, mostFrequent } from "./charts.js";
 import { Live } from "./live.js";
 import { Recorder } from "./recorder.js";
-import { erase, follow, Problem, read, recent, served, upload } from "./service.js";
+import { download, erase, follow, key, Problem, read, recent, served, upload } from "./service.js";
 import { Stage } from "./stage.js";
 import { capital, clock, percent, person, signed, windowAt } from "./words.js";
 
@@ -28,13 +28,32 @@ const charts = new Charts(
 
 function say(problem) {
   const box = $("alert");
-  box.hidden = !problem;
+  const locked = problem?.code === "key_required";
+  if (locked || problem?.code === "key_refused") askForKey();
+  box.hidden = !problem || locked;
   box.replaceChildren();
   if (!problem) return;
   const title = document.createElement("strong");
   title.textContent = problem.title ?? "That did not work";
   box.append(title, document.createElement("br"), problem.message);
   box.scrollIntoView({ block: "nearest" });
+}
+
+function askForKey() {
+  $("key-form").hidden = false;
+  $("key").focus();
+}
+
+async function save(kind) {
+  try {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(await download(shown.id, kind));
+    link.download = `${shown.id}.${kind}`;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+  } catch (error) {
+    say(error);
+  }
 }
 
 function open(name) {
@@ -92,10 +111,6 @@ function show(analysis, video) {
   open("result");
   const count = analysis.faces.length;
   $("result-title").textContent = count === 1 ? "One person" : count ? `${count} people` : "No face was found";
-  $("json").href = `analyses/${analysis.id}`;
-  $("json").download = `${analysis.id}.json`;
-  $("csv").href = `analyses/${analysis.id}/timeline.csv`;
-  $("csv").download = `${analysis.id}.csv`;
   $("warnings").hidden = !analysis.warnings.length;
   $("warnings").replaceChildren(...analysis.warnings.map((text) => item("li", text)));
   stage.show(analysis, video);
@@ -270,6 +285,17 @@ $("watch").addEventListener("click", () => {
   live.start();
 });
 $("unwatch").addEventListener("click", () => live.stop());
+$("key-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  key.set($("key").value);
+  $("key").value = "";
+  $("key-form").hidden = true;
+  say(null);
+  introduce();
+  list();
+});
+$("json").addEventListener("click", () => save("json"));
+$("csv").addEventListener("click", () => save("csv"));
 $("stop").addEventListener("click", cancel);
 $("erase").addEventListener("click", remove);
 $("again").addEventListener("click", leave);

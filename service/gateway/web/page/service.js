@@ -10,6 +10,15 @@ export class Problem extends Error {
 
 const NOBODY = { title: "The service does not answer", detail: "Is it running, and are you online? Try again.", code: "" };
 const AGAIN_MS = 1000;
+const KEY = "mien-key";
+
+/** The API key, kept for as long as this tab is open; "" where there is none. */
+export const key = {
+  get: () => sessionStorage.getItem(KEY) ?? "",
+  set: (text) => sessionStorage.setItem(KEY, text.trim()),
+};
+
+const authorized = (headers = {}) => (key.get() ? { ...headers, Authorization: `Bearer ${key.get()}` } : headers);
 
 /** Upload a video. `onProgress` gets the share that is sent, 0 to 1. Resolves to the accepted analysis. */
 export function upload(video, { onProgress, signal }) {
@@ -19,6 +28,7 @@ export function upload(video, { onProgress, signal }) {
     request.setRequestHeader("Prefer", "respond-async");
     request.setRequestHeader("Idempotency-Key", crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`);
     request.setRequestHeader("Content-Type", "application/octet-stream");
+    for (const [name, value] of Object.entries(authorized())) request.setRequestHeader(name, value);
     request.upload.onprogress = (event) => event.lengthComputable && onProgress(event.loaded / event.total);
     request.onload = () =>
       request.status < 300 ? resolve(JSON.parse(request.response)) : reject(told(request.response, request.status));
@@ -34,7 +44,8 @@ export async function* follow(id, signal) {
   let last = "";
   while (true) {
     try {
-      const answer = await fetch(`analyses/${id}/events`, { headers: last ? { "Last-Event-ID": last } : {}, signal });
+      const headers = authorized(last ? { "Last-Event-ID": last } : {});
+      const answer = await fetch(`analyses/${id}/events`, { headers, signal });
       if (answer.status === 204) return;
       if (!answer.ok) {
         const problem = told(await answer.text(), answer.status);
@@ -58,16 +69,23 @@ export const erase = (id) => ask(`analyses/${id}`, { method: "DELETE" });
 export const served = () => ask("models");
 export const recent = () => ask("analyses?state=succeeded&limit=8");
 
+/** A file of an analysis as a Blob: its JSON, or its timeline as CSV. */
+export const download = async (id, kind) => (await fetched(`analyses/${id}${kind === "csv" ? "/timeline.csv" : ""}`)).blob();
+
 async function ask(address, options = {}) {
+  const text = await (await fetched(address, options)).text();
+  return text ? JSON.parse(text) : null;
+}
+
+async function fetched(address, options = {}) {
   let answer;
   try {
-    answer = await fetch(address, options);
+    answer = await fetch(address, { ...options, headers: authorized() });
   } catch {
     throw new Problem(NOBODY);
   }
-  const text = await answer.text();
-  if (!answer.ok) throw told(text, answer.status);
-  return text ? JSON.parse(text) : null;
+  if (!answer.ok) throw told(await answer.text(), answer.status);
+  return answer;
 }
 
 function told(text, status) {

@@ -1,0 +1,184 @@
+"""Try the whole of docker-compose.yml on this machine, and say what was seen: `make e2e-compose [VIDEO=clip.mp4]`.
+
+Needs a Docker engine and docker-compose. It takes a project name of its own, so nothing else is touched, and leaves
+nothing behind. NETWORK=host builds with the host's network.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import httpx2
+
+from service.pb.affect.v1 import affect_pb2 as pb
+from service.pb.affect.v1.affect_pb2_grpc import AffectServiceStub
+
+ROOT = Path(__file__).parents[1]
+PROJECT = "mien-e2e"
+PORT, GRPC_PORT = 18000, 15051
+ENVIRONMENT = {**os.environ, "MIEN_PORT": str(PORT), "MIEN_GRPC_PORT": str(GRPC_PORT), "COMPOSE_PROJECT_NAME": PROJECT}
+LONG_S = 120
+
+
+def run(*command: str, check: bool = True) -> str:
+    """Run a command in the repository's folder and return what it says."""
+    done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT, env=ENVIRONMENT)  # noqa: S603
+    if check and done.returncode:
+        raise SystemExit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+    return done.stdout + done.stderr
+
+
+def compose(*arguments: str, check: bool = True) -> str:
+    """Run docker-compose."""
+    return run("docker-compose", *arguments, check=check)
+
+
+def saw(what: str) -> None:
+    """Say what was seen."""
+    print(f"{time.strftime('%H:%M:%S')}  {what}", flush=True)  # noqa: T201 - what the command is for
+
+
+def expect(truth: object, what: str) -> None:
+    """Say what was seen, or end."""
+    if not truth:
+        raise SystemExit(f"NOT SO: {what}")
+    saw(what)
+
+
+def wait_for(what: Callable[[], object], seconds: float, name: str) -> None:
+    """Wait until `what` is true."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            if what():
+                return
+        except httpx2.HTTPError:
+            pass
+        time.sleep(0.5)
+    raise SystemExit(f"NOT SO within {seconds:g} s: {name}\n{compose('logs', '--tail=40', check=False)}")
+
+
+def build() -> None:
+    """Build the images and say their sizes."""
+    network = [f"--network={os.environ['NETWORK']}"] if "NETWORK" in os.environ else []
+    for target in ("gateway", "worker"):
+        began = time.monotonic()
+        run("docker", "build", *network, "--target", target, "--tag", f"mien-{target}", ".")
+        size = int(run("docker", "image", "inspect", "--format", "{{.Size}}", f"mien-{target}"))
+        saw(f"the image mien-{target} was built in {time.monotonic() - began:.0f} s and has {size / 1e6:.0f} MB")
+
+
+def inside(service: str, code: str) -> subprocess.CompletedProcess[str]:
+    """Run Python in a running container."""
+    command = ["docker-compose", "exec", "-T", service, "python", "-c", code]
+    return subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT, env=ENVIRONMENT)  # noqa: S603
+
+
+def analyse(http: httpx2.Client, video: Path, **headers: str) -> dict[str, Any]:
+    """Upload a video."""
+    answer = http.post("/analyze", content=video.read_bytes(), headers={"Content-Type": "video/mp4", **headers})
+    answer.raise_for_status()
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def by_grpc(key: str, video: Path) -> str:
+    """Analyse a video through the gRPC door; return how it ended."""
+
+    def parts() -> Iterator[pb.AnalyzeRequest]:
+        yield pb.AnalyzeRequest(options=pb.Options())
+        content = video.read_bytes()
+        for start in range(0, len(content), 1 << 18):
+            yield pb.AnalyzeRequest(chunk=content[start : start + (1 << 18)])
+
+    with grpc.insecure_channel(f"127.0.0.1:{GRPC_PORT}") as channel:
+        *_, last = AffectServiceStub(channel).Analyze(
+            parts(), metadata=(("authorization", f"Bearer {key}"),), timeout=LONG_S
+        )
+    return str(pb.State.Name(last.event.ended.state))
+
+
+def try_it(video: Path) -> None:
+    """Go through all of it."""
+    key = compose("run", "--rm", "gateway", "mien", "keys", "create", "e2e").strip().splitlines()[-1]
+    expect(key.startswith("mien_"), "`docker-compose run --rm gateway mien keys create` gives a key")
+    compose("up", "-d", "--no-build")
+    url = f"http://127.0.0.1:{PORT}"
+    with httpx2.Client(base_url=url, timeout=LONG_S, headers={"Authorization": f"Bearer {key}"}) as http:
+        wait_for(lambda: http.get("/readyz").json()["workers"], LONG_S, "the service is ready with a worker")
+        saw("`docker-compose up -d` ends in a service that answers, with a worker")
+        expect(httpx2.get(f"{url}/models").status_code == 401, "without a key it refuses (401)")
+        found = analyse(http, video)
+        expect(found["state"] == "succeeded", f"a video through REST: {len(found['faces'])} face(s)")
+        expect(by_grpc(key, video) == "STATE_SUCCEEDED", "the same through gRPC")
+        isolation()
+        killed(http, video)
+        compose("up", "-d", "--no-build", "--scale", "worker=2")
+        wait_for(lambda: http.get("/readyz").json()["workers"] == 2, LONG_S, "two workers")
+        saw("`docker-compose up --scale worker=2`: two workers")
+
+
+def isolation() -> None:
+    """See that a worker is shut in."""
+    expect(inside("worker", "import os; raise SystemExit(os.getuid() == 0)").returncode == 0, "the worker is not root")
+    for place in ("/etc/x", "/opt/venv/x", "/usr/x"):
+        expect(inside("worker", f"open({place!r}, 'w')").returncode, f"the worker cannot write {place}")
+    for host, port in (("1.1.1.1", 443), ("169.254.169.254", 80)):
+        code = f"import socket; socket.create_connection(({host!r}, {port}), timeout=5)"
+        expect(inside("worker", code).returncode, f"the worker does not reach {host}:{port}")
+    status = inside("worker", "print(open('/proc/1/status').read())").stdout
+    capabilities = next(line.split()[1] for line in status.splitlines() if line.startswith("CapEff"))
+    expect(int(capabilities, 16) == 0, "the worker has no capabilities")
+
+
+def killed(http: httpx2.Client, video: Path) -> None:
+    """Kill the worker while it works; the job still ends, once."""
+    ids = [analyse(http, video, Prefer="respond-async")["id"] for _ in range(6)]
+    wait_for(lambda: any(state(http, one) == "running" for one in ids), LONG_S, "a job runs")
+    compose("kill", "-s", "KILL", "worker")
+    running = [one for one in ids if state(http, one) == "running"]
+    saw(f"the worker was killed with {len(running)} job(s) running")
+    compose("up", "-d", "--no-build")
+    began = time.monotonic()
+    wait_for(lambda: all(state(http, one) == "succeeded" for one in ids), LONG_S, "all jobs end")
+    saw(f"all {len(ids)} jobs succeeded, {time.monotonic() - began:.0f} s after the next worker was started")
+
+
+def state(http: httpx2.Client, analysis_id: str) -> str:
+    """Return an analysis's state."""
+    return str(http.get(f"/analyses/{analysis_id}").json()["state"])
+
+
+def main() -> None:
+    """Build, try, and take it down whatever happens."""
+    video = Path(os.environ.get("VIDEO") or sample())
+    build()
+    try:
+        try_it(video)
+    finally:
+        compose("down", "-v", "--remove-orphans", check=False)
+    left = run("docker", "ps", "-aq", "--filter", f"label=com.docker.compose.project={PROJECT}")
+    left += run("docker", "volume", "ls", "-q", "--filter", f"name={PROJECT}")
+    left += run("docker", "network", "ls", "-q", "--filter", f"name={PROJECT}")
+    expect(not left.strip(), "`docker-compose down -v` leaves nothing")
+
+
+def sample() -> Path:
+    """Return a video made here."""
+    sys.path.insert(0, str(ROOT))
+    from tests.videos import face_video
+
+    folder = ROOT / "build"
+    folder.mkdir(exist_ok=True)
+    return face_video(folder / "face.mp4", seconds=8.0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,35 @@
+"""What the queue looks like, for the metrics."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from service.contract.errors import QueueUnavailable
+from service.gateway.metrics import QUEUE_AGE, QUEUE_DEPTH, WORKERS
+from service.queue.producer import Producer
+
+_EVERY_S = 5.0
+
+
+@dataclass(frozen=True)
+class Observe:
+    """The use case. A queue that does not answer makes its metrics NaN."""
+
+    producer: Producer
+
+    async def __call__(self) -> None:
+        """Set the metrics of the queue."""
+        try:
+            QUEUE_DEPTH.set(await self.producer.depth())
+            QUEUE_AGE.set(await self.producer.oldest_s())
+            WORKERS.set(len(await self.producer.workers()))
+        except QueueUnavailable:
+            for gauge in (QUEUE_DEPTH, QUEUE_AGE, WORKERS):
+                gauge.set(float("nan"))
+
+    async def every(self) -> None:
+        """Do so every few seconds, for ever."""
+        while True:
+            await asyncio.shield(self())
+            await asyncio.sleep(_EVERY_S)

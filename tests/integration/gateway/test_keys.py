@@ -1,0 +1,242 @@
+"""API keys: who gets in, and what each sees, through both doors; with a worker played by the test."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+import httpx2
+import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+
+from service.pb.affect.v1 import affect_pb2 as pb
+from service.pb.affect.v1.affect_pb2_grpc import AffectServiceStub
+from service.queue import keys
+from service.queue.key_ring import KeyRing
+from tests.integration.gateway.watching import all_events
+from tests.integration.queue.helpers import Queue, fail, take
+from tests.processes import gateway, grpc_address
+
+MP4 = b"\x00\x00\x00\x18ftypmp42" + bytes(5000)
+OPEN = ("/healthz", "/readyz", "/", "/docs", "/openapi.json", "/page/main.js")
+CLOSED = ("/models", "/metrics", "/analyses", "/analyses/x", "/analyses/x/events", "/analyses/x/timeline.csv")
+
+
+@dataclass
+class Locked:
+    """A gateway that needs keys, and a client for each of two of them."""
+
+    url: str
+    grpc: str
+    ring: KeyRing
+    ann: httpx2.Client
+    bob: httpx2.Client
+    stranger: httpx2.Client
+
+
+def bearer(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"}
+
+
+@pytest.fixture
+def locked(redis_url: str, queue: Queue, tmp_path: Path) -> Iterator[Locked]:
+    ring = KeyRing(queue.redis)
+    with (
+        gateway(tmp_path, redis_url, require_keys="true", wait_s=0) as (process, url),
+        httpx2.Client(base_url=url, headers=bearer(ring.create("ann"))) as ann,
+        httpx2.Client(base_url=url, headers=bearer(ring.create("bob"))) as bob,
+        httpx2.Client(base_url=url) as stranger,
+    ):
+        yield Locked(url, grpc_address(process), ring, ann, bob, stranger)
+
+
+def upload(http: httpx2.Client, **headers: str) -> str:
+    answer = http.post("/analyze", content=MP4, headers={"Content-Type": "video/mp4", **headers})
+    assert answer.status_code == 202, answer.text
+    assert answer.headers["location"] == f"/analyses/{answer.json()['id']}"
+    return answer.json()["id"]
+
+
+def test_without_a_key_only_what_tells_nothing_is_open(locked: Locked):
+    for path in OPEN:
+        assert locked.stranger.get(path).status_code == 200, path
+    for path in CLOSED:
+        answer = locked.stranger.get(path)
+        assert (answer.status_code, answer.json()["code"]) == (401, "key_required"), path
+        assert answer.headers["www-authenticate"] == "Bearer"
+    refused = locked.stranger.post("/analyze", content=MP4)
+    assert refused.json()["code"] == "key_required"
+    assert locked.stranger.delete("/analyses/x").json()["code"] == "key_required"
+    assert locked.ann.get("/models").status_code == 200
+
+
+@pytest.mark.parametrize("given", ["Bearer nonsense", "Basic YTpi", "Bearer", "mien_1", "Bearer a b"])
+def test_what_is_no_key_is_refused(locked: Locked, given: str):
+    answer = locked.stranger.get("/models", headers={"Authorization": given})
+
+    assert (answer.status_code, answer.json()["code"]) == (401, "key_refused")
+
+
+def test_a_key_that_was_revoked_is_worthless_at_once(locked: Locked):
+    assert locked.ann.get("/models").status_code == 200
+    [(ann, entry), (bob, _)] = locked.ring.entries()
+    assert entry.name == "ann"
+
+    assert locked.ring.revoke(ann)
+
+    assert locked.ann.get("/models").json()["code"] == "key_refused"
+    assert locked.bob.get("/models").status_code == 200
+    assert not locked.ring.revoke(ann)
+    assert [key_id for key_id, _ in locked.ring.entries()] == [bob]
+
+
+def test_another_keys_secret_with_a_valid_id_is_refused(locked: Locked):
+    from service.contract.api_keys import _checksum
+
+    [(ann, _), _] = locked.ring.entries()
+    body = f"mien_{ann}_{'A' * 43}"
+
+    answer = locked.stranger.get("/models", headers=bearer(f"{body}_{_checksum(body)}"))
+
+    assert answer.json()["code"] == "key_refused"
+
+
+def test_each_sees_its_own_and_nothing_else(locked: Locked, queue: Queue):
+    anns, bobs = upload(locked.ann), upload(locked.bob)
+
+    for mine, other, http in ((anns, bobs, locked.ann), (bobs, anns, locked.bob)):
+        assert [one["id"] for one in http.get("/analyses").json()["analyses"]] == [mine]
+        assert http.get(f"/analyses/{mine}").json()["id"] == mine
+        for path in (f"/analyses/{other}", f"/analyses/{other}/events", f"/analyses/{other}/timeline.csv"):
+            assert http.get(path).status_code == 404
+        assert http.delete(f"/analyses/{other}").status_code == 404
+    ann = queue.worker()
+    for _ in range(2):
+        fail(ann, take(ann))
+    assert all_events(locked.ann, anns)[-1].data["state"] == "failed"
+    assert locked.bob.get(f"/analyses/{bobs}").json()["state"] == "failed"
+    assert locked.ann.delete(f"/analyses/{anns}").status_code == 204
+    assert locked.ann.get(f"/analyses/{anns}").status_code == 410
+    assert locked.bob.get(f"/analyses/{anns}").status_code == 404
+    assert locked.ann.get("/analyses").json()["analyses"] == []
+
+
+def test_the_name_that_the_queue_has_for_an_analysis_opens_nothing(locked: Locked, queue: Queue, running):
+    anns = upload(locked.ann)
+    [inside] = [key.removeprefix("mien:job:") for key in queue.redis.keys("mien:job:*")]
+    assert inside.endswith(f"-{anns}")
+
+    assert locked.bob.get(f"/analyses/{inside}").status_code == 404
+    assert running.http.get(f"/analyses/{inside}").status_code == 404  # a gateway that needs no keys
+    assert running.http.get("/analyses").json()["analyses"] == []
+
+
+def test_the_same_idempotency_key_of_two_owners_is_two(locked: Locked):
+    one, same = (upload(locked.ann, **{"Idempotency-Key": "first"}) for _ in range(2))
+    other = upload(locked.bob, **{"Idempotency-Key": "first"})
+
+    assert one == same != other
+
+
+def test_grpc_asks_for_the_key_too(locked: Locked):
+    key = {"authorization": locked.ann.headers["authorization"]}
+    anns, bobs = upload(locked.ann), upload(locked.bob)
+    with grpc.insecure_channel(locked.grpc) as channel:
+        stub = AffectServiceStub(channel)
+        for call in (
+            lambda **how: stub.GetAnalysis(pb.GetAnalysisRequest(id=anns), **how),
+            lambda **how: stub.ListAnalyses(pb.ListAnalysesRequest(), **how),
+            lambda **how: stub.CancelAnalysis(pb.CancelAnalysisRequest(id=anns), **how),
+            lambda **how: next(stub.WatchAnalysis(pb.WatchAnalysisRequest(id=anns), **how)),
+            lambda **how: list(stub.Analyze(iter([pb.AnalyzeRequest(options=pb.Options())]), **how)),
+            lambda **how: list(stub.AnalyzeLive(iter([pb.AnalyzeLiveRequest(options=pb.LiveOptions())]), **how)),
+        ):
+            with pytest.raises(grpc.RpcError) as refused:
+                call()
+            assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
+        read = stub.GetAnalysis(pb.GetAnalysisRequest(id=anns), metadata=tuple(key.items()))
+        assert read.analysis.id == anns
+        listed = stub.ListAnalyses(pb.ListAnalysesRequest(), metadata=tuple(key.items()))
+        assert [one.id for one in listed.analyses] == [anns]
+        with pytest.raises(grpc.RpcError) as missing:
+            stub.GetAnalysis(pb.GetAnalysisRequest(id=bobs), metadata=tuple(key.items()))
+        assert missing.value.code() is grpc.StatusCode.NOT_FOUND
+        stub.CancelAnalysis(pb.CancelAnalysisRequest(id=anns), metadata=tuple(key.items()))
+
+
+@pytest.mark.parametrize(("key", "code"), [(None, "key_required"), ("mien_nonsense", "key_refused")])
+def test_the_live_socket_asks_for_the_key_in_its_first_message(locked: Locked, key: str | None, code: str):
+    with connect(locked.url.replace("http", "ws") + "/live") as socket:
+        socket.send(json.dumps({"options": {}} | ({"key": key} if key else {})))
+        told = json.loads(socket.recv(timeout=10))
+        with pytest.raises(ConnectionClosed):
+            socket.recv(timeout=10)
+
+    assert (told["event"], told["code"], told["status"]) == ("problem", code, 401)
+
+
+def test_with_its_key_the_live_socket_goes_on(locked: Locked):
+    with connect(locked.url.replace("http", "ws") + "/live") as socket:
+        key = locked.ann.headers["authorization"].removeprefix("Bearer ")
+        socket.send(json.dumps({"options": {}, "key": key}))
+        told = json.loads(socket.recv(timeout=15))
+
+    assert told["code"] == "no_worker"  # there is none in this test
+
+
+def test_a_page_of_another_site_that_has_a_key_may_change_things(locked: Locked):
+    elsewhere = {"Origin": "https://elsewhere.example", "Sec-Fetch-Site": "cross-site"}
+
+    assert locked.stranger.post("/analyze", content=MP4, headers=elsewhere).json()["code"] == "cross_site"
+    assert locked.ann.post("/analyze", content=MP4, headers=elsewhere).status_code == 202
+
+
+def test_only_a_digest_is_kept(locked: Locked, queue: Queue):
+    text = locked.ann.headers["authorization"].removeprefix("Bearer ")
+    kept = json.dumps(queue.redis.hgetall(keys.API_KEYS))
+
+    assert text.split("_")[1] in kept
+    assert text.split("_", 2)[2][:43] not in kept
+
+
+def test_a_gateway_that_others_can_reach_needs_keys_without_being_told(redis_url, tmp_path):
+    with gateway(tmp_path, redis_url, host="0.0.0.0") as (_, url):
+        assert httpx2.get(f"{url}/models").json()["code"] == "key_required"
+
+
+def mien(*arguments: str, redis_url: str) -> subprocess.CompletedProcess[str]:
+    command = [Path(sys.executable).with_name("mien"), "keys", *arguments]
+    environment = {**os.environ, "MIEN_REDIS_URL": redis_url}
+    return subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
+
+
+def test_the_command_makes_lists_and_revokes_keys(locked: Locked, redis_url):
+    made = mien("create", "the robot", redis_url=redis_url)
+    assert made.returncode == 0, made.stderr
+    key = made.stdout.strip()
+    assert locked.stranger.get("/models", headers=bearer(key)).status_code == 200
+
+    listed = mien("list", redis_url=redis_url).stdout.splitlines()
+    assert [line.split(maxsplit=3)[3] for line in listed] == ["ann", "bob", "the robot"]
+    assert key not in "".join(listed)
+
+    assert mien("revoke", listed[2].split()[0], redis_url=redis_url).returncode == 0
+    assert locked.stranger.get("/models", headers=bearer(key)).json()["code"] == "key_refused"
+    again = mien("revoke", listed[2].split()[0], redis_url=redis_url)
+    assert (again.returncode, again.stdout) == (1, "")
+    assert "there is no key" in again.stderr
+
+
+def test_a_redis_that_does_not_answer_is_said():
+    done = mien("list", redis_url="redis://user:secret@127.0.0.1:1/0")
+
+    assert done.returncode == 1
+    assert "127.0.0.1:1/0 does not answer" in done.stderr
+    assert "secret" not in done.stderr
