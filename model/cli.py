@@ -19,20 +19,6 @@ _Recipe = Annotated[str, typer.Argument(help="A YAML file, or the name of one in
 _Overrides = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="As epochs=10.")]
 
 
-@app.command("export-default")
-def export_default(
-    out: Annotated[Path, typer.Option(help="The bundle's folder.")] = Path("service/worker/bundles/default"),
-    seed: Annotated[int, typer.Option(help="Of the random weights.")] = 0,
-) -> None:
-    """Write the default bundle: size tiny, untrained."""
-    import logging
-
-    from model import default_bundle
-
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns of packages that no model here needs
-    _say_what_was_written(default_bundle.export_default(out, seed), out)
-
-
 @app.command("sizes")
 def sizes() -> None:
     """Show the sizes of the encoder and what they cost."""

@@ -5,7 +5,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from model import default_bundle, export_run
+from model import export_run
 from model.cli import app, main
 from model.export import ExportRefused
 from service.contract.bundle import Parity
@@ -17,30 +17,12 @@ def invoke():
     return lambda *arguments: CliRunner().invoke(app, arguments)
 
 
-def test_export_default_takes_a_folder_and_a_seed(invoke, monkeypatch, tmp_path, facts, tasks):
-    asked = []
-
-    def fake(folder, seed):
-        asked.append((folder, seed))
-        parity = Parity(max_abs_difference=1.5e-6, batch_sizes=(1,))
-        return type("Manifest", (), {"name": "mien-default", "version": "0.1.0", "parity": parity})
-
-    monkeypatch.setattr(default_bundle, "export_default", fake)
-
-    result = invoke("export-default", "--out", str(tmp_path / "there"), "--seed", "3")
-
-    assert result.exit_code == 0
-    assert asked == [(tmp_path / "there", 3)]
-    assert "differ by 1.5e-06 at most" in result.output
-
-
 def test_a_refused_export_ends_with_its_reason_and_status_2(capsys, monkeypatch, tmp_path):
-    def refuse(folder, seed):
+    def refuse(run, out, **facts):
         raise ExportRefused("They differ.")
 
-    monkeypatch.setattr(default_bundle, "export_default", refuse)
-
-    monkeypatch.setattr(sys, "argv", ["mien-model", "export-default", "--out", str(tmp_path)])
+    monkeypatch.setattr(export_run, "export_run", refuse)
+    monkeypatch.setattr(sys, "argv", ["mien-model", "export", str(tmp_path / "run"), "--out", str(tmp_path / "bundle")])
 
     with pytest.raises(SystemExit) as ended:
         main()
