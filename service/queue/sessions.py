@@ -6,6 +6,7 @@ frames are kept nowhere.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -93,16 +94,20 @@ class Sessions:
         """
         listener = self._redis.pubsub(ignore_subscribe_messages=True)
         offered = session.model_dump_json(exclude_unset=True)
+        wire: Wire | None = None
         try:
             await uncut(listener.subscribe(keys.news(session.id)))
             await uncut(self._redis.rpush(keys.SESSIONS, offered))
-            yield Wire(self._redis, listener, session)
+            wire = Wire(self._redis, listener, session)
+            yield wire
         except RedisError as error:
             raise QueueUnavailable("The queue cannot be reached. Try again in a moment.", 1) from error
         finally:
             with contextlib.suppress(RedisError):  # so that no worker takes it now, or has to find out by waiting
                 await uncut(self._redis.lrem(keys.SESSIONS, 1, offered))
                 await uncut(self._redis.publish(keys.frames(session.id), END))
+            if wire is not None:
+                await wire.close()
             await uncut(listener.aclose())  # type: ignore[no-untyped-call]
 
 
@@ -113,11 +118,18 @@ class Wire:
         self._redis = redis
         self._listener = listener
         self._session = session
+        self._reading: asyncio.Future[Any] | None = None
 
     async def news(self) -> News | None:
         """Wait a moment for news."""
-        message = await uncut(self._listener.get_message(timeout=_LOOK_S))
+        self._reading = asyncio.ensure_future(self._listener.get_message(timeout=_LOOK_S))
+        message = await asyncio.shield(self._reading)
         return None if message is None else News.model_validate_json(message["data"])
+
+    async def close(self) -> None:
+        """Let a read end that nobody waits for any more: the connection must not go to another before."""
+        if self._reading is not None:
+            await asyncio.wait([self._reading])
 
     async def send(self, frame: LiveFrame) -> None:
         """Send a frame.

@@ -41,7 +41,7 @@ def test_a_declared_length_over_the_limit_is_told(http, served):
 )
 def test_an_unknown_option_is_told_with_the_known_ones(http, name):
     problem = check_problem(post(http, f"{name}=1"), 400, "unknown_option")
-    assert "faces, start_s, end_s, hop_s, tasks" in problem["detail"]
+    assert "faces, hop_s, tasks, start_s, end_s" in problem["detail"]
 
 
 @pytest.mark.parametrize(

@@ -119,12 +119,12 @@ def test_a_video_is_dropped_looked_at_downloaded_and_deleted(visit, face: Path, 
     assert pixels(page, "#boxes") > 3  # the box over the face
 
     with page.expect_download() as download:
-        page.get_by_role("link", name="JSON").click()
+        page.get_by_role("button", name="JSON").click()
     download.value.save_as(tmp_path / "answer.json")
     answer = json.loads((tmp_path / "answer.json").read_text())
     (one,) = answer["faces"]
     with page.expect_download() as download:
-        page.get_by_role("link", name="CSV").click()
+        page.get_by_role("button", name="CSV").click()
     download.value.save_as(tmp_path / "answer.csv")
     rows = list(csv.DictReader((tmp_path / "answer.csv").open()))
     assert [float(row["start_s"]) for row in rows] == [window["start_s"] for window in one["timeline"]]

@@ -191,9 +191,18 @@ def test_a_port_that_is_none_is_told(tmp_path):
     assert "port" in refused(MIEN_DATA_DIR=tmp_path / "data", MIEN_PORT=70000)
 
 
-def test_an_address_off_loopback_is_refused(tmp_path):
-    said = refused(MIEN_DATA_DIR=tmp_path / "data", MIEN_PORT=free_port(), MIEN_METRICS_PORT=0, MIEN_HOST="0.0.0.0")
-    assert "no API keys yet" in said
+def test_off_loopback_every_request_needs_a_key_which_the_command_makes(tmp_path):
+    with mien_serve(tmp_path, host="0.0.0.0") as served:
+        assert httpx2.get(f"{served.url}/models").json()["code"] == "key_required"
+        made = subprocess.run(
+            [Path(sys.executable).with_name("mien"), "keys", "create"],
+            env={**os.environ, "MIEN_DATA_DIR": str(served.data_dir)},
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        key = {"Authorization": f"Bearer {made.stdout.strip()}"}
+        assert httpx2.get(f"{served.url}/models", headers=key).json()["workers"] == 1
 
 
 def test_a_socket_path_that_is_too_long_is_told(tmp_path):

@@ -9,6 +9,7 @@ import pytest
 
 from service.contract.errors import Problem
 from service.contract.options import AnalyzeOptions
+from service.gateway.usecases.authenticate import ANYBODY
 from service.gateway.usecases.cancel import Cancel
 from service.gateway.usecases.submit import Submit
 from service.gateway.usecases.sweep import Sweep
@@ -51,7 +52,7 @@ class House:
 
         async def work(producer: Producer) -> str:
             submit = Submit(producer, self.blobs, Room(10, 1000, 100), 60, 30, print)
-            return await submit(video(), AnalyzeOptions(), most_bytes=10)
+            return await submit(ANYBODY, video(), AnalyzeOptions(), most_bytes=10)
 
         return self.run(work)
 

@@ -1,7 +1,7 @@
 import pytest
 from google.rpc.error_details_pb2 import ErrorInfo, RequestInfo, RetryInfo
 
-from service.contract.errors import BY_CODE, MienError, Misconfigured, Unavailable
+from service.contract.errors import BY_CODE, MienError, Misconfigured, Unauthorized, Unavailable
 from service.gateway.error_mapping import MEDIA_TYPE, grpc_code, grpc_status, http_headers, http_problem, http_status
 
 # Clients build on these: a code's status never changes.
@@ -108,9 +108,11 @@ def test_a_failed_analysis_is_named_in_its_problem():
     assert problem["analysis_id"] == "01J"
 
 
-def test_only_errors_that_pass_say_when_to_try_again():
+def test_errors_that_pass_say_when_to_try_again_and_those_of_keys_how_to_send_one():
     for kind in BY_CODE.values():
         expected = {"Retry-After": "7"} if issubclass(kind, Unavailable) else {}
+        if issubclass(kind, Unauthorized):
+            expected = {"WWW-Authenticate": "Bearer"}
         assert http_headers(of(kind)) == expected
 
 

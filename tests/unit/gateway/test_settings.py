@@ -5,16 +5,17 @@ from service.gateway.settings import GatewaySettings
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
-def test_loopback_addresses_are_served(host):
-    assert GatewaySettings(host=host).host == host
+def test_on_loopback_addresses_keys_are_needed_only_if_it_is_said(host):
+    assert not GatewaySettings(host=host).keys_required
+    assert GatewaySettings(host=host, require_keys=True).keys_required
 
 
 @pytest.mark.parametrize(
     "host", ["0.0.0.0", "::", "192.168.0.1", "8.8.8.8", "example.com", "", "localhost.example.com"]
 )
-def test_any_other_address_is_refused_with_the_reason(host):
-    with pytest.raises(ValidationError, match="no API keys yet"):
-        GatewaySettings(host=host)
+def test_on_any_other_address_every_request_needs_a_key(host):
+    assert GatewaySettings(host=host).keys_required
+    assert GatewaySettings(host=host, require_keys=False).keys_required
 
 
 def test_the_environment_is_read_with_the_prefix(monkeypatch):

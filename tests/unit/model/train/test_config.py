@@ -121,5 +121,5 @@ def test_a_run_may_go_on_with_other_workers_but_not_with_another_rate():
 
 
 def test_the_weight_of_a_task_that_there_is_not_is_refused():
-    with pytest.raises(ModelError, match=r"weights\.unit.*'personality' or 'units'"):
+    with pytest.raises(ModelError, match=r"weights\.unit.*'units' or 'landmarks'"):
         read_recipe("rendered_finetune", ["weights={unit: 4}"], FinetuneRecipe)
