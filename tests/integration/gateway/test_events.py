@@ -321,7 +321,7 @@ def test_without_redis_the_events_end_and_the_next_watcher_is_told(tmp_path):
 
 
 def test_watchers_are_bounded_in_number(redis_url, tmp_path, queue: Queue):
-    queue.submit(job_id := "watched-1")
+    queue.submit(job_id := "watched1")
     with gateway(tmp_path, redis_url, watchers_max=2) as (_, url), httpx2.Client(base_url=url) as http:
         with watching(http, job_id), watching(http, job_id):
             refused = http.get(f"/analyses/{job_id}/events")
