@@ -68,6 +68,7 @@ def test_a_video_goes_past_the_gateway(site: Site, face: Path):
     assert answer.json()["id"] == slot["id"]
     assert len(answer.json()["faces"]) == 1
     assert site.http.get(f"/analyses/{slot['id']}").json()["state"] == "succeeded"
+    assert site.http.post(f"/uploads/{slot['id']}/analyze").json() == site.http.get(f"/analyses/{slot['id']}").json()
     wait_for(lambda: not [name for name in site.bucket.names if name.startswith("uploads/")], 5)
     site.http.delete(f"/analyses/{slot['id']}")
 

@@ -16,7 +16,7 @@ from service.gateway.containers import HEAD_BYTES, check_container, too_large
 from service.gateway.metrics import REFUSALS
 from service.gateway.usecases.authenticate import Owner
 from service.gateway.usecases.submit import FULL, RETRY_AFTER_S
-from service.queue.producer import Producer, Room
+from service.queue.producer import Job, Producer, Room
 from service.storage.blobs import Blobs, upload_name
 from service.telemetry.traces import traceparent
 
@@ -64,6 +64,8 @@ class Direct:
         job_id = owner.own(upload_id)
         if not upload_id.isalnum():
             raise InvalidOption("An upload's id is given by POST /uploads.")
+        if isinstance(await self.producer.find(job_id), Job):
+            return job_id
         name = upload_name(job_id)
         try:
             size, head = await self.blobs.head(name, HEAD_BYTES)
