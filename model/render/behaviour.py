@@ -3,7 +3,8 @@
 Expressions are made of FACS action units (Ekman, Friesen, Hager, "Facial Action Coding System", 2002). Which units an
 expression has, and how often those that are not always there, follows Du, Tao, Martinez, "Compound facial expressions
 of emotion", PNAS 2014, table 1; variants that are common beside those (a smile with closed lips, laughter, a shout) are
-ours. Times are seconds, angles radians.
+ours. How many smiles the upper lip leads, a third of those that show teeth, and that it follows in others, is after
+Philips, "The classification of smile patterns", J. Canadian Dental Association 1999. Times are seconds, angles radians.
 """
 
 from __future__ import annotations
@@ -59,16 +60,40 @@ Parts = dict[str, tuple[float, float, float]]
 
 _VARIANTS: dict[str, tuple[tuple[float, Parts], ...]] = {
     "happiness": (
-        (0.45, {"AU12": (1, 0.5, 1), "AU6": (0.7, 0.3, 1), "AU25": (0.9, 0.3, 0.9), "AU7": (0.2, 0.1, 0.5)}),
-        (0.35, {"AU12": (1, 0.5, 1), "AU6": (0.6, 0.3, 1), "AU14": (0.15, 0.2, 0.5), "AU2": (0.1, 0.1, 0.4)}),
+        # Corners of the mouth first, with or without the upper lip; lips closed; upper lip first; laughter.
         (
-            0.2,
+            0.35,
+            {
+                "AU12": (1, 0.5, 1),
+                "AU6": (0.7, 0.3, 1),
+                "AU25": (0.9, 0.3, 0.9),
+                "AU10": (0.4, 0.1, 0.5),
+                "AU7": (0.2, 0.1, 0.5),
+            },
+        ),
+        (0.3, {"AU12": (1, 0.5, 1), "AU6": (0.6, 0.3, 1), "AU14": (0.15, 0.2, 0.5), "AU2": (0.1, 0.1, 0.4)}),
+        (
+            0.16,
+            {
+                "AU12": (1, 0.5, 1),
+                "AU10": (1, 0.4, 0.9),
+                "AU25": (1, 0.4, 0.9),
+                "AU6": (0.7, 0.3, 1),
+                "AU9": (0.25, 0.1, 0.5),
+                "AU7": (0.3, 0.1, 0.6),
+            },
+        ),
+        (
+            0.19,
             {
                 "AU12": (1, 0.6, 1),
                 "AU6": (0.9, 0.5, 1),
                 "AU25": (1, 0.6, 1),
                 "AU26": (1, 0.3, 0.9),
-                "AU10": (0.3, 0.2, 0.5),
+                "AU10": (0.5, 0.2, 0.8),
+                "AU9": (0.25, 0.1, 0.5),
+                "AU16": (0.1, 0.2, 0.6),
+                "AU7": (0.4, 0.2, 0.7),
             },
         ),
     ),
