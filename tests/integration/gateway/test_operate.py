@@ -242,7 +242,7 @@ def test_a_gateway_that_is_being_stopped_is_not_ready(redis_url, tmp_path):
     assert asyncio.run(ready()) == (200, 503)
 
 
-@pytest.mark.parametrize("name, value", [("PORT", "eighty"), ("SWEEP_EVERY_S", "0"), ("REQUIRE_KEYS", "perhaps")])
+@pytest.mark.parametrize(("name", "value"), [("PORT", "eighty"), ("SWEEP_EVERY_S", "0"), ("REQUIRE_KEYS", "perhaps")])
 def test_a_gateway_that_cannot_start_as_it_is_set_up_says_why_and_exits_with_2(name, value, redis_url, tmp_path):
     env = {"MIEN_REDIS_URL": redis_url, "MIEN_BLOBS_DIR": str(tmp_path / "blobs"), f"MIEN_{name}": value}
     with process(tmp_path, "service.gateway", env) as running:
