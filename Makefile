@@ -6,7 +6,7 @@ TORCH ?= torch==2.13.0
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test check proto docs lock e2e-compose bench bench-train default-model clean
+.PHONY: help run test check proto docs examples lock e2e-compose bench bench-train default-model clean
 .DEFAULT_GOAL := help
 
 help: ## say what each command does
@@ -31,6 +31,10 @@ proto: $(VENV)/.dev ## generate service/pb from proto/
 
 docs: $(VENV)/.dev ## generate docs/configuration.md and docs/openapi.json
 	$(BIN)/python docs/generate.py
+
+examples: $(VENV)/.dev ## ask a running service for the examples in docs/openapi.json and in the proto
+	$(BIN)/python -m tests.end_to_end.recorded
+	$(MAKE) proto docs
 
 lock: $(VENV)/.dev ## lock the packages of the images, deploy/requirements
 	$(BIN)/python deploy/lock.py

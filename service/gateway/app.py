@@ -26,6 +26,7 @@ from service.gateway.callbacks.addresses import parse_callback_url
 from service.gateway.callbacks.caller import Caller
 from service.gateway.callbacks.signature import parse_secret
 from service.gateway.error_mapping import code_table, invalid_option, unexpected
+from service.gateway.examples import add_examples
 from service.gateway.guard import Guard
 from service.gateway.linger import Linger
 from service.gateway.live_socket import MOST_MESSAGE_BYTES
@@ -139,6 +140,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(ClientDisconnect, _on_disconnect)
+    add_examples(app)
     return app
 
 
