@@ -1,6 +1,7 @@
 # One file, four images: `docker build --target gateway|worker|worker-gpu|train .`
 # Packages are those of deploy/requirements, with their hashes (`make lock`). What an image needs lies in /opt/venv,
-# which a stage builds and the image takes over: no compiler, no pip cache, no source tree comes along.
+# which a stage builds and the image takes over: no compiler, no pip cache, no source tree comes along. The classic
+# builder makes every stage up to the one that is asked for, so the smallest come first.
 ARG PYTHON=python:3.11-slim-bookworm
 
 FROM ${PYTHON} AS base
@@ -25,17 +26,36 @@ RUN python -m venv /opt/venv && pip install --no-cache-dir --no-deps --require-h
 COPY --from=wheel /wheels /wheels
 RUN pip install --no-cache-dir --no-deps /wheels/*.whl && pip uninstall --yes pip
 
+FROM base AS gateway
+COPY --from=gateway-venv /opt/venv /opt/venv
+ENV MIEN_HOST=0.0.0.0 MIEN_BLOBS_DIR=/var/lib/mien/blobs MIEN_METRICS_HOST=0.0.0.0 MIEN_GATEWAY_METRICS_PORT=9100
+USER mien
+WORKDIR /var/lib/mien
+VOLUME /var/lib/mien/blobs
+EXPOSE 8000 50051 9100
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s \
+  CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/healthz', timeout=4)"]
+CMD ["python", "-m", "service.gateway"]
+
 FROM base AS worker-venv
 COPY deploy/requirements/worker.txt /tmp/requirements.txt
 RUN python -m venv /opt/venv && pip install --no-cache-dir --no-deps --require-hashes -r /tmp/requirements.txt
 COPY --from=wheel /wheels /wheels
 RUN pip install --no-cache-dir --no-deps /wheels/*.whl && pip uninstall --yes pip
 
-FROM base AS worker-gpu-venv
-COPY deploy/requirements/worker-gpu.txt /tmp/requirements.txt
-RUN python -m venv /opt/venv && pip install --no-cache-dir --no-deps --require-hashes -r /tmp/requirements.txt
-COPY --from=wheel /wheels /wheels
-RUN pip install --no-cache-dir --no-deps /wheels/*.whl && pip uninstall --yes pip
+FROM base AS worker-base
+ENV MIEN_BLOBS_DIR=/var/lib/mien/blobs MIEN_METRICS_HOST=0.0.0.0
+USER mien
+WORKDIR /var/lib/mien
+VOLUME /var/lib/mien/blobs
+EXPOSE 9101
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s \
+  CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:9101/metrics', timeout=4)"]
+# Python itself is the first process, so that SIGTERM reaches it and the work under way can end.
+CMD ["python", "-m", "service.worker"]
+
+FROM worker-base AS worker
+COPY --from=worker-venv /opt/venv /opt/venv
 
 FROM base AS train-venv
 COPY deploy/requirements/train.txt /tmp/requirements.txt
@@ -49,31 +69,12 @@ USER mien
 WORKDIR /var/lib/mien
 CMD ["mien-model", "--help"]
 
-FROM base AS worker-base
-ENV MIEN_BLOBS_DIR=/var/lib/mien/blobs MIEN_METRICS_HOST=0.0.0.0
-USER mien
-WORKDIR /var/lib/mien
-VOLUME /var/lib/mien/blobs
-EXPOSE 9101
-HEALTHCHECK --interval=10s --timeout=5s --start-period=60s \
-  CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:9101/metrics', timeout=4)"]
-# Python itself is the first process, so that SIGTERM reaches it and the work under way can end.
-CMD ["python", "-m", "service.worker"]
+FROM base AS worker-gpu-venv
+COPY deploy/requirements/worker-gpu.txt /tmp/requirements.txt
+RUN python -m venv /opt/venv && pip install --no-cache-dir --no-deps --require-hashes -r /tmp/requirements.txt
+COPY --from=wheel /wheels /wheels
+RUN pip install --no-cache-dir --no-deps /wheels/*.whl && pip uninstall --yes pip
 
 FROM worker-base AS worker-gpu
 COPY --from=worker-gpu-venv /opt/venv /opt/venv
 ENV MIEN_PROVIDERS='["cuda"]' NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility
-
-FROM worker-base AS worker
-COPY --from=worker-venv /opt/venv /opt/venv
-
-FROM base AS gateway
-COPY --from=gateway-venv /opt/venv /opt/venv
-ENV MIEN_HOST=0.0.0.0 MIEN_BLOBS_DIR=/var/lib/mien/blobs MIEN_METRICS_HOST=0.0.0.0 MIEN_GATEWAY_METRICS_PORT=9100
-USER mien
-WORKDIR /var/lib/mien
-VOLUME /var/lib/mien/blobs
-EXPOSE 8000 50051 9100
-HEALTHCHECK --interval=10s --timeout=5s --start-period=30s \
-  CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/healthz', timeout=4)"]
-CMD ["python", "-m", "service.gateway"]

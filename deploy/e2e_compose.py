@@ -28,11 +28,12 @@ LONG_S = 120
 
 
 def run(*command: str, check: bool = True) -> str:
-    """Run a command in the repository's folder and return what it says."""
+    """Run a command in the repository's folder and return its output."""
     done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT, env=ENVIRONMENT)  # noqa: S603
     if check and done.returncode:
-        raise SystemExit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
-    return done.stdout + done.stderr
+        said = "\n".join((done.stdout + done.stderr).splitlines()[-40:])
+        raise SystemExit(f"{' '.join(command)} ended with {done.returncode}:\n{said}")
+    return done.stdout
 
 
 def compose(*arguments: str, check: bool = True) -> str:
@@ -75,9 +76,9 @@ def build() -> None:
         saw(f"the image mien-{target} was built in {time.monotonic() - began:.0f} s and has {size / 1e6:.0f} MB")
 
 
-def inside(service: str, code: str) -> subprocess.CompletedProcess[str]:
+def inside(service: str, code: str, *flags: str) -> subprocess.CompletedProcess[str]:
     """Run Python in a running container."""
-    command = ["docker-compose", "exec", "-T", service, "python", "-c", code]
+    command = ["docker-compose", "exec", "-T", *flags, service, "python", "-c", code]
     return subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT, env=ENVIRONMENT)  # noqa: S603
 
 
@@ -107,7 +108,7 @@ def by_grpc(key: str, video: Path) -> str:
 
 def try_it(video: Path) -> None:
     """Go through all of it."""
-    key = compose("run", "--rm", "gateway", "mien", "keys", "create", "e2e").strip().splitlines()[-1]
+    key = compose("run", "--rm", "gateway", "mien", "keys", "create", "e2e").strip()
     expect(key.startswith("mien_"), "`docker-compose run --rm gateway mien keys create` gives a key")
     compose("up", "-d", "--no-build")
     url = f"http://127.0.0.1:{PORT}"
@@ -123,19 +124,32 @@ def try_it(video: Path) -> None:
         compose("up", "-d", "--no-build", "--scale", "worker=2")
         wait_for(lambda: http.get("/readyz").json()["workers"] == 2, LONG_S, "two workers")
         saw("`docker-compose up --scale worker=2`: two workers")
+    stopped()
 
 
 def isolation() -> None:
-    """See that a worker is shut in."""
+    """See that a worker is shut in, beside a gateway that is not."""
     expect(inside("worker", "import os; raise SystemExit(os.getuid() == 0)").returncode == 0, "the worker is not root")
     for place in ("/etc/x", "/opt/venv/x", "/usr/x"):
-        expect(inside("worker", f"open({place!r}, 'w')").returncode, f"the worker cannot write {place}")
-    for host, port in (("1.1.1.1", 443), ("169.254.169.254", 80)):
-        code = f"import socket; socket.create_connection(({host!r}, {port}), timeout=5)"
-        expect(inside("worker", code).returncode, f"the worker does not reach {host}:{port}")
+        said = inside("worker", f"open({place!r}, 'w')", "--user=0").stderr
+        expect("Read-only file system" in said, f"nobody can write {place} in the worker")
+    form = "{{(index .IPAM.Config 0).Gateway}}"
+    host = run("docker", "network", "inspect", "--format", form, f"{PROJECT}_outside").strip()
+    expect(_reaches("gateway", host, PORT), f"the gateway reaches the machine at {host}:{PORT}")
+    for there, port in ((host, PORT), ("1.1.1.1", 443), ("169.254.169.254", 80)):
+        expect(not _reaches("worker", there, port), f"the worker does not reach {there}:{port}")
     status = inside("worker", "print(open('/proc/1/status').read())").stdout
     capabilities = next(line.split()[1] for line in status.splitlines() if line.startswith("CapEff"))
     expect(int(capabilities, 16) == 0, "the worker has no capabilities")
+    expect(
+        inside("gateway", "import numpy").returncode and inside("gateway", "import onnxruntime").returncode,
+        "the gateway has no packages of machine learning",
+    )
+
+
+def _reaches(service: str, host: str, port: int) -> bool:
+    code = f"import socket; socket.create_connection(({host!r}, {port}), timeout=5)"
+    return inside(service, code).returncode == 0
 
 
 def killed(http: httpx2.Client, video: Path) -> None:
@@ -149,6 +163,14 @@ def killed(http: httpx2.Client, video: Path) -> None:
     began = time.monotonic()
     wait_for(lambda: all(state(http, one) == "succeeded" for one in ids), LONG_S, "all jobs end")
     saw(f"all {len(ids)} jobs succeeded, {time.monotonic() - began:.0f} s after the next worker was started")
+
+
+def stopped() -> None:
+    """Stop them; each ends by itself."""
+    compose("stop", "gateway", "worker")
+    ids = compose("ps", "-q", "gateway", "worker").split()
+    codes = [run("docker", "inspect", "--format", "{{.State.ExitCode}}", one).strip() for one in ids]
+    expect(codes == ["0"] * 3, "SIGTERM reaches the gateway and the workers, which end with 0")
 
 
 def state(http: httpx2.Client, analysis_id: str) -> str:

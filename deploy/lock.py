@@ -5,6 +5,7 @@ make lock
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -21,17 +22,21 @@ _FLAGS = ("--quiet", "--strip-extras", "--generate-hashes", "--no-header", "--no
 _PLACES = ("--no-emit-index-url", "--no-emit-trusted-host", "--no-emit-find-links")
 _WARNING = re.compile(r"^# WARNING: .*\n(?:# .*\n)*", re.MULTILINE)
 _OURS = re.compile(r"^mien @ .*\n", re.MULTILINE)
-_LOCAL_TAG = re.compile(r"^([\w.-]+==[\w.]+)\+[\w.]+", re.MULTILINE)
+# PyPI alone, whatever else this machine's pip looks at: other places have builds that nobody else can get.
+_ELSEWHERE = ("PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_INDEX_URL")
+_ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in _ELSEWHERE}
+_ENVIRONMENT["PIP_CONFIG_FILE"] = os.devnull
 
 
 def lock(image: str, extras: tuple[str, ...]) -> None:
-    """Write an image's file; a version's local build tag (as torch's +cpu) is left out."""
+    """Write an image's file."""
     target = HERE / "requirements" / f"{image}.txt"
     target.parent.mkdir(exist_ok=True)
     chosen = [f"--extra={extra}" for extra in extras]
     command = [sys.executable, "-m", "piptools", "compile", *_FLAGS, *_PLACES, *chosen, f"--output-file={target}"]
-    subprocess.run([*command, "pyproject.toml"], check=True, cwd=HERE.parent)  # noqa: S603 - our own command
-    text = _LOCAL_TAG.sub(r"\1", _OURS.sub("", _WARNING.sub("", target.read_text(encoding="utf-8"))))
+    sources = ["pyproject.toml", "deploy/requirements/any-python.in"]
+    subprocess.run([*command, *sources], check=True, cwd=HERE.parent, env=_ENVIRONMENT)  # noqa: S603 - our own command
+    text = _OURS.sub("", _WARNING.sub("", target.read_text(encoding="utf-8")))
     target.write_text(f"# {image}: made by `make lock`\n{text.lstrip()}", encoding="utf-8")
 
 
