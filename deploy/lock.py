@@ -19,6 +19,7 @@ IMAGES = {
     "train": ("render",),
 }
 _FLAGS = ("--quiet", "--strip-extras", "--generate-hashes", "--no-header", "--no-annotate", "--allow-unsafe")
+_CONSTRAINT = "--constraint=deploy/requirements/tested.in"
 _PLACES = ("--no-emit-index-url", "--no-emit-trusted-host", "--no-emit-find-links")
 _WARNING = re.compile(r"^# WARNING: .*\n(?:# .*\n)*", re.MULTILINE)
 _OURS = re.compile(r"^mien @ .*\n", re.MULTILINE)
@@ -33,7 +34,7 @@ def lock(image: str, extras: tuple[str, ...]) -> None:
     target = HERE / "requirements" / f"{image}.txt"
     target.parent.mkdir(exist_ok=True)
     chosen = [f"--extra={extra}" for extra in extras]
-    command = [sys.executable, "-m", "piptools", "compile", *_FLAGS, *_PLACES, *chosen, f"--output-file={target}"]
+    command = [sys.executable, "-m", "piptools", "compile", *_FLAGS, *_PLACES, _CONSTRAINT, *chosen, f"--output-file={target}"]
     sources = ["pyproject.toml", "deploy/requirements/any-python.in"]
     subprocess.run([*command, *sources], check=True, cwd=HERE.parent, env=_ENVIRONMENT)  # noqa: S603 - our own command
     text = _OURS.sub("", _WARNING.sub("", target.read_text(encoding="utf-8")))

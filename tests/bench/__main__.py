@@ -7,11 +7,12 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import inference, latency, upload_memory, video_speed, worker_memory
+from tests.bench import inference, latency, throughput, upload_memory, video_speed, worker_memory
 
 BENCHES: dict[str, Callable[[Path], None]] = {
     "inference": inference.run,
     "video_speed": video_speed.run,
+    "throughput": throughput.run,
     "latency": latency.run,
     "upload_memory": upload_memory.run,
     "worker_memory": worker_memory.run,

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import asyncio
+import shutil
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+from service.contract.jobs import State
+from service.contract.options import AnalyzeOptions
+from service.queue.connection import connect_async
+from service.queue.producer import Job, Producer
+from service.worker.cpus import available_cpus
+from tests.bench.samples import looped
+from tests.processes import private_redis, worker
+
+_JOBS_EACH = 3
+
+
+def run(folder: Path) -> None:
+    """Video analysed in a time, minutes of 720p with one face: one worker, then one for each processor."""
+    video = looped(folder, 60)
+    for workers in sorted({1, available_cpus()}):
+        with private_redis() as url, ExitStack() as stack:
+            place = folder / str(workers)
+            place.mkdir()
+            for _ in range(workers):
+                stack.enter_context(worker(place, url))
+            seconds, videos = asyncio.run(_drained(url, place, video, _JOBS_EACH * workers))
+            rate = videos / seconds
+            print(
+                f"{workers} worker(s) on {available_cpus()} processors: {rate:.2f} s of video a second, "
+                f"{rate * 60 / available_cpus():.0f} minutes an hour and processor",
+                flush=True,
+            )
+
+
+async def _drained(url: str, place: Path, video: Path, jobs: int) -> tuple[float, float]:
+    """Return the seconds until all are done, and the seconds of video that they had."""
+    redis = connect_async(url)
+    producer = Producer(redis)
+    (place / "blobs" / "uploads").mkdir(parents=True, exist_ok=True)
+    for number in range(jobs):
+        shutil.copy(video, place / "blobs" / "uploads" / f"job{number}")
+    began = time.monotonic()
+    for number in range(jobs):
+        await producer.submit(
+            f"job{number}", reserved=0, upload=f"uploads/job{number}", size=1, options=AnalyzeOptions()
+        )
+    while True:
+        found = [await producer.find(f"job{number}") for number in range(jobs)]
+        ended = [job for job in found if isinstance(job, Job) and job.state.terminal]
+        assert all(job.state is State.SUCCEEDED for job in ended), [job.error for job in ended]
+        if len(ended) == jobs:
+            await redis.aclose()
+            return time.monotonic() - began, sum(job.done_s for job in ended)
+        await asyncio.sleep(0.1)
