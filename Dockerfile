@@ -57,18 +57,6 @@ CMD ["python", "-m", "service.worker"]
 FROM worker-base AS worker
 COPY --from=worker-venv /opt/venv /opt/venv
 
-FROM base AS train-venv
-COPY deploy/requirements/train.txt /tmp/requirements.txt
-RUN python -m venv /opt/venv && pip install --no-cache-dir --no-deps --require-hashes -r /tmp/requirements.txt
-COPY --from=wheel /wheels /wheels
-RUN pip install --no-cache-dir --no-deps /wheels/*.whl && pip uninstall --yes pip
-
-FROM base AS train
-COPY --from=train-venv /opt/venv /opt/venv
-USER mien
-WORKDIR /var/lib/mien
-CMD ["mien-model", "--help"]
-
 FROM base AS worker-gpu-venv
 COPY deploy/requirements/worker-gpu.txt /tmp/requirements.txt
 RUN python -m venv /opt/venv && pip install --no-cache-dir --no-deps --require-hashes -r /tmp/requirements.txt
@@ -78,3 +66,19 @@ RUN pip install --no-cache-dir --no-deps /wheels/*.whl && pip uninstall --yes pi
 FROM worker-base AS worker-gpu
 COPY --from=worker-gpu-venv /opt/venv /opt/venv
 ENV MIEN_PROVIDERS='["cuda"]' NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility
+
+FROM base AS train-venv
+COPY deploy/requirements/train.txt /tmp/requirements.txt
+RUN python -m venv /opt/venv && pip install --no-cache-dir --no-deps --require-hashes -r /tmp/requirements.txt
+COPY --from=wheel /wheels /wheels
+RUN pip install --no-cache-dir --no-deps /wheels/*.whl && pip uninstall --yes pip
+
+FROM base AS train
+# OpenGL without a screen or a card, for `mien-model render`.
+RUN apt-get update -qq \
+ && apt-get install -qq -y --no-install-recommends libegl1 libgl1-mesa-dri > /dev/null \
+ && rm -rf /var/lib/apt/lists/*
+COPY --from=train-venv /opt/venv /opt/venv
+USER mien
+WORKDIR /var/lib/mien
+CMD ["mien-model", "--help"]
