@@ -19,8 +19,8 @@ IMAGES = {
     "train": ("render",),
 }
 _FLAGS = ("--quiet", "--strip-extras", "--generate-hashes", "--no-header", "--no-annotate", "--allow-unsafe")
-_CONSTRAINT = "--constraint=deploy/requirements/tested.in"
 _PLACES = ("--no-emit-index-url", "--no-emit-trusted-host", "--no-emit-find-links")
+_SOURCES = ("--constraint=deploy/requirements/tested.in", "pyproject.toml", "deploy/requirements/any-python.in")
 _WARNING = re.compile(r"^# WARNING: .*\n(?:# .*\n)*", re.MULTILINE)
 _OURS = re.compile(r"^mien @ .*\n", re.MULTILINE)
 # PyPI alone, whatever else this machine's pip looks at: other places have builds that nobody else can get.
@@ -34,9 +34,8 @@ def lock(image: str, extras: tuple[str, ...]) -> None:
     target = HERE / "requirements" / f"{image}.txt"
     target.parent.mkdir(exist_ok=True)
     chosen = [f"--extra={extra}" for extra in extras]
-    command = [sys.executable, "-m", "piptools", "compile", *_FLAGS, *_PLACES, _CONSTRAINT, *chosen, f"--output-file={target}"]
-    sources = ["pyproject.toml", "deploy/requirements/any-python.in"]
-    subprocess.run([*command, *sources], check=True, cwd=HERE.parent, env=_ENVIRONMENT)  # noqa: S603 - our own command
+    command = [sys.executable, "-m", "piptools", "compile", *_FLAGS, *_PLACES, *chosen, f"--output-file={target}"]
+    subprocess.run([*command, *_SOURCES], check=True, cwd=HERE.parent, env=_ENVIRONMENT)  # noqa: S603 - our own command
     text = _OURS.sub("", _WARNING.sub("", target.read_text(encoding="utf-8")))
     target.write_text(f"# {image}: made by `make lock`\n{text.lstrip()}", encoding="utf-8")
 
