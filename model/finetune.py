@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
@@ -54,7 +55,11 @@ class LabelCosts(BaseModel):
 class FinetuneRecipe(LabelCosts, Recipe):
     """What fine-tuning is told."""
 
-    start: Path | None = Field(None, description="A checkpoint whose encoder to start from; its size is taken.")
+    start: Path | None = Field(
+        None,
+        description="A checkpoint to start from: its encoder, whose size is taken; and its heads, where it was fine-tuned "
+        "for the same tasks.",
+    )
     size: SizeName | None = Field(None, description="Of an encoder that starts from nothing.")
     interval_s: PositiveFloat | None = Field(
         None, description="Seconds between two frames; the datasets' own, and needed where those differ."
@@ -104,7 +109,7 @@ def finetune(recipe: FinetuneRecipe) -> bool:
         kind=KIND,
         size=size,
         about={
-            "tasks": [task.model_dump(mode="json") for task in tasks],
+            "tasks": _about(tasks),
             "clip": clip.model_dump(mode="json"),
             "crop": common_crop(found).model_dump(mode="json"),
             "data": [f"{part.prepared.name}, {len(part.rows)} clips" for part in training],
@@ -155,12 +160,19 @@ def _centre(model: Perceiver, labels: Mapping[str, Tensor], spreads: Mapping[str
             head.centre(labels[kind].nanmean(dim=0).nan_to_num(), spreads[kind])
 
 
+def _about(tasks: tuple[LearntTask, ...]) -> list[dict[str, Any]]:
+    return [task.model_dump(mode="json") for task in tasks]
+
+
 def _model(recipe: FinetuneRecipe, tasks: tuple[LearntTask, ...]) -> tuple[Size, Perceiver]:
     start = checkpoint.load(recipe.start) if recipe.start else None
     size = checkpoint.size_of(start) if start else ZOO[recipe.size or "base"]
     model = Perceiver(size, tasks, recipe.stochastic_depth, (recipe.clip.frames, recipe.clip.size))
     if start and recipe.start:
-        checkpoint.start_encoder(model.encoder, start, recipe.start)
+        if start["kind"] == KIND and start["about"]["tasks"] == _about(tasks):
+            checkpoint.fill(model, start["model"], recipe.start)
+        else:
+            checkpoint.start_encoder(model.encoder, start, recipe.start)
     return size, model
 
 

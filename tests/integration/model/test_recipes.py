@@ -141,6 +141,30 @@ def test_an_encoder_may_start_from_the_datas_components_and_learn_by_muon(videos
     assert norms[-1] > 3 * norms[0]
 
 
+@pytest.mark.parametrize("same", [True, False])
+def test_finetuning_for_the_same_tasks_starts_from_the_heads_too(same, finetuned, videos, tmp_path, command):
+    data = [f"data.0.folder={videos['some']}", f"data.1.folder={videos['traits']}"][: 2 if same else 1]
+    start = finetuned / "best.pt"
+
+    status, said = command(
+        "finetune",
+        "tiny_finetune",
+        *data,
+        f"start={start}",
+        f"out={tmp_path}",
+        *SMALL,
+        "learning_rate=1e-12",
+        "end_learning_rate=0",
+    )
+
+    assert (status, "Done" in said) == (0, True), said
+    before, after = (checkpoint.load(path)["model"] for path in (start, tmp_path / "last.pt"))
+    torch.testing.assert_close(after["encoder.tubelet_embedding.weight"], before["encoder.tubelet_embedding.weight"])
+    heads = [name for name in after if name.startswith("heads.expression") and name.endswith("weight")]
+    assert heads
+    assert all(torch.allclose(after[name], before[name]) for name in heads) == same
+
+
 def test_finetuning_learns_several_tasks_and_keeps_the_best(finetuned, pretrained):
     best = checkpoint.load(finetuned / "best.pt", "finetuning")
 
