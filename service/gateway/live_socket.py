@@ -1,11 +1,11 @@
 """The live door for browsers, a WebSocket.
 
-up    text    {"options": {…}}, first
-binary  a frame: its time in seconds, float64 big-endian, then a JPEG or PNG picture
-text    {"end": true}, after the last
-down  text    {"event": "window", "window": {…}, "dropped_frames": n}
-{"event": "ended"}, where all frames were analysed; then the socket is closed with 1000
-{"event": "problem", …}, as REST tells errors; then it is closed with 1008, or 1013: try again later
+    up    text    {"options": {…}, "key": "mien_…"}, first; the key only where one is needed
+          binary  a frame: its time in seconds, float64 big-endian, then a JPEG or PNG picture
+          text    {"end": true}, after the last
+    down  text    {"event": "window", "window": {…}, "dropped_frames": n}
+                  {"event": "ended"}, where all frames were analysed; then the socket is closed with 1000
+                  {"event": "problem", …}, as REST tells errors; then it is closed with 1008, or 1013: try again later
 """
 
 from __future__ import annotations
