@@ -6,6 +6,8 @@
     down  text    {"event": "window", "window": {…}, "dropped_frames": n}
                   {"event": "ended"}, where all frames were analysed; then the socket is closed with 1000
                   {"event": "problem", …}, as REST tells errors; then it is closed with 1008, or 1013: try again later
+
+A message larger than the largest picture closes the socket with 1009.
 """
 
 from __future__ import annotations
