@@ -57,8 +57,8 @@ class FinetuneRecipe(LabelCosts, Recipe):
 
     start: Path | None = Field(
         None,
-        description="A checkpoint to start from: its encoder, whose size is taken; and its heads, where it was fine-tuned "
-        "for the same tasks.",
+        description="A checkpoint to start from: its encoder, whose size is taken; and its heads, where it was "
+        "fine-tuned for the same tasks.",
     )
     size: SizeName | None = Field(None, description="Of an encoder that starts from nothing.")
     interval_s: PositiveFloat | None = Field(
