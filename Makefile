@@ -50,7 +50,7 @@ FACEKIT ?= ict-facekit
 CLIPS ?= 13900
 RENDER ?=
 
-# Its last leg: what every face shows (units, landmarks) weighs more than what clips are called, which is soon known by heart.
+# The last leg: units and landmarks weigh more than what clips are called, which is soon known by heart.
 FURTHER := epochs=9 warmup_epochs=0.2 learning_rate=8e-4 augmentation.erase=0.2 weights.expression=0.5 \
   weights.dimensions=0.25 weights.personality=0.15 weights.units=1.5 weights.landmarks=3
 

@@ -168,9 +168,7 @@ async def analyze(  # noqa: PLR0917 - FastAPI gives them by name
     )
     job_id = await uses.submit(asker, video, options, most_bytes=most if declared is None else declared, key=key)
     job = await uses.follow.job(job_id, prefers.waits(default_s=uses.settings.wait_s, most_s=uses.settings.wait_s))
-    if job.state is State.FAILED and job.error is not None:
-        return problem_response(request, from_problem(job.error), analysis_id=public_id(job.id))
-    return await _answer(uses, job, status=200 if job.state.terminal else 202)
+    return await _outcome(request, uses, job)
 
 
 @router.post(

@@ -73,15 +73,14 @@ def rpc(address: str, video: Path) -> dict[str, list[dict[str, Any]]]:
         stub = AffectServiceStub(channel)
         parts = [pb.AnalyzeRequest(options=pb.Options()), pb.AnalyzeRequest(chunk=video.read_bytes())]
         told = list(stub.Analyze(iter(parts), timeout=60))
-        of_kind = {part.WhichOneof("part") and part.event.WhichOneof("what"): part for part in reversed(told)}
-        of_kind[None] = told[0]
+        first = {part.event.WhichOneof("what"): part for part in reversed(told)}  # of each kind; None is `accepted`
         done = told[0].accepted.id
         read = stub.GetAnalysis(pb.GetAnalysisRequest(id=done), timeout=60)
         listed = stub.ListAnalyses(pb.ListAnalysesRequest(page_size=1, state=pb.STATE_SUCCEEDED), timeout=60)
         live = next(iter(stub.AnalyzeLive(_frames(video), timeout=60)))
         stub.CancelAnalysis(pb.CancelAnalysisRequest(id=done), timeout=60)
     return {
-        "AnalyzeResponse": [_told(of_kind[kind]) for kind in (None, "began", "progress", "window", "face", "ended")],
+        "AnalyzeResponse": [_told(first[kind]) for kind in (None, "began", "progress", "window", "face", "ended")],
         "GetAnalysisResponse": [_told(read)],
         "ListAnalysesResponse": [_told(listed)],
         "AnalyzeLiveResponse": [_told(live)],
