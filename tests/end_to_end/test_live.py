@@ -19,6 +19,7 @@ from websockets.sync.client import ClientConnection, connect
 from service.client import Mien
 from service.contract.errors import BadFrame, BadTime, NoWorker, SessionLost, TooLong
 from service.contract.options import LiveOptions
+from service.gateway.live_socket import MOST_MESSAGE_BYTES
 from service.pb.affect.v1 import affect_pb2 as pb
 from service.pb.affect.v1.affect_pb2_grpc import AffectServiceStub
 from tests.processes import gateway, grpc_address, private_redis, wait_for, worker
@@ -264,6 +265,14 @@ def test_a_wrong_message_on_the_socket_is_told_and_closes_it(socket, messages, c
 
     assert problem(socket)["code"] == code
     assert socket.close_code == 1008
+
+
+def test_a_message_larger_than_any_picture_closes_the_socket(socket):
+    with suppress(ConnectionClosed):  # it may be closed while this is sent
+        socket.send(bytes(MOST_MESSAGE_BYTES + 1))
+    with pytest.raises(ConnectionClosed):
+        socket.recv(10)
+    assert socket.close_code == 1009
 
 
 def test_a_socket_that_says_nothing_is_closed(socket):
