@@ -14,11 +14,11 @@ from typing import cast
 
 import numpy as np
 import onnx
-import onnxruntime
 import torch
 from onnxscript import optimizer
 from torch import Tensor, nn
 
+from model.runtime import open_graph
 from model.tasks import served
 from model.tpsbt.perceiver import Perceiver
 from service.contract.bundle import ClipInput
@@ -88,7 +88,7 @@ def difference(graph: Graph, path: Path, batch_sizes: tuple[int, ...]) -> float:
         path: the ONNX file made of it.
         batch_sizes: each is run once.
     """
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    session = open_graph(path)
     random = np.random.default_rng(0)
     gaps = []
     for size in batch_sizes:

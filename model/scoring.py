@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-import onnxruntime
 import torch
 from numpy.typing import NDArray
 
 from model.errors import ModelError
 from model.graph import Graph
+from model.runtime import open_graph
 from model.tpsbt.perceiver import Perceiver
 from service.contract.bundle import ClipInput, FaceCrop, Task, read_bundle
 from service.contract.errors import BundleRefused
@@ -69,7 +69,7 @@ class OnnxScorer:
     def __init__(self, folder: Path) -> None:
         try:
             manifest, _ = read_bundle(folder)
-            self._session = onnxruntime.InferenceSession(folder / manifest.graph, providers=["CPUExecutionProvider"])
+            self._session = open_graph(folder / manifest.graph)
         except BundleRefused as error:
             raise ModelError(str(error)) from error
         except Exception as error:  # ONNX Runtime raises a dozen kinds

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,9 @@ import pytest
 
 from service.queue.connection import connect
 from tests.processes import Served, mien_serve, private_redis
+
+# Tests run side by side, and small models gain nothing from more threads; whoever loads PyTorch from here on has one.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session")

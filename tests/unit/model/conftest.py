@@ -16,11 +16,6 @@ from service.contract.bundle import (
 )
 
 
-@pytest.fixture(autouse=True, scope="session")
-def _two_threads():
-    torch.set_num_threads(2)
-
-
 @pytest.fixture(autouse=True)
 def _same_random_numbers():
     torch.manual_seed(0)

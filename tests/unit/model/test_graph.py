@@ -2,11 +2,11 @@ import copy
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 import torch
 
 from model.graph import Graph, difference, write_graph
+from model.runtime import open_graph
 from model.tpsbt.perceiver import Perceiver
 from service.contract.bundle import Dimension, DimensionsTask
 
@@ -50,7 +50,7 @@ def test_dimensions_in_levels_leave_the_file_as_values_in_their_range(micro, cli
         model.heads["dimensions"].bias.copy_(torch.tensor([0, 0, 0, 1e3, 0, 0, 1e3, 1e3]))
     write_graph(Graph(model, clip), tmp_path / "model.onnx")
 
-    values, _ = onnxruntime.InferenceSession(tmp_path / "model.onnx").run(None, {"clip": pixels(3)})
+    values, _ = open_graph(tmp_path / "model.onnx").run(None, {"clip": pixels(3)})
 
     np.testing.assert_allclose(values, [[1, 2.5]] * 3, atol=1e-3)
 
@@ -64,7 +64,7 @@ def test_a_graph_leaves_its_model_in_training(perceiver, clip):
 
 def test_the_file_takes_uint8_clips_in_any_batch_and_names_its_outputs(written):
     _, path = written
-    session = onnxruntime.InferenceSession(path)
+    session = open_graph(path)
 
     (taken,) = session.get_inputs()
     given = session.get_outputs()
@@ -83,7 +83,7 @@ def test_the_file_takes_uint8_clips_in_any_batch_and_names_its_outputs(written):
 def test_the_files_answers_keep_to_the_documented_ranges(written):
     _, path = written
 
-    probabilities, dimensions, personality, _ = onnxruntime.InferenceSession(path).run(None, {"clip": pixels(6)})
+    probabilities, dimensions, personality, _ = open_graph(path).run(None, {"clip": pixels(6)})
 
     np.testing.assert_allclose(probabilities.sum(1), 1, atol=1e-6)
     assert probabilities.min() >= 0

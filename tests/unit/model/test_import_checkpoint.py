@@ -1,13 +1,13 @@
 """Import, against the published implementation's answers (see `tests.published`)."""
 
 import numpy as np
-import onnxruntime
 import pytest
 import torch
 
 from model import export
 from model.errors import ModelError
 from model.import_checkpoint import import_finetuned, import_pretraining
+from model.runtime import open_graph
 from model.tpsbt.encoder import Encoder
 from model.tpsbt.zoo import Size
 from model.train import checkpoint
@@ -50,7 +50,7 @@ def told(monkeypatch):
 
 
 def run(folder, clips):
-    return onnxruntime.InferenceSession(folder / "model.onnx").run(None, {"clip": clips})
+    return open_graph(folder / "model.onnx").run(None, {"clip": clips})
 
 
 def test_a_published_checkpoint_becomes_a_bundle_that_answers_as_the_published_model_does(

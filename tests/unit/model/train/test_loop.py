@@ -36,12 +36,10 @@ class Clips:
 
 @pytest.fixture(autouse=True)
 def _as_in_a_new_process():
-    """Accelerate keeps its settings for as long as a process lives; one thread is enough for models this small."""
+    """Accelerate keeps its settings for as long as a process lives."""
     AcceleratorState._reset_state(reset_partial_state=True)
-    torch.set_num_threads(1)
     yield
     AcceleratorState._reset_state(reset_partial_state=True)
-    torch.set_num_threads(2)
 
 
 class Killed(Exception):
