@@ -216,7 +216,7 @@ _AT_REST = {
 }
 _MASKS = 0.12  # how often a second feeling shows beside the first
 _FEELS = 0.8  # how often something is felt
-_TALKS = 0.42
+_TALKS = 0.62
 _BLINKS_S = 3.4  # between two, on average
 _FULL_GAZE = np.deg2rad(32)  # the eyes' turn at a shape's full weight
 
@@ -348,6 +348,8 @@ def _show(sides: Sides, unit: str, curve: Floats, lean: float) -> None:
 def _speech(times: Floats, lively: float, random: np.random.Generator) -> tuple[Floats, dict[str, Floats]]:
     """Open and shape the mouth three to six times a second, with pauses.
 
+    Narrow sounds (s, sh, ee) part the lips from closed teeth, of which some people show many.
+
     Returns:
         (T,), 0 or 1 where there is talk; and the weights of shapes, name → (T,).
     """
@@ -360,19 +362,23 @@ def _speech(times: Floats, lively: float, random: np.random.Generator) -> tuple[
     loud = (0.25 + 0.45 * lively * random.uniform(0.5, 1)) * (1 + 0.5 * _smooth(beats, 0.35, random)).clip(0.1, 2)
     opened = loud * (0.5 - 0.5 * np.cos(2 * np.pi * phase))
     envelope = np.interp(times, beats, opened, left=0, right=0) * talking
-    shapes = {"jawOpen": 0.55 * envelope}
-    for name, most in (
-        ("mouthFunnel", 0.7),
-        ("mouthPucker", 0.6),
-        ("mouthStretch", 0.35),
-        ("mouthLowerDown", 0.7),
-        ("mouthUpperUp", 0.4),
-        ("mouthRollLower", 0.4),
-        ("mouthShrugLower", 0.3),
-        ("mouthPress", 0.3),
+    ends = (np.minimum(times - begin, until - times) / 0.1).clip(0, 1)
+    narrow = np.interp(times, beats, (0.1 + _smooth(beats, 0.12, random)).clip(0, 1)) * ends
+    bared = random.beta(1.2, 1.8) * narrow
+    shapes = {"jawOpen": 0.55 * envelope * (1 - 0.6 * narrow)}
+    for name, most, parted in (
+        ("mouthFunnel", 0.7, 0.25),
+        ("mouthPucker", 0.6, 0.0),
+        ("mouthStretch", 0.35, 0.25),
+        ("mouthLowerDown", 0.7, 0.8),
+        ("mouthUpperUp", 0.4, 0.6),
+        ("mouthRollLower", 0.4, 0.0),
+        ("mouthShrugLower", 0.3, 0.0),
+        ("mouthPress", 0.3, 0.0),
     ):
         vowel = np.interp(times, beats, (0.5 + 0.7 * _smooth(beats, 0.13, random)).clip(0, 1))
         weight = most * vowel * (0.25 * talking * loud.mean() + 0.75 * envelope)
+        weight = np.maximum(weight, parted * (0.5 + 0.5 * vowel) * bared)
         if name in _UNPAIRED:
             shapes[name] = weight
         else:
