@@ -47,21 +47,17 @@ bench-train: $(VENV)/.dev ## measure: steps of pre-training and fine-tuning, pea
 
 # Where ICT-FaceKit lies, for `make default-model`; how many clips; and options, as --yunet FILE.
 FACEKIT ?= ict-facekit
-CLIPS ?= 13900
+CLIPS ?= 18900
 RENDER ?=
-
-# The last leg: units and landmarks weigh more than what clips are called, which is soon known by heart.
-FURTHER := epochs=9 warmup_epochs=0.2 learning_rate=8e-4 augmentation.erase=0.2 weights.expression=0.5 \
-  weights.dimensions=0.25 weights.personality=0.15 weights.units=1.5 weights.landmarks=3
 
 default-model: $(VENV)/.dev ## make the default bundle from nothing: render, learn, measure, export
 	$(BIN)/mien-model render --facekit $(FACEKIT) --clips $(CLIPS) --out rendered $(RENDER)
 	$(BIN)/mien-model pretrain rendered_pretrain
+	$(BIN)/mien-model finetune rendered_stills
 	$(BIN)/mien-model finetune rendered_finetune
-	$(BIN)/mien-model finetune rendered_finetune out=runs/rendered_further start=runs/rendered_finetune/best.pt $(FURTHER)
-	$(BIN)/mien-model evaluate runs/rendered_further --data rendered --out reports/default
-	$(BIN)/mien-model export runs/rendered_further --out service/worker/bundles/default --name mien-default \
-	  --version 0.3.0 --licence MIT --hop 0.24 --report reports/default \
+	$(BIN)/mien-model evaluate runs/rendered_finetune --data rendered --out reports/default
+	$(BIN)/mien-model export runs/rendered_finetune --out service/worker/bundles/default --name mien-default \
+	  --version 0.4.0 --licence MIT --hop 0.24 --report reports/default \
 	  --notes model/recipes/rendered_notes.md \
 	  --intended-use "Trying Mien out, and research on affect in video with people who agreed to it."
 

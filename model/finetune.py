@@ -17,15 +17,15 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 from torch import Tensor, nn
 
-from model.data.augment import FinetuneAugmentation, as_floats
+from model.data.augment import STILL, FinetuneAugmentation, as_floats
 from model.data.labels import label_columns
 from model.data.mix import Mix
 from model.errors import ModelError
 from model.tasks import LearntKind, LearntTask
+from model.tpsbt.encoder import last_tokens
 from model.tpsbt.heads import SideHead
 from model.tpsbt.normalise import normalise
 from model.tpsbt.perceiver import Perceiver
-from model.tpsbt.whitening import whiten
 from model.tpsbt.zoo import ZOO, Size
 from model.train import checkpoint
 from model.train.config import Recipe, SizeName
@@ -33,7 +33,7 @@ from model.train.holdout import hold_out, split
 from model.train.loop import Batch, Learner, Loop, accelerator_of, plan_of
 from model.train.losses import loss, targets, variances
 from model.train.optim import finetuning_groups
-from model.train.sources import Found, clip_input, clips_of, common_crop, find, joint_tasks, sample
+from model.train.sources import Found, clip_input, clips_of, common_crop, find, joint_tasks
 from model.train.validate import validation
 from service.contract.bundle import ClipInput
 
@@ -58,7 +58,7 @@ class FinetuneRecipe(LabelCosts, Recipe):
     start: Path | None = Field(
         None,
         description="A checkpoint to start from: its encoder, whose size is taken; and its heads, where it was "
-        "fine-tuned for the same tasks.",
+        "fine-tuned for the same tasks on clips of this shape.",
     )
     size: SizeName | None = Field(None, description="Of an encoder that starts from nothing.")
     interval_s: PositiveFloat | None = Field(
@@ -75,8 +75,6 @@ class FinetuneRecipe(LabelCosts, Recipe):
     def _has_one_size(self) -> FinetuneRecipe:
         if (self.start is None) == (self.size is None):
             raise ValueError("give either the key start, a checkpoint, or the key size, to start from nothing")
-        if self.start and self.whiten:
-            raise ValueError("the key whiten is for an encoder that starts from nothing, and start gives it another's")
         return self
 
 
@@ -99,8 +97,8 @@ def finetune(recipe: FinetuneRecipe) -> bool:
     dataset, watched = sampled(training, augment=recipe.augmentation), sampled(held_out, train=False)
     torch.manual_seed(recipe.seed)
     size, model = _model(recipe, tasks)
-    if recipe.whiten:
-        whiten(model.encoder.tubelet_embedding, sample(dataset))
+    if recipe.augmentation and recipe.augmentation.stills:
+        _check_stills(recipe, size, model)
     labels = label_columns([row for part in training for row in part.rows], tasks)
     spreads = {kind: variances(column) for kind, column in labels.items() if column.is_floating_point()}
     _centre(model, labels, spreads)
@@ -160,6 +158,17 @@ def _centre(model: Perceiver, labels: Mapping[str, Tensor], spreads: Mapping[str
             head.centre(labels[kind].nanmean(dim=0).nan_to_num(), spreads[kind])
 
 
+def _check_stills(recipe: FinetuneRecipe, size: Size, model: Perceiver) -> None:
+    """Refuse stills where a head that reads place by place would find other places in them than in clips."""
+    still, clip = (last_tokens(size, frames, recipe.clip.size) for frames in (STILL, recipe.clip.frames))
+    if model.by_place and still != clip:
+        raise ModelError(
+            f"Of clips of {recipe.clip.frames} frames this encoder leaves {clip} tokens, of stills {still}, and its "
+            "heads read each of them: take another size or other clips (the key clip.frames), or leave the key "
+            "augmentation.stills out."
+        )
+
+
 def _about(tasks: tuple[LearntTask, ...]) -> list[dict[str, Any]]:
     return [task.model_dump(mode="json") for task in tasks]
 
@@ -169,7 +178,9 @@ def _model(recipe: FinetuneRecipe, tasks: tuple[LearntTask, ...]) -> tuple[Size,
     size = checkpoint.size_of(start) if start else ZOO[recipe.size or "base"]
     model = Perceiver(size, tasks, recipe.stochastic_depth, (recipe.clip.frames, recipe.clip.size))
     if start and recipe.start:
-        if start["kind"] == KIND and start["about"]["tasks"] == _about(tasks):
+        heads = model.heads.state_dict(prefix="heads.")
+        fits = all(name in start["model"] and start["model"][name].shape == head.shape for name, head in heads.items())
+        if start["kind"] == KIND and start["about"]["tasks"] == _about(tasks) and fits:
             checkpoint.fill(model, start["model"], recipe.start)
         else:
             checkpoint.start_encoder(model.encoder, start, recipe.start)

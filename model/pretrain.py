@@ -12,13 +12,12 @@ from model.data.augment import PretrainAugmentation, as_floats
 from model.tpsbt.autoencoder import DECODERS, MaskedAutoencoder, reconstruction_loss, target
 from model.tpsbt.masking import HIDDEN_SHARE, draw_mask
 from model.tpsbt.tubelets import cut
-from model.tpsbt.whitening import whiten
 from model.tpsbt.zoo import ZOO
 from model.train.config import Recipe, SizeName
 from model.train.holdout import without_test
 from model.train.loop import Batch, Learner, Loop, accelerator_of, plan_of
 from model.train.optim import pretraining_groups
-from model.train.sources import clips_of, common_crop, find, sample
+from model.train.sources import clips_of, common_crop, find
 
 KIND = "pretraining"
 
@@ -46,8 +45,6 @@ def pretrain(recipe: PretrainRecipe) -> bool:
     dataset = clips_of(found, (), recipe.clip, seed=recipe.seed, augment=recipe.augmentation, hold=recipe.hold)
     torch.manual_seed(recipe.seed)
     model = MaskedAutoencoder(ZOO[recipe.size], DECODERS[recipe.size])
-    if recipe.whiten:
-        whiten(model.encoder.tubelet_embedding, sample(dataset))
     learner = Learner(
         kind=KIND,
         size=ZOO[recipe.size],

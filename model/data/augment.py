@@ -20,6 +20,9 @@ from torch import Tensor
 
 from model.data.randaugment import FILL, HIGHEST, Frames, randaugment
 
+STILL = 2
+"""Frames of the shortest clip, one time step of the encoder."""
+
 
 class Augmentation(Protocol):
     """Changes a training clip at random."""
@@ -49,10 +52,11 @@ class PretrainAugmentation(BaseModel):
 
 
 class FinetuneAugmentation(BaseModel):
-    """RandAugment, random resized crop, horizontal flip, random erasing, in this order."""
+    """A still of it, RandAugment, random resized crop, horizontal flip, random erasing, in this order."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    stills: bool = Field(False, description="Learn from one time step, two frames, of each clip: any two neighbours.")
     magnitude: float = Field(7, ge=0, le=HIGHEST, description="RandAugment's mean level.")
     layers: int = Field(4, ge=0, description="RandAugment's operations.")
     std: float = Field(0.5, ge=0, description="Standard deviation of RandAugment's level.")
@@ -62,7 +66,10 @@ class FinetuneAugmentation(BaseModel):
     erase: float = Field(0.25, ge=0, le=1, description="Chance that a rectangle is replaced by noise.")
 
     def __call__(self, clip: Frames, random: np.random.Generator) -> Frames:
-        """Return the augmented clip, (T, H, W, 3)."""
+        """Return the augmented clip, (T, H, W, 3); T is 2 of a still."""
+        if self.stills:
+            start = random.integers(len(clip) - STILL + 1)
+            clip = clip[start : start + STILL]
         height, width = clip.shape[1:3]
         clip = randaugment(clip, random, magnitude=self.magnitude, layers=self.layers, std=self.std)
         clip = _blown_up(clip, *_rectangle(width, height, random, area=self.area, ratio=self.ratio))

@@ -8,6 +8,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from model.tpsbt.stages import BottleneckStage, FullStage
+from model.tpsbt.stem import ConvolutionalStem
 from model.tpsbt.tubelets import TUBELET, TubeletEmbedding
 from model.tpsbt.zoo import Size
 
@@ -27,7 +28,7 @@ class Encoder(nn.Module):
         blocks = sum(size.depths)
         rates = iter([stochastic_depth * block / (blocks - 1) for block in range(blocks)])
         first, second, third = ([next(rates) for _ in range(depth)] for depth in size.depths)
-        self.tubelet_embedding = TubeletEmbedding(size.width)
+        self.tubelet_embedding = ConvolutionalStem(size.stem, size.width) if size.stem else TubeletEmbedding(size.width)
         self.stages = nn.ModuleList(
             [
                 FullStage(size, first),
@@ -41,10 +42,11 @@ class Encoder(nn.Module):
         """Encode whole clips.
 
         Args:
-            clips: normalised RGB, (B, 3, frames, height, width); frames in eights, height and width in sixteens.
+            clips: normalised RGB, (B, 3, frames, height, width); frames two, four or in eights, height and width in
+                sixteens.
 
         Returns:
-            The three stages' tokens, (B, T, P, D), (B, T/2, P, D) and (B, T/4, P, D).
+            The three stages' tokens, (B, T, P, D), (B, T/2, P, D) and (B, T/4, P, D), a time step each at least.
 
         Raises:
             ValueError: the clips do not divide so.
@@ -63,7 +65,7 @@ def last_tokens(size: Size, frames: int, side: int) -> int:
     """Return how many tokens the last stage gives of clips of so many frames and pixels a side."""
     times, height, width = (pixels // tubelet for pixels, tubelet in zip((frames, side, side), TUBELET, strict=True))
     halvings = sum(depth > 0 for depth in size.depths[1:])
-    return (times >> halvings) * height * width
+    return max(1, times >> halvings) * height * width
 
 
 def initialise(module: nn.Module) -> None:

@@ -1,4 +1,4 @@
-"""What is read off the embedding, or off all tokens: one linear layer for each task.
+"""What is read off the embedding, or off all tokens by side tasks and where `Size.heads_by_place`: a linear layer each.
 
 A head's `forward` gives what the task's loss wants; `read` turns that into what a bundle promises:
 
@@ -12,7 +12,7 @@ A head's `forward` gives what the task's loss wants; `read` turns that into what
 Values are in their range: the paper has the tanh and the sigmoid as an option, here they are always there, for a
 bundle promises the range.
 
-B clips, D width.
+B clips, D the values that a head reads: the width, or T/4·P times as many.
 """
 
 from __future__ import annotations
@@ -116,18 +116,15 @@ class SideHead(Head):
     steps of 32; with this head beside the others they stay apart).
 
     Args:
-        width: D.
+        width: of all places' tokens, T/4·P·D.
         task: what is asked.
-        tokens: of the last stage, T/4·P.
     """
 
     mean: Tensor
     spread: Tensor
 
-    def __init__(self, width: int, task: SideTask, tokens: int) -> None:
-        super().__init__(width * tokens, len(task.names))
-        # With so many more inputs the same steps would move its answers so much further than the other heads'.
-        self._share = tokens**-0.5
+    def __init__(self, width: int, task: SideTask) -> None:
+        super().__init__(width, len(task.names))
         self.register_buffer("mean", torch.zeros(len(task.names)))
         self.register_buffer("spread", torch.ones(len(task.names)))
 
@@ -136,13 +133,13 @@ class SideHead(Head):
         self.mean.copy_(mean)
         self.spread.copy_(variance.sqrt())
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        """Take the last stage's tokens, normalised, (B, T/4, P, D); return (B, columns)."""
-        return self.mean + self.spread * super().forward(self._share * tokens.flatten(1))
+    def forward(self, places: Tensor) -> Tensor:
+        """Take all places' tokens, (B, T/4·P·D); return (B, columns)."""
+        return self.mean + self.spread * super().forward(places)
 
 
-def head_for(task: LearntTask, width: int, tokens: int = 1) -> Head:
-    """Return a new head for the task; `tokens` as in `SideHead`."""
+def head_for(task: LearntTask, width: int) -> Head:
+    """Return a new head for the task, which reads so many values."""
     match task:
         case ExpressionTask():
             return ExpressionHead(width, task)
@@ -151,4 +148,4 @@ def head_for(task: LearntTask, width: int, tokens: int = 1) -> Head:
         case PersonalityTask():
             return PersonalityHead(width, task)
         case SideTask():
-            return SideHead(width, task, tokens)
+            return SideHead(width, task)

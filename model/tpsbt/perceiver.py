@@ -10,10 +10,10 @@ from typing import NamedTuple, cast
 
 from torch import Tensor, nn
 
-from model.tasks import LearntTask
+from model.tasks import LearntTask, SideTask
 from model.tpsbt.blocks import NORM_EPS
 from model.tpsbt.encoder import Encoder, last_tokens
-from model.tpsbt.heads import Head, SideHead, head_for
+from model.tpsbt.heads import Head, head_for
 from model.tpsbt.zoo import Size
 
 
@@ -33,7 +33,13 @@ class Perceiver(nn.Module):
         size: a row of the zoo.
         tasks: each kind once at most.
         stochastic_depth: see `Encoder`.
-        clip: frames and pixels of a side, where a head reads each place; the other heads take clips of any size.
+        clip: frames and pixels of a side; only heads that read each place must know.
+
+    Attributes:
+        by_place: the kinds of tasks whose heads read each place.
+
+    Raises:
+        ValueError: there are such heads, and no clip is given.
     """
 
     def __init__(
@@ -41,23 +47,28 @@ class Perceiver(nn.Module):
         size: Size,
         tasks: Sequence[LearntTask],
         stochastic_depth: float = 0.0,
-        clip: tuple[int, int] = (16, 160),
+        clip: tuple[int, int] | None = None,
     ) -> None:
         super().__init__()
         self.tasks = tuple(tasks)
         self.encoder = Encoder(size, stochastic_depth)
         self.norm = nn.LayerNorm(size.width, eps=NORM_EPS)
-        tokens = last_tokens(size, *clip)
-        self.heads = nn.ModuleDict({task.kind: head_for(task, size.width, tokens) for task in tasks})
+        self.by_place = frozenset(task.kind for task in tasks if size.heads_by_place or isinstance(task, SideTask))
+        if self.by_place and clip is None:
+            raise ValueError("heads that read each place must know what clips they get")
+        tokens = last_tokens(size, *clip) if clip else 1
+        # With so many more inputs the same steps would move a head's answers so much further.
+        self._share = tokens**-0.5
+        self.heads = nn.ModuleDict(
+            {task.kind: head_for(task, size.width * (tokens if task.kind in self.by_place else 1)) for task in tasks}
+        )
 
     def forward(self, clips: Tensor) -> Perceived:
         """Take normalised RGB clips, (B, 3, frames, height, width)."""
         *_, last = self.encoder(clips)
         embedding: Tensor = self.norm(last.mean(dim=(1, 2)))  # (B, T/4, P, D) → (B, D)
-        answers = {
-            kind: head(self.norm(last) if isinstance(head, SideHead) else embedding)
-            for kind, head in self.heads.items()
-        }
+        places = self._share * self.norm(last).flatten(1)  # (B, T/4, P, D) → (B, T/4·P·D)
+        answers = {kind: head(places if kind in self.by_place else embedding) for kind, head in self.heads.items()}
         return Perceived(embedding, answers)
 
     def read(self, answers: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -17,17 +17,22 @@ from model.tpsbt.zoo import Size
 
 
 class TemporalPyramid(nn.Conv1d):
-    """Halves time: at each place, one convolution over pairs of time steps."""
+    """Halves time: at each place, one convolution over pairs of time steps.
+
+    A single time step is taken twice: a still is a clip in which nothing moves.
+    """
 
     def __init__(self, width: int) -> None:
         super().__init__(width, width, kernel_size=2, stride=2)
 
     def forward(self, grid: Tensor) -> Tensor:
-        """Take (B, T, P, D), return (B, T/2, P, D).
+        """Take (B, T, P, D), return (B, T/2, P, D), or (B, 1, P, D) of a single time step.
 
         Raises:
-            ValueError: T is odd.
+            ValueError: T is odd and not 1.
         """
+        if grid.shape[1] == 1:
+            grid = grid.repeat(1, 2, 1, 1)
         clips, times, places, width = grid.shape
         if times % 2:
             raise ValueError(f"{times} time steps cannot be halved")

@@ -39,7 +39,7 @@ def cut(clips: Tensor) -> Tensor:
     Raises:
         ValueError: the clips do not divide into whole tubelets.
     """
-    _check_divides(clips)
+    check_divides(clips)
     times, rows, columns = (pixels // side for pixels, side in zip(clips.shape[2:], TUBELET, strict=True))
     frames, height, width = TUBELET
     # (B, 3, T·2, R·16, C·16) → (B, 3, T, 2, R, 16, C, 16)
@@ -75,10 +75,8 @@ class TubeletEmbedding(nn.Conv3d):
         Raises:
             ValueError: the clips do not divide into whole tubelets.
         """
-        _check_divides(clips)
-        grid = super().forward(clips).flatten(3).permute(0, 2, 3, 1)  # (B, D, T, rows, columns) → (B, T, P, D)
-        _, times, places, width = grid.shape
-        return grid + positions(times * places, width, grid.device).view(times, places, width)
+        check_divides(clips)
+        return placed(super().forward(clips).flatten(3).permute(0, 2, 3, 1))  # (B, D, T, rows, columns) → (B, T, P, D)
 
     def embed(self, tubelets: Tensor) -> Tensor:
         """Map tubelets in the order of `cut`, (..., 1536), to tokens (..., D) as `forward` does, but for positions."""
@@ -86,6 +84,13 @@ class TubeletEmbedding(nn.Conv3d):
         return functional.linear(tubelets, weight, self.bias)
 
 
-def _check_divides(clips: Tensor) -> None:
+def placed(grid: Tensor) -> Tensor:
+    """Add its position to each token of a grid (B, T, P, D)."""
+    _, times, places, width = grid.shape
+    return grid + positions(times * places, width, grid.device).view(times, places, width)
+
+
+def check_divides(clips: Tensor) -> None:
+    """Raise a ValueError where clips, (B, 3, frames, height, width), do not divide into whole tubelets."""
     if any(pixels % tubelet for pixels, tubelet in zip(clips.shape[2:], TUBELET, strict=True)):
         raise ValueError(f"clips of {tuple(clips.shape[2:])} do not divide into tubelets of {TUBELET}")

@@ -16,11 +16,18 @@ class Size(NamedTuple):
     """That stand for all places of one time step, in stages 2 and 3 (the paper's K)."""
     bottleneck_hidden: int = 128
     """Hidden units of the MLP that scores the places for them."""
+    stem: tuple[int, int, int, int] | None = None
+    """Channels of a convolutional stem; without one, the paper's linear tubelet embedding."""
+    heads_by_place: bool = False
+    """Whether heads read the last stage's tokens, place by place, and not their mean as the paper's do."""
 
+
+_STEM = (32, 32, 64, 128)
 
 ZOO = {
     "base": Size(width=512, heads=8, depths=(12, 6, 3)),  # the paper's
     "small": Size(width=384, heads=6, depths=(12, 6, 3)),
-    "tiny": Size(width=128, heads=2, depths=(4, 2, 2)),  # ours, for the default bundle on ordinary processors
-    "tiny-vit": Size(width=128, heads=2, depths=(8, 0, 0)),  # a plain ViT to compare it with
+    # Ours, for the default bundle on ordinary processors, and a plain ViT to compare it with.
+    "tiny": Size(width=128, heads=2, depths=(4, 2, 2), stem=_STEM, heads_by_place=True),
+    "tiny-vit": Size(width=128, heads=2, depths=(8, 0, 0), stem=_STEM, heads_by_place=True),
 }

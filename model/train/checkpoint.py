@@ -76,7 +76,7 @@ def load(path: Path, *kinds: str) -> dict[str, Any]:
 
 def size_of(state: Mapping[str, Any]) -> Size:
     """Return the encoder's size that a checkpoint holds."""
-    return Size(**{**state["size"], "depths": tuple(state["size"]["depths"])})
+    return Size(**state["size"])
 
 
 def start_encoder(encoder: nn.Module, state: Mapping[str, Any], path: Path) -> None:

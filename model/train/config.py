@@ -73,9 +73,6 @@ class Recipe(_Part):
         None, description="Muon optimises the blocks' matrices, at so many times the learning rate; unset, AdamW does."
     )
     weight_decay: NonNegativeFloat = 0.05
-    whiten: bool = Field(
-        False, description="Start the tubelet embedding from the data's principal components, each of variance 1."
-    )
 
     precision: Literal["no", "bf16"] = Field("no", description="What the model computes in; no: float32.")
     seed: int = 0

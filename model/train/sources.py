@@ -8,16 +8,12 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Any
 
-import numpy as np
-import torch
-from torch import Tensor
-
-from model.data.augment import Augmentation, as_floats
+from model.data.augment import Augmentation
 from model.data.clips import ClipDataset
 from model.data.prepared import Prepared, read_prepared, read_rows
 from model.errors import ModelError
 from model.tasks import LearntTask
-from model.tpsbt.normalise import IMAGENET_MEAN, IMAGENET_STD, normalise
+from model.tpsbt.normalise import IMAGENET_MEAN, IMAGENET_STD
 from model.train.config import ClipShape, Recipe, Source
 from model.train.holdout import Rows
 from model.train.plan import Clips
@@ -121,13 +117,6 @@ def clips_of(
 def clip_input(shape: ClipShape, interval_s: float) -> ClipInput:
     """Return the input that a bundle names, of clips that recipes give the model."""
     return ClipInput(frames=shape.frames, size=shape.size, interval_s=interval_s, mean=IMAGENET_MEAN, std=IMAGENET_STD)
-
-
-def sample(dataset: Clips, most: int = 100) -> Tensor:
-    """Return clips from all over a dataset, normalised, (B, 3, frames, height, width); the same ones each time."""
-    dataset.set_epoch(0)
-    indices = range(0, len(dataset), max(1, len(dataset) // most))
-    return normalise(as_floats(torch.from_numpy(np.stack([dataset[index]["pixels"] for index in indices[:most]]))))
 
 
 class Joined:

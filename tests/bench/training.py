@@ -47,7 +47,7 @@ def steps(size: str, kind: str, precision: str) -> dict[str, float]:
         model = MaskedAutoencoder(row, DECODERS[size])
         groups, cost = pretraining_groups(model, 0.05), reconstruction_cost
     else:
-        model = Perceiver(row, (TASK,), 0.1)
+        model = Perceiver(row, (TASK,), 0.1, (16, PIXELS[size]))
         groups = finetuning_groups(model, row.depths, weight_decay=0.05, layer_decay=0.75)
         cost = label_cost((TASK,), LabelCosts(mix=Mix()))
     (optimiser,) = optimisers(model, groups, (0.9, 0.95))

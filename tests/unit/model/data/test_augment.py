@@ -98,6 +98,15 @@ def test_nothing_is_done_where_nothing_is_asked_for():
     assert (augment(clip(), np.random.default_rng(0)) == clip()).all()
 
 
+def test_a_still_is_any_two_neighbours_of_a_clip():
+    augment, whole = FinetuneAugmentation(**NOTHING | {"stills": True}), clip(frames=4)
+
+    taken = [augment(whole, np.random.default_rng(seed)) for seed in range(30)]
+
+    found = {next(at for at in range(3) if np.array_equal(done, whole[at : at + 2])) for done in taken}
+    assert found == {0, 1, 2}
+
+
 def test_a_flip_mirrors():
     augment = FinetuneAugmentation(**NOTHING | {"flip": 1})
 

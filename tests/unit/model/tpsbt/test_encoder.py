@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from model.tpsbt.encoder import Encoder
+from model.tpsbt.encoder import Encoder, last_tokens
 from model.tpsbt.zoo import Size
 
 
@@ -15,7 +15,16 @@ def test_three_stages_halve_time_twice_and_keep_every_place(micro):
 
 def test_frames_that_cannot_be_halved_twice_are_refused(micro):
     with pytest.raises(ValueError, match="time steps"):
-        Encoder(micro)(torch.zeros(1, 3, 4, 32, 32))
+        Encoder(micro)(torch.zeros(1, 3, 12, 32, 32))
+
+
+@pytest.mark.parametrize("frames", [2, 4])
+def test_a_still_goes_the_same_way_and_ends_in_one_time_step(frames, micro):
+    *_, last = Encoder(micro)(torch.randn(2, 3, frames, 32, 48))
+
+    assert last.shape == (2, 1, 6, 32)
+    assert last_tokens(micro, frames, 32) == last_tokens(micro, 8, 32) == 4
+    assert last_tokens(micro, 16, 32) == 8
 
 
 def test_embedded_tokens_are_encoded_wherever_they_come_from(micro):

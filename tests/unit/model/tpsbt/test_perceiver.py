@@ -50,11 +50,24 @@ def test_units_are_read_off_each_place_and_nothing_else_is(micro, tasks):
     *_, last = model.encoder(clips)
     seen = model(clips)
 
-    moved = last.roll(1, dims=2)  # the same tokens at other places
+    places = model.norm(last).flatten(1) / 2  # 4 of them
+    moved = model.norm(last).roll(1, dims=2).flatten(1) / 2  # the same tokens at other places
 
-    torch.testing.assert_close(seen.answers["units"], model.heads["units"](model.norm(last)))
+    torch.testing.assert_close(seen.answers["units"], model.heads["units"](places))
     assert not torch.allclose(model.heads["units"](moved), seen.answers["units"])
     assert seen.answers["units"].shape == (2, 3)
+
+
+def test_all_tasks_are_read_off_each_place_where_the_size_says_so(micro, tasks):
+    model = Perceiver(micro._replace(heads_by_place=True), tasks, clip=(8, 32)).eval()
+    clips = torch.randn(CLIPS)
+    *_, last = model.encoder(clips)
+
+    seen = model(clips)
+
+    for kind, head in model.heads.items():
+        torch.testing.assert_close(seen.answers[kind], head(model.norm(last).flatten(1) / 2))
+    torch.testing.assert_close(seen.embedding, layer_norm(last.mean(dim=(1, 2)), (32,), eps=1e-6))
 
 
 def test_units_are_learned_but_not_exported(micro, tasks):

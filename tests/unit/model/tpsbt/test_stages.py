@@ -26,6 +26,13 @@ def test_the_temporal_pyramid_convolves_pairs_of_time_steps_at_each_place():
         torch.testing.assert_close(halved[b, t, p], expected + pyramid.bias)
 
 
+def test_the_temporal_pyramid_takes_a_single_time_step_twice():
+    pyramid = shaken(TemporalPyramid(WIDTH))
+    grid = torch.randn(2, 1, 5, WIDTH)
+
+    torch.testing.assert_close(pyramid(grid), pyramid(torch.cat((grid, grid), dim=1)))
+
+
 def test_an_odd_number_of_time_steps_is_refused():
     with pytest.raises(ValueError, match="3 time steps"):
         TemporalPyramid(WIDTH)(torch.zeros(1, 3, 5, WIDTH))

@@ -46,7 +46,7 @@ def test_a_parameter_without_a_depth_is_an_error():
 @pytest.mark.parametrize("size", ["base", "tiny"])
 def test_layer_decay_covers_every_parameter_once_and_rises_with_depth(size, tasks):
     with torch.device("meta"):
-        model = Perceiver(ZOO[size], tasks)
+        model = Perceiver(ZOO[size], tasks, clip=(16, 160))
     depths = ZOO[size].depths
 
     groups = finetuning_groups(model, depths, weight_decay=0.05, layer_decay=0.75)

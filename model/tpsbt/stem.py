@@ -1,0 +1,90 @@
+"""A convolutional stem in the tubelet embedding's place.
+
+Linear maps of 16×16 pixels see little of where an edge lies in them, and blocks of attention take long to learn it:
+measured in docs/decisions/0017. "Early convolutions help transformers see better" (Xiao and others, arXiv 2106.14881)
+has a few convolutions do it; that masked autoencoding then must not let them see what is hidden is from "MCMAE: masked
+convolution meets masked autoencoders" (Gao and others, arXiv 2205.03892).
+
+B clips, T time steps, P places (rows · columns), N tubelets, D width.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from model.tpsbt.tubelets import TUBELET, check_divides, placed
+
+
+class Residual(nn.Module):
+    """Two convolutions, the first of which halves the sides, around a shortcut that halves them too."""
+
+    def __init__(self, channels: int, out: int) -> None:
+        super().__init__()
+        self.conv1, self.norm1 = nn.Conv2d(channels, out, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(out)
+        self.conv2, self.norm2 = nn.Conv2d(out, out, 3, padding=1, bias=False), nn.BatchNorm2d(out)
+        self.shortcut = nn.Sequential(nn.Conv2d(channels, out, 1, stride=2, bias=False), nn.BatchNorm2d(out))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Take (N, channels, H, W), return (N, out, H/2, W/2)."""
+        branch = self.norm2(self.conv2(functional.relu(self.norm1(self.conv1(x)))))
+        return functional.relu(self.shortcut(x) + branch)
+
+
+class ConvolutionalStem(nn.Module):
+    """Maps the two frames of a time step, one upon the other, to a token for each place, and adds its position.
+
+    Args:
+        channels: after the first convolution and after each of three pairs of them; each halves the sides.
+        width: D.
+    """
+
+    def __init__(self, channels: tuple[int, int, int, int], width: int) -> None:
+        super().__init__()
+        first = channels[0]
+        self.convolutions = nn.Sequential(
+            nn.Conv2d(TUBELET[0] * 3, first, 5, stride=2, padding=2, bias=False),
+            nn.BatchNorm2d(first),
+            nn.ReLU(),
+            *(Residual(before, after) for before, after in pairwise(channels)),
+        )
+        self.projection = nn.Linear(channels[-1], width)
+
+    def forward(self, clips: Tensor) -> Tensor:
+        """Return the (time, place) grid of tokens; convolutions see across the borders of tubelets.
+
+        Args:
+            clips: normalised RGB, (B, 3, frames, height, width).
+
+        Returns:
+            (B, T, P, D), places in (row, column) order.
+
+        Raises:
+            ValueError: the clips do not divide into whole tubelets.
+        """
+        check_divides(clips)
+        count, colours, frames, height, width = clips.shape
+        # (B, 3, T·2, H, W) → (B, 3, T, 2, H, W) → (B, T, 2, 3, H, W) → (B·T, 6, H, W)
+        pairs = clips.reshape(count, colours, frames // TUBELET[0], TUBELET[0], height, width).permute(0, 2, 3, 1, 4, 5)
+        tokens = self._tokens(pairs.flatten(2, 3).flatten(0, 1))
+        # (B·T, P, D) → (B, T, P, D)
+        return placed(tokens.view(count, frames // TUBELET[0], *tokens.shape[1:]))
+
+    def embed(self, tubelets: Tensor) -> Tensor:
+        """Map tubelets in the order of `cut`, (..., 1536), to tokens (..., D), each by itself and without positions.
+
+        Beyond its border each sees zeros, as `forward` does at the border of the picture.
+        """
+        frames, height, width = TUBELET
+        # (..., 1536) → (N, 2, 16, 16, 3) → (N, 2, 3, 16, 16) → (N, 6, 16, 16)
+        pairs = tubelets.reshape(-1, frames, height, width, 3).permute(0, 1, 4, 2, 3).flatten(1, 2)
+        return self._tokens(pairs).view(*tubelets.shape[:-1], -1)
+
+    def _tokens(self, pairs: Tensor) -> Tensor:
+        """Take (N, 6, H, W), return (N, H/16 · W/16, D)."""
+        maps = self.convolutions(pairs.contiguous(memory_format=torch.channels_last))
+        tokens: Tensor = self.projection(maps.flatten(2).transpose(1, 2))
+        return tokens
