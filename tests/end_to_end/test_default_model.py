@@ -47,7 +47,7 @@ def test_a_smile_is_nothing_else_at_its_broadest(timeline):
     assert {window.expression.label for window in windows} == {"neutral", "happiness"}
 
 
-@pytest.mark.xfail(strict=True, reason="it ends 0.15 s before the video does, and the last window is of 0.64 s")
+@pytest.mark.xfail(strict=True, reason="it goes in the last tenth of a second, and the last window is of 0.64 s")
 def test_a_smile_goes(timeline):
     windows = timeline(shared_video("single_face.mp4"))
     assert windows[-1].expression.label == "neutral"
