@@ -24,7 +24,7 @@ FROM base AS gateway-venv
 COPY deploy/requirements/gateway.txt /tmp/requirements.txt
 RUN python -m venv /opt/venv && pip install --no-cache-dir --no-deps --require-hashes -r /tmp/requirements.txt
 COPY --from=wheel /wheels /wheels
-RUN pip install --no-cache-dir --no-deps /wheels/*.whl && pip uninstall --yes pip
+RUN pip install --no-cache-dir --no-deps /wheels/*.whl && pip uninstall --yes pip setuptools
 
 FROM base AS gateway
 COPY --from=gateway-venv /opt/venv /opt/venv
@@ -41,7 +41,7 @@ FROM base AS worker-venv
 COPY deploy/requirements/worker.txt /tmp/requirements.txt
 RUN python -m venv /opt/venv && pip install --no-cache-dir --no-deps --require-hashes -r /tmp/requirements.txt
 COPY --from=wheel /wheels /wheels
-RUN pip install --no-cache-dir --no-deps /wheels/*.whl && pip uninstall --yes pip
+RUN pip install --no-cache-dir --no-deps /wheels/*.whl && pip uninstall --yes pip setuptools
 
 FROM base AS worker-base
 ENV MIEN_BLOBS_DIR=/var/lib/mien/blobs MIEN_METRICS_HOST=0.0.0.0
@@ -61,7 +61,7 @@ FROM base AS worker-gpu-venv
 COPY deploy/requirements/worker-gpu.txt /tmp/requirements.txt
 RUN python -m venv /opt/venv && pip install --no-cache-dir --no-deps --require-hashes -r /tmp/requirements.txt
 COPY --from=wheel /wheels /wheels
-RUN pip install --no-cache-dir --no-deps /wheels/*.whl && pip uninstall --yes pip
+RUN pip install --no-cache-dir --no-deps /wheels/*.whl && pip uninstall --yes pip setuptools
 
 FROM worker-base AS worker-gpu
 COPY --from=worker-gpu-venv /opt/venv /opt/venv
