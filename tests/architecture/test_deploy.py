@@ -19,7 +19,10 @@ BASE = ROOT / "deploy" / "k8s" / "base"
 KUBERNETES = "1.31"
 KNOWN = {f"MIEN_{name.upper()}" for settings in (GatewaySettings, WorkerSettings) for name in settings.model_fields}
 # The images' names for Compose, what is set on the host, and what KEDA reads.
-OTHERS = {"MIEN_REDIS_MEMORY", "MIEN_GATEWAY_MEMORY", "MIEN_WORKER_MEMORY", "MIEN_WORKER_CPUS", "MIEN_REDIS_ADDRESS"}
+OTHERS = {
+    "MIEN_REDIS_MEMORY", "MIEN_REDIS_MAXMEMORY", "MIEN_GATEWAY_MEMORY", "MIEN_WORKER_MEMORY", "MIEN_WORKER_CPUS",
+    "MIEN_REDIS_ADDRESS",
+}  # fmt: skip
 
 
 def documents(path: Path) -> list[dict[str, Any]]:
