@@ -1,12 +1,14 @@
 """Try the whole of docker-compose.yml on this machine, and say what was seen: `make e2e-compose [VIDEO=clip.mp4]`.
 
 Needs a Docker engine and docker-compose. It takes a project name of its own, so nothing else is touched, and leaves
-nothing behind. NETWORK=host builds with the host's network.
+nothing behind. NETWORK=host builds with the host's network; COMPOSE="docker compose" tries another Compose.
 """
 
 from __future__ import annotations
 
+import json
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -22,6 +24,7 @@ from service.pb.affect.v1.affect_pb2_grpc import AffectServiceStub
 
 ROOT = Path(__file__).parents[1]
 PROJECT = "mien-e2e"
+COMPOSE = shlex.split(os.environ.get("COMPOSE") or "docker-compose")
 PORT, GRPC_PORT = 18000, 15051
 ENVIRONMENT = {**os.environ, "MIEN_PORT": str(PORT), "MIEN_GRPC_PORT": str(GRPC_PORT), "COMPOSE_PROJECT_NAME": PROJECT}
 LONG_S = 120
@@ -37,8 +40,8 @@ def run(*command: str, check: bool = True) -> str:
 
 
 def compose(*arguments: str, check: bool = True) -> str:
-    """Run docker-compose."""
-    return run("docker-compose", *arguments, check=check)
+    """Run Compose."""
+    return run(*COMPOSE, *arguments, check=check)
 
 
 def saw(what: str) -> None:
@@ -78,7 +81,7 @@ def build() -> None:
 
 def inside(service: str, code: str, *flags: str) -> subprocess.CompletedProcess[str]:
     """Run Python in a running container."""
-    command = ["docker-compose", "exec", "-T", *flags, service, "python", "-c", code]
+    command = [*COMPOSE, "exec", "-T", *flags, service, "python", "-c", code]
     return subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT, env=ENVIRONMENT)  # noqa: S603
 
 
@@ -90,8 +93,8 @@ def analyse(http: httpx2.Client, video: Path, **headers: str) -> dict[str, Any]:
     return found
 
 
-def by_grpc(key: str, video: Path) -> str:
-    """Analyse a video through the gRPC door; return how it ended."""
+def by_grpc(video: Path, *metadata: tuple[str, str]) -> str:
+    """Analyse a video through the gRPC door; return how it ended, or the status that refuses it."""
 
     def parts() -> Iterator[pb.AnalyzeRequest]:
         yield pb.AnalyzeRequest(options=pb.Options())
@@ -100,9 +103,10 @@ def by_grpc(key: str, video: Path) -> str:
             yield pb.AnalyzeRequest(chunk=content[start : start + (1 << 18)])
 
     with grpc.insecure_channel(f"127.0.0.1:{GRPC_PORT}") as channel:
-        *_, last = AffectServiceStub(channel).Analyze(
-            parts(), metadata=(("authorization", f"Bearer {key}"),), timeout=LONG_S
-        )
+        try:
+            *_, last = AffectServiceStub(channel).Analyze(parts(), metadata=metadata, timeout=LONG_S)
+        except grpc.RpcError as error:
+            return str(error.code().name)
     return str(pb.State.Name(last.event.ended.state))
 
 
@@ -115,10 +119,12 @@ def try_it(video: Path) -> None:
     with httpx2.Client(base_url=url, timeout=LONG_S, headers={"Authorization": f"Bearer {key}"}) as http:
         wait_for(lambda: http.get("/readyz").json()["workers"], LONG_S, "the service is ready with a worker")
         saw("`docker-compose up -d` ends in a service that answers, with a worker")
-        expect(httpx2.get(f"{url}/models").status_code == 401, "without a key it refuses (401)")
         found = analyse(http, video)
         expect(found["state"] == "succeeded", f"a video through REST: {len(found['faces'])} face(s)")
-        expect(by_grpc(key, video) == "STATE_SUCCEEDED", "the same through gRPC")
+        authorization = ("authorization", http.headers["authorization"])
+        expect(by_grpc(video, authorization) == "STATE_SUCCEEDED", "the same through gRPC")
+        keys(url, video, found["id"])
+        redis()
         isolation()
         killed(http, video)
         compose("up", "-d", "--no-build", "--scale", "worker=2")
@@ -127,9 +133,51 @@ def try_it(video: Path) -> None:
     stopped()
 
 
+def keys(url: str, video: Path, others: str) -> None:
+    """See who is refused: whoever has no key, another's key, a key that was revoked."""
+    refused = httpx2.post(f"{url}/analyze", content=video.read_bytes())
+    expect(refused.status_code == 401, "without a key REST refuses a video (401)")
+    expect(by_grpc(video) == "UNAUTHENTICATED", "without a key gRPC refuses it (UNAUTHENTICATED)")
+    bearer = {"Authorization": f"Bearer {compose('exec', '-T', 'gateway', 'mien', 'keys', 'create', 'other').strip()}"}
+    answer = httpx2.get(f"{url}/analyses/{others}", headers=bearer)
+    expect(answer.status_code == 404, "another key does not see that analysis (404)")
+    listed = compose("exec", "-T", "gateway", "mien", "keys", "list").splitlines()
+    expect([line.split()[-1] for line in listed] == ["e2e", "other"], "`mien keys list` names both keys")
+    compose("exec", "-T", "gateway", "mien", "keys", "revoke", listed[1].split()[0])
+    answer = httpx2.get(f"{url}/models", headers=bearer)
+    expect(answer.status_code == 401, "a key that `mien keys revoke` ended is refused (401)")
+
+
+def redis() -> None:
+    """See how Redis is set up."""
+
+    def cli(*command: str, login: str = 'REDISCLI_AUTH="$(cat /run/mien/redis-password)" ') -> list[str]:
+        return compose("exec", "-T", "redis", "sh", "-c", f"{login}redis-cli {shlex.join(command)}").split()
+
+    expect("NOAUTH" in cli("ping", login=""), "Redis wants its password")
+    held = {name: cli("config", "get", name)[1] for name in ("appendonly", "appendfsync", "maxmemory-policy")}
+    expect(list(held.values()) == ["yes", "always", "noeviction"], f"Redis has {held}")
+    most, limit = int(cli("config", "get", "maxmemory")[1]), inspect("redis")["HostConfig"]["Memory"]
+    expect(0 < most < limit, f"Redis refuses what is over {most / 1e6:.0f} MB; it is killed at {limit / 1e6:.0f} MB")
+
+
+def inspect(service: str) -> dict[str, Any]:
+    """Return what the engine says of a running container."""
+    [found] = json.loads(run("docker", "inspect", compose("ps", "-q", service).split()[0]))
+    return dict(found)
+
+
 def isolation() -> None:
-    """See that a worker is shut in, beside a gateway that is not."""
-    expect(inside("worker", "import os; raise SystemExit(os.getuid() == 0)").returncode == 0, "the worker is not root")
+    """See that the containers may do next to nothing, and that a worker is shut in, beside a gateway that is not."""
+    for service in ("redis", "gateway", "worker"):
+        limits = inspect(service)["HostConfig"]
+        shut = limits["ReadonlyRootfs"] and limits["CapDrop"] == ["ALL"] and limits["PidsLimit"] > 0
+        status = compose("exec", "-T", service, "cat", "/proc/1/status").splitlines()
+        has = {name: value.split()[0] for name, _, value in (line.partition(":") for line in status) if value.split()}
+        shut = shut and has["Uid"] != "0" and int(has["CapEff"], 16) == 0 and has["NoNewPrivs"] == "1"
+        expect(shut, f"{service}: read-only, user {has['Uid']}, no capabilities, no new privileges")
+    ports = [service for service in ("redis", "gateway", "worker") if inspect(service)["HostConfig"]["PortBindings"]]
+    expect(ports == ["gateway"], "only the gateway has ports on this machine")
     for place in ("/etc/x", "/opt/venv/x", "/usr/x"):
         said = inside("worker", f"open({place!r}, 'w')", "--user=0").stderr
         expect("Read-only file system" in said, f"nobody can write {place} in the worker")
@@ -138,9 +186,6 @@ def isolation() -> None:
     expect(_reaches("gateway", host, PORT), f"the gateway reaches the machine at {host}:{PORT}")
     for there, port in ((host, PORT), ("1.1.1.1", 443), ("169.254.169.254", 80)):
         expect(not _reaches("worker", there, port), f"the worker does not reach {there}:{port}")
-    status = inside("worker", "print(open('/proc/1/status').read())").stdout
-    capabilities = next(line.split()[1] for line in status.splitlines() if line.startswith("CapEff"))
-    expect(int(capabilities, 16) == 0, "the worker has no capabilities")
     expect(
         inside("gateway", "import numpy").returncode and inside("gateway", "import onnxruntime").returncode,
         "the gateway has no packages of machine learning",
@@ -158,7 +203,7 @@ def killed(http: httpx2.Client, video: Path) -> None:
     wait_for(lambda: any(state(http, one) == "running" for one in ids), LONG_S, "a job runs")
     compose("kill", "-s", "KILL", "worker")
     running = [one for one in ids if state(http, one) == "running"]
-    saw(f"the worker was killed with {len(running)} job(s) running")
+    expect(running, f"the worker was killed with {len(running)} job(s) running")
     compose("up", "-d", "--no-build")
     began = time.monotonic()
     wait_for(lambda: all(state(http, one) == "succeeded" for one in ids), LONG_S, "all jobs end")
@@ -168,7 +213,7 @@ def killed(http: httpx2.Client, video: Path) -> None:
 def stopped() -> None:
     """Stop them; each ends by itself."""
     compose("stop", "gateway", "worker")
-    ids = compose("ps", "-q", "gateway", "worker").split()
+    ids = compose("ps", "-a", "-q", "gateway", "worker").split()
     codes = [run("docker", "inspect", "--format", "{{.State.ExitCode}}", one).strip() for one in ids]
     expect(codes == ["0"] * 3, "SIGTERM reaches the gateway and the workers, which end with 0")
 
