@@ -17,3 +17,5 @@ CALLBACKS = Counter("mien_gateway_callbacks", "Callbacks sent, by what came of i
 QUEUE_DEPTH = Gauge("mien_queue_jobs", "Jobs that have not ended.")
 QUEUE_AGE = Gauge("mien_queue_oldest_seconds", "Seconds since the oldest job that has not ended was accepted.")
 WORKERS = Gauge("mien_workers", "Workers that live.")
+REDIS_USED = Gauge("mien_redis_used_bytes", "Bytes of memory that Redis uses.")
+REDIS_MOST = Gauge("mien_redis_max_bytes", "Bytes of memory that Redis may use; 0 where nothing bounds it.")

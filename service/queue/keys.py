@@ -16,6 +16,7 @@ mien:workers             zset    names of workers, by last sign of life (ms)    
 mien:worker:{name}       string  the worker's registration as JSON                  15 s, renewed
 mien:api_keys            hash    digest and name of each API key, by its id         key: until revoked
 mien:sweeper             string  which gateway sweeps                               one round
+mien:probe               string  that Redis takes what is written                   a minute, renewed
 mien:sessions            list    live analyses that wait for a worker, as JSON      until one takes them or 5 s
 
 A job that was sent with an API key has that key's id and a hyphen before its own id; so everything of it, in here and
@@ -41,6 +42,7 @@ RESERVED = "mien:reserved"
 DEAD = "mien:dead"
 WORKERS = "mien:workers"
 SWEEPER = "mien:sweeper"
+PROBE = "mien:probe"
 API_KEYS = "mien:api_keys"
 SESSIONS = "mien:sessions"
 CALLBACKS = "mien:callbacks"

@@ -7,11 +7,12 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from math import nan
 from typing import Literal, cast
 
 import structlog
 from redis.asyncio import Redis
-from redis.exceptions import OutOfMemoryError, ReadOnlyError, RedisError, ResponseError
+from redis.exceptions import NoPermissionError, OutOfMemoryError, ReadOnlyError, RedisError, ResponseError
 
 from service.contract.errors import Problem, QueueUnavailable
 from service.contract.jobs import State
@@ -256,7 +257,7 @@ class Producer:
         return [Registration.model_validate_json(text) for text in found if text]
 
     async def depth(self) -> int:
-        """Return the number of jobs that have not ended; raises where the queue cannot take one."""
+        """Return the number of jobs that have not ended."""
         async with _reachable():
             return int(await self._redis.xlen(keys.QUEUE))
 
@@ -265,6 +266,20 @@ class Producer:
         async with _reachable():
             found = await self._redis.zrange(keys.LIVE, 0, 0, withscores=True)
         return max(0.0, (_now_ms() - float(found[0][1])) / 1000) if found else 0.0
+
+    async def probe(self) -> None:
+        """Raise QueueUnavailable where the queue can be read and takes nothing: its memory or disk is full, say."""
+        async with _reachable():
+            await self._redis.set(keys.PROBE, "1", ex=60)
+
+    async def memory(self) -> tuple[float, float]:
+        """Return the bytes that Redis uses and may use (0: no bound); NaN where it is not to be asked."""
+        try:
+            async with _reachable():
+                found = await self._redis.info("memory")
+        except NoPermissionError:  # INFO counts as dangerous: an operator may have kept it from this user
+            return nan, nan
+        return found["used_memory"], found["maxmemory"]
 
     async def take_sweep(self, round_s: int) -> bool:
         """Return whether this gateway is to sweep in this round of `round_s` seconds."""

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 
 from service.contract.errors import QueueUnavailable
-from service.gateway.metrics import QUEUE_AGE, QUEUE_DEPTH, WORKERS
+from service.gateway.metrics import QUEUE_AGE, QUEUE_DEPTH, REDIS_MOST, REDIS_USED, WORKERS
 from service.queue.producer import Producer
 
 _EVERY_S = 5.0
@@ -14,13 +14,17 @@ _EVERY_S = 5.0
 
 @dataclass(frozen=True)
 class Observe:
-    """The use case. A queue that does not answer makes its metrics NaN."""
+    """The use case. A queue that does not answer, or that takes nothing, makes its metrics NaN."""
 
     producer: Producer
 
     async def __call__(self) -> None:
         """Set the metrics of the queue."""
         try:
+            used, most = await self.producer.memory()
+            REDIS_USED.set(used)
+            REDIS_MOST.set(most)
+            await self.producer.probe()
             QUEUE_DEPTH.set(await self.producer.depth())
             QUEUE_AGE.set(await self.producer.oldest_s())
             WORKERS.set(len(await self.producer.workers()))
