@@ -5,7 +5,7 @@
 ARG PYTHON=python:3.11-slim-bookworm
 
 FROM ${PYTHON} AS base
-ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 ORT_DISABLE_TELEMETRY=1
 RUN groupadd --gid 10001 mien \
  && useradd --uid 10001 --gid mien --no-create-home --home-dir /var/lib/mien --shell /usr/sbin/nologin mien \
  && install -d -o mien -g mien -m 700 /var/lib/mien /var/lib/mien/blobs

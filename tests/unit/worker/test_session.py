@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -177,3 +180,18 @@ def _has(name: str) -> bool:
 
 def _loads_cuda() -> bool:
     return Path("/proc/driver/nvidia").exists()
+
+
+def test_the_runtime_tells_its_maker_nothing(tmp_path):
+    script = (
+        "from service.worker.session import open_models\n"
+        "from service.worker.settings import WorkerSettings\n"
+        "open_models(WorkerSettings().bundles, ['cpu'])"
+    )
+    # With each of these it would be silent, or write elsewhere, whatever we do.
+    others = {"CI", "ORT_DISABLE_TELEMETRY", "ORT_RUNNING_UNIT_TESTS", "XDG_CACHE_HOME"}
+    environment = {name: value for name, value in os.environ.items() if name not in others}
+
+    subprocess.run([sys.executable, "-c", script], env={**environment, "HOME": str(tmp_path)}, check=True)
+
+    assert list(tmp_path.iterdir()) == []
