@@ -5,22 +5,32 @@ from __future__ import annotations
 from pathlib import Path
 
 from fastapi import FastAPI
-from fastapi.responses import FileResponse
+from fastapi.responses import FileResponse, Response
 from fastapi.staticfiles import StaticFiles
+from starlette.types import Scope
 
 _WEB = Path(__file__).parent / "web"
+# Asked for again each time, and answered with 304: a page must not meet the scripts of another version.
+_FRESH = {"Cache-Control": "no-cache"}
+
+
+class _Files(StaticFiles):
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
+        response.headers.update(_FRESH)
+        return response
 
 
 def add_pages(app: FastAPI) -> None:
     """Serve the pages and what they load."""
 
-    @app.get("/", include_in_schema=False)
+    @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
     def page() -> FileResponse:
-        return FileResponse(_WEB / "page" / "index.html")
+        return FileResponse(_WEB / "page" / "index.html", headers=_FRESH)
 
-    @app.get("/docs", include_in_schema=False)
+    @app.api_route("/docs", methods=["GET", "HEAD"], include_in_schema=False)
     def docs() -> FileResponse:
-        return FileResponse(_WEB / "docs" / "index.html")
+        return FileResponse(_WEB / "docs" / "index.html", headers=_FRESH)
 
     for name in ("page", "docs"):
-        app.mount(f"/{name}", StaticFiles(directory=_WEB / name))
+        app.mount(f"/{name}", _Files(directory=_WEB / name))

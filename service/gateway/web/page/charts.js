@@ -7,11 +7,24 @@ const COLOURS = {
   light: ["#e0a100", "#d9622b", "#9aa0b4", "#3b74c9", "#7b52b8", "#c0392b", "#4d8b3a", "#7a6a53"],
   dark: ["#ffcf4d", "#ff9a62", "#8f95ab", "#77a9f5", "#b592ec", "#f0796e", "#86c271", "#bda98c"],
 };
+const LINES = {
+  light: { valence: "#1a7f5c", arousal: "#c4417f" },
+  dark: { valence: "#4fd1a5", arousal: "#ff8fc0" },
+};
 const TRAIL_S = 3;
+// At its whole length it leaves little of a phone to the chart.
+const HYPHENATED = { conscientiousness: ["Conscien-", "tiousness"] };
+const AXIS_PX = 52; // of every chart over time, so that one moment is at one place in all
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
+
+/** Pairs of a label and something, as the labels stand in charts. */
+export const inOrder = (entries) => {
+  const place = ([label]) => (LABELS.includes(label) ? LABELS.indexOf(label) : LABELS.length);
+  return entries.sort((one, other) => place(one) - place(other));
+};
 
 export const colourOf = (label) => {
   const known = LABELS.indexOf(label);
@@ -119,27 +132,27 @@ export class Charts {
         maintainAspectRatio: false,
         interaction: { mode: "index", intersect: false },
         onClick: (event, _, chart) => this.onSeek(chart.scales.x.getValueForPixel(event.x)),
-        elements: { point: { radius: 0, hitRadius: 8 }, line: { borderWidth: 2, tension: 0.25 } },
+        elements: { point: { radius: 0, hitRadius: 8 }, line: { borderWidth: 2, cubicInterpolationMode: "monotone" } },
         plugins: {
           legend: { position: "bottom", labels: { boxWidth: 12, boxHeight: 12 } },
           tooltip: { callbacks: { title: ([item]) => `${item.parsed.x.toFixed(2)} s` } },
         },
-        scales: { x: { type: "linear", min: this.span[0], max: this.span[1], ticks: { callback: (s) => `${s} s` } }, y },
+        scales: {
+          x: { type: "linear", min: this.span[0], max: this.span[1], ticks: { callback: seconds, maxRotation: 0 } },
+          y: { ...y, afterFit: (scale) => (scale.width = AXIS_PX) },
+        },
       },
     });
   }
 
   #expression(timeline) {
-    const given = Object.keys(timeline.find((window) => window.expression).expression.scores);
-    const place = (label) => (LABELS.includes(label) ? LABELS.indexOf(label) : LABELS.length);
-    const labels = given.sort((one, other) => place(one) - place(other));
-    const datasets = labels.map((label, number) => ({
+    const given = timeline.find((window) => window.expression).expression.scores;
+    const datasets = inOrder(Object.entries(given)).map(([label], number) => ({
       label: capital(label),
-      data: timeline.map((window) => ({ x: middle(window), y: window.expression?.scores[label] ?? 0 })),
+      data: points(timeline, (window) => window.expression?.scores[label] ?? 0),
       fill: number ? "-1" : "origin",
-      borderColor: colourOf(label),
-      backgroundColor: `${colourOf(label)}cc`,
-      borderWidth: 1,
+      backgroundColor: colourOf(label),
+      borderWidth: 0,
     }));
     const y = { stacked: true, min: 0, max: 1, ticks: { stepSize: 0.25, callback: percent } };
     const often = mostFrequent(timeline.map((window) => window.expression?.label));
@@ -152,11 +165,11 @@ export class Charts {
   }
 
   #dimensions(timeline) {
-    const colours = { valence: "#1a936f", arousal: "#c4417f" };
+    const colours = LINES[dark.matches ? "dark" : "light"];
     const names = ["valence", "arousal"];
     const datasets = names.map((name) => ({
       label: capital(name),
-      data: timeline.map((window) => ({ x: middle(window), y: window[name] })),
+      data: points(timeline, (window) => window[name]),
       borderColor: colours[name],
       backgroundColor: colours[name],
     }));
@@ -165,7 +178,8 @@ export class Charts {
       return `${name} ${signed(values.reduce((sum, value) => sum + value, 0) / values.length)}`;
     });
     const label = `Valence and arousal over time; on average ${means.join(", ")}.`;
-    return this.#overTime(this.elements.dimensions, datasets, { min: -1, max: 1 }, label);
+    const y = { min: -1, max: 1, ticks: { stepSize: 0.5, callback: tick } };
+    return this.#overTime(this.elements.dimensions, datasets, y, label);
   }
 
   #plane() {
@@ -186,8 +200,8 @@ export class Charts {
         events: [],
         plugins: { legend: { display: false }, tooltip: { enabled: false } },
         scales: {
-          x: { min: -1, max: 1, title: { display: true, text: "Valence" }, ticks: { stepSize: 0.5 } },
-          y: { min: -1, max: 1, title: { display: true, text: "Arousal" }, ticks: { stepSize: 0.5 } },
+          x: { min: -1, max: 1, title: { display: true, text: "Valence" }, ticks: { stepSize: 0.5, callback: tick } },
+          y: { min: -1, max: 1, title: { display: true, text: "Arousal" }, ticks: { stepSize: 0.5, callback: tick } },
         },
       },
     });
@@ -202,7 +216,7 @@ export class Charts {
     return new Chart(canvas, {
       type: "radar",
       data: {
-        labels: entries.map(([name]) => capital(name)),
+        labels: entries.map(([name, value]) => [...(HYPHENATED[name] ?? [capital(name)]), percent(value)]),
         datasets: [
           {
             label: "Apparent",
@@ -215,6 +229,8 @@ export class Charts {
       },
       options: {
         maintainAspectRatio: false,
+        layout: { padding: 6 },
+        events: [], // what a tooltip would say is written at the corners
         plugins: { legend: { display: false } },
         scales: {
           r: {
@@ -223,12 +239,31 @@ export class Charts {
             ticks: { stepSize: 0.25, display: false },
             angleLines: { color: css("--line") },
             grid: { color: css("--line") },
-            pointLabels: { color: css("--ink") },
+            pointLabels: { color: css("--ink"), font: { size: 13 } },
           },
         },
       },
     });
   }
+}
+
+const tick = (value) => (value ? signed(value).replace(/0$/, "") : "0").replace(/\.0$/, "");
+const seconds = (value) => `${Number(value.toFixed(2))} s`;
+
+/** A timeline's points: at the windows' middles, from the first's start to the last's end; a gap where it was away. */
+export function points(timeline, valueOf) {
+  const found = [];
+  timeline.forEach((window, number) => {
+    const y = valueOf(window);
+    const [before, after] = [timeline[number - 1], timeline[number + 1]];
+    const begins = !before || before.end_s < window.start_s;
+    const ends = !after || window.end_s < after.start_s;
+    if (before && begins) found.push({ x: (before.end_s + window.start_s) / 2, y: NaN });
+    if (begins) found.push({ x: window.start_s, y });
+    found.push({ x: middle(window), y });
+    if (ends) found.push({ x: window.end_s, y });
+  });
+  return found;
 }
 
 export function mostFrequent(labels) {

@@ -1,9 +1,9 @@
 // The camera's picture, scored as it is filmed: frames go up a WebSocket, windows come down.
 
 import { closeCamera, openCamera } from "./camera.js";
-import { colourOf } from "./charts.js";
+import { colourOf, inOrder } from "./charts.js";
 import { key, Problem } from "./service.js";
-import { capital, percent, person, signed } from "./words.js";
+import { capital, element, percent, person, signed } from "./words.js";
 
 const EVERY_MS = 1000 / 15;
 const SIDE = 640; // pixels of the longer one
@@ -18,13 +18,20 @@ export class Live {
   }
 
   async start() {
-    this.people = new Map();
-    this.scores.replaceChildren();
-    this.note.textContent = "Starting…";
+    const people = (this.people = new Map());
+    this.dropped = 0;
+    this.#draw();
+    this.#note("Starting…");
+    let stream;
     try {
-      await openCamera(this.viewfinder);
+      stream = await openCamera(this.viewfinder);
     } catch (error) {
-      this.#end(Object.assign(error, { title: "No camera" }));
+      if (this.people === people) this.#end(Object.assign(error, { title: "No camera" }));
+      return;
+    }
+    if (this.people !== people) {
+      // It was stopped while the browser asked whether the camera may be used.
+      stream.getTracks().forEach((track) => track.stop());
       return;
     }
     const address = new URL("live", location.href);
@@ -50,6 +57,7 @@ export class Live {
     const context = canvas.getContext("2d");
     let last = 0;
     this.clock = setInterval(() => {
+      this.#forget();
       if (socket.readyState !== WebSocket.OPEN || socket.bufferedAmount > UNSENT_BYTES) return;
       const seconds = performance.now() / 1000;
       context.drawImage(viewfinder, 0, 0, canvas.width, canvas.height);
@@ -75,15 +83,28 @@ export class Live {
       this.#end(new Problem(told));
       return;
     }
-    if (told.event !== "window") return;
+    if (told.event !== "window" || !this.people) return;
     this.people.set(told.window.track, told.window);
-    this.note.textContent = told.dropped_frames ? `${told.dropped_frames} pictures were left out to keep up.` : "";
+    this.dropped = told.dropped_frames;
     this.#draw();
   }
 
+  // Who has left is told of by nobody: no windows come any more.
+  #forget() {
+    const before = performance.now() / 1000 - FRESH_S;
+    const gone = [...this.people].filter(([, window]) => window.end_s < before);
+    for (const [track] of gone) this.people.delete(track);
+    if (gone.length) this.#draw();
+    if (!this.people.size) this.#note("No face is read. Look towards the camera, near enough to be seen well.");
+    else this.#note(this.dropped ? `${this.dropped} pictures were left out to keep up.` : "");
+  }
+
+  #note(text) {
+    // Said again only where it is new: a screen reader reads each change.
+    if (this.note.textContent !== text) this.note.textContent = text;
+  }
+
   #draw() {
-    const now = performance.now() / 1000;
-    for (const [track, window] of this.people) if (now - window.end_s > FRESH_S) this.people.delete(track);
     this.scores.replaceChildren(...[...this.people.values()].map(card));
   }
 
@@ -99,25 +120,18 @@ export class Live {
 }
 
 function card(window) {
-  const box = document.createElement("div");
-  box.className = "live-card";
-  const { label, scores } = window.expression ?? { scores: {} };
-  box.append(line("strong", label ? `${person(window)}: ${capital(label)} ${percent(scores[label])}` : person(window)));
-  for (const [name, share] of Object.entries(scores)) {
-    const bar = line("span", capital(name));
-    bar.className = "live-bar";
+  const box = element("div", "", "live-card");
+  const label = window.expression?.label;
+  box.append(element("strong", label ? `${person(window)}: ${capital(label)}` : person(window)));
+  for (const [name, share] of inOrder(Object.entries(window.expression?.scores ?? {}))) {
+    const bar = element("span", capital(name), "live-bar");
+    bar.append(element("span", percent(share)));
     bar.style.setProperty("--share", share);
     bar.style.setProperty("--colour", colourOf(name));
     box.append(bar);
   }
   if (window.valence !== undefined) {
-    box.append(line("span", `valence ${signed(window.valence)} · arousal ${signed(window.arousal)}`));
+    box.append(element("span", `valence ${signed(window.valence)} · arousal ${signed(window.arousal)}`));
   }
   return box;
-}
-
-function line(kind, text) {
-  const element = document.createElement(kind);
-  element.textContent = text;
-  return element;
 }

@@ -2,20 +2,31 @@
 
 import { Charts, mostFrequent } from "./charts.js";
 import { Live } from "./live.js";
+import { portraits } from "./portraits.js";
 import { Recorder } from "./recorder.js";
 import { download, erase, follow, key, Problem, read, recent, served, upload } from "./service.js";
 import { Stage } from "./stage.js";
-import { capital, clock, percent, person, signed, windowAt } from "./words.js";
+import { capital, clock, element, percent, person, phrases, signed, windowAt } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
 const ROWS_AT_MOST = 1000;
+const ANALYSIS = /^[0-9A-Z]{26}$/;
 
 let shown = null; // the analysis that is looked at
 let face = null; // the person
 let running = null; // AbortController and, once accepted, id
+let looking = new AbortController(); // aborted when something else is looked at
 
 const stage = new Stage(
-  { stage: $("stage"), video: $("video"), boxes: $("boxes"), scrub: $("scrub"), row: $("scrub-row") },
+  {
+    stage: $("stage"),
+    video: $("video"),
+    boxes: $("boxes"),
+    scrub: $("scrub"),
+    play: $("play"),
+    time: $("time"),
+    missing: $("no-video"),
+  },
   (time) => {
     charts.moment(time);
     sayNow(time);
@@ -33,9 +44,7 @@ function say(problem) {
   box.hidden = !problem || locked;
   box.replaceChildren();
   if (!problem) return;
-  const title = document.createElement("strong");
-  title.textContent = problem.title ?? "That did not work";
-  box.append(title, document.createElement("br"), problem.message);
+  box.append(element("strong", problem.title ?? "That did not work"), element("br"), problem.message);
   box.scrollIntoView({ block: "nearest" });
 }
 
@@ -46,7 +55,7 @@ function askForKey() {
 
 async function save(kind) {
   try {
-    const link = document.createElement("a");
+    const link = element("a");
     link.href = URL.createObjectURL(await download(shown.id, kind));
     link.download = `${shown.id}.${kind}`;
     link.click();
@@ -57,6 +66,7 @@ async function save(kind) {
 }
 
 function open(name) {
+  if (name !== "start") recorder.abandon();
   for (const section of ["start", "live", "work", "result"]) $(section).hidden = section !== name;
   $("recent").hidden = name !== "start" || !$("recent-list").children.length;
 }
@@ -64,24 +74,35 @@ function open(name) {
 async function analyse(video) {
   say(null);
   open("work");
+  $("work-title").textContent = video.name ?? "Your recording";
+  $("latest").textContent = "";
   running = new AbortController();
   const { signal } = running;
   $("progress").max = 1;
   try {
     $("stage-name").textContent = "Uploading…";
-    const accepted = await upload(video, { signal, onProgress: (share) => ($("progress").value = share) });
+    const onProgress = (share) => {
+      $("progress").value = share;
+      $("stage-name").textContent = `Uploading: ${percent(share)}`;
+    };
+    const accepted = await upload(video, { signal, onProgress });
     running.id = accepted.id;
     $("progress").removeAttribute("value");
     $("stage-name").textContent = "Waiting for a worker…";
     const windows = [];
     for await (const { name, data } of follow(accepted.id, signal)) {
       if (name === "began") windows.length = 0;
-      if (name === "window") windows.push(data);
-      if (name === "progress") onProgress(data, windows.length);
+      if (name === "window") {
+        windows.push(data);
+        $("latest").textContent = [`${person(data)} at ${clock(data.start_s)}`, ...phrases(data)].join(" · ");
+      }
+      if (name === "progress") sayProgress(data, windows.length);
       if (name === "ended" && data.state === "failed") throw new Problem(data.error);
       if (name === "ended" && data.state === "cancelled") return open("start");
     }
-    show(await read(accepted.id), video);
+    const analysis = await read(accepted.id);
+    location.hash = analysis.id;
+    show(analysis, video);
   } catch (error) {
     open("start");
     if (error.name !== "AbortError") say(error);
@@ -91,13 +112,14 @@ async function analyse(video) {
   }
 }
 
-function onProgress({ done_s, total_s }, windows) {
+function sayProgress({ done_s, total_s }, windows) {
   if (total_s) {
     $("progress").max = total_s;
     $("progress").value = Math.min(done_s, total_s);
   }
   const of = total_s ? ` of ${clock(total_s)}` : "";
-  $("stage-name").textContent = `Analysing: ${clock(done_s)}${of}, ${windows} windows scored`;
+  const scored = windows === 1 ? "1 window scored" : `${windows} windows scored`;
+  $("stage-name").textContent = `Analysing: ${clock(done_s)}${of}, ${scored}`;
 }
 
 async function cancel() {
@@ -107,24 +129,45 @@ async function cancel() {
 }
 
 function show(analysis, video) {
+  looking.abort();
+  looking = new AbortController();
   shown = analysis;
+  face = null;
   open("result");
   const count = analysis.faces.length;
   $("result-title").textContent = count === 1 ? "One person" : count ? `${count} people` : "No face was found";
+  $("about").textContent = about(analysis, video);
   $("warnings").hidden = !analysis.warnings.length;
-  $("warnings").replaceChildren(...analysis.warnings.map((text) => item("li", text)));
+  $("warnings").replaceChildren(...analysis.warnings.map((text) => element("li", text)));
   stage.show(analysis, video);
   $("people").replaceChildren(...analysis.faces.map(chip));
+  $("cards").classList.toggle("alone", !count);
   document.querySelectorAll("#result .card:not(.player)").forEach((card) => (card.hidden = !count));
   if (count) choose(analysis.faces[0]);
+  if (video) {
+    const onPicture = (one, picture) => $("people").querySelector(`[data-track="${one.track}"]`).prepend(picture);
+    portraits(analysis, video, onPicture, looking.signal);
+  }
   $("result-title").setAttribute("tabindex", "-1");
   $("result-title").focus();
 }
 
+function about({ video, models, expires_at }, file) {
+  const parts = [clock(video.duration_s), `${video.width} × ${video.height}`];
+  if (file?.name) parts.unshift(file.name);
+  if (video.fps) parts.push(`${Math.round(video.fps)}\u00a0fps`);
+  parts.push(...models.map(named));
+  if (expires_at) parts.push(`kept until ${written(expires_at)}`);
+  return parts.join(" · ");
+}
+
+const named = ({ name, version, trained }) => `${name} ${version}, ${trained ? "trained" : "not trained"}`;
+const written = (time) => new Date(time).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
+
 function chip(one) {
-  const button = document.createElement("button");
+  const button = element("button");
   button.type = "button";
-  button.textContent = `${person(one)} · seen ${percent(one.coverage)}`;
+  button.append(element("span", person(one)), element("small", `seen ${percent(one.coverage)} of the time`));
   button.dataset.track = one.track;
   button.addEventListener("click", () => choose(one));
   return button;
@@ -141,19 +184,13 @@ function choose(one) {
   charts.show(one, [0, shown.video.duration_s]);
   verdict(one);
   table(one);
-  sayNow(stage.time);
+  sayNow(stage.now);
 }
 
 function sayNow(time) {
   const window = face && windowAt(face.timeline, time);
-  const parts = [clock(time)];
-  if (window?.expression) {
-    const { label, scores } = window.expression;
-    parts.push(`${capital(label)} ${percent(scores[label])}`);
-  }
-  if (window?.valence !== undefined) parts.push(`valence ${signed(window.valence)}`, `arousal ${signed(window.arousal)}`);
-  if (face && !window) parts.push(`${person(face)} is not seen`);
-  $("now").textContent = parts.join(" · ");
+  const said = window ? phrases(window) : face ? [`${person(face)} is not seen at this moment`] : [];
+  $("now").textContent = said.join(" · ");
 }
 
 function verdict(one) {
@@ -167,7 +204,7 @@ function verdict(one) {
     if (one[name] !== undefined) rows.push([capital(name), signed(one[name])]);
   }
   for (const [name, value] of Object.entries(one.personality ?? {})) rows.push([capital(name), percent(value)]);
-  $("verdict").replaceChildren(...rows.flatMap(([term, text]) => [item("dt", term), item("dd", text)]));
+  $("verdict").replaceChildren(...rows.flatMap(([term, text]) => [element("dt", term), element("dd", text)]));
 }
 
 function table(one) {
@@ -187,10 +224,10 @@ function table(one) {
 }
 
 function row(kind, cells) {
-  const line = document.createElement("tr");
+  const line = element("tr");
   line.append(
     ...cells.map((text) => {
-      const cell = item(kind, text);
+      const cell = element(kind, text);
       if (kind === "th") cell.scope = "col";
       return cell;
     }),
@@ -198,13 +235,11 @@ function row(kind, cells) {
   return line;
 }
 
-function item(kind, text) {
-  const element = document.createElement(kind);
-  element.textContent = text;
-  return element;
-}
-
 async function remove() {
+  $("sure").returnValue = "keep";
+  $("sure").showModal();
+  await new Promise((resolve) => $("sure").addEventListener("close", resolve, { once: true }));
+  if ($("sure").returnValue !== "delete") return;
   try {
     await erase(shown.id);
   } catch (error) {
@@ -215,8 +250,10 @@ async function remove() {
 }
 
 function leave() {
+  looking.abort();
   stage.clear();
   shown = face = null;
+  if (location.hash) history.pushState(null, "", location.pathname + location.search);
   open("start");
   list();
   $("main").focus();
@@ -226,31 +263,60 @@ async function list() {
   const { analyses } = await recent().catch(() => ({ analyses: [] }));
   $("recent-list").replaceChildren(
     ...analyses.map((one) => {
-      const line = document.createElement("li");
-      const look = item("button", "Open");
+      const line = element("li");
+      const look = element("button", "Open", "secondary");
       look.type = "button";
-      look.className = "secondary";
-      const when = new Date(one.created_at).toLocaleString();
+      const when = written(one.created_at);
       const text = `${when} · ${clock(one.progress.done_s)} of video`;
       look.setAttribute("aria-label", `Open the analysis of ${when}`);
-      look.addEventListener("click", () => read(one.id).then((analysis) => show(analysis, null), say));
-      line.append(item("span", text), look);
+      look.addEventListener("click", () => (location.hash = one.id));
+      line.append(element("span", text), look);
       return line;
     }),
   );
   $("recent").hidden = $("start").hidden || !analyses.length;
 }
 
+/** Look at the analysis that the address names, without its video; else be at the start. */
+async function goWhereTheAddressSays() {
+  const id = location.hash.slice(1);
+  const elsewhere = id && !ANALYSIS.test(id); // at a place in this page
+  if (elsewhere || id === (shown?.id ?? "") || running || !$("live").hidden) return;
+  if (!id) return leave();
+  try {
+    say(null);
+    show(await read(id), null);
+  } catch (error) {
+    history.replaceState(null, "", location.pathname + location.search);
+    leave();
+    say(error);
+  }
+}
+
 async function introduce() {
   try {
     const { models, workers } = await served();
-    const names = models.map((model) => `${model.name} ${model.version}${model.trained ? "" : ", not trained"}`);
-    $("model").textContent = names.join(" · ") || (workers ? "No model is served" : "No worker is running yet");
+    $("model").replaceChildren(
+      ...models.flatMap(({ name, version, trained }) => [
+        element("span", `${name} ${version}`),
+        element("span", trained ? "trained" : "not trained", trained ? "badge" : "badge bad"),
+      ]),
+    );
+    if (!models.length) $("model").textContent = workers ? "No model is served" : "No worker is running yet";
     $("untrained").hidden = models.every((model) => model.trained);
+    const tasks = new Set(models.flatMap((model) => model.tasks));
+    for (const gives of document.querySelectorAll("[data-task]")) {
+      gives.hidden = models.length > 0 && !tasks.has(gives.dataset.task);
+    }
+    $("about-model").hidden = !models.length;
+    $("about-model").replaceChildren(element("strong", "The model. "), models.map(card).join(" "));
   } catch (error) {
     say(error);
   }
 }
+
+const card = (model) =>
+  `${named(model)}, looks at ${model.window_s} s at a time. Intended use: ${model.intended_use} Licence: ${model.licence}.`;
 
 $("file").addEventListener("change", ({ target }) => {
   const [file] = target.files;
@@ -265,8 +331,15 @@ for (const name of ["dragover", "dragleave", "drop"]) {
     if (file && !$("start").hidden) analyse(file);
   });
 }
-new Recorder(
-  { button: $("record"), viewfinder: $("viewfinder"), hint: $("recording") },
+const recorder = new Recorder(
+  {
+    start: $("record"),
+    ways: $("camera-ways"),
+    panel: $("recording"),
+    viewfinder: $("viewfinder"),
+    hint: $("recorded"),
+    stop: $("recorded-all"),
+  },
   analyse,
   (message) => say({ title: "No camera", message }),
 );
@@ -293,11 +366,14 @@ $("key-form").addEventListener("submit", (event) => {
   say(null);
   introduce();
   list();
+  goWhereTheAddressSays();
 });
 $("json").addEventListener("click", () => save("json"));
 $("csv").addEventListener("click", () => save("csv"));
 $("stop").addEventListener("click", cancel);
 $("erase").addEventListener("click", remove);
 $("again").addEventListener("click", leave);
+window.addEventListener("hashchange", goWhereTheAddressSays);
 introduce();
 list();
+goWhereTheAddressSays();

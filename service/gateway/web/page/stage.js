@@ -1,17 +1,19 @@
-// The video with boxes over its faces, or a slider where the video is not at hand: the clock of the page.
+// The video with boxes over its faces and what plays it: the clock of the page. It runs without the video, too.
 
-import { capital, percent, person, windowAt } from "./words.js";
+import { capital, clock, percent, person, windowAt } from "./words.js";
 
 export class Stage {
-  /** `elements`: stage, video, boxes, scrub, row. `onMoment` gets a time in seconds, many times a second. */
+  /** `elements`: stage, video, boxes, scrub, play, time, missing. `onMoment` gets a time in seconds, many times a second. */
   constructor(elements, onMoment) {
     Object.assign(this, elements);
     this.onMoment = onMoment;
     this.faces = [];
-    this.time = 0;
+    this.now = 0;
     this.scrub.addEventListener("input", () => this.seek(Number(this.scrub.value)));
-    this.video.addEventListener("seeking", () => this.#look());
-    this.video.addEventListener("loadeddata", () => this.#look());
+    this.play.addEventListener("click", () => this.#toggle());
+    this.video.addEventListener("click", () => this.#toggle());
+    for (const name of ["play", "pause", "ended"]) this.video.addEventListener(name, () => this.#sayPlaying());
+    for (const name of ["seeking", "loadeddata", "pause"]) this.video.addEventListener(name, () => this.#look());
     this.video.addEventListener("error", () => this.#without());
     new ResizeObserver(() => this.draw()).observe(this.stage);
     const tick = () => {
@@ -23,21 +25,16 @@ export class Stage {
 
   /** Show an analysis; `file` is its video, if it is at hand. */
   show(analysis, file) {
-    if (this.url) URL.revokeObjectURL(this.url);
+    this.clear();
     this.url = file ? URL.createObjectURL(file) : null;
     this.size = [analysis.video.width, analysis.video.height];
     this.faces = analysis.faces;
-    this.time = 0;
-    this.scrub.max = analysis.video.duration_s;
-    this.scrub.value = 0;
-    this.stage.hidden = false;
-    if (this.url) {
-      this.video.src = this.url;
-      this.video.hidden = false;
-      this.row.hidden = true;
-      this.stage.style.aspectRatio = "";
-    } else this.#without();
-    this.draw();
+    this.length = analysis.video.duration_s;
+    this.scrub.max = this.length;
+    this.stage.style.aspectRatio = `${this.size[0]} / ${this.size[1]}`;
+    this.#have(Boolean(this.url));
+    if (this.url) this.video.src = this.url;
+    this.#tell(0);
   }
 
   select(track) {
@@ -46,11 +43,8 @@ export class Stage {
   }
 
   seek(time) {
-    this.time = Math.max(0, time);
-    this.scrub.value = this.time;
-    if (this.url) this.video.currentTime = this.time;
-    this.onMoment(this.time);
-    this.draw();
+    this.#tell(Math.min(Math.max(0, time), this.length));
+    if (this.url) this.video.currentTime = this.now;
   }
 
   clear() {
@@ -61,20 +55,42 @@ export class Stage {
     this.faces = [];
   }
 
+  #toggle() {
+    if (!this.video.paused) this.video.pause();
+    else this.video.play().catch(() => {}); // what cannot be played has said so by its own event
+  }
+
+  #sayPlaying() {
+    const playing = !this.video.paused;
+    this.play.setAttribute("aria-label", playing ? "Pause" : "Play");
+    this.play.classList.toggle("playing", playing);
+  }
+
   #look() {
-    this.time = this.video.currentTime;
-    this.onMoment(this.time);
+    if (this.url) this.#tell(this.video.currentTime);
+  }
+
+  #tell(time) {
+    this.now = time;
+    this.scrub.value = time;
+    const said = `${clock(time)} of ${clock(this.length)}`;
+    this.scrub.setAttribute("aria-valuetext", said);
+    this.time.textContent = said.replace("of", "/");
+    this.onMoment(time);
     this.draw();
   }
 
   // Also a browser that cannot play what could be analysed (MKV, AVI) comes here.
   #without() {
-    if (!this.size) return;
+    if (!this.url) return;
     this.url = null;
-    this.video.hidden = true;
-    this.row.hidden = false;
-    this.stage.style.aspectRatio = `${this.size[0]} / ${this.size[1]}`;
+    this.#have(false);
     this.draw();
+  }
+
+  #have(video) {
+    this.video.hidden = this.play.hidden = !video;
+    this.missing.hidden = video;
   }
 
   draw() {
@@ -90,27 +106,32 @@ export class Stage {
     const scale = Math.min(width / size[0], height / size[1]);
     context.scale(ratio, ratio);
     context.translate((width - size[0] * scale) / 2, (height - size[1] * scale) / 2);
-    context.font = "600 14px system-ui, sans-serif";
+    context.font = "600 13px system-ui, sans-serif";
     for (const face of this.faces) {
-      const box = boxAt(face.path, this.time);
-      if (box) this.#box(context, face, box.map((value) => value * scale));
+      const box = boxAt(face.path, this.now);
+      if (box) this.#box(context, face, box.map((value) => value * scale), size[0] * scale);
     }
   }
 
-  #box(context, face, [x, y, width, height]) {
+  #box(context, face, [x, y, width, height], most) {
     const chosen = face.track === this.track;
-    context.lineWidth = chosen ? 4 : 2;
+    context.lineWidth = chosen ? 3 : 1.5;
     context.strokeStyle = chosen ? "#a9a3ff" : "#ffffffb0";
-    context.strokeRect(x, y, width, height);
-    const window = windowAt(face.timeline, this.time);
+    context.beginPath();
+    context.roundRect(x, y, width, height, 8);
+    context.stroke();
+    const window = windowAt(face.timeline, this.now);
     const shown = window?.expression;
     const text = shown ? `${capital(shown.label)} ${percent(shown.scores[shown.label])}` : person(face);
-    const wide = context.measureText(text).width + 12;
-    const top = y > 24 ? y - 24 : y;
-    context.fillStyle = "#14122ed0";
-    context.fillRect(x, top, wide, 24);
+    const wide = context.measureText(text).width + 14;
+    const left = Math.max(0, Math.min(x, most - wide));
+    const top = y > 28 ? y - 28 : y + height + 4;
+    context.fillStyle = chosen ? "#14122ef0" : "#14122eb0";
+    context.beginPath();
+    context.roundRect(left, top, wide, 24, 6);
+    context.fill();
     context.fillStyle = "#ffffff";
-    context.fillText(text, x + 6, top + 17);
+    context.fillText(text, left + 7, top + 16.5);
   }
 }
 

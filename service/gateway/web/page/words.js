@@ -1,6 +1,7 @@
 // How numbers and times are written.
 
-export const percent = (share) => `${Math.round(100 * share)} %`;
+// No-break spaces: a number and what it counts stay on one line.
+export const percent = (share) => `${Math.round(100 * share)}\u00a0%`;
 export const signed = (value) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2)}`;
 export const capital = (word) => word.charAt(0).toUpperCase() + word.slice(1);
 
@@ -12,6 +13,25 @@ export function clock(seconds) {
 
 export const person = (face) => `Person ${face.track + 1}`;
 export const middle = (window) => (window.start_s + window.end_s) / 2;
+
+/** What a window says, as phrases. */
+export function phrases(window) {
+  const said = [];
+  if (window.expression) {
+    const { label, scores } = window.expression;
+    said.push(`${capital(label)} ${percent(scores[label])}`);
+  }
+  for (const name of ["valence", "arousal"]) if (window[name] !== undefined) said.push(`${name}\u00a0${signed(window[name])}`);
+  return said;
+}
+
+/** An element with a text. */
+export function element(kind, text = "", name = "") {
+  const made = document.createElement(kind);
+  made.textContent = text;
+  if (name) made.className = name;
+  return made;
+}
 
 /** The window of a timeline whose middle is nearest to a time, if the time lies in it. */
 export function windowAt(timeline, time) {
