@@ -28,7 +28,7 @@ def analyze(  # noqa: PLR0917 - typer calls it by name
     files: Annotated[
         list[Path], typer.Argument(help="Videos, folders of them, or patterns in quotes.", metavar="FILE...")
     ],
-    as_json: Annotated[bool, typer.Option("--json", help="Print the answers as JSON, one a line.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the answers as JSON, one a line, each with its file.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print the windows as CSV, one a line.")] = False,
     annotate: Annotated[
         Path | None,
@@ -81,7 +81,7 @@ def analyze(  # noqa: PLR0917 - typer calls it by name
                     continue
                 found.append((file, analysis))
                 if not as_csv:
-                    print_json(analysis) if as_json else print_table(file, analysis)
+                    print_json(file, analysis) if as_json else print_table(file, analysis)
     except (Misconfigured, ValidationError) as error:
         typer.echo(f"mien analyze: {error}", err=True)
         raise typer.Exit(2) from error

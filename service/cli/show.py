@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,9 +16,10 @@ from service.contract.results import Analysis, Face
 from service.contract.timeline import timeline_rows, write_csv
 
 
-def print_json(analysis: Analysis) -> None:
-    """Print an analysis on one line."""
-    typer.echo(analysis.model_dump_json(exclude_unset=True))
+def print_json(file: Path, analysis: Analysis) -> None:
+    """Print an analysis on one line, with the file that it is of: with many at once their order tells too little."""
+    told = {"file": str(file), **analysis.model_dump(mode="json", exclude_unset=True)}
+    typer.echo(json.dumps(told, ensure_ascii=False, separators=(",", ":")))
 
 
 def print_csv(found: Sequence[tuple[Path, Analysis]]) -> None:

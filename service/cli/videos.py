@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from glob import glob
 from pathlib import Path
 
 _ENDINGS = frozenset({".mp4", ".m4v", ".mov", ".3gp", ".mkv", ".webm", ".avi"})
 
 
 def videos(named: Iterable[Path]) -> list[Path]:
-    """Return the files, each once, in order: of a folder all videos below it, of a pattern (`*`, `**`) what it fits.
+    """Return the files, each once, in order: of a folder all videos below it, of a pattern (`*`, `?`, `[ab]`, `**`) what it fits.
 
     What is neither there nor a pattern stays, for whoever opens it to tell.
     """
@@ -19,7 +20,7 @@ def videos(named: Iterable[Path]) -> list[Path]:
 def _below(path: Path) -> Iterator[Path]:
     if path.is_dir():
         yield from sorted(file for file in path.rglob("*") if file.suffix.lower() in _ENDINGS and file.is_file())
-    elif not path.exists() and "*" in str(path):
-        yield from sorted(file for file in Path(path.anchor or ".").glob(str(path.relative_to(path.anchor or "."))))
+    elif not path.exists() and set("*?[") & set(str(path)):
+        yield from sorted(map(Path, glob(str(path), recursive=True)))
     else:
         yield path

@@ -38,7 +38,9 @@ def test_json_goes_to_stdout_and_nothing_to_stderr(served, face, manifest):
     done = mien("analyze", face, "--json", "--url", served.url)
     assert (done.returncode, done.stderr) == (0, "")
     (line,) = done.stdout.splitlines()
-    analysis = check_answer(json.loads(line), manifest)
+    answer = json.loads(line)
+    assert answer.pop("file") == str(face)
+    analysis = check_answer(answer, manifest)
     assert len(analysis.faces) == 1
 
 
@@ -113,6 +115,7 @@ def test_folders_and_patterns_name_videos_and_answers_come_in_their_order(served
     assert {row["file"] for row in csv.DictReader(io.StringIO(folder.stdout))} == {str(tmp_path / "b.mp4")}
     answers = [json.loads(line) for line in pattern.stdout.splitlines()]
     assert [len(answer["faces"]) for answer in answers] == [0, 1]  # a.mov, then b.mp4, once
+    assert [answer["file"] for answer in answers] == [str(tmp_path / "a.mov"), str(tmp_path / "b.mp4")]
 
 
 def test_a_folder_without_videos_is_told(tmp_path):
