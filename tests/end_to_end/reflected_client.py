@@ -1,14 +1,15 @@
 """A gRPC client that knows of the service what reflection tells it; run in a process of its own, with gRPC's defaults.
 
-    python reflected_client.py HOST:PORT VIDEO
+    python reflected_client.py HOST:PORT VIDEO FRAMES
 
-It does what the service can do, prints what it saw as JSON, and never imports anything of Mien.
+FRAMES is a folder of pictures, in the order of their names 0.08 s apart. It does what the service can do, prints what it saw as JSON, and never imports anything of Mien.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -53,8 +54,16 @@ def upload(service: Service, video: Path) -> Iterator[Any]:
             yield request(chunk=chunk)
 
 
+def live(service: Service, frames: Path) -> Iterator[Any]:
+    request, frame = service.message("AnalyzeLiveRequest"), service.message("LiveFrame")
+    yield request(options=service.message("LiveOptions")())
+    for number, picture in enumerate(sorted(frames.iterdir())):
+        yield request(frame=frame(time_s=0.08 * number, jpeg=picture.read_bytes()))
+        time.sleep(0.08)
+
+
 def main() -> None:
-    address, video = sys.argv[1], Path(sys.argv[2])
+    address, video, frames = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
     with grpc.insecure_channel(address) as channel:
         service = Service(channel)
         told = [MessageToDict(message) for message in service.call("Analyze", upload(service, video))]
@@ -63,7 +72,10 @@ def main() -> None:
         again = service.call("WatchAnalysis", service.message("WatchAnalysisRequest")(id=analysis_id))
         read = service.call("GetAnalysis", service.message("GetAnalysisRequest")(id=analysis_id))
         listed = service.call("ListAnalyses", service.message("ListAnalysesRequest")())
+        scored = [MessageToDict(message) for message in service.call("AnalyzeLive", live(service, frames))]
         seen = {
+            "methods": sorted(service.service.methods_by_name),
+            "live": [sorted(answer["window"]["scores"]) for answer in scored],
             "id": analysis_id,
             "windows": sum("window" in event for event in events),
             "faces": [event["face"].get("track", 0) for event in events if "face" in event],

@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import av
+import cv2
 import pytest
 
 from tests.processes import Served
@@ -28,11 +30,25 @@ def large(face: Path, tmp_path: Path) -> Path:
     return path
 
 
-def test_reflection_and_default_limits_are_enough_for_a_gigabyte(served: Served, large: Path):
+@pytest.fixture
+def frames(face: Path, tmp_path: Path) -> Path:
+    """Every second frame of the video, as JPEG pictures."""
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    with av.open(str(face)) as video:
+        for number, frame in enumerate(video.decode(video=0)):
+            if number % 2 == 0:
+                cv2.imwrite(str(folder / f"{number:04}.jpg"), frame.to_ndarray(format="bgr24"))
+    return folder
+
+
+def test_reflection_and_default_limits_are_enough_for_all_methods_and_a_gigabyte(
+    served: Served, large: Path, frames: Path
+):
     port = re.search(r"gRPC +127\.0\.0\.1:(\d+)", served.process.log.read_text())[1]
 
     done = subprocess.run(
-        [sys.executable, "-I", CLIENT, f"127.0.0.1:{port}", large],
+        [sys.executable, "-I", CLIENT, f"127.0.0.1:{port}", large, frames],
         check=False,
         capture_output=True,
         text=True,
@@ -41,7 +57,12 @@ def test_reflection_and_default_limits_are_enough_for_a_gigabyte(served: Served,
 
     assert done.returncode == 0, done.stderr
     seen = json.loads(done.stdout)
+    assert seen["methods"] == [
+        "Analyze", "AnalyzeLive", "CancelAnalysis", "GetAnalysis", "ListAnalyses", "WatchAnalysis",
+    ]  # fmt: skip
     assert seen["windows"] > 2
+    assert len(seen["live"]) > 2
+    assert all({"expression", "valence", "arousal"} <= set(scores) for scores in seen["live"])
     assert (seen["faces"], seen["ended"], seen["read"]) == ([0], "STATE_SUCCEEDED", "STATE_SUCCEEDED")
     assert seen["watched"][0] == "began"
     assert seen["watched"].count("window") == seen["windows"]

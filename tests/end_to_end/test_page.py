@@ -15,6 +15,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from service.contract.errors import BY_CODE, Misconfigured
 from tests.processes import Served, wait_for
 from tests.videos import two_faces_video
 
@@ -278,6 +279,21 @@ def test_the_camera_is_watched_live(visit):
     expect(card).to_contain_text("Person 1", timeout=ANALYSED_MS)
 
 
+def test_an_hour_is_drawn_in_few_points_that_mean_the_same(visit):
+    page = visit()
+    windows = [
+        {"start_s": at, "end_s": at + 1, "valence": at % 2, "expression": {"label": "fear", "scores": {"fear": at % 2}}}
+        for at in (*range(1998), *range(3000, 4000))
+    ]
+
+    thinned = page.evaluate("""async (windows) => (await import("/page/charts.js")).thinned(windows, 750)""", windows)
+
+    assert len(thinned) == 750
+    assert {one["valence"] for one in thinned} == {0.5}
+    assert {one["expression"]["scores"]["fear"] for one in thinned} == {0.5}
+    assert {one["end_s"] - one["start_s"] for one in thinned} == {2, 4}  # none over the gap
+
+
 def test_what_is_no_video_is_said(visit, tmp_path: Path):
     file = tmp_path / "words.mp4"
     file.write_bytes(b"These are words. " * 100)
@@ -324,3 +340,5 @@ def test_the_docs_page_shows_the_api(visit, served: Served):
     page.goto(f"{served.url}/docs")
 
     expect(page.get_by_text("/analyses/{analysis_id}/events")).to_be_visible()
+    shown = set(page.locator(".info table tr td:first-child").all_inner_texts())
+    assert {code for code, kind in BY_CODE.items() if not issubclass(kind, Misconfigured)} == shown

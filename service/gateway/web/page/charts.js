@@ -14,6 +14,7 @@ const LINES = {
 const TRAIL_S = 3;
 // At its whole length it leaves little of a phone to the chart.
 const HYPHENATED = { conscientiousness: ["Conscien-", "tiousness"] };
+const WINDOWS_AT_MOST = 800; // more than a screen can tell apart, and few enough to be drawn at each moment
 const AXIS_PX = 52; // of every chart over time, so that one moment is at one place in all
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
@@ -89,7 +90,8 @@ export class Charts {
     Object.assign(Chart.defaults, { color: css("--soft"), borderColor: css("--grid"), animation: false });
     Chart.defaults.font.family = css("font-family") || "system-ui, sans-serif";
     this.charts = {};
-    const timeline = face.timeline;
+    const timeline = thinned(face.timeline);
+    this.merged = Math.ceil(face.timeline.length / timeline.length);
     if (timeline.some((window) => window.expression)) this.charts.expression = this.#expression(timeline);
     if (timeline.some((window) => window.valence !== undefined)) {
       this.charts.dimensions = this.#dimensions(timeline);
@@ -138,7 +140,13 @@ export class Charts {
           tooltip: { callbacks: { title: ([item]) => `${item.parsed.x.toFixed(2)} s` } },
         },
         scales: {
-          x: { type: "linear", min: this.span[0], max: this.span[1], ticks: { callback: seconds, maxRotation: 0 } },
+          x: {
+            type: "linear",
+            min: this.span[0],
+            max: this.span[1],
+            ticks: { callback: seconds, maxRotation: 0 },
+            title: { display: this.merged > 1, text: `each point is the mean of ${this.merged} windows` },
+          },
           y: { ...y, afterFit: (scale) => (scale.width = AXIS_PX) },
         },
       },
@@ -155,7 +163,7 @@ export class Charts {
       borderWidth: 0,
     }));
     const y = { stacked: true, min: 0, max: 1, ticks: { stepSize: 0.25, callback: percent } };
-    const often = mostFrequent(timeline.map((window) => window.expression?.label));
+    const often = mostFrequent(this.face.timeline.map((window) => window.expression?.label));
     return this.#overTime(
       this.elements.expression,
       datasets,
@@ -249,6 +257,30 @@ export class Charts {
 
 const tick = (value) => (value ? signed(value).replace(/0$/, "") : "0").replace(/\.0$/, "");
 const seconds = (value) => `${Number(value.toFixed(2))} s`;
+
+/** A timeline of not many more windows than `most`: neighbours made one, with their mean scores, never over a gap. */
+export function thinned(timeline, most = WINDOWS_AT_MOST) {
+  const size = Math.ceil(timeline.length / most);
+  const groups = [];
+  for (const window of timeline) {
+    const group = groups.at(-1);
+    if (group && group.length < size && window.start_s <= group.at(-1).end_s) group.push(window);
+    else groups.push([window]);
+  }
+  return groups.map((group) => (group.length > 1 ? merged(group) : group[0]));
+}
+
+function merged(windows) {
+  const [first] = windows;
+  const mean = (valueOf) => windows.reduce((sum, window) => sum + valueOf(window), 0) / windows.length;
+  const one = { start_s: first.start_s, end_s: windows.at(-1).end_s };
+  for (const name of ["valence", "arousal"]) if (first[name] !== undefined) one[name] = mean((window) => window[name]);
+  if (first.expression) {
+    const labels = Object.keys(first.expression.scores);
+    one.expression = { scores: Object.fromEntries(labels.map((label) => [label, mean((w) => w.expression.scores[label])])) };
+  }
+  return one;
+}
 
 /** A timeline's points: at the windows' middles, from the first's start to the last's end; a gap where it was away. */
 export function points(timeline, valueOf) {

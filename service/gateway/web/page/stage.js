@@ -1,6 +1,6 @@
 // The video with boxes over its faces and what plays it: the clock of the page. It runs without the video, too.
 
-import { capital, clock, percent, person, windowAt } from "./words.js";
+import { capital, clock, firstLate, percent, person, windowAt } from "./words.js";
 
 export class Stage {
   /** `elements`: stage, video, boxes, scrub, play, time, missing. `onMoment` gets a time in seconds, many times a second. */
@@ -138,8 +138,7 @@ export class Stage {
 /** A face's box [x, y, width, height] at a time, between the points of its path; null where it is not seen. */
 export function boxAt(path, time) {
   if (!path.length || time < path[0][0] - 0.1 || time > path[path.length - 1][0] + 0.1) return null;
-  let after = path.findIndex(([at]) => at >= time);
-  if (after < 0) after = path.length - 1;
+  const after = Math.min(firstLate(path, ([at]) => at >= time), path.length - 1);
   const [one, other] = [path[Math.max(0, after - 1)], path[after]];
   if (other[0] - one[0] > 1) return null; // it was away
   const share = other[0] > one[0] ? Math.min(1, Math.max(0, (time - one[0]) / (other[0] - one[0]))) : 0;

@@ -33,12 +33,22 @@ export function element(kind, text = "", name = "") {
   return made;
 }
 
+/** The index of the first in a list that is `late`, where all after it are, too; the list's length if none is. */
+export function firstLate(list, late) {
+  let [low, high] = [0, list.length];
+  while (low < high) {
+    const half = (low + high) >> 1;
+    if (late(list[half])) high = half;
+    else low = half + 1;
+  }
+  return low;
+}
+
 /** The window of a timeline whose middle is nearest to a time, if the time lies in it. */
 export function windowAt(timeline, time) {
   let best = null;
-  for (const window of timeline) {
-    if (time < window.start_s || time > window.end_s) continue;
-    if (!best || Math.abs(middle(window) - time) < Math.abs(middle(best) - time)) best = window;
+  for (let at = firstLate(timeline, (one) => one.start_s > time) - 1; timeline[at]?.end_s >= time; at -= 1) {
+    if (!best || Math.abs(middle(timeline[at]) - time) < Math.abs(middle(best) - time)) best = timeline[at];
   }
   return best;
 }
