@@ -28,7 +28,9 @@ def analyze(  # noqa: PLR0917 - typer calls it by name
     files: Annotated[
         list[Path], typer.Argument(help="Videos, folders of them, or patterns in quotes.", metavar="FILE...")
     ],
-    as_json: Annotated[bool, typer.Option("--json", help="Print the answers as JSON, one a line, each with its file.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the answers as JSON, one a line, each with its file.")
+    ] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print the windows as CSV, one a line.")] = False,
     annotate: Annotated[
         Path | None,

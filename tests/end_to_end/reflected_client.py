@@ -2,7 +2,8 @@
 
     python reflected_client.py HOST:PORT VIDEO FRAMES
 
-FRAMES is a folder of pictures, in the order of their names 0.08 s apart. It does what the service can do, prints what it saw as JSON, and never imports anything of Mien.
+FRAMES is a folder of pictures, in the order of their names 0.08 s apart.
+It does what the service can do, prints what it saw as JSON, and never imports anything of Mien.
 """
 
 from __future__ import annotations

@@ -144,7 +144,7 @@ export class Charts {
             type: "linear",
             min: this.span[0],
             max: this.span[1],
-            ticks: { callback: seconds, maxRotation: 0 },
+            ticks: timeTicks(this.span[1] - this.span[0]),
             title: { display: this.merged > 1, text: `each point is the mean of ${this.merged} windows` },
           },
           y: { ...y, afterFit: (scale) => (scale.width = AXIS_PX) },
@@ -256,7 +256,10 @@ export class Charts {
 }
 
 const tick = (value) => (value ? signed(value).replace(/0$/, "") : "0").replace(/\.0$/, "");
-const seconds = (value) => `${Number(value.toFixed(2))} s`;
+const timeTicks = (seconds) =>
+  seconds > 120
+    ? { maxRotation: 0, stepSize: 60 * Math.ceil(seconds / 480), callback: (at) => `${Math.round(at / 60)} min` }
+    : { maxRotation: 0, callback: (at) => `${Number(at.toFixed(2))} s` };
 
 /** A timeline of not many more windows than `most`: neighbours made one, with their mean scores, never over a gap. */
 export function thinned(timeline, most = WINDOWS_AT_MOST) {

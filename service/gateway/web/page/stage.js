@@ -107,7 +107,8 @@ export class Stage {
     context.scale(ratio, ratio);
     context.translate((width - size[0] * scale) / 2, (height - size[1] * scale) / 2);
     context.font = "600 13px system-ui, sans-serif";
-    for (const face of this.faces) {
+    const chosenLast = [...this.faces].sort((one, other) => (one.track === this.track) - (other.track === this.track));
+    for (const face of chosenLast) {
       const box = boxAt(face.path, this.now);
       if (box) this.#box(context, face, box.map((value) => value * scale), size[0] * scale);
     }
