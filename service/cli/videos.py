@@ -12,7 +12,8 @@ _ENDINGS = frozenset({".mp4", ".m4v", ".mov", ".3gp", ".mkv", ".webm", ".avi"})
 def videos(named: Iterable[Path]) -> list[Path]:
     """Return the files, each once, in order: of a folder all videos below it, of a pattern what it fits.
 
-    Patterns are as shells have them (`*`, `?`, `[ab]`), with `**` for any folders. What is neither there nor a pattern stays, for whoever opens it to tell.
+    Patterns are as shells have them (`*`, `?`, `[ab]`), with `**` for any folders. What is neither there nor a pattern
+    stays, for whoever opens it to tell.
     """
     return list(dict.fromkeys(file for path in named for file in _below(path)))
 
