@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
 import shutil
+import subprocess
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,7 +19,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from service.contract.errors import BY_CODE, Misconfigured
-from tests.processes import Served, wait_for
+from tests.processes import Served, mien_serve, wait_for
 from tests.videos import two_faces_video
 
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
@@ -64,13 +67,13 @@ def visit(browser: Browser, served: Served) -> Iterator[Callable[..., Page]]:
         if kind in ("error", "warning") and refused not in text:
             wrong.append(text)
 
-    def visit(*, refused: str = "none", **options: object) -> Page:
+    def visit(*, url: str = served.url, refused: str = "none", **options: object) -> Page:
         page = browser.new_page(**{"viewport": DESKTOP, **options})
         pages.append(page)
         page.on("console", lambda said: heard(said.type, said.text, refused))
         page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("request", lambda one: one.url.startswith((served.url, "blob:", "data:")) or wrong.append(one.url))
-        page.goto(served.url)
+        page.on("request", lambda one: one.url.startswith((url, "blob:", "data:")) or wrong.append(one.url))
+        page.goto(url)
         return page
 
     yield visit
@@ -277,6 +280,57 @@ def test_the_camera_is_watched_live(visit):
     assert page.evaluate("document.querySelector('#live-video').srcObject") is None
     page.get_by_role("button", name="Watch live").click()
     expect(card).to_contain_text("Person 1", timeout=ANALYSED_MS)
+
+
+@pytest.fixture
+def locked(tmp_path: Path) -> Iterator[Served]:
+    """A service that needs keys."""
+    with mien_serve(tmp_path, require_keys=True) as served:
+        yield served
+
+
+def test_where_a_key_is_needed_the_page_asks_for_it_and_uses_it_for_all(visit, locked: Served, face: Path):
+    redis_url = (locked.data_dir / "redis-url").read_text().strip()
+    command = [Path(sys.executable).with_name("mien"), "keys", "create"]
+    environment = {**os.environ, "MIEN_REDIS_URL": redis_url}
+    made = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+    page = visit(url=locked.url, refused="401")
+
+    expect(page.get_by_label("This service needs an API key")).to_be_focused()
+    expect(page.get_by_role("alert")).to_be_hidden()
+    page.keyboard.type("mien_wrong")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("The API key is not valid")
+    page.get_by_label("This service needs an API key").fill(made.stdout.strip())
+    page.keyboard.press("Enter")
+    expect(page.locator("#model")).to_contain_text("mien-default")
+    expect(page.locator("#key-form")).to_be_hidden()
+
+    analyse(page, face)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="CSV").click()
+    assert download.value.path().read_text().startswith("track,")
+    page.reload()  # the key is kept for the tab
+    expect(page.locator("#result")).to_be_visible()
+    page.get_by_role("button", name="New video").click()
+    page.get_by_role("button", name="Watch live").click()
+    expect(page.locator(".live-card")).to_contain_text("Person 1", timeout=ANALYSED_MS)
+
+
+def test_whether_the_model_is_trained_is_said(visit, served: Served):
+    page = visit()
+    expect(page.locator("#model .badge")).to_have_text("trained")
+    expect(page.locator("#untrained")).to_be_hidden()
+    answer = page.request.get(f"{served.url}/models").json()
+    answer["models"][0] |= {"trained": False, "tasks": ["expression"]}
+
+    page.route("**/models", lambda route: route.fulfill(json=answer))
+    page.reload()
+
+    expect(page.locator("#model .badge")).to_have_text("not trained")
+    expect(page.get_by_role("note")).to_contain_text("The model that is served is not trained")
+    expect(page.locator(".gives li:visible")).to_have_count(1)  # what it does not read is not promised
+    expect(page.get_by_role("contentinfo")).to_contain_text("AI Act")
 
 
 def test_an_hour_is_drawn_in_few_points_that_mean_the_same(visit):
