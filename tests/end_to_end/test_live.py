@@ -83,23 +83,23 @@ def problem(socket: ClientConnection) -> dict[str, object]:
 
 
 def test_windows_come_while_frames_are_sent(mien):
-    sent: list[float] = []
-    came: list[tuple[float, float]] = []
+    starts: list[float] = []
+    in_time = False
 
     def frames():
-        for time_s, content in filmed():
-            sent.append(time_s)
-            yield time_s, content
+        nonlocal in_time
+        for frame in filmed(PICTURES * 20):  # a minute, where windows came at the end only
+            if in_time := len(starts) >= 5:
+                return
+            yield frame
 
     for scored in mien.live(frames(), LiveOptions(hop_s=0.25)):
-        came.append((scored.window.start_s, sent[-1]))
+        starts.append(scored.window.start_s)
         assert scored.window.expression.label
         assert scored.window.track == 0
 
-    starts = [start_s for start_s, _ in came]
+    assert in_time
     assert starts == sorted(starts)
-    assert len(starts) >= 5
-    assert came[0][1] < 2.9  # the first long before the last frame was sent
     assert mien.models().workers == 1
 
 
