@@ -10,7 +10,8 @@ from fastapi.staticfiles import StaticFiles
 from starlette.types import Scope
 
 _WEB = Path(__file__).parent / "web"
-# Asked for again each time, and answered with 304: a page must not meet the scripts of another version.
+# Asked for again each time (a script that has not changed is answered with 304, a page in full): a page must not meet
+# the scripts of another version.
 _FRESH = {"Cache-Control": "no-cache"}
 
 

@@ -11,12 +11,13 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import av
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
 from service.contract.errors import BY_CODE, Misconfigured
 from tests.processes import Served, mien_serve, wait_for
@@ -67,13 +68,13 @@ def visit(browser: Browser, served: Served) -> Iterator[Callable[..., Page]]:
         if kind in ("error", "warning") and refused not in text:
             wrong.append(text)
 
-    def visit(*, url: str = served.url, refused: str = "none", **options: object) -> Page:
+    def visit(*, url: str = served.url, at: str = "", refused: str = "none", **options: object) -> Page:
         page = browser.new_page(**{"viewport": DESKTOP, **options})
         pages.append(page)
         page.on("console", lambda said: heard(said.type, said.text, refused))
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("request", lambda one: one.url.startswith((url, "blob:", "data:")) or wrong.append(one.url))
-        page.goto(url)
+        page.goto(url + at)
         return page
 
     yield visit
@@ -85,6 +86,11 @@ def visit(browser: Browser, served: Served) -> Iterator[Callable[..., Page]]:
 def analyse(page: Page, video: Path) -> None:
     page.set_input_files("#file", video)
     expect(page.locator("#result")).to_be_visible(timeout=ANALYSED_MS)
+
+
+def of(page: Page) -> str:
+    """The id of the analysis that the address names."""
+    return page.url.partition("#")[2]
 
 
 def pixels(page: Page, selector: str) -> int:
@@ -166,6 +172,103 @@ def test_a_result_has_an_address_that_survives_reloading_and_going_back(visit, f
     expect(page.locator("#start")).to_be_visible()
 
 
+def test_an_address_outlives_a_service_that_is_away(visit, face: Path):
+    page = visit(refused="503")
+    analyse(page, face)
+    away = {"code": "queue_unavailable", "title": "The queue does not answer", "detail": "Try again."}
+
+    page.route(f"**/analyses/{of(page)}", lambda route: route.fulfill(status=503, json=away))
+    page.reload()
+    expect(page.get_by_role("alert")).to_contain_text("The queue does not answer")
+    page.unroute_all()
+    page.reload()
+
+    expect(page.get_by_role("heading", name="One person")).to_be_visible()
+
+
+def test_an_answer_that_comes_late_takes_nobody_away(visit, face: Path):
+    page = visit()
+    analyse(page, face)
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route(f"**/analyses/{of(page)}", hold)
+    page.get_by_role("button", name="New video").click()
+
+    page.go_back()
+    wait_for(lambda: page.title() and held)  # what is asked of the page lets it work
+    page.go_forward()
+    let_go(page, held.pop())
+    expect(page.locator("#start")).to_be_visible()
+    page.go_back()
+    wait_for(lambda: page.title() and held)
+    page.get_by_role("button", name="Watch live").click()
+    let_go(page, held.pop())
+    expect(page.locator("#live")).to_be_visible()
+    expect(page.locator("#result")).to_be_hidden()
+
+    page.unroute_all()
+    page.get_by_role("button", name="Stop").click()
+    expect(page.locator("#result")).to_be_visible()  # where the address says
+    assert page.evaluate("document.querySelector('#live-video').srcObject") is None
+
+
+def let_go(page: Page, held: Route) -> None:
+    """Let go of a request; return when the page has done what it does with its answer."""
+    with page.expect_response(held.request.url) as response:
+        held.continue_()
+    response.value.finished()
+    page.wait_for_timeout(200)
+
+
+def test_an_analysis_can_be_opened_again_where_the_address_names_it_already(visit, face: Path):
+    page = visit(refused="503")
+    analyse(page, face)
+    page.route(f"**/analyses/{of(page)}", lambda route: route.fulfill(status=503, json={}))
+    page.reload()
+    expect(page.get_by_role("alert")).to_be_visible()
+    page.unroute_all()
+
+    page.get_by_role("button", name=re.compile("Open the analysis")).first.click()
+
+    expect(page.locator("#result")).to_be_visible()
+
+
+def test_going_back_takes_the_question_whether_to_delete_along(visit, served: Served, face: Path):
+    page = visit()
+    analyse(page, face)
+    analysis = f"{served.url}/analyses/{of(page)}"
+
+    page.get_by_role("button", name="Delete").click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.go_back()
+
+    expect(page.locator("#start")).to_be_visible()
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    assert page.request.get(analysis).status == 200
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        ({"state": "running"}, "The analysis has not ended"),
+        ({"state": "failed", "error": {"code": "unreadable", "title": "It broke", "detail": "Why."}}, "It broke"),
+    ],
+    ids=["running", "failed"],
+)
+def test_the_address_of_an_analysis_without_a_result_says_so(visit, state: dict[str, object], said: str):
+    page = visit()
+    analysis = {"id": "01M00000000000000000000000", "warnings": [], **state}
+    page.route(f"**/analyses/{analysis['id']}", lambda route: route.fulfill(json=analysis))
+
+    page.goto(f"{page.url}#{analysis['id']}")
+
+    expect(page.get_by_role("alert")).to_contain_text(said)
+    expect(page.locator("#start")).to_be_visible()
+
+
 def test_the_address_of_an_analysis_that_is_gone_is_told(visit, served: Served):
     page = visit(refused="404")
     page.goto(f"{served.url}/#01M00000000000000000000000")
@@ -183,6 +286,9 @@ def test_the_video_plays_and_takes_the_charts_along(visit, face: Path):
     page.get_by_role("button", name="Pause").click()
     expect(page.get_by_role("button", name="Play")).to_be_visible()
     assert moment(page) >= 0.3
+    page.get_by_role("button", name="Play").click()
+    page.get_by_role("button", name="New video").click()
+    expect(page.locator("#play")).to_have_attribute("aria-label", "Play")
 
 
 def test_a_chart_has_a_gap_where_a_face_was_away(visit):
@@ -222,7 +328,7 @@ def test_the_camera_is_recorded_and_analysed(visit):
     page = visit()
     page.get_by_role("button", name="Record with the camera").click()
     expect(page.locator("#viewfinder")).to_be_visible()
-    page.wait_for_timeout(2000)
+    expect(page.locator("#recorded")).to_contain_text(re.compile(r"Recording ([4-9]|1\d) of"), timeout=ANALYSED_MS)
     page.get_by_role("button", name="Stop and analyse").click()
 
     expect(page.locator("#result")).to_be_visible(timeout=ANALYSED_MS)
@@ -242,24 +348,113 @@ def test_a_recording_ends_unheard_where_a_file_is_chosen_meanwhile(visit, face: 
     assert len(uploads) == 1
 
 
+# The page's cameras, each of which waits to be allowed.
+ASKED = """() => {
+    const media = navigator.mediaDevices, open = media.getUserMedia.bind(media);
+    window.allow = [];
+    window.streams = [];
+    media.getUserMedia = async (wanted) => {
+        await new Promise((resolve) => allow.push(resolve));
+        streams.push(await open(wanted));
+        return streams.at(-1);
+    };
+}"""
+ON = "streams.map((stream) => stream.getTracks().some((track) => track.readyState === 'live'))"
+
+
 def test_live_stopped_before_the_camera_is_allowed_leaves_it_off(visit):
     page = visit()
+    page.evaluate(ASKED)
+    page.get_by_role("button", name="Watch live").click()
+    page.get_by_role("button", name="Stop").click()
+    page.evaluate("allow[0]()")
+
+    wait_for(lambda: page.evaluate(ON) == [False], seconds=10)
+    expect(page.locator("#start")).to_be_visible()
+
+
+def test_of_two_recordings_the_one_that_was_left_takes_its_camera_along(visit):
+    page = visit()
+    page.evaluate(ASKED)
+    page.get_by_role("button", name="Record with the camera").click()
+    page.get_by_role("button", name="Watch live").click()
+    page.get_by_role("button", name="Stop").click()
+    page.get_by_role("button", name="Record with the camera").click()
+    page.evaluate("allow[2]()")
+    expect(page.locator("#recording")).to_be_visible()
+    page.evaluate("allow[0]()")
+
+    wait_for(lambda: page.evaluate(ON) == [True, False], seconds=10)
+    expect(page.locator("#recording")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "HTMLMediaElement.prototype.play = () => Promise.reject(Error())",
+        "MediaRecorder = function () { throw Error() }",
+    ],
+    ids=["play", "recorder"],
+)
+def test_a_recording_that_cannot_begin_leaves_the_camera_off(visit, broken: str):
+    page = visit()
+    page.evaluate(ASKED)
+    page.evaluate(f"void ({broken})")
+
+    record = page.get_by_role("button", name="Record with the camera")
+    record.click()
+    page.evaluate("allow[0]()")
+    wait_for(lambda: page.evaluate(ON) == [False], seconds=10)
+    record.click()
+    page.evaluate("allow[1]()")
+    wait_for(lambda: page.evaluate(ON) == [False, False], seconds=10)
+    expect(page.get_by_role("alert")).to_contain_text("No camera")
+    expect(page.locator("#recording")).to_be_hidden()
+
+
+def test_a_late_close_ends_no_other_live_session(visit):
+    page = visit()
+    page.route_web_socket("**/live", lambda _: None)  # it opens, and nothing is ever said
+    page.reload()
     page.evaluate(
         """() => {
-            const media = navigator.mediaDevices, open = media.getUserMedia.bind(media);
-            media.getUserMedia = async (wanted) => {
-                await new Promise((resolve) => (window.allow = resolve));
-                return (window.stream = await open(wanted));
+            window.sockets = [];
+            window.WebSocket = class extends WebSocket {
+                constructor(address) { super(address); sockets.push(this); }
             };
         }"""
     )
     page.get_by_role("button", name="Watch live").click()
+    wait_for(lambda: page.evaluate("sockets.length === 1"), seconds=10)
     page.get_by_role("button", name="Stop").click()
-    page.evaluate("allow()")
+    page.get_by_role("button", name="Watch live").click()
+    wait_for(lambda: page.evaluate("sockets.length === 2"), seconds=10)
 
-    ended = "window.stream?.getTracks().every((track) => track.readyState === 'ended')"
-    wait_for(lambda: page.evaluate(ended), seconds=10)
-    expect(page.locator("#start")).to_be_visible()
+    page.evaluate("sockets[0].dispatchEvent(new CloseEvent('close'))")
+
+    expect(page.locator("#live")).to_be_visible()
+    expect(page.get_by_role("alert")).to_be_hidden()
+
+
+def test_that_no_face_is_read_is_not_said_before_one_could_be(visit):
+    page = visit()
+    page.route_web_socket("**/live", lambda _: None)
+    page.reload()
+    page.evaluate(
+        """() => {
+            window.said = [];
+            const note = document.querySelector("#live-note");
+            const hear = () => said.push([note.textContent, performance.now() / 1000]);
+            new MutationObserver(hear).observe(note, { childList: true });
+        }"""
+    )
+
+    page.get_by_role("button", name="Watch live").click()
+    expect(page.locator("#live-note")).to_contain_text("No face is read", timeout=ANALYSED_MS)
+
+    (first, began), (_, then) = page.evaluate("said")
+    assert first == "Starting…"
+    assert then - began >= 2
 
 
 def test_the_camera_is_watched_live(visit):
@@ -310,11 +505,17 @@ def test_where_a_key_is_needed_the_page_asks_for_it_and_uses_it_for_all(visit, l
     with page.expect_download() as download:
         page.get_by_role("button", name="CSV").click()
     assert download.value.path().read_text().startswith("track,")
+    analysis = of(page)
     page.reload()  # the key is kept for the tab
     expect(page.locator("#result")).to_be_visible()
     page.get_by_role("button", name="New video").click()
     page.get_by_role("button", name="Watch live").click()
     expect(page.locator(".live-card")).to_contain_text("Person 1", timeout=ANALYSED_MS)
+
+    elsewhere = visit(url=locked.url, at=f"/#{analysis}", refused="401")
+    elsewhere.get_by_label("This service needs an API key").fill(made.stdout.strip())
+    elsewhere.keyboard.press("Enter")
+    expect(elsewhere.get_by_role("heading", name="One person")).to_be_visible()
 
 
 def test_whether_the_model_is_trained_is_said(visit, served: Served):
@@ -337,15 +538,50 @@ def test_an_hour_is_drawn_in_few_points_that_mean_the_same(visit):
     page = visit()
     windows = [
         {"start_s": at, "end_s": at + 1, "valence": at % 2, "expression": {"label": "fear", "scores": {"fear": at % 2}}}
-        for at in (*range(1998), *range(3000, 4000))
+        for at in (*range(1500), *range(2252, 3000))
     ]
 
     thinned = page.evaluate("""async (windows) => (await import("/page/charts.js")).thinned(windows, 750)""", windows)
 
-    assert len(thinned) == 750
+    assert len(thinned) == 562
     assert {one["valence"] for one in thinned} == {0.5}
     assert {one["expression"]["scores"]["fear"] for one in thinned} == {0.5}
-    assert {one["end_s"] - one["start_s"] for one in thinned} == {2, 4}  # none over the gap
+    assert {one["end_s"] - one["start_s"] for one in thinned} == {4}  # none over the gap
+
+
+def test_many_windows_far_from_each_other_are_few_points_too(visit):
+    page = visit()
+    windows = [{"start_s": 2 * k, "end_s": 2 * k + 1, "valence": 0.5} for k in range(3600)]
+
+    thinned = page.evaluate("""async (windows) => (await import("/page/charts.js")).thinned(windows)""", windows)
+
+    assert len(thinned) == 800
+    assert all(one["end_s"] == after["start_s"] for one, after in pairwise(thinned))  # no gap can be seen
+
+
+@pytest.mark.parametrize("many", [10, 1000])
+def test_models_that_look_at_windows_of_their_own_are_drawn_together(visit, face: Path, many: int):
+    page = visit()
+    analyse(page, face)
+    answer = page.request.get(f"{page.url.replace('#', 'analyses/')}").json()
+    (one,) = answer["faces"]
+    expression = one["timeline"][0]["expression"]
+    one["timeline"] = [
+        {"start_s": k, "end_s": k + 3, "expression": expression}
+        if k % 2
+        else {"start_s": k, "end_s": k + 4, "valence": 0.5, "arousal": -0.5}
+        for k in range(many)
+    ]
+    answer["video"]["duration_s"] = many
+
+    page.route(f"**/analyses/{of(page)}", lambda route: route.fulfill(json=answer))
+    page.reload()
+
+    expect(page.get_by_role("heading", name="One person")).to_be_visible()
+    for chart, value in (("expression", expression["scores"]["happiness"]), ("dimensions", 0.5)):
+        drawn = page.evaluate(f"Chart.getChart('{chart}').data.datasets[0].data.map((point) => point.y)")
+        assert drawn == len(drawn) * [pytest.approx(value)], chart  # and no gaps
+    assert "NaN" not in page.locator("#windows").text_content()
 
 
 def test_what_is_no_video_is_said(visit, tmp_path: Path):

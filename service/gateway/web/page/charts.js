@@ -1,6 +1,6 @@
 // The charts of one person, on one clock: a line marks the moment, a click goes there.
 
-import { capital, middle, percent, signed, windowAt } from "./words.js";
+import { capital, mean, middle, percent, signed, windowAt } from "./words.js";
 
 const LABELS = ["happiness", "surprise", "neutral", "sadness", "fear", "anger", "disgust", "contempt"];
 const COLOURS = {
@@ -92,8 +92,9 @@ export class Charts {
     this.charts = {};
     const timeline = thinned(face.timeline);
     this.merged = Math.ceil(face.timeline.length / timeline.length);
+    this.placed = face.timeline.filter((window) => window.valence !== undefined);
     if (timeline.some((window) => window.expression)) this.charts.expression = this.#expression(timeline);
-    if (timeline.some((window) => window.valence !== undefined)) {
+    if (this.placed.length) {
       this.charts.dimensions = this.#dimensions(timeline);
       this.charts.plane = this.#plane();
     }
@@ -114,8 +115,8 @@ export class Charts {
       chart.draw();
     }
     if (!this.charts.plane) return;
-    const trail = this.face.timeline.filter((window) => middle(window) <= time && middle(window) > time - TRAIL_S);
-    const now = windowAt(this.face.timeline, time);
+    const trail = this.placed.filter((window) => middle(window) <= time && middle(window) > time - TRAIL_S);
+    const now = windowAt(this.placed, time);
     const point = (window) => ({ x: window.valence, y: window.arousal });
     this.charts.plane.data.datasets[0].data = calm.matches ? [] : trail.map(point);
     this.charts.plane.data.datasets[1].data = now ? [point(now)] : [];
@@ -145,7 +146,7 @@ export class Charts {
             min: this.span[0],
             max: this.span[1],
             ticks: timeTicks(this.span[1] - this.span[0]),
-            title: { display: this.merged > 1, text: `each point is the mean of ${this.merged} windows` },
+            title: { display: this.merged > 1, text: `each point is the mean of some ${this.merged} windows` },
           },
           y: { ...y, afterFit: (scale) => (scale.width = AXIS_PX) },
         },
@@ -157,7 +158,7 @@ export class Charts {
     const given = timeline.find((window) => window.expression).expression.scores;
     const datasets = inOrder(Object.entries(given)).map(([label], number) => ({
       label: capital(label),
-      data: points(timeline, (window) => window.expression?.scores[label] ?? 0),
+      data: points(timeline, (window) => window.expression?.scores[label]),
       fill: number ? "-1" : "origin",
       backgroundColor: colourOf(label),
       borderWidth: 0,
@@ -181,10 +182,7 @@ export class Charts {
       borderColor: colours[name],
       backgroundColor: colours[name],
     }));
-    const means = names.map((name) => {
-      const values = timeline.map((window) => window[name]);
-      return `${name} ${signed(values.reduce((sum, value) => sum + value, 0) / values.length)}`;
-    });
+    const means = names.map((name) => `${name} ${signed(mean(this.placed.map((window) => window[name])))}`);
     const label = `Valence and arousal over time; on average ${means.join(", ")}.`;
     const y = { min: -1, max: 1, ticks: { stepSize: 0.5, callback: tick } };
     return this.#overTime(this.elements.dimensions, datasets, y, label);
@@ -261,36 +259,46 @@ const timeTicks = (seconds) =>
     ? { maxRotation: 0, stepSize: 60 * Math.ceil(seconds / 480), callback: (at) => `${Math.round(at / 60)} min` }
     : { maxRotation: 0, callback: (at) => `${Number(at.toFixed(2))} s` };
 
-/** A timeline of not many more windows than `most`: neighbours made one, with their mean scores, never over a gap. */
+/** A timeline of `most` windows at most: those that begin in one of as many stretches of time made one. */
 export function thinned(timeline, most = WINDOWS_AT_MOST) {
-  const size = Math.ceil(timeline.length / most);
-  const groups = [];
+  if (timeline.length <= most) return timeline;
+  const begin = timeline[0].start_s;
+  const length = timeline.at(-1).end_s - begin;
+  const stretches = [];
   for (const window of timeline) {
-    const group = groups.at(-1);
-    if (group && group.length < size && window.start_s <= group.at(-1).end_s) group.push(window);
-    else groups.push([window]);
+    const number = Math.floor((most * (window.start_s - begin)) / length);
+    (stretches[number] ??= []).push(window);
   }
-  return groups.map((group) => (group.length > 1 ? merged(group) : group[0]));
+  const means = Object.values(stretches).map(merged);
+  means.slice(1).forEach((next, number) => {
+    const one = means[number];
+    // Drawn, shorter gaps would be narrower than a pixel: together they only make the colours pale.
+    if (next.start_s - one.end_s < length / most) one.end_s = Math.max(one.end_s, next.start_s);
+  });
+  return means;
 }
 
+// Each score is the mean over those that have it: models look at windows of their own.
 function merged(windows) {
-  const [first] = windows;
-  const mean = (valueOf) => windows.reduce((sum, window) => sum + valueOf(window), 0) / windows.length;
-  const one = { start_s: first.start_s, end_s: windows.at(-1).end_s };
-  for (const name of ["valence", "arousal"]) if (first[name] !== undefined) one[name] = mean((window) => window[name]);
-  if (first.expression) {
-    const labels = Object.keys(first.expression.scores);
-    one.expression = { scores: Object.fromEntries(labels.map((label) => [label, mean((w) => w.expression.scores[label])])) };
+  const one = { start_s: windows[0].start_s, end_s: Math.max(...windows.map((window) => window.end_s)) };
+  for (const name of ["valence", "arousal"]) {
+    const values = windows.map((window) => window[name]).filter((value) => value !== undefined);
+    if (values.length) one[name] = mean(values);
   }
+  const scores = windows.flatMap((window) => window.expression?.scores ?? []);
+  const labels = Object.keys(scores[0] ?? {});
+  const means = labels.map((label) => [label, mean(scores.map((of) => of[label]))]);
+  if (labels.length) one.expression = { scores: Object.fromEntries(means) };
   return one;
 }
 
 /** A timeline's points: at the windows' middles, from the first's start to the last's end; a gap where it was away. */
 export function points(timeline, valueOf) {
   const found = [];
-  timeline.forEach((window, number) => {
+  const valued = timeline.filter((window) => valueOf(window) !== undefined);
+  valued.forEach((window, number) => {
     const y = valueOf(window);
-    const [before, after] = [timeline[number - 1], timeline[number + 1]];
+    const [before, after] = [valued[number - 1], valued[number + 1]];
     const begins = !before || before.end_s < window.start_s;
     const ends = !after || window.end_s < after.start_s;
     if (before && begins) found.push({ x: (before.end_s + window.start_s) / 2, y: NaN });

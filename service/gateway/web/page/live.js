@@ -1,6 +1,6 @@
 // The camera's picture, scored as it is filmed: frames go up a WebSocket, windows come down.
 
-import { closeCamera, openCamera } from "./camera.js";
+import { openCamera } from "./camera.js";
 import { colourOf, inOrder } from "./charts.js";
 import { key, Problem } from "./service.js";
 import { capital, element, percent, person, signed } from "./words.js";
@@ -12,52 +12,55 @@ const FRESH_S = 2; // after this a person's scores are old
 const UNSENT_BYTES = 1 << 20; // then the network is behind, and a frame is left out
 
 export class Live {
-  /** `elements`: viewfinder, scores, note. `onEnd` is called with an error, or without one. */
-  constructor(elements, onEnd) {
-    Object.assign(this, elements, { onEnd });
+  /** `elements`: viewfinder, scores, note. `onError` is called where it ends by itself. */
+  constructor(elements, onError) {
+    Object.assign(this, elements, { onError });
   }
 
   async start() {
-    const people = (this.people = new Map());
+    const { signal } = (this.session = new AbortController());
+    this.people = new Map();
     this.dropped = 0;
     this.#draw();
     this.#note("Starting…");
-    let stream;
     try {
-      stream = await openCamera(this.viewfinder);
+      await openCamera(this.viewfinder, signal);
     } catch (error) {
-      if (this.people === people) this.#end(Object.assign(error, { title: "No camera" }));
-      return;
-    }
-    if (this.people !== people) {
-      // It was stopped while the browser asked whether the camera may be used.
-      stream.getTracks().forEach((track) => track.stop());
+      if (!signal.aborted) this.#fail(Object.assign(error, { title: "No camera" }));
       return;
     }
     const address = new URL("live", location.href);
     address.protocol = address.protocol.replace("http", "ws");
-    this.socket = new WebSocket(address);
-    this.socket.addEventListener("open", () => this.#send());
-    this.socket.addEventListener("message", ({ data }) => this.#hear(JSON.parse(data)));
-    this.socket.addEventListener("close", () => this.#end(new Error("The connection was closed.")));
+    const socket = new WebSocket(address);
+    signal.addEventListener("abort", () => socket.close());
+    // The close of a session's socket may come when the next one is on: with its signal, nobody hears it any more.
+    socket.addEventListener("open", () => this.#send(socket, signal), { signal });
+    socket.addEventListener("message", ({ data }) => this.#hear(JSON.parse(data)), { signal });
+    socket.addEventListener("close", () => this.#fail(new Error("The connection was closed.")), { signal });
   }
 
   /** Ends it; nothing if it has not begun. */
   stop() {
-    this.#end();
+    this.session?.abort();
   }
 
-  #send() {
-    const { socket, viewfinder } = this;
+  #fail(error) {
+    this.stop();
+    this.onError(error);
+  }
+
+  #send(socket, signal) {
+    const { viewfinder } = this;
     socket.send(JSON.stringify(key.get() ? { options: {}, key: key.get() } : { options: {} }));
     const scale = Math.min(1, SIDE / Math.max(viewfinder.videoWidth, viewfinder.videoHeight));
     const canvas = document.createElement("canvas");
     canvas.width = Math.round(viewfinder.videoWidth * scale);
     canvas.height = Math.round(viewfinder.videoHeight * scale);
     const context = canvas.getContext("2d");
+    const begun = performance.now() / 1000;
     let last = 0;
-    this.clock = setInterval(() => {
-      this.#forget();
+    const clock = setInterval(() => {
+      this.#forget(begun);
       if (socket.readyState !== WebSocket.OPEN || socket.bufferedAmount > UNSENT_BYTES) return;
       const seconds = performance.now() / 1000;
       context.drawImage(viewfinder, 0, 0, canvas.width, canvas.height);
@@ -76,27 +79,28 @@ export class Live {
         QUALITY,
       );
     }, EVERY_MS);
+    signal.addEventListener("abort", () => clearInterval(clock));
   }
 
   #hear(told) {
     if (told.event === "problem") {
-      this.#end(new Problem(told));
+      this.#fail(new Problem(told));
       return;
     }
-    if (told.event !== "window" || !this.people) return;
+    if (told.event !== "window") return;
     this.people.set(told.window.track, told.window);
     this.dropped = told.dropped_frames;
     this.#draw();
   }
 
   // Who has left is told of by nobody: no windows come any more.
-  #forget() {
+  #forget(begun) {
     const before = performance.now() / 1000 - FRESH_S;
     const gone = [...this.people].filter(([, window]) => window.end_s < before);
     for (const [track] of gone) this.people.delete(track);
     if (gone.length) this.#draw();
-    if (!this.people.size) this.#note("No face is read. Look towards the camera, near enough to be seen well.");
-    else this.#note(this.dropped ? `${this.dropped} pictures were left out to keep up.` : "");
+    if (this.people.size) this.#note(this.dropped ? `${this.dropped} pictures were left out to keep up.` : "");
+    else if (begun < before) this.#note("No face is read. Look towards the camera, near enough to be seen well.");
   }
 
   #note(text) {
@@ -106,16 +110,6 @@ export class Live {
 
   #draw() {
     this.scores.replaceChildren(...[...this.people.values()].map(card));
-  }
-
-  #end(error) {
-    if (!this.people) return;
-    this.people = null;
-    clearInterval(this.clock);
-    this.socket?.close();
-    this.socket = null;
-    closeCamera(this.viewfinder);
-    this.onEnd(error);
   }
 }
 

@@ -11,6 +11,8 @@ import { capital, clock, element, percent, person, phrases, signed, windowAt } f
 const $ = (id) => document.getElementById(id);
 const ROWS_AT_MOST = 1000;
 const ANALYSIS = /^[0-9A-Z]{26}$/;
+const GONE = ["not_found", "expired"];
+const WITHOUT_HASH = location.pathname + location.search;
 
 let shown = null; // the analysis that is looked at
 let face = null; // the person
@@ -67,6 +69,7 @@ async function save(kind) {
 
 function open(name) {
   if (name !== "start") recorder.abandon();
+  if (name !== "live") live.stop();
   for (const section of ["start", "live", "work", "result"]) $(section).hidden = section !== name;
   $("recent").hidden = name !== "start" || !$("recent-list").children.length;
 }
@@ -129,6 +132,7 @@ async function cancel() {
 }
 
 function show(analysis, video) {
+  $("sure").close();
   looking.abort();
   looking = new AbortController();
   shown = analysis;
@@ -215,8 +219,8 @@ function table(one) {
     row("td", [
       window.start_s.toFixed(2),
       window.end_s.toFixed(2),
-      ...scored.map((label) => percent(window.expression?.scores[label] ?? 0)),
-      ...named.map((name) => signed(window[name])),
+      ...scored.map((label) => (window.expression ? percent(window.expression.scores[label]) : "")),
+      ...named.map((name) => (window[name] === undefined ? "" : signed(window[name]))),
     ]),
   );
   if (one.timeline.length > ROWS_AT_MOST) rows.push(row("td", [`… ${one.timeline.length} in all: see the CSV`]));
@@ -236,24 +240,32 @@ function row(kind, cells) {
 }
 
 async function remove() {
+  const { id } = shown;
   $("sure").returnValue = "keep";
   $("sure").showModal();
   await new Promise((resolve) => $("sure").addEventListener("close", resolve, { once: true }));
   if ($("sure").returnValue !== "delete") return;
   try {
-    await erase(shown.id);
+    await erase(id);
   } catch (error) {
     say(error);
     return;
   }
-  leave();
+  if (shown?.id === id) leave();
+  else list();
 }
 
+/** From a result to the start, one step further in the browser's history. */
 function leave() {
+  history.pushState(null, "", WITHOUT_HASH);
+  begin();
+}
+
+function begin() {
+  $("sure").close();
   looking.abort();
   stage.clear();
   shown = face = null;
-  if (location.hash) history.pushState(null, "", location.pathname + location.search);
   open("start");
   list();
   $("main").focus();
@@ -269,7 +281,10 @@ async function list() {
       const when = written(one.created_at);
       const text = `${when} · ${clock(one.progress.done_s)} of video`;
       look.setAttribute("aria-label", `Open the analysis of ${when}`);
-      look.addEventListener("click", () => (location.hash = one.id));
+      look.addEventListener("click", () => {
+        if (addressed() === one.id) goWhereTheAddressSays();
+        else location.hash = one.id;
+      });
       line.append(element("span", text), look);
       return line;
     }),
@@ -277,18 +292,24 @@ async function list() {
   $("recent").hidden = $("start").hidden || !analyses.length;
 }
 
+const addressed = () => location.hash.slice(1);
+const busy = () => running || !$("live").hidden;
+
 /** Look at the analysis that the address names, without its video; else be at the start. */
 async function goWhereTheAddressSays() {
-  const id = location.hash.slice(1);
+  const id = addressed();
   const elsewhere = id && !ANALYSIS.test(id); // at a place in this page
-  if (elsewhere || id === (shown?.id ?? "") || running || !$("live").hidden) return;
-  if (!id) return leave();
+  if (elsewhere || id === (shown?.id ?? "") || busy()) return;
+  if (!id) return begin();
+  const outdated = () => addressed() !== id || busy();
+  say(null);
   try {
-    say(null);
-    show(await read(id), null);
+    const analysis = await read(id);
+    if (!outdated()) show(analysis, null);
   } catch (error) {
-    history.replaceState(null, "", location.pathname + location.search);
-    leave();
+    if (outdated()) return;
+    if (GONE.includes(error.code)) history.replaceState(null, "", WITHOUT_HASH);
+    begin();
     say(error);
   }
 }
@@ -346,18 +367,24 @@ const recorder = new Recorder(
 const live = new Live(
   { viewfinder: $("live-video"), scores: $("live-scores"), note: $("live-note") },
   (error) => {
-    open("start");
-    if (error) say(error);
-    $("main").focus();
+    unwatch();
+    say(error);
   },
 );
+function unwatch() {
+  open("start");
+  $("main").focus();
+}
 $("watch").addEventListener("click", () => {
   say(null);
   open("live");
   $("live-title").focus();
   live.start();
 });
-$("unwatch").addEventListener("click", () => live.stop());
+$("unwatch").addEventListener("click", () => {
+  unwatch();
+  goWhereTheAddressSays();
+});
 $("key-form").addEventListener("submit", (event) => {
   event.preventDefault();
   key.set($("key").value);

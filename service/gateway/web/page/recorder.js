@@ -1,6 +1,6 @@
 // A short video from the camera.
 
-import { closeCamera, openCamera } from "./camera.js";
+import { openCamera } from "./camera.js";
 
 const MOST_S = 20;
 
@@ -9,53 +9,53 @@ export class Recorder {
   constructor(elements, onVideo, onError) {
     Object.assign(this, elements, { onVideo, onError });
     this.start.addEventListener("click", () => this.#record());
-    this.stop.addEventListener("click", () => this.recorder?.stop());
   }
 
   /** Ends a recording that nobody wants any more; nothing if there is none. */
   abandon() {
-    this.wanted = false;
-    this.recorder?.stop();
+    this.session?.abort();
+    this.session = null;
+    this.#show(false);
   }
 
   async #record() {
-    if (this.wanted) return; // the browser still asks whether the camera may be used
-    this.wanted = true;
-    let stream;
+    if (this.session) return; // the browser still asks whether the camera may be used
+    const { signal } = (this.session = new AbortController());
+    let video;
     try {
-      stream = await openCamera(this.viewfinder);
+      video = await this.#film(await openCamera(this.viewfinder, signal), signal);
+      signal.throwIfAborted();
     } catch (error) {
-      this.wanted = false;
+      if (signal.aborted) return;
+      this.abandon();
       this.onError(error.message);
       return;
     }
-    if (!this.wanted) {
-      closeCamera(this.viewfinder);
-      return;
-    }
+    this.abandon();
+    this.onVideo(video);
+  }
+
+  /** Resolves to the video when it is stopped or long enough. */
+  #film(stream, signal) {
+    const recorder = new MediaRecorder(stream);
     const pieces = [];
+    recorder.ondataavailable = (event) => pieces.push(event.data);
     const begun = performance.now();
-    this.recorder = new MediaRecorder(stream);
-    this.recorder.ondataavailable = (event) => pieces.push(event.data);
     const tick = () => {
       const seconds = (performance.now() - begun) / 1000;
       this.hint.textContent = `Recording ${seconds.toFixed(0)} of ${MOST_S} s, without sound`;
-      if (seconds >= MOST_S) this.recorder?.stop();
+      if (seconds >= MOST_S) recorder.stop();
     };
     const clock = setInterval(tick, 200);
-    this.recorder.onstop = () => {
-      clearInterval(clock);
-      closeCamera(this.viewfinder);
-      this.#show(false);
-      this.recorder = null;
-      const { wanted } = this;
-      this.wanted = false;
-      if (wanted) this.onVideo(new Blob(pieces, { type: pieces[0]?.type }));
-    };
-    this.recorder.start();
+    signal.addEventListener("abort", () => clearInterval(clock));
+    this.stop.onclick = () => recorder.stop();
+    recorder.start();
     tick();
     this.#show(true);
     this.stop.focus();
+    return new Promise((resolve) => {
+      recorder.onstop = () => resolve(new Blob(pieces, { type: pieces[0]?.type }));
+    });
   }
 
   #show(recording) {

@@ -9,6 +9,7 @@ export class Problem extends Error {
 }
 
 const NOBODY = { title: "The service does not answer", detail: "Is it running, and are you online? Try again.", code: "" };
+const NOT_ENDED = { title: "The analysis has not ended", detail: "Load this page again in a while.", code: "not_ended" };
 const AGAIN_MS = 1000;
 const KEY = "mien-key";
 
@@ -64,7 +65,13 @@ export async function* follow(id, signal) {
   }
 }
 
-export const read = (id) => ask(`analyses/${id}`);
+/** An analysis that has succeeded; of another, the problem is thrown. */
+export async function read(id) {
+  const analysis = await ask(`analyses/${id}`);
+  if (analysis.state !== "succeeded") throw new Problem(analysis.error ?? NOT_ENDED);
+  return analysis;
+}
+
 export const erase = (id) => ask(`analyses/${id}`, { method: "DELETE" });
 export const served = () => ask("models");
 export const recent = () => ask("analyses?state=succeeded&limit=8");

@@ -12,7 +12,7 @@ export class Stage {
     this.scrub.addEventListener("input", () => this.seek(Number(this.scrub.value)));
     this.play.addEventListener("click", () => this.#toggle());
     this.video.addEventListener("click", () => this.#toggle());
-    for (const name of ["play", "pause", "ended"]) this.video.addEventListener(name, () => this.#sayPlaying());
+    for (const name of ["play", "pause", "ended", "emptied"]) this.video.addEventListener(name, () => this.#sayPlaying());
     for (const name of ["seeking", "loadeddata", "pause"]) this.video.addEventListener(name, () => this.#look());
     this.video.addEventListener("error", () => this.#without());
     new ResizeObserver(() => this.draw()).observe(this.stage);

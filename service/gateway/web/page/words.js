@@ -14,6 +14,8 @@ export function clock(seconds) {
 export const person = (face) => `Person ${face.track + 1}`;
 export const middle = (window) => (window.start_s + window.end_s) / 2;
 
+export const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
+
 /** What a window says, as phrases. */
 export function phrases(window) {
   const said = [];
