@@ -19,7 +19,7 @@ from service.contract.timeline import timeline_rows, write_csv
 def print_json(file: Path, analysis: Analysis) -> None:
     """Print an analysis on one line, with the file that it is of: with many at once their order tells too little."""
     told = {"file": str(file), **analysis.model_dump(mode="json", exclude_unset=True)}
-    typer.echo(json.dumps(told, ensure_ascii=False, separators=(",", ":")))
+    typer.echo(json.dumps(told, separators=(",", ":")))
 
 
 def print_csv(found: Sequence[tuple[Path, Analysis]]) -> None:

@@ -24,7 +24,8 @@ def folder(tmp_path: Path) -> Path:
         (["b[1].mp4"], ["b[1].mp4"]),  # is there, and so no pattern
         (["a1.mp4", "a*.mp4"], ["a1.mp4"]),
         (["gone.mp4"], ["gone.mp4"]),
-        (["gone*.mp4"], []),
+        (["a1.mp4", "gone*.mp4"], ["a1.mp4", "gone*.mp4"]),
+        (["gone[1].mp4"], ["gone[1].mp4"]),
     ],
 )
 def test_files_folders_and_patterns(folder: Path, named: list[str], meant: list[str]):
