@@ -12,7 +12,7 @@ from typing import Literal, cast
 
 import structlog
 from redis.asyncio import Redis
-from redis.exceptions import NoPermissionError, OutOfMemoryError, ReadOnlyError, RedisError, ResponseError
+from redis.exceptions import OutOfMemoryError, ReadOnlyError, RedisError, ResponseError
 
 from service.contract.errors import Problem, QueueUnavailable
 from service.contract.jobs import State
@@ -277,7 +277,7 @@ class Producer:
         try:
             async with _reachable():
                 found = await self._redis.info("memory")
-        except NoPermissionError:  # INFO counts as dangerous: an operator may have kept it from this user
+        except ResponseError:  # INFO counts as dangerous: an operator may have kept it from this user, or renamed it
             return nan, nan
         return found["used_memory"], found["maxmemory"]
 

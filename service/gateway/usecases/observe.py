@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from math import nan
 
 from service.contract.errors import QueueUnavailable
 from service.gateway.metrics import QUEUE_AGE, QUEUE_DEPTH, REDIS_MOST, REDIS_USED, WORKERS
@@ -14,23 +15,24 @@ _EVERY_S = 5.0
 
 @dataclass(frozen=True)
 class Observe:
-    """The use case. A queue that does not answer, or that takes nothing, makes its metrics NaN."""
+    """The use case. A queue that does not answer makes its metrics NaN; one that takes nothing, all but the memory."""
 
     producer: Producer
 
     async def __call__(self) -> None:
         """Set the metrics of the queue."""
+        used = most = nan
         try:
             used, most = await self.producer.memory()
-            REDIS_USED.set(used)
-            REDIS_MOST.set(most)
             await self.producer.probe()
             QUEUE_DEPTH.set(await self.producer.depth())
             QUEUE_AGE.set(await self.producer.oldest_s())
             WORKERS.set(len(await self.producer.workers()))
         except QueueUnavailable:
             for gauge in (QUEUE_DEPTH, QUEUE_AGE, WORKERS):
-                gauge.set(float("nan"))
+                gauge.set(nan)
+        REDIS_USED.set(used)
+        REDIS_MOST.set(most)
 
     async def every(self) -> None:
         """Do so every few seconds, for ever."""

@@ -62,6 +62,7 @@ def test_without_redis_everything_that_needs_it_is_unavailable_and_comes_back(tm
         httpx2.Client(base_url=url) as http,
     ):
         location = http.post("/analyze", content=video(1000), headers=ASYNC).headers["location"]
+        assert "mien_redis_used_bytes NaN" not in http.get("/metrics").text
         server.stop()
         for method, path in (
             ("POST", "/analyze"),
@@ -75,7 +76,7 @@ def test_without_redis_everything_that_needs_it_is_unavailable_and_comes_back(tm
             assert int(answer.headers["retry-after"]) > 0
             assert answer.headers["content-type"] == "application/problem+json"
         assert http.get("/healthz").status_code == 200
-        assert "mien_queue_jobs NaN" in http.get("/metrics").text
+        assert {"mien_queue_jobs NaN", "mien_redis_used_bytes NaN"} <= set(http.get("/metrics").text.splitlines())
         assert len(files(tmp_path)) == 1
         server.start()
         assert http.get("/readyz").status_code == 200
