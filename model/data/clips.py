@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import logging
 import math
+import mmap
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
@@ -32,6 +33,7 @@ from model.data.media import ClipUnreadable, Media, open_media
 from model.data.prepared import ClipRow, read_prepared
 from model.data.sampling import Sampling
 from model.data.shards import open_sharded
+from model.errors import ModelError
 from model.tasks import LearntTask
 from service.contract.bundle import ClipInput
 
@@ -63,7 +65,11 @@ class ClipDataset(Dataset[Item]):
         seed: of what is drawn.
         augment: changes clips in mode "train".
         views: how many clips a row gives in mode "test": (1, 1) is the middle of each.
-        hold: keep what was decoded of rows that are as long as a clip, which give the same one each time.
+        hold: keep what was decoded of rows that are as long as a clip, which give the same one each time; processes that
+            are forked from this one share it.
+
+    Raises:
+        ModelError: there is not memory enough for what is to be held.
     """
 
     def __init__(
@@ -94,8 +100,7 @@ class ClipDataset(Dataset[Item]):
         self._views = views if mode == "test" else (1, 1)
         self._epoch = torch.zeros((), dtype=torch.int64)
         self._epoch.share_memory_()  # type: ignore[no-untyped-call]  # seen by the loader's processes, too
-        self._held: dict[int, NDArray[np.uint8]] | None = {} if hold else None
-        self._clip_s = clip.frames * interval_s
+        self._held = _Held(self._fixed(clip.frames * interval_s), clip) if hold else None
         self._last: tuple[tuple[int, int], NDArray[np.uint8]] | None = None
 
     def set_epoch(self, epoch: int) -> None:
@@ -135,13 +140,16 @@ class ClipDataset(Dataset[Item]):
         pixels = self._last[1]
         return np.ascontiguousarray(pixels[:, :, ::-1]) if spatial % 2 else pixels
 
+    def _fixed(self, clip_s: float) -> list[int]:
+        """Return the rows that have the length of a clip, or less."""
+        return [
+            row for row, (start_s, end_s) in enumerate(self._spans) if (end_s or math.inf) - start_s <= clip_s + _ROUNDING_S
+        ]
+
     def _take(self, row: int, start: Callable[[float], float]) -> NDArray[np.uint8]:
-        begin_s, end_s = self._spans[row]
-        if self._held is None or end_s is None or end_s - begin_s > self._clip_s + _ROUNDING_S:
+        if self._held is None or row not in self._held:
             return self._read(row, start)
-        if row not in self._held:
-            self._held[row] = self._read(row, start)
-        return self._held[row]
+        return self._held.get(row, lambda: self._read(row, start))
 
     def _read(self, row: int, start: Callable[[float], float]) -> NDArray[np.uint8]:
         begin_s, end_s = self._spans[row]
@@ -152,6 +160,41 @@ class ClipDataset(Dataset[Item]):
 
         opened = partial(self._open, self._media[row], self._fps[row])
         return self._sampling.take(opened, within, math.inf if end_s is None else end_s)
+
+
+class _Held:
+    """Clips of some rows, decoded when they are first wanted, in memory that forked processes share.
+
+    Not PyTorch's shared memory: that is a file of /dev/shm, which containers have little of.
+    """
+
+    def __init__(self, rows: Sequence[int], clip: ClipInput) -> None:
+        self._places = {row: place for place, row in enumerate(rows)}
+        self._clips = _shared((len(rows), *clip.shape))
+        self._known = _shared((len(rows),))
+
+    def __deepcopy__(self, _: object) -> _Held:
+        return self
+
+    def __contains__(self, row: int) -> bool:
+        return row in self._places
+
+    def get(self, row: int, decode: Callable[[], NDArray[np.uint8]]) -> NDArray[np.uint8]:
+        """Return the clip (T, H, W, 3) of a row."""
+        place = self._places[row]
+        if not self._known[place]:
+            self._clips[place] = decode()
+            self._known[place] = True  # another process may do the same, and writes the same
+        return self._clips[place]
+
+
+def _shared(shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Return zeros whose memory is taken page by page, as they are written to."""
+    size = math.prod(shape)
+    try:
+        return np.ndarray(shape, np.uint8, mmap.mmap(-1, max(1, size)))
+    except OSError as error:
+        raise ModelError(f"There are not {size / 1e9:.1f} GB of memory for decoded clips: set the key hold to false.") from error
 
 
 def _open_sharded(media: Path, fps: float | None) -> AbstractContextManager[Media]:

@@ -87,6 +87,7 @@ def plan_of(recipe: Recipe, clips: int, accelerator: Accelerator) -> Plan:
 def accelerator_of(recipe: Recipe) -> Accelerator:
     """Return the devices of this process, and how they compute; from here on it keeps the memory that it frees."""
     keep_memory()
+    torch.backends.cudnn.benchmark = True  # clips have one shape
     return Accelerator(mixed_precision=recipe.precision)
 
 
@@ -240,6 +241,7 @@ class Loop:
             ByEpoch(self._learner.dataset),
             batch_sampler=PlannedBatches(self._plan, self._accelerator.process_index, self.step),
             num_workers=workers,
+            multiprocessing_context="fork" if workers else None,  # what is held is not copied to them
             prefetch_factor=_PREFETCHED if workers else None,
             pin_memory=self._accelerator.device.type == "cuda",
             worker_init_fn=_be_alone,

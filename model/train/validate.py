@@ -42,7 +42,12 @@ def validation(
     """
     mine = range(accelerator.process_index, len(clips), accelerator.num_processes)
     part = Subset(cast("Dataset[Batch]", clips), mine)
-    loader: DataLoader[Batch] = DataLoader(part, recipe.batch_on_device, num_workers=recipe.workers)
+    loader: DataLoader[Batch] = DataLoader(
+        part,
+        recipe.batch_on_device,
+        num_workers=recipe.workers,
+        multiprocessing_context="fork" if recipe.workers else None,
+    )
 
     def validate(model: nn.Module) -> dict[str, float]:
         perceiver = cast("Perceiver", model)

@@ -1,13 +1,15 @@
 import logging
+import shutil
 
 import numpy as np
 import pytest
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, get_worker_info
 
 from model.data.clips import ClipDataset
 from model.data.media import ClipUnreadable
 from model.errors import ModelError
+from model.train.plan import ByEpoch
 from tests.unit.model.data.conftest import numbers
 from tests.videos import write_video
 
@@ -151,6 +153,34 @@ def test_what_can_only_be_one_clip_is_decoded_once_where_it_is_held(dataset, pre
     assert not opened
     plain[0], drawn[0], drawn[0]
     assert len(opened) == 3
+
+
+def test_what_is_held_is_decoded_once_by_all_processes_of_a_loader(dataset, prepared):
+    folder, rows = prepared()
+    clips = ByEpoch(dataset("train", part_of(rows, 0.4, 0.72), folder, hold=True))
+
+    def pixels(epoch):
+        loader = DataLoader(
+            clips,
+            sampler=[(epoch, row) for row in range(len(rows))],
+            num_workers=2,
+            worker_init_fn=lambda _: get_worker_info().dataset.own(),
+            multiprocessing_context="fork",
+        )
+        return [item["pixels"] for item in loader]
+
+    first = pixels(0)
+    shutil.rmtree(folder / "clips")
+
+    assert all(map(torch.equal, first, pixels(1)))
+
+
+def test_holding_more_than_can_be_addressed_is_refused(dataset, prepared, clip_input):
+    folder, rows = prepared()
+    vast = clip_input(frames=512, size=512)
+
+    with pytest.raises(ModelError, match=r"not \d+\.\d GB of memory for decoded clips: set the key hold"):
+        dataset("train", part_of(rows, 0.4, 0.5) * 200_000, folder, clip=vast, tasks=(), hold=True)
 
 
 def test_a_part_that_is_too_short_repeats_its_own_last_frame(dataset, prepared):
