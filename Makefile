@@ -57,7 +57,7 @@ default-model: $(VENV)/.dev ## make the default bundle from nothing: render, lea
 	$(BIN)/mien-model finetune rendered_finetune
 	$(BIN)/mien-model evaluate runs/rendered_finetune --data rendered --out reports/default
 	$(BIN)/mien-model export runs/rendered_finetune --out service/worker/bundles/default --name mien-default \
-	  --version 0.4.0 --licence MIT --hop 0.24 --report reports/default \
+	  --version 0.5.0 --licence MIT --hop 0.24 --report reports/default \
 	  --notes model/recipes/rendered_notes.md \
 	  --intended-use "Trying Mien out, and research on affect in video with people who agreed to it."
 
