@@ -65,8 +65,8 @@ class ClipDataset(Dataset[Item]):
         seed: of what is drawn.
         augment: changes clips in mode "train".
         views: how many clips a row gives in mode "test": (1, 1) is the middle of each.
-        hold: keep what was decoded of rows that are as long as a clip, which give the same one each time; processes that
-            are forked from this one share it.
+        hold: keep what was decoded of rows that are as long as a clip, which give the same one each time; processes
+            that are forked from this one share it.
 
     Raises:
         ModelError: there is not memory enough for what is to be held.
@@ -142,9 +142,8 @@ class ClipDataset(Dataset[Item]):
 
     def _fixed(self, clip_s: float) -> list[int]:
         """Return the rows that have the length of a clip, or less."""
-        return [
-            row for row, (start_s, end_s) in enumerate(self._spans) if (end_s or math.inf) - start_s <= clip_s + _ROUNDING_S
-        ]
+        most_s = clip_s + _ROUNDING_S
+        return [row for row, (start_s, end_s) in enumerate(self._spans) if (end_s or math.inf) - start_s <= most_s]
 
     def _take(self, row: int, start: Callable[[float], float]) -> NDArray[np.uint8]:
         if self._held is None or row not in self._held:
@@ -185,7 +184,8 @@ class _Held:
         if not self._known[place]:
             self._clips[place] = decode()
             self._known[place] = True  # another process may do the same, and writes the same
-        return self._clips[place]
+        held: NDArray[np.uint8] = self._clips[place]
+        return held
 
 
 def _shared(shape: tuple[int, ...]) -> NDArray[np.uint8]:
@@ -194,7 +194,9 @@ def _shared(shape: tuple[int, ...]) -> NDArray[np.uint8]:
     try:
         return np.ndarray(shape, np.uint8, mmap.mmap(-1, max(1, size)))
     except OSError as error:
-        raise ModelError(f"There are not {size / 1e9:.1f} GB of memory for decoded clips: set the key hold to false.") from error
+        raise ModelError(
+            f"There are not {size / 1e9:.1f} GB of memory for decoded clips: set the key hold to false."
+        ) from error
 
 
 def _open_sharded(media: Path, fps: float | None) -> AbstractContextManager[Media]:

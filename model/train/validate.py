@@ -74,6 +74,8 @@ def _scores(tasks: tuple[LearntTask, ...], outputs: dict[str, Tensor], labels: d
             probabilities, true = outputs[task.kind], labels[task.kind]
             scores[TEMPERATURE] = fit_temperature(probabilities, true)
             scores[CALIBRATED] = calibration_error(at_temperature(probabilities, scores[TEMPERATURE]), true)
+            if scores[CALIBRATED] > scores[UNCALIBRATED]:  # it is fitted by likelihood, and there was little to mend
+                scores[TEMPERATURE], scores[CALIBRATED] = 1.0, scores[UNCALIBRATED]
         if found and task in served(tasks):
             main.append(found[_MAIN[task.kind]])
     return {"score": sum(main) / max(1, len(main)), **scores}

@@ -1,0 +1,49 @@
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from model.train.validate import CALIBRATED, TEMPERATURE, UNCALIBRATED, validation
+from service.contract.bundle import ExpressionTask
+
+
+class Fixed:
+    """Answers with the same probabilities whatever it is shown."""
+
+    def __init__(self, probabilities):
+        self.probabilities = torch.tensor(probabilities)
+
+    def __call__(self, clips):
+        return SimpleNamespace(answers={"expression": self.probabilities.expand(len(clips), -1)})
+
+    def read(self, answers):
+        return answers
+
+
+@pytest.fixture
+def scores():
+    """Probabilities that a model always answers with, and how many clips have each label → its scores."""
+
+    def measure(probabilities, counts):
+        task = ExpressionTask(labels=("happiness", "sadness", "neutral"))
+        labels = torch.arange(3).repeat_interleave(torch.tensor(counts))
+        pixels = torch.zeros(1, 2, 2, 3, dtype=torch.uint8)
+        clips = [{"pixels": pixels, "labels": {"expression": label}} for label in labels]
+        recipe = SimpleNamespace(batch_on_device=16, workers=0)
+        alone = SimpleNamespace(process_index=0, num_processes=1, device=torch.device("cpu"))
+        return validation(clips, (task,), recipe, alone)(Fixed(probabilities))
+
+    return measure
+
+
+def test_who_is_too_sure_is_calmed(scores):
+    found = scores([0.98, 0.01, 0.01], [60, 20, 20])
+    assert found[TEMPERATURE] > 1.5
+    assert found[CALIBRATED] < found[UNCALIBRATED] - 0.3
+
+
+def test_a_temperature_that_brings_confidence_and_accuracy_no_nearer_is_not_taken(scores):
+    # The first label is right as often as is said; the others are not, and likelihood would have them all blurred.
+    found = scores([0.6, 0.39, 0.01], [60, 20, 20])
+    assert found[TEMPERATURE] == 1
+    assert found[CALIBRATED] == found[UNCALIBRATED] == pytest.approx(0, abs=1e-6)
