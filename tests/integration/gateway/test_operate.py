@@ -28,14 +28,15 @@ ASYNC = {"Prefer": "respond-async"}
 class StoppableRedis:
     """A Redis with a life of its own, its data kept from one start to the next."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *options: str) -> None:
         self._folder = folder
+        self._options = options
         self._socket = folder / "redis.sock"
         self.url = socket_url(self._socket)
 
     def start(self) -> None:
         self._socket.unlink(missing_ok=True)
-        self._process = subprocess.Popen(server_command(self._folder, self._socket))
+        self._process = subprocess.Popen([*server_command(self._folder, self._socket), *self._options])
         with connect(self.url) as client:
             wait_for(lambda: self._socket.exists() and client.ping())
 
@@ -45,9 +46,9 @@ class StoppableRedis:
 
 
 @contextmanager
-def stoppable_redis():
+def stoppable_redis(*options: str):
     with tempfile.TemporaryDirectory(prefix="mien-test-") as folder:
-        server = StoppableRedis(Path(folder))
+        server = StoppableRedis(Path(folder), *options)
         server.start()
         try:
             yield server
@@ -141,6 +142,16 @@ def test_a_hostile_request_id_is_replaced(running, given):
 def test_every_request_has_an_id_of_its_own(running):
     ids = {running.http.get("/healthz").headers["x-request-id"] for _ in range(5)}
     assert len(ids) == 5
+
+
+def test_a_redis_whose_info_was_renamed_leaves_the_other_metrics(tmp_path):
+    with (
+        stoppable_redis("--rename-command", "INFO", "") as server,
+        gateway(tmp_path, server.url) as (_, url),
+        httpx2.Client(base_url=url) as http,
+    ):
+        told = http.get("/metrics").text.splitlines()
+    assert {"mien_queue_jobs 0.0", "mien_redis_used_bytes NaN"} <= set(told)
 
 
 def test_metrics_count_by_route_and_never_by_id(running):
