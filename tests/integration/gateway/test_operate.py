@@ -212,12 +212,18 @@ def test_an_upload_under_way_is_taken_in_while_the_gateway_stops(redis_url, tmp_
         raw.send(video(1000)[:500])
         time.sleep(0.2)
         running.send(signal.SIGTERM)
-        time.sleep(0.3)
-        with pytest.raises(ConnectionRefusedError):
-            connected(url).__enter__()
+        wait_for(lambda: refuses(url))
         raw.send(video(1000)[500:])
         assert raw.answer().status == 202
         assert running.popen.wait(30) == 0
+
+
+def refuses(url: str) -> bool:
+    try:
+        with connected(url):
+            return False
+    except ConnectionRefusedError:
+        return True
 
 
 def test_an_upload_that_does_not_end_holds_a_stop_up_for_no_longer_than_the_drain(redis_url, tmp_path):
