@@ -52,6 +52,8 @@ def print_window(window: FaceWindow) -> None:
         for name in ("valence", "arousal", "dominance")
         if (value := getattr(window, name)) is not None
     ]
+    if window.quality is not None:
+        parts.append(f"quality {window.quality:.2f}")
     typer.echo("  ".join(parts))
 
 

@@ -52,6 +52,12 @@ class Span(_Part):
 class Window(Scores, Span):
     """Scores of one clip of a face."""
 
+    quality: UnitInterval | None = Field(
+        None,
+        description="How well the face can be read, 0 to 1: low where it is small, dark, over-exposed, blurred, turned "
+        "far aside or half hidden. Unset where its worker is older.",
+    )
+
 
 PathPoint = tuple[float, int, int, int, int]
 """A face's box: time in seconds, then left, top, width and height in pixels of the upright frame."""

@@ -20,7 +20,7 @@ def timeline_rows(analysis: Analysis) -> list[Row]:
             if window.expression is not None:
                 row["expression"] = window.expression.label
                 row |= window.expression.scores
-            for name in ("valence", "arousal", "dominance"):
+            for name in ("valence", "arousal", "dominance", "quality"):
                 if (value := getattr(window, name)) is not None:
                     row[name] = value
             rows.append(row)

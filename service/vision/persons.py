@@ -57,12 +57,14 @@ class Sample:
         time_s: the instant.
         until_s: when the frame on display then goes away.
         box: in pixels of the upright original frame, within it.
+        quality: how well it can be read, 0 to 1, see `service.vision.quality`.
         crops: the spec's index → crop (size, size, 3), for the specs whose grid has this instant.
     """
 
     time_s: float
     until_s: float
     box: Box
+    quality: float
     crops: dict[int, NDArray[np.uint8]]
 
 
@@ -123,7 +125,7 @@ class Person:
             self._start_s = certain[0].time_s
         for sample in certain:
             for index, crop in sample.crops.items():
-                yield from self._windowers[index].push(sample.time_s, crop)
+                yield from self._windowers[index].push(sample.time_s, crop, sample.quality)
             if not self._path or sample.time_s - self._path[-5] >= _PATH_S:
                 self._path.extend((sample.time_s, *sample.box))
             self._last = sample

@@ -17,8 +17,9 @@ from service.vision.crop import cut_out
 from service.vision.faces import Box
 from service.vision.persons import FaceSeen, Person, Sample
 from service.vision.picture import SMALL_SIDE, shrink
+from service.vision.quality import clarity
 from service.vision.sampling import Instant
-from service.vision.tracks import Tracker
+from service.vision.tracks import Face, Tracker
 from service.vision.windows import Clip, ClipSpec
 
 _OUT_OF_MEMORY = -4  # OpenCV's code
@@ -53,6 +54,7 @@ class Scene:
         self._frame_size = frame_size
         self._persons: dict[int, Person] = {}
         self._cut: dict[tuple[Box, float, int], NDArray[np.uint8]] = {}  # from the picture on display
+        self._clarity: dict[Box, float] = {}  # in the picture on display
         self.samples = 0
 
     def look(
@@ -62,13 +64,14 @@ class Scene:
         self.samples += 1
         if not again:
             self._cut.clear()
+            self._clarity.clear()
         step = self._tracker.step(None if again else shrink(picture), instant.time_s)
         for ended in step.ended:
             if (person := self._persons.pop(ended.key, None)) is not None:
                 yield from person.finish(ended.number, seen=ended.seen, gone=True, end_s=instant.time_s)
         for face in step.faces:
             person = self._persons.setdefault(face.key, Person(self._specs))
-            yield from person.add(self._sample(picture, face.box, instant, until_s), face.number, seen=face.seen)
+            yield from person.add(self._sample(picture, face, instant, until_s), face.number, seen=face.seen)
 
     def finish(self, end_s: float) -> Iterator[Clip | FaceSeen]:
         """End all faces with the video."""
@@ -76,14 +79,16 @@ class Scene:
             if (person := self._persons.pop(ended.key, None)) is not None:
                 yield from person.finish(ended.number, seen=ended.seen, gone=False, end_s=end_s)
 
-    def _sample(self, picture: NDArray[np.uint8], box: Box, instant: Instant, until_s: float) -> Sample:
-        """Cut the face out for each spec that wants this instant; `box` is in pixels of the small picture."""
+    def _sample(self, picture: NDArray[np.uint8], face: Face, instant: Instant, until_s: float) -> Sample:
+        """Cut the face out for each spec that wants this instant; its box is in pixels of the small picture."""
         longest = max(picture.shape)
         small = min(longest, SMALL_SIDE)
-        at = _scaled(box, longest / small)
-        in_frame = _within(_scaled(box, max(self._frame_size) / small), *self._frame_size)
+        at = _scaled(face.box, longest / small)
+        in_frame = _within(_scaled(face.box, max(self._frame_size) / small), *self._frame_size)
         crops = {index: self._crop(picture, at, self._specs[index]) for index in instant.specs}
-        return Sample(instant.time_s, until_s, in_frame, crops)
+        if at not in self._clarity:
+            self._clarity[at] = clarity(picture, at)
+        return Sample(instant.time_s, until_s, in_frame, self._clarity[at] * face.front, crops)
 
     def _crop(self, picture: NDArray[np.uint8], box: Box, spec: ClipSpec) -> NDArray[np.uint8]:
         key = box, spec.margin, spec.size

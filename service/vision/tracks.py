@@ -47,12 +47,15 @@ class Face:
         number: the person's number; None as long as it may be none.
         box: where it is.
         seen: detected in this very picture, and not only carried here from an earlier one.
+        front: how well the detector saw its front when it last looked, 0 to 1: `Detection.facing`, half of that where
+            it was not sure, 0 where it missed the face. Faces that are turned too far or half hidden are missed.
     """
 
     key: int
     number: int | None
     box: Box
     seen: bool
+    front: float
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,7 @@ class _Track:
     place: SteadyBox
     looks: NDArray[np.float32]
     seen_s: float
+    front: float
     number: int | None = None
     hits: int = 1
     sure: int = 1
@@ -155,7 +159,7 @@ class Tracker:
             ended += self._search(self._view)
         height, width = self._view.gray.shape
         ended += [self._end(track) for track in list(self._tracks) if self._is_over(track, width, height)]
-        return Step(ended, [Face(t.key, t.number, t.box, t.seen) for t in self._tracks])
+        return Step(ended, [Face(t.key, t.number, t.box, t.seen, t.front) for t in self._tracks])
 
     def finish(self) -> list[Ended]:
         """End all tracks; the last picture was the last of its shot."""
@@ -230,6 +234,7 @@ class Tracker:
         ended = []
         for track in [t for t in self._tracks if not t.seen]:
             track.misses += 1
+            track.front = 0.0
             taken = any(covered(track.box, other.box) > _ONE_FACE for other in unmatched)
             if track.lost and taken:  # somebody else is there now
                 ended.append(self._end(track))
@@ -268,6 +273,7 @@ class Tracker:
         track.looks = looks(picture, detection.box)
         track.hits += 1
         track.sure += detection.sure
+        track.front = detection.facing if detection.sure else detection.facing / 2
         track.misses = 0
         track.seen, track.seen_s = True, self._time_s
 
@@ -276,7 +282,8 @@ class Tracker:
         known = any(covered(detection.box, track.box) > _ONE_FACE for track in self._tracks)
         if detection.sure and not known and not full:
             place = SteadyBox(detection.box)
-            self._tracks.append(_Track(self._keys, place, looks(picture, detection.box), self._time_s))
+            seen = looks(picture, detection.box)
+            self._tracks.append(_Track(self._keys, place, seen, self._time_s, detection.facing))
             self._keys += 1
 
     def _confirm(self, track: _Track) -> list[Ended]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from statistics import fmean
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +49,7 @@ class Clip:
         start_s: time of its first sample.
         end_s: where its last sample ends: one interval later, or where the face or the video ends before that.
         frames: how many of the T are real; the others repeat the last.
+        quality: how well the face can be read, 0 to 1: the mean over the real samples, see `service.vision.quality`.
         pixels: RGB uint8 (T, size, size, 3).
     """
 
@@ -56,6 +58,7 @@ class Clip:
     start_s: float
     end_s: float
     frames: int
+    quality: float
     pixels: NDArray[np.uint8]
 
 
@@ -69,15 +72,15 @@ class Windower:
         self._track = track
         self._index = index
         self._spec = spec
-        self._recent: deque[tuple[float, NDArray[np.uint8]]] = deque(maxlen=spec.frames)
+        self._recent: deque[tuple[float, NDArray[np.uint8], float]] = deque(maxlen=spec.frames)
         self._pushed = 0
         self._covered = 0  # samples up to the end of the last clip
 
-    def push(self, time_s: float, crop: NDArray[np.uint8]) -> Iterator[Clip]:
+    def push(self, time_s: float, crop: NDArray[np.uint8], quality: float) -> Iterator[Clip]:
         """Take the next sample, a crop (size, size, 3); yield the clip that ended with the one before, if any."""
         if self._is_due():
             yield self._clip(time_s)
-        self._recent.append((time_s, crop))
+        self._recent.append((time_s, crop, quality))
         self._pushed += 1
 
     def finish(self, end_s: float) -> Iterator[Clip]:
@@ -90,16 +93,16 @@ class Windower:
         return beyond >= 0 and beyond % self._spec.hop == 0 and self._pushed > self._covered
 
     def _clip(self, end_s: float) -> Clip:
-        real = len(self._recent)
-        crops = [crop for _, crop in self._recent]
-        crops += [crops[-1]] * (self._spec.frames - real)
+        times_s, crops, qualities = zip(*self._recent, strict=True)
+        real = len(crops)
         self._covered = self._pushed
-        last_s = self._recent[-1][0]
         return Clip(
             track=self._track,
             spec=self._index,
-            start_s=self._recent[0][0],
-            end_s=min(last_s + self._spec.interval_s, end_s),
+            start_s=times_s[0],
+            end_s=min(times_s[-1] + self._spec.interval_s, end_s),
             frames=real,
-            pixels=np.stack(crops),  # T × (size, size, 3) → (T, size, size, 3)
+            quality=fmean(qualities),
+            # T × (size, size, 3) → (T, size, size, 3)
+            pixels=np.stack([*crops, *crops[-1:] * (self._spec.frames - real)]),
         )

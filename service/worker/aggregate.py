@@ -52,7 +52,10 @@ class FaceScores:
             self._sums[kind] = self._sums.get(kind, 0) + clip.frames * values.astype(np.float64)
             self._weights[kind] = self._weights.get(kind, 0) + clip.frames
         window = Window(
-            start_s=round(clip.start_s, 3), end_s=round(clip.end_s, 3), **_set_fields(scores(tasks, outputs))
+            start_s=round(clip.start_s, 3),
+            end_s=round(clip.end_s, 3),
+            **_set_fields(scores(tasks, outputs)),
+            quality=_unit(clip.quality),
         )
         self.timeline.append(window)
         return window

@@ -35,6 +35,7 @@ class _ClipHeader:
     start_s: float
     end_s: float
     frames: int
+    quality: float
 
 
 _CLIP = TypeAdapter(_ClipHeader)
@@ -51,7 +52,7 @@ class Source(Protocol):
 def send_event(pipe: Connection, event: Event) -> None:
     """Send one event; blocks while the pipe is full."""
     if isinstance(event, Clip):
-        header = _ClipHeader(event.track, event.spec, event.start_s, event.end_s, event.frames)
+        header = _ClipHeader(event.track, event.spec, event.start_s, event.end_s, event.frames, event.quality)
         pipe.send_bytes(json.dumps({"event": "Clip", **dataclasses.asdict(header)}).encode())
         # A flat view: 3.11's send_bytes counts the items of a 4-D array's first axis, not its bytes.
         pipe.send_bytes(np.ascontiguousarray(event.pixels).data.cast("B"))
@@ -88,9 +89,9 @@ def receive_event(pipe: Source, specs: Sequence[ClipSpec]) -> Event:
 
 
 def _receive_clip(pipe: Source, header: _ClipHeader, specs: Sequence[ClipSpec]) -> Clip:
-    if not (0 <= header.spec < len(specs) and header.track >= 0 and header.frames >= 1):
+    if not (0 <= header.spec < len(specs) and header.track >= 0 and header.frames >= 1 and 0 <= header.quality <= 1):
         raise ValueError(header)
     spec = specs[header.spec]
     shape = spec.frames, spec.size, spec.size, 3
     pixels = np.frombuffer(pipe.recv_bytes(int(np.prod(shape))), dtype=np.uint8).reshape(shape)
-    return Clip(header.track, header.spec, header.start_s, header.end_s, header.frames, pixels)
+    return Clip(header.track, header.spec, header.start_s, header.end_s, header.frames, header.quality, pixels)

@@ -51,6 +51,7 @@ def check_face(face: Face, analysis: Analysis, manifest: Manifest) -> None:
         assert later.start_s <= earlier.end_s + 0.1
     for window in face.timeline:
         assert window.start_s < window.end_s
+        assert window.quality is not None
     for scores in [face, *face.timeline]:
         check_scores(scores, manifest)
     for task in manifest.tasks:

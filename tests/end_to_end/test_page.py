@@ -141,6 +141,8 @@ def test_a_video_is_dropped_looked_at_downloaded_and_deleted(visit, served: Serv
     assert [float(row["start_s"]) for row in rows] == [window["start_s"] for window in one["timeline"]]
     page.get_by_text("All windows as a table").click()
     assert page.locator("#windows tr").count() == 1 + len(rows)
+    shown = page.locator("#windows tr").last.locator("td").last.text_content()
+    assert shown == f"{100 * float(rows[-1]['quality']):.0f}\u00a0%"
 
     page.get_by_role("button", name="New video").click()
     page.get_by_role("button", name=re.compile("Open the analysis")).first.click()

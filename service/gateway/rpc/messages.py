@@ -139,7 +139,9 @@ def face_messages(face: Face, *, timeline: bool) -> Iterator[pb.Face]:
 
 def window_message(track: int, window: Window) -> pb.Window:
     """Return the scores of one clip of a face."""
-    return pb.Window(track=track, start_s=window.start_s, end_s=window.end_s, scores=_scores(window))
+    return pb.Window(
+        track=track, start_s=window.start_s, end_s=window.end_s, scores=_scores(window), quality=window.quality
+    )
 
 
 def progress_message(progress: Progress) -> pb.Progress:

@@ -42,7 +42,7 @@ def parts(*chunks: bytes, first: pb.AnalyzeRequest = OPTIONS) -> Iterator[pb.Ana
 
 def window(start_s: float = 0.0, track: int = 0) -> FaceWindow:
     expression = Expression(label="happiness", scores={"happiness": 0.75, "neutral": 0.25})
-    return FaceWindow(track=track, start_s=start_s, end_s=start_s + 1, expression=expression, valence=0.5)
+    return FaceWindow(track=track, start_s=start_s, end_s=start_s + 1, expression=expression, valence=0.5, quality=0.75)
 
 
 def findings(faces: int = 1, windows: int = 2) -> Findings:
@@ -128,6 +128,7 @@ def test_a_video_goes_up_and_everything_comes_down(running, queue: Queue, stub):
         {"happiness": 0.75, "neutral": 0.25},
     )
     assert not seen.scores.HasField("arousal")
+    assert seen.quality == 0.75
     assert (events[2].progress.done_s, events[2].progress.HasField("total_s")) == (1.5, False)
     succeed(ann, attempt, running.folder, findings())
 

@@ -3,7 +3,8 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 
-from service.cli.show import print_json
+from service.cli.show import print_json, print_window
+from service.contract.events import FaceWindow
 from service.contract.jobs import State
 from service.contract.results import Analysis, Progress
 
@@ -19,3 +20,11 @@ def test_a_file_whose_name_is_no_utf8_is_printed_and_can_be_read_back(capsys):
 
     told = json.loads(capsys.readouterr().out)
     assert (told["file"], told["warnings"]) == (name, ["é"])
+
+
+def test_a_live_window_is_printed_with_its_quality_where_it_is_known(capsys):
+    for known in ({"quality": 0.876}, {}):
+        print_window(FaceWindow(track=1, start_s=0.5, end_s=1, valence=0.25, **known))
+
+    with_quality, without = (line.split("  ") for line in capsys.readouterr().out.splitlines())
+    assert with_quality == [*without, "quality 0.88"]

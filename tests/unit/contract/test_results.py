@@ -45,6 +45,13 @@ def test_scores_of_tasks_that_are_not_served_are_absent():
     assert _as_json(window) == {"start_s": 0, "end_s": 1, "valence": 0}
 
 
+def test_the_quality_of_a_window_that_an_older_worker_wrote_is_absent():
+    window = Window.model_validate_json('{"start_s": 0, "end_s": 1}')
+
+    assert window.quality is None
+    assert "quality" not in _as_json(window)
+
+
 def test_findings_come_back_from_json_with_the_same_fields_set():
     face = Face(
         track=0, start_s=0, end_s=1, coverage=1, arousal=-1, timeline=[Window(start_s=0, end_s=1, arousal=-1)],
@@ -69,6 +76,7 @@ def test_findings_come_back_from_json_with_the_same_fields_set():
         {"valence": float("nan")},
         {"expression": {"label": "calm", "scores": {"calm": 1.2}}},
         {"start_s": -1},
+        {"quality": 1.01},
     ],
 )
 def test_numbers_out_of_their_range_are_refused(fields):

@@ -19,13 +19,15 @@ def _face(track: int, *timeline: Window) -> Face:
 
 def test_each_window_of_each_face_is_a_row():
     calm = Expression(label="calm", scores={"calm": 0.75, "glad": 0.25})
-    first = _face(0, Window(start_s=0, end_s=1, expression=calm, valence=0.5, arousal=-0.5), Window(start_s=1, end_s=2))
+    scored = Window(start_s=0, end_s=1, expression=calm, valence=0.5, arousal=-0.5, quality=0.875)
+    first = _face(0, scored, Window(start_s=1, end_s=2))
     second = _face(1, Window(start_s=0.5, end_s=1.5, dominance=0.0))
 
     assert timeline_rows(_analysis(faces=[first, second])) == [
         {
             "track": 0, "start_s": 0, "end_s": 1,
             "expression": "calm", "calm": 0.75, "glad": 0.25, "valence": 0.5, "arousal": -0.5,
+            "quality": 0.875,
         },
         {"track": 0, "start_s": 1, "end_s": 2},
         {"track": 1, "start_s": 0.5, "end_s": 1.5, "dominance": 0.0},

@@ -12,7 +12,7 @@ import pytest
 
 from service.contract.errors import DecodeTooCostly, NoFrames, TooLong, TruncatedVideo
 from service.vision.clips import Clip, ClipSpec, FaceSeen, Limits, Progressed, VideoEnded, VideoOpened, read_clips
-from service.vision.faces import Cascade, open_detector
+from service.vision.faces import Box, Cascade, Detection, open_detector
 from tests.videos import (
     Actor,
     face_video,
@@ -291,6 +291,61 @@ def test_paths_are_in_pixels_of_the_original_frame_and_within_it(tmp_path):
     assert first.x + first.w / 2 == pytest.approx(x * 1920, abs=30)
     assert first.y + first.h / 2 == pytest.approx(y * 1080, abs=40)
     assert first.w == pytest.approx(side * 1080, rel=0.15)
+
+
+def lowest_quality(path, pictures, detector=None):
+    spec = ClipSpec(frames=8, interval_s=0.08, size=64, margin=0.2, hop_s=0.24)
+    seen = Seen(write_video(path, pictures), [spec], detector=detector or Cascade())
+    assert len(seen.faces) == 1
+    assert all(0 <= clip.quality <= 1 for clip in seen.clips)
+    return min(clip.quality for clip in seen.clips)
+
+
+def cover(picture, half):
+    covered = picture.copy()
+    covered[half] = 128
+    return covered
+
+
+def test_the_quality_of_a_face_in_plain_view_is_high(tmp_path):
+    assert lowest_quality(tmp_path / "v.mp4", scene([pan((0.4, 0.6), seconds=2)], seconds=2, noise=4)) > 0.95
+
+
+@pytest.mark.parametrize(
+    ("side", "worse"),
+    [
+        (0.14, lambda shown: shown),
+        (0.4, lambda shown: (shown * 0.2).astype(np.uint8)),
+        (0.4, lambda shown: cv2.GaussianBlur(shown, (0, 0), 5)),
+        (0.4, lambda shown: cover(shown, np.s_[108:, 112:208])),
+        (0.4, lambda shown: cover(shown, np.s_[60:156, 160:])),
+    ],
+    ids=["small", "dark", "blurred", "lower half covered", "right half covered"],
+)
+def test_the_quality_of_a_face_that_cannot_be_read_well_is_low(tmp_path, side, worse):
+    """For 0.8 s between two plain stretches: a face that is like this all the time may not be found at all."""
+    plain = list(scene([still(side=side)], seconds=0.8))
+
+    assert lowest_quality(tmp_path / "v.mp4", [*plain, *(worse(shown) for shown in plain), *plain]) < 0.4
+
+
+def test_the_quality_of_a_covered_face_that_is_found_all_the_same_is_low(tmp_path):
+    plain = list(scene([still()], seconds=0.8))
+    found = Detection(Box(112, 60, 96, 96), sure=True)
+
+    covered = [cover(shown, np.s_[108:, 112:208]) for shown in plain]
+
+    assert lowest_quality(tmp_path / "a.mp4", plain, lambda _: [found]) == 1
+    assert lowest_quality(tmp_path / "b.mp4", [*plain, *covered, *plain], lambda _: [found]) < 0.1
+
+
+def test_the_quality_of_a_face_in_plain_view_that_is_not_found_is_low(tmp_path):
+    class Blinking(Counting):
+        def __call__(self, shown):
+            found = super().__call__(shown)
+            return [] if self.calls in (4, 5, 6) else found
+
+    assert lowest_quality(tmp_path / "v.mp4", scene([still()], seconds=3), Blinking()) < 0.1
 
 
 def test_limits_are_kept(tmp_path):

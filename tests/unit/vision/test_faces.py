@@ -4,7 +4,7 @@ import pytest
 import skimage.data
 
 from service.contract.errors import Misconfigured
-from service.vision.faces import Box, Cascade, YuNet, covered, open_detector, overlap
+from service.vision.faces import Box, Cascade, YuNet, _turn, covered, open_detector, overlap
 from tests.videos import background, picture, shared_yunet, still
 
 SIZE = (480, 270)
@@ -78,6 +78,27 @@ def test_a_model_that_cannot_be_loaded_is_the_operators_error(tmp_path):
 
     with pytest.raises(Misconfigured, match=r"model\.onnx"):
         open_detector(path)
+
+
+@pytest.mark.parametrize("other", [False, True])
+def test_a_frontal_face_faces_the_camera_for_both_detectors(cascade, other):
+    shown = picture(0, [still(other=other)], SIZE)
+
+    assert [found.facing for detector in (cascade, YuNet(shared_yunet())) for found in detector(shown)] == [1, 1]
+
+
+@pytest.mark.parametrize("degrees", [-60, -35, -10, 0, 10, 35, 60])
+@pytest.mark.parametrize("tilt", [0, 20])
+def test_a_turned_head_is_measured_by_half_the_tangent_of_its_angle(degrees, tilt):
+    # Eyes, nose and mouth of a head that looks along the last axis; the nose stands out by half the eyes' distance.
+    head = np.array([[-1, 1, 0], [1, 1, 0], [0, 0, 1], [-0.8, -1, 0], [0.8, -1, 0]], float)
+    turn, lean = np.radians(degrees), np.radians(tilt)
+    aside = np.array([[np.cos(turn), 0, np.sin(turn)], [0, 1, 0], [-np.sin(turn), 0, np.cos(turn)]])
+    plane = np.array([[np.cos(lean), -np.sin(lean)], [np.sin(lean), np.cos(lean)]])
+
+    seen = 30 * (head @ aside.T)[:, :2] @ plane.T + 100
+
+    assert _turn(seen) == pytest.approx(abs(np.tan(turn)) / 2)
 
 
 def test_overlaps_are_measured_by_area():

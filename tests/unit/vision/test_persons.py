@@ -11,7 +11,7 @@ SPECS = [ClipSpec(frames=4, interval_s=0.1, size=4, margin=0, hop_s=0.2)]
 def sample(index, interval_s=0.1):
     time_s = index * interval_s
     crop = np.full((4, 4, 3), index % 251, np.uint8)
-    return Sample(time_s, time_s + 0.04, Box(index, 2, 3, 4), {0: crop})
+    return Sample(time_s, time_s + 0.04, Box(index, 2, 3, 4), index / 10, {0: crop})
 
 
 def grown(count, *, number_from, seen):
@@ -30,6 +30,7 @@ def test_nothing_comes_out_before_the_person_has_its_number_and_then_all_of_it()
 
     assert before == []
     assert [clip.start_s for clip in after] == pytest.approx([0.0, 0.2, 0.4])
+    assert [clip.quality for clip in after] == pytest.approx([0.15, 0.35, 0.55])
     assert {clip.track for clip in after} == {5}
 
 

@@ -99,6 +99,16 @@ def test_a_person_that_is_not_found_again_ends_and_what_followed_the_last_detect
     assert 0.9 < (index - last_seen) * STEP_S < 1.3
 
 
+def test_the_front_of_a_face_is_what_the_last_detection_saw_of_it():
+    turned, unsure = Detection(FACE.box, sure=True, facing=0.5), Detection(FACE.box, sure=False, facing=0.5)
+    script = [[FACE], [turned], [unsure], [], [FACE]]
+    detector = Scripted(lambda call: script[call])
+
+    steps, _ = follow([picture(0, [still()])] * 13, detector)
+
+    assert [step.faces[0].front for step in steps] == [1.0] * 3 + [0.5] * 3 + [0.25] * 3 + [0.0] * 3 + [1.0]
+
+
 def test_something_found_once_is_no_person():
     detector = Scripted(lambda call: [FACE] if call == 2 else [])
 

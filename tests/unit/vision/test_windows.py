@@ -20,7 +20,7 @@ def clips_of(samples, wanted, end_s=None):
     windower = Windower(3, 1, wanted)
     clips = []
     for index in range(samples):
-        clips += windower.push(index * wanted.interval_s, crop(index))
+        clips += windower.push(index * wanted.interval_s, crop(index), index / 10)
     return clips + list(windower.finish(samples * wanted.interval_s if end_s is None else end_s))
 
 
@@ -39,7 +39,7 @@ def test_windows_start_every_hop_and_the_last_ends_with_the_last_sample():
 def test_a_window_comes_out_with_the_first_sample_after_it():
     windower = Windower(0, 0, spec())
 
-    came = [len(list(windower.push(index * 0.1, crop(index)))) for index in range(7)]
+    came = [len(list(windower.push(index * 0.1, crop(index), 1.0))) for index in range(7)]
 
     assert came == [0, 0, 0, 0, 1, 0, 1]
 
@@ -54,6 +54,11 @@ def test_a_short_life_gives_one_clip_that_repeats_its_last_crop_and_says_so():
     assert clip.frames == 2
     assert clip.pixels[:, 0, 0, 0].tolist() == [0, 1, 1, 1]
     assert (clip.start_s, clip.end_s) == (0.0, pytest.approx(0.2))
+
+
+def test_the_quality_of_a_clip_is_the_mean_of_its_real_samples():
+    assert [clip.quality for clip in clips_of(6, spec())] == pytest.approx([0.15, 0.35])
+    assert [clip.quality for clip in clips_of(2, spec())] == pytest.approx([0.05])
 
 
 def test_no_sample_no_clip():
@@ -85,7 +90,7 @@ def peak_of(samples, wanted):
     windower = Windower(0, 0, wanted)
     tracemalloc.start()
     for index in range(samples):
-        for clip in windower.push(index * wanted.interval_s, crop(index, wanted.size)):
+        for clip in windower.push(index * wanted.interval_s, crop(index, wanted.size), 1.0):
             del clip
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()

@@ -13,8 +13,8 @@ PERSONALITY = PersonalityTask(traits=("openness", "neuroticism"))
 NO_PIXELS = np.zeros((1, 1, 1, 3), np.uint8)
 
 
-def clip(start_s: float, end_s: float, frames: int) -> Clip:
-    return Clip(track=2, spec=0, start_s=start_s, end_s=end_s, frames=frames, pixels=NO_PIXELS)
+def clip(start_s: float, end_s: float, frames: int, quality: float = 1.0) -> Clip:
+    return Clip(track=2, spec=0, start_s=start_s, end_s=end_s, frames=frames, quality=quality, pixels=NO_PIXELS)
 
 
 def outputs(**values: list[float]) -> dict[str, np.ndarray]:
@@ -95,7 +95,20 @@ def test_personality_is_in_the_verdict_and_not_in_the_timeline():
     verdict = face.verdict([PERSONALITY], seen(), samples=8)
 
     assert verdict.personality == {"openness": 0.5, "neuroticism": 0.25}
-    assert window.model_dump(exclude_unset=True) == {"start_s": 0, "end_s": 1}
+    assert window.model_dump(exclude_unset=True) == {"start_s": 0, "end_s": 1, "quality": 1}
+
+
+def test_a_window_has_the_quality_of_its_clip_and_the_verdict_does_not_depend_on_it():
+    verdicts = []
+    for qualities in ((1.0, 0.123456), (1.0, 1.0)):
+        face = FaceScores()
+        for index, quality in enumerate(qualities):
+            face.add([SIGNED], clip(index, index + 1, 16, quality), outputs(dimensions=[index, -0.5]))
+        verdicts.append(face.verdict([SIGNED], seen(), samples=8))
+
+    assert [window.quality for window in verdicts[0].timeline] == [1.0, 0.1235]
+    assert verdicts[0].valence == verdicts[1].valence == 0.5
+    assert "quality" not in type(verdicts[0]).model_fields
 
 
 def test_tasks_that_were_not_asked_for_are_unset_in_the_verdict():

@@ -97,7 +97,7 @@ def test_only_the_tasks_that_are_asked_for_are_answered(pipeline: MakePipeline, 
 
     assert {"valence", "arousal"} <= one.model_fields_set
     assert not {"expression", "personality"} & one.model_fields_set
-    assert one.timeline[0].model_fields_set == {"start_s", "end_s", "valence", "arousal"}
+    assert one.timeline[0].model_fields_set == {"start_s", "end_s", "valence", "arousal", "quality"}
 
 
 def test_a_task_that_is_not_served_is_refused_before_the_video_is_touched(pipeline: MakePipeline, tmp_path: Path):

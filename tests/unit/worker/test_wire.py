@@ -42,7 +42,7 @@ def pipe() -> Iterator[tuple[Connection, Connection]]:
 
 
 def _clip_header(**changes) -> bytes:
-    header = {"event": "Clip", "track": 0, "spec": 0, "start_s": 0.0, "end_s": 0.2, "frames": 2}
+    header = {"event": "Clip", "track": 0, "spec": 0, "start_s": 0.0, "end_s": 0.2, "frames": 2, "quality": 0.5}
     return json.dumps(header | changes).encode()
 
 
@@ -68,14 +68,14 @@ def test_an_event_comes_out_as_it_went_in(pipe, event):
 @pytest.mark.parametrize(("spec", "pixels"), [(0, SMALL), (1, LARGE)])
 def test_a_clip_comes_out_with_its_pixels(pipe, spec: int, pixels: np.ndarray):
     receiver, sender = pipe
-    clip = Clip(track=1, spec=spec, start_s=0.5, end_s=0.7, frames=2, pixels=pixels)
+    clip = Clip(track=1, spec=spec, start_s=0.5, end_s=0.7, frames=2, quality=0.625, pixels=pixels)
     thread = threading.Thread(target=send_event, args=(sender, clip))  # more than a pipe holds
     thread.start()
 
     got = receive_event(receiver, SPECS)
     thread.join()
 
-    assert (got.track, got.spec, got.start_s, got.end_s, got.frames) == (1, spec, 0.5, 0.7, 2)
+    assert (got.track, got.spec, got.start_s, got.end_s, got.frames, got.quality) == (1, spec, 0.5, 0.7, 2, 0.625)
     assert got.pixels.dtype == np.uint8
     assert np.array_equal(got.pixels, pixels)
 
@@ -84,7 +84,7 @@ def test_pixels_that_do_not_lie_in_order_arrive_in_order(pipe):
     receiver, sender = pipe
     turned = np.swapaxes(SMALL, 1, 2)
 
-    send_event(sender, Clip(track=0, spec=0, start_s=0, end_s=0.2, frames=2, pixels=turned))
+    send_event(sender, Clip(track=0, spec=0, start_s=0, end_s=0.2, frames=2, quality=1.0, pixels=turned))
 
     assert np.array_equal(receive_event(receiver, SPECS).pixels, turned)
 
@@ -163,7 +163,19 @@ def test_junk_is_a_video_that_cannot_be_decoded(pipe, junk: bytes):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"spec": -1}, {"spec": 2}, {"spec": 1.5}, {"track": -1}, {"frames": 0}, {"start_s": None}, {"spec": None}],
+    [
+        {"spec": -1},
+        {"spec": 2},
+        {"spec": 1.5},
+        {"spec": None},
+        {"track": -1},
+        {"frames": 0},
+        {"start_s": None},
+        {"quality": -0.01},
+        {"quality": 1.01},
+        {"quality": float("nan")},
+        {"quality": None},
+    ],
 )
 def test_a_clip_with_an_impossible_header_is_refused(pipe, changes):
     receiver, sender = pipe

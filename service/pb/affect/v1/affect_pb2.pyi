@@ -80,16 +80,18 @@ class Scores(_message.Message):
     def __init__(self, expression: _Optional[_Union[Expression, _Mapping]] = ..., valence: _Optional[float] = ..., arousal: _Optional[float] = ..., dominance: _Optional[float] = ...) -> None: ...
 
 class Window(_message.Message):
-    __slots__ = ("track", "start_s", "end_s", "scores")
+    __slots__ = ("track", "start_s", "end_s", "scores", "quality")
     TRACK_FIELD_NUMBER: _ClassVar[int]
     START_S_FIELD_NUMBER: _ClassVar[int]
     END_S_FIELD_NUMBER: _ClassVar[int]
     SCORES_FIELD_NUMBER: _ClassVar[int]
+    QUALITY_FIELD_NUMBER: _ClassVar[int]
     track: int
     start_s: float
     end_s: float
     scores: Scores
-    def __init__(self, track: _Optional[int] = ..., start_s: _Optional[float] = ..., end_s: _Optional[float] = ..., scores: _Optional[_Union[Scores, _Mapping]] = ...) -> None: ...
+    quality: float
+    def __init__(self, track: _Optional[int] = ..., start_s: _Optional[float] = ..., end_s: _Optional[float] = ..., scores: _Optional[_Union[Scores, _Mapping]] = ..., quality: _Optional[float] = ...) -> None: ...
 
 class PathPoint(_message.Message):
     __slots__ = ("time_s", "x", "y", "width", "height")
