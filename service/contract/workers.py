@@ -17,6 +17,7 @@ class ServedModel(ModelInfo):
     hop_s: float = Field(description="Seconds between the starts of two windows, unless asked otherwise.")
     licence: str
     intended_use: str
+    trained_on: str = Field("", description="What the model learned from, in words; empty where its worker is older.")
 
 
 class Models(BaseModel):

@@ -59,6 +59,7 @@ class Model:
             hop_s=self.manifest.hop_s,
             licence=self.manifest.licence,
             intended_use=self.manifest.intended_use,
+            trained_on=self.manifest.training.data,
         )
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = available_cpus()

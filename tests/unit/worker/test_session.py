@@ -60,6 +60,7 @@ def test_a_model_says_what_it_serves(tmp_path: Path):
     assert (served.labels, served.dimensions) == (["dark", "bright"], ["valence", "arousal"])
     assert served.traits == ["openness", "neuroticism"]
     assert (served.window_s, served.hop_s, served.licence) == (0.4, 0.2, "MIT")
+    assert served.trained_on == model.manifest.training.data != ""
 
 
 def test_every_batch_size_is_warmed_before_the_model_is_ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -214,13 +214,14 @@ function verdict(one) {
 function table(one) {
   const scored = Object.keys(one.timeline.find((window) => window.expression)?.expression.scores ?? {});
   const named = ["valence", "arousal", "dominance"].filter((name) => one.timeline.some((w) => w[name] !== undefined));
-  const head = row("th", ["Start s", "End s", ...scored.map(capital), ...named.map(capital)]);
+  const head = row("th", ["Start s", "End s", ...scored.map(capital), ...named.map(capital), "Quality"]);
   const rows = one.timeline.slice(0, ROWS_AT_MOST).map((window) =>
     row("td", [
       window.start_s.toFixed(2),
       window.end_s.toFixed(2),
       ...scored.map((label) => (window.expression ? percent(window.expression.scores[label]) : "")),
       ...named.map((name) => (window[name] === undefined ? "" : signed(window[name]))),
+      window.quality === undefined ? "" : percent(window.quality),
     ]),
   );
   if (one.timeline.length > ROWS_AT_MOST) rows.push(row("td", [`… ${one.timeline.length} in all: see the CSV`]));
@@ -337,7 +338,13 @@ async function introduce() {
 }
 
 const card = (model) =>
-  `${named(model)}, looks at ${model.window_s} s at a time. Intended use: ${model.intended_use} Licence: ${model.licence}.`;
+  [
+    `${named(model)}, looks at ${model.window_s} s at a time.`,
+    model.trained_on && `Trained on: ${model.trained_on}`,
+    `Intended use: ${model.intended_use} Licence: ${model.licence}.`,
+  ]
+    .filter(Boolean)
+    .join(" ");
 
 $("file").addEventListener("change", ({ target }) => {
   const [file] = target.files;
