@@ -6,7 +6,7 @@ TORCH ?= torch==2.13.0
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test check proto docs examples lock e2e-compose bench bench-train default-model clean
+.PHONY: help run test check proto docs examples lock e2e-compose bench bench-train default-model rendered-model clean
 .DEFAULT_GOAL := help
 
 help: ## say what each command does
@@ -45,21 +45,40 @@ bench: $(VENV)/.dev ## measure: upload memory, decode and inference speed, worke
 bench-train: $(VENV)/.dev ## measure: steps of pre-training and fine-tuning, peak memory, reading clips
 	$(BIN)/python -m tests.bench.training
 
-# Where ICT-FaceKit lies, for `make default-model`; how many clips; and options, as --yunet FILE.
+# For `make default-model`: where ICT-FaceKit and the labelled pictures lie, how many clips to render, and YuNet's model,
+# if it is to find the faces, as YUNET="--yunet FILE".
 FACEKIT ?= ict-facekit
-CLIPS ?= 18900
-RENDER ?=
+FACES ?= real-faces
+CLIPS ?= 12000
+YUNET ?=
+EXPORT := --name mien-default --version 0.6.0 --licence MIT --hop 0.24 \
+  --intended-use "Trying Mien out, and research on affect in video with people who agreed to it."
 
-default-model: $(VENV)/.dev ## make the default bundle from nothing: render, learn, measure, export
-	$(BIN)/mien-model render --facekit $(FACEKIT) --clips $(CLIPS) --out rendered $(RENDER)
+# Each is written last, when its folder is complete.
+PREPARED := rendered/dataset.json prepared/ferplus/report.json prepared/pictures/report.json
+
+$(PREPARED): | $(VENV)/.dev
+rendered/dataset.json:
+	$(BIN)/mien-model render --facekit $(FACEKIT) --clips $(CLIPS) --out rendered $(YUNET)
+prepared/%/report.json:
+	$(BIN)/mien-model prepare $* --root $(FACES) --margin 0.05 --out prepared/$* $(YUNET)
+
+default-model: $(PREPARED) ## make the default bundle from nothing: learn, measure, export
+	$(BIN)/mien-model pretrain default_pretrain
+	$(BIN)/mien-model finetune default_stills
+	$(BIN)/mien-model finetune default_finetune
+	$(BIN)/mien-model evaluate runs/default_finetune --data prepared/ferplus --part validation --out reports/ferplus
+	$(BIN)/mien-model evaluate runs/default_finetune --data prepared/pictures --part validation --out reports/pictures
+	$(BIN)/mien-model evaluate runs/default_finetune --data rendered --out reports/rendered
+	$(BIN)/mien-model export runs/default_finetune --out service/worker/bundles/default $(EXPORT) \
+	  --report reports/ferplus --report reports/pictures --report reports/rendered --notes model/recipes/default_notes.md
+
+rendered-model: rendered/dataset.json ## make a bundle that has seen rendered faces only, bundles/rendered
 	$(BIN)/mien-model pretrain rendered_pretrain
 	$(BIN)/mien-model finetune rendered_stills
 	$(BIN)/mien-model finetune rendered_finetune
-	$(BIN)/mien-model evaluate runs/rendered_finetune --data rendered --out reports/default
-	$(BIN)/mien-model export runs/rendered_finetune --out service/worker/bundles/default --name mien-default \
-	  --version 0.5.0 --licence MIT --hop 0.24 --report reports/default \
-	  --notes model/recipes/rendered_notes.md \
-	  --intended-use "Trying Mien out, and research on affect in video with people who agreed to it."
+	$(BIN)/mien-model evaluate runs/rendered_finetune --data rendered --out reports/rendered_only
+	$(BIN)/mien-model export runs/rendered_finetune --out bundles/rendered --hop 0.24 --report reports/rendered_only
 
 e2e-compose: $(VENV)/.dev ## build the images and try docker-compose.yml on this machine's engine
 	$(BIN)/python deploy/e2e_compose.py

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
+from model.report import Report, confusion_table, table
 from service.contract.bundle import DimensionsTask, ExpressionTask, Manifest, PersonalityTask, Task
 
 MUST_NOT = """\
@@ -20,11 +23,18 @@ UNTRAINED = """\
 """
 
 
-def model_card(manifest: Manifest, notes: str = "") -> str:
-    """Return the card's Markdown; `notes` come at its end."""
+def model_card(manifest: Manifest, notes: str = "", reports: Sequence[Report] = ()) -> str:
+    """Return the card's Markdown.
+
+    Args:
+        manifest: the bundle's.
+        notes: Markdown that comes at the card's end.
+        reports: what evaluations found, in the order to tell it; without any, the manifest's scores are listed.
+    """
     clip, crop = manifest.input, manifest.crop
     tasks = "\n".join(f"- {_describe(task)}" for task in manifest.tasks)
     scores = "\n".join(f"- {metric}: {value:g}" for metric, value in manifest.training.scores.items())
+    measured = "\n\n".join(part for report in reports for part in _found(report))
     return f"""\
 # {manifest.name} {manifest.version}
 
@@ -44,7 +54,7 @@ starts every {manifest.hop_s:g} s.
 {manifest.training.data}
 
 ## How well it does
-{scores or "It has not been measured."}
+{measured or scores or "It has not been measured."}
 
 ## What it is for
 {manifest.intended_use}
@@ -52,6 +62,17 @@ starts every {manifest.hop_s:g} s.
 ## What it must not be used for
 {MUST_NOT}
 {notes and chr(10) + notes.strip() + chr(10)}"""
+
+
+def _found(report: Report) -> Iterator[str]:
+    """Yield what a report found: of what, warnings, a table for each task, the confusion matrix."""
+    parts = " and ".join(f"{part.part} ({part.clips} clips)" for part in report.parts)
+    yield f"### {report.data}, part {parts}"
+    yield from report.warnings
+    for kind, scores in report.pooled.items():
+        yield table(kind, [("", {kind: scores})])
+    if report.confusion is not None:
+        yield confusion_table(report.confusion)
 
 
 def _describe(task: Task) -> str:

@@ -45,6 +45,10 @@ def prepare(  # noqa: PLR0917 — typer makes options of them
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; by default one for each CPU.")] = None,
     shards: Annotated[bool, typer.Option("--shards", help="Put the clips into tar files of a thousand.")] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="Most clips, of all parts, to try it out.")] = None,
+    margin: Annotated[
+        float, typer.Option(min=0, max=2, help="Kept around a face on each side, as a share of its longer side.")
+    ] = 0.2,
+    yunet: Annotated[Path | None, typer.Option(help="YuNet's ONNX file: finds faces that look aside, too.")] = None,
     column: Annotated[
         list[str] | None, typer.Option(help="As clip=Video: what a column is called in the dataset's own table.")
     ] = None,
@@ -53,7 +57,17 @@ def prepare(  # noqa: PLR0917 — typer makes options of them
     from model.data import preparing
 
     columns = preparing.columns_of(column or [])
-    preparing.prepare_aloud(dataset, root, out, columns=columns, workers=workers, shards=shards, limit=limit)
+    preparing.prepare_aloud(
+        dataset,
+        root,
+        out,
+        columns=columns,
+        workers=workers,
+        shards=shards,
+        limit=limit,
+        margin=margin,
+        yunet=yunet,
+    )
 
 
 @app.command("render")
@@ -108,6 +122,37 @@ def evaluate(
         raise ModelError("Name runs or checkpoints to evaluate, or a bundle with --bundle; one of the two.")
     trials = trials_of_bundle(bundle, data, part or ()) if bundle else trials_of_runs(runs or (), data, part or ())
     report = measured(trials, data)
+    write_report(report, out)
+    typer.echo(markdown(report))
+
+
+@app.command("evaluate-as-served")
+def evaluate_as_served(  # noqa: PLR0917 — typer makes options of them
+    dataset: Annotated[str, typer.Argument(help="Its name in `model/data/registry.py`.")],
+    root: Annotated[Path, typer.Option(help="Where the dataset lies, as its owners hand it out.")],
+    bundle: Annotated[Path, typer.Option(help="The bundle.")],
+    out: Annotated[Path, typer.Option(help="The folder for report.json, report.md and confusion.png.")],
+    part: Annotated[str, typer.Option(help="A part of the data.")] = "test",
+    yunet: Annotated[Path | None, typer.Option(help="YuNet's ONNX file, instead of OpenCV's cascade.")] = None,
+) -> None:
+    """Measure a bundle on videos or pictures as they are: found, followed and cut out as a worker does it."""
+    from rich.console import Console
+
+    from model.as_served import evaluate_as_served as measured
+    from model.console import clips_bar, cpus
+    from model.report import markdown, write_report
+
+    with clips_bar(Console(stderr=True)) as bar:
+        task = bar.add_task(f"Scoring {dataset}", total=None)
+        report = measured(
+            bundle,
+            dataset,
+            root,
+            part,
+            yunet=yunet,
+            workers=cpus(),
+            progress=lambda done, everything: bar.update(task, completed=done, total=everything),
+        )
     write_report(report, out)
     typer.echo(markdown(report))
 
@@ -180,7 +225,9 @@ def export(  # noqa: PLR0917 — typer makes options of them
     hop: Annotated[
         float | None, typer.Option(min=0.01, help="Seconds between windows; by default half of one.")
     ] = None,
-    report: Annotated[Path | None, typer.Option(help="An evaluation's folder, for the scores that it found.")] = None,
+    report: Annotated[
+        list[Path] | None, typer.Option(help="An evaluation's folder, for the scores that it found; may be repeated.")
+    ] = None,
     notes: Annotated[Path | None, typer.Option(help="Markdown that the model card ends with.")] = None,
 ) -> None:
     """Make a bundle of a fine-tuning run's best checkpoint."""
@@ -198,7 +245,7 @@ def export(  # noqa: PLR0917 — typer makes options of them
         licence=licence,
         intended_use=intended_use,
         hop_s=hop,
-        report=report,
+        reports=report or (),
         notes=notes,
     )
     _say_what_was_written(manifest, out)

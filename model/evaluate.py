@@ -60,7 +60,7 @@ def evaluate(trials: Sequence[Trial], data: Path) -> Report:
             raise ModelError(f"The part {part} of {data} is empty: clips.csv has no clip of it.")
     scored = [score(trial.scorer, data, chosen[trial.part], tasks) for trial in trials]
     parts = tuple(
-        Part(part=trial.part, model=trial.scorer.name, clips=len(chosen[trial.part]), scores=_measured(tasks, found))
+        Part(part=trial.part, model=trial.scorer.name, clips=len(chosen[trial.part]), scores=measured(tasks, found))
         for trial, found in zip(trials, scored, strict=True)
     )
     together = _pooled(scored)
@@ -69,8 +69,8 @@ def evaluate(trials: Sequence[Trial], data: Path) -> Report:
         views=VIEWS[0] * VIEWS[1],
         warnings=_warnings(trials, prepared),
         parts=parts,
-        pooled=_measured(tasks, together),
-        confusion=_confusion(tasks, together),
+        pooled=measured(tasks, together),
+        confusion=confusion_of(tasks, together),
     )
 
 
@@ -121,7 +121,8 @@ def _ranges(task: DimensionsTask) -> dict[str, tuple[float, float]]:
     return {part.name: (part.minimum, part.maximum) for part in task.dimensions}
 
 
-def _measured(tasks: Sequence[Task], scored: Scored) -> Scores:
+def measured(tasks: Sequence[Task], scored: Scored) -> Scores:
+    """Return the metrics of each task that any clip has a label of."""
     found = {task.kind: measure(task, scored.outputs[task.kind], scored.labels[task.kind]) for task in tasks}
     return {kind: scores for kind, scores in found.items() if scores}
 
@@ -133,7 +134,8 @@ def _pooled(scored: Sequence[Scored]) -> Scored:
     return Scored(join([one.outputs for one in scored]), join([one.labels for one in scored]))
 
 
-def _confusion(tasks: Sequence[Task], scored: Scored) -> Confusion | None:
+def confusion_of(tasks: Sequence[Task], scored: Scored) -> Confusion | None:
+    """Return the confusion matrix of the task expression, if it is among them."""
     for task in tasks:
         if isinstance(task, ExpressionTask):
             counts = confusion(scored.outputs[task.kind], scored.labels[task.kind])

@@ -6,11 +6,13 @@ A folder appears whole and checked, or not at all.
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from model.card import model_card
 from model.errors import ModelError
 from model.graph import EMBEDDING, Graph, difference, write_graph
+from model.report import Report
 from model.tpsbt.perceiver import Perceiver
 from service.contract.bundle import (
     MANIFEST,
@@ -45,6 +47,7 @@ def export_bundle(
     licence: str,
     intended_use: str,
     notes: str = "",
+    reports: Sequence[Report] = (),
 ) -> Manifest:
     """Export a model as a bundle, in the place of an earlier bundle if there is one.
 
@@ -60,6 +63,7 @@ def export_bundle(
         licence: of the weights.
         intended_use: in a sentence or two, for `MODEL_CARD.md`.
         notes: Markdown that `MODEL_CARD.md` ends with.
+        reports: what evaluations found, for `MODEL_CARD.md`.
 
     Returns:
         The manifest as written.
@@ -91,7 +95,7 @@ def export_bundle(
             parity=_checked(graph, made / GRAPH),
             files={GRAPH: file_sha256(made / GRAPH)},
         )
-        (made / MODEL_CARD).write_text(model_card(manifest, notes), encoding="utf-8")
+        (made / MODEL_CARD).write_text(model_card(manifest, notes, reports), encoding="utf-8")
         manifest = manifest.model_copy(update={"files": {**manifest.files, MODEL_CARD: file_sha256(made / MODEL_CARD)}})
         (made / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
         if folder.exists():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -23,7 +24,7 @@ def export_run(
     licence: str,
     intended_use: str,
     hop_s: float | None = None,
-    report: Path | None = None,
+    reports: Sequence[Path] = (),
     notes: Path | None = None,
 ) -> Manifest:
     """Write a run's best model as a bundle.
@@ -36,7 +37,8 @@ def export_run(
         licence: of the weights.
         intended_use: in a sentence or two.
         hop_s: seconds from one window's start to the next's; half a window by default.
-        report: what `mien-model evaluate` wrote; its scores are named instead of those of validation.
+        reports: what evaluations wrote; their scores are named instead of those of validation, of several with the
+            dataset's name before each.
         notes: Markdown that the model card ends with.
 
     Raises:
@@ -46,10 +48,17 @@ def export_run(
     trained = read_trained(run)
     scores = {metric: value for metric, value in trained.scores.items() if metric != "score"}
     tested = None
-    if report is not None:
-        found = read_report(report)
-        tested = f"the part {' and '.join(part.part for part in found.parts)} of {found.data}"
-        measured = {f"{kind} {metric}": value for kind, each in found.pooled.items() for metric, value in each.items()}
+    found = [read_report(report) for report in reports]
+    if found:
+        tested = " and ".join(
+            f"the part {' and '.join(part.part for part in report.parts)} of {report.data}" for report in found
+        )
+        measured = {
+            f"{f'{report.data} ' if len(found) > 1 else ''}{kind} {metric}": value
+            for report in found
+            for kind, each in report.pooled.items()
+            for metric, value in each.items()
+        }
         scores = measured | {
             f"{name} (validation)": trained.scores[name]
             for name in (TEMPERATURE, UNCALIBRATED, CALIBRATED)
@@ -72,6 +81,7 @@ def export_run(
             licence=licence,
             intended_use=intended_use,
             notes=_text(notes) if notes else "",
+            reports=found,
         )
     except ValidationError as error:
         first = error.errors()[0]

@@ -7,7 +7,7 @@ the test part is not opened.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from model.data.augment import STILL, FinetuneAugmentation, as_floats
 from model.data.labels import label_columns
 from model.data.mix import Mix
+from model.data.registry import title_of
 from model.errors import ModelError
 from model.tasks import LearntKind, LearntTask
 from model.tpsbt.encoder import last_tokens
@@ -35,7 +36,7 @@ from model.train.losses import loss, targets, variances
 from model.train.optim import finetuning_groups
 from model.train.sources import Found, clip_input, clips_of, common_crop, find, joint_tasks
 from model.train.validate import validation
-from service.contract.bundle import ClipInput
+from service.contract.bundle import ClipInput, ExpressionTask
 
 KIND = "finetuning"
 
@@ -47,6 +48,11 @@ class LabelCosts(BaseModel):
 
     smoothing: float = Field(0.1, ge=0, lt=1, description="Of labels that are classes.")
     mix: Mix | None = Field(None, description="Mixup and CutMix: for classes; what lacks a label mixes to no label.")
+    logit_adjustment: NonNegativeFloat = Field(
+        0,
+        description="How far rare expressions are favoured: in training, so many times the logarithm of each one's "
+        "share of the labels is added to its logit (Menon et al., arXiv 2007.07314); 1 aims at UAR, 0 at accuracy.",
+    )
     weights: dict[LearntKind, NonNegativeFloat] = Field(
         {}, description="What a kind of task's loss is multiplied by; 1 if not named."
     )
@@ -69,6 +75,11 @@ class FinetuneRecipe(LabelCosts, Recipe):
     augmentation: FinetuneAugmentation | None = FinetuneAugmentation()
     held_out: float = Field(0.1, gt=0, lt=1, description="Share of training for validation, if there is no such part.")
     labelled: float = Field(1, gt=0, le=1, description="Share of the training clips to learn from, whole subjects.")
+    calibrated_on: str | None = Field(
+        None,
+        description="The dataset, by its name, whose held-out clips the temperature is fitted on; all of them if not "
+        "named.",
+    )
     validate_every: PositiveInt = Field(1, description="Epochs from one validation, and checkpoint, to the next.")
 
     @model_validator(mode="after")
@@ -94,13 +105,16 @@ def finetune(recipe: FinetuneRecipe) -> bool:
     sampled = partial(
         clips_of, tasks=tasks, shape=recipe.clip, seed=recipe.seed, interval_s=clip.interval_s, hold=recipe.hold
     )
-    dataset, watched = sampled(training, augment=recipe.augmentation), sampled(held_out, train=False)
+    dataset = sampled(training, augment=recipe.augmentation)
+    watched = {name: sampled(parts, train=False) for name, parts in _by_name(held_out).items()}
+    if recipe.calibrated_on not in {None, *watched}:
+        raise ModelError(f"The key calibrated_on = {recipe.calibrated_on} is none of: {', '.join(watched)}.")
     torch.manual_seed(recipe.seed)
-    size, model = _model(recipe, tasks)
+    size, model, before = _model(recipe, tasks)
     if recipe.augmentation and recipe.augmentation.stills:
         _check_stills(recipe, size, model)
     labels = label_columns([row for part in training for row in part.rows], tasks)
-    spreads = {kind: variances(column) for kind, column in labels.items() if column.is_floating_point()}
+    spreads = {task.kind: variances(labels[task.kind]) for task in tasks if not isinstance(task, ExpressionTask)}
     _centre(model, labels, spreads)
     plan = plan_of(recipe, len(dataset), accelerator)
     learner = Learner(
@@ -110,20 +124,27 @@ def finetune(recipe: FinetuneRecipe) -> bool:
             "tasks": _about(tasks),
             "clip": clip.model_dump(mode="json"),
             "crop": common_crop(found).model_dump(mode="json"),
-            "data": [f"{part.prepared.name}, {len(part.rows)} clips" for part in training],
+            "data": list(
+                dict.fromkeys(
+                    [*before, *(f"{title_of(part.prepared.name)}, {len(part.rows)} clips" for part in training)]
+                )
+            ),
         },
         model=model,
         groups=finetuning_groups(model, size.depths, weight_decay=recipe.weight_decay, layer_decay=recipe.layer_decay),
         dataset=dataset,
-        cost=label_cost(tasks, recipe, spreads),
+        cost=label_cost(tasks, recipe, spreads, _priors(tasks, labels)),
         checkpoint_every=recipe.validate_every * plan.steps_per_epoch,
-        validate=validation(watched, tasks, recipe, accelerator),
+        validate=validation(watched, tasks, recipe, accelerator, recipe.calibrated_on),
     )
     return Loop(recipe, plan, accelerator, learner).run()
 
 
 def label_cost(
-    tasks: tuple[LearntTask, ...], recipe: LabelCosts, spreads: Mapping[str, Tensor] = MappingProxyType({})
+    tasks: tuple[LearntTask, ...],
+    recipe: LabelCosts,
+    spreads: Mapping[str, Tensor] = MappingProxyType({}),
+    priors: Mapping[str, Tensor] = MappingProxyType({}),
 ) -> Callable[[nn.Module, Batch, torch.Generator], dict[str, Tensor]]:
     """Return what a batch costs: the weighted sum of its tasks' losses, and each of them by the kind of task.
 
@@ -131,6 +152,7 @@ def label_cost(
         tasks: what is learned.
         recipe: what wrong answers cost.
         spreads: by the kind of task, the variances that squared errors are divided by, so that tasks weigh alike.
+        priors: by the kind of task, each expression's share of the labels, (L,), for `logit_adjustment`.
     """
 
     def cost(model: nn.Module, batch: Batch, draw: torch.Generator) -> dict[str, Tensor]:
@@ -145,11 +167,23 @@ def label_cost(
         for task in tasks:
             spread = spreads.get(task.kind)
             spread = None if spread is None else spread.to(clips.device)
-            costs[task.kind] = loss(answers[task.kind], expected[task.kind], task, spread)
+            answer = answers[task.kind]
+            if task.kind in priors:
+                answer = answer + recipe.logit_adjustment * priors[task.kind].to(answer).log()
+            costs[task.kind] = loss(answer, expected[task.kind], task, spread)
         weighed = [recipe.weights.get(task.kind, 1.0) * costs[task.kind] for task in tasks]
         return {"loss": torch.stack(weighed).sum(), **costs}
 
     return cost
+
+
+def _priors(tasks: tuple[LearntTask, ...], labels: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return each expression's share of the labels, (L,), none below one in ten thousand."""
+    return {
+        task.kind: labels[task.kind].nanmean(dim=0).clamp(min=1e-4)
+        for task in tasks
+        if isinstance(task, ExpressionTask)
+    }
 
 
 def _centre(model: Perceiver, labels: Mapping[str, Tensor], spreads: Mapping[str, Tensor]) -> None:
@@ -173,7 +207,8 @@ def _about(tasks: tuple[LearntTask, ...]) -> list[dict[str, Any]]:
     return [task.model_dump(mode="json") for task in tasks]
 
 
-def _model(recipe: FinetuneRecipe, tasks: tuple[LearntTask, ...]) -> tuple[Size, Perceiver]:
+def _model(recipe: FinetuneRecipe, tasks: tuple[LearntTask, ...]) -> tuple[Size, Perceiver, list[str]]:
+    """Return the size, the model as it starts, and what it was fine-tuned on before."""
     start = checkpoint.load(recipe.start) if recipe.start else None
     size = checkpoint.size_of(start) if start else ZOO[recipe.size or "base"]
     model = Perceiver(size, tasks, recipe.stochastic_depth, (recipe.clip.frames, recipe.clip.size))
@@ -184,7 +219,8 @@ def _model(recipe: FinetuneRecipe, tasks: tuple[LearntTask, ...]) -> tuple[Size,
             checkpoint.fill(model, start["model"], recipe.start)
         else:
             checkpoint.start_encoder(model.encoder, start, recipe.start)
-    return size, model
+    before = start["about"]["data"] if start and start["kind"] == KIND else []
+    return size, model, before
 
 
 def _clip(recipe: FinetuneRecipe, found: list[Found]) -> ClipInput:
@@ -193,6 +229,13 @@ def _clip(recipe: FinetuneRecipe, found: list[Found]) -> ClipInput:
         folders = " and ".join(map(str, intervals.values()))
         raise ModelError(f"{folders} are sampled differently: set the key interval_s, seconds between two frames.")
     return clip_input(recipe.clip, recipe.interval_s or next(iter(intervals)))
+
+
+def _by_name(found: Sequence[Found]) -> dict[str, list[Found]]:
+    named: dict[str, list[Found]] = {}
+    for part in found:
+        named.setdefault(part.prepared.name, []).append(part)
+    return named
 
 
 def _split(recipe: FinetuneRecipe, part: Found) -> tuple[Found, Found]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -70,7 +71,7 @@ def markdown(report: Report) -> str:
     """Return the report for people: a table for each task, a column for each part."""
     columns = [*((f"part {part.part}", part.scores) for part in report.parts), ("pooled", report.pooled)]
     models = "\n".join(f"- part {part.part}: {part.clips} clips, {part.model}" for part in report.parts)
-    tables = [_table(kind, columns) for kind in report.pooled]
+    tables = [table(kind, columns) for kind in report.pooled]
     return (
         "\n\n".join(
             [f"# Evaluation on {report.data}", models, f"{report.views} views a clip.", *report.warnings, *tables]
@@ -79,7 +80,18 @@ def markdown(report: Report) -> str:
     )
 
 
-def _table(kind: TaskKind, columns: list[tuple[str, Scores]]) -> str:
+def confusion_table(confusion: Confusion) -> str:
+    """Return a confusion matrix in Markdown: the share of each expression (rows) that was taken for each (columns)."""
+    head = ["is, taken for", *confusion.labels, "clips"]
+    lines = [head, ["---", *["---:"] * (len(head) - 1)]]
+    for label, counts in zip(confusion.labels, confusion.counts, strict=True):
+        shares = [f"{count / sum(counts):.2f}" if sum(counts) else "" for count in counts]
+        lines.append([label, *shares, str(sum(counts))])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def table(kind: TaskKind, columns: Sequence[tuple[str, Scores]]) -> str:
+    """Return a task's metrics in Markdown: a row for each, a column for each of the scores that are named."""
     found = [scores.get(kind, {}) for _, scores in columns]
     metrics = dict.fromkeys(metric for scores in found for metric in scores)
     rows = [[metric, *(f"{scores[metric]:.4f}" if metric in scores else "" for scores in found)] for metric in metrics]

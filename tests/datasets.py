@@ -182,6 +182,51 @@ def voxceleb2(root: Path) -> Found:
     return {clip: ("train", clip[:7], {}) for clip in clips}
 
 
+EXPRESSIONS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "NF")
+
+
+def ferplus(root: Path) -> Found:
+    root.mkdir(parents=True, exist_ok=True)
+    pictures = np.random.default_rng(0).integers(0, 256, (3, 48, 48), np.uint8)
+    votes = np.array([[6, 1, 0, 3, 0, 0, 0, 0, 0, 0], [4, 0, 4, 0, 0, 2, 0, 0, 0, 0], [0, 9, 0, 0, 0, 0, 0, 1, 0, 0]])
+    for number, part in enumerate(("train", "valid")):
+        np.savez(
+            root / f"ferplus_{number}.npz",
+            images=pictures,
+            votes=votes.astype(np.uint8),
+            part=np.array([part] * 3),
+            columns=np.array(EXPRESSIONS),
+        )
+    parts = ("train", "validation")
+    return {
+        f"ferplus_{number}/{index}": (part, "", {"expression": label, "votes": text})
+        for number, part in enumerate(parts)
+        for index, (label, text) in enumerate(
+            # In the order of the task's labels; a single vote is none, and the first column wins a tie.
+            (("neutral", "0 3 6 0 0 0 0"), ("neutral", "0 0 4 0 4 2 0"), ("happiness", "9 0 0 0 0 0 0"))
+        )
+    }
+
+
+def pictures(root: Path) -> Found:
+    root.mkdir(parents=True, exist_ok=True)
+    shades = [np.full((40, 30 + 10 * index, 3), 60 * index, np.uint8) for index in range(3)]
+    jpegs = [cv2.imencode(".jpg", shade)[1].ravel() for shade in shades]
+    np.savez(
+        root / "pictures_0.npz",
+        jpegs=np.concatenate(jpegs),
+        offsets=np.cumsum([0, *map(len, jpegs)]),
+        labels=np.array(["fear", "happiness", "neutral"]),
+        person=np.array([7, 8, -1]),
+        part=np.array(["train", "valid", "train"]),
+    )
+    return {
+        "pictures_0/0": ("train", "7", {"expression": "fear"}),
+        "pictures_0/1": ("validation", "8", {"expression": "happiness"}),
+        "pictures_0/2": ("train", "", {"expression": "neutral"}),
+    }
+
+
 def folder(root: Path) -> Found:
     put_video(root / "a.mp4")
     put_video(root / "deep/er/b.mov", tiny_video(".mp4"))
@@ -217,6 +262,8 @@ MAKERS: dict[str, Callable[[Path], Found]] = {
     "avcaffe": avcaffe,
     "chalearn": chalearn,
     "voxceleb2": voxceleb2,
+    "ferplus": ferplus,
+    "pictures": pictures,
     "folder": folder,
     "csv": csv,
 }

@@ -18,6 +18,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
+from model.data.filming import Filming
 from model.data.randaugment import FILL, HIGHEST, Frames, randaugment
 
 STILL = 2
@@ -33,17 +34,20 @@ class Augmentation(Protocol):
 
 
 class PretrainAugmentation(BaseModel):
-    """A square from a corner or the middle, at one of a few scales, resized to the whole; no flip.
+    """A still of it, then a square from a corner or the middle, at one of a few scales, resized to the whole; no flip.
 
     The sides of the published crop may differ by one scale; ours do not, so that faces keep their shape.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    stills: bool = Field(False, description="Learn from one time step, two frames, of each clip: any two neighbours.")
     scales: tuple[float, ...] = Field((1, 0.875, 0.75, 0.66), description="The square's sides, in shares of the whole.")
 
     def __call__(self, clip: Frames, random: np.random.Generator) -> Frames:
-        """Return a part of the clip, (T, H, W, 3)."""
+        """Return a part of the clip, (T, H, W, 3); T is 2 of a still."""
+        if self.stills:
+            clip = _still(clip, random)
         height, width = clip.shape[1:3]
         scale = self.scales[random.integers(len(self.scales))]
         across, down = ((0, 0), (0, 1), (1, 0), (1, 1), (0.5, 0.5))[random.integers(5)]
@@ -52,11 +56,12 @@ class PretrainAugmentation(BaseModel):
 
 
 class FinetuneAugmentation(BaseModel):
-    """A still of it, RandAugment, random resized crop, horizontal flip, random erasing, in this order."""
+    """A still of it, filming, RandAugment, random resized crop, horizontal flip, random erasing, in this order."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     stills: bool = Field(False, description="Learn from one time step, two frames, of each clip: any two neighbours.")
+    filming: Filming | None = Field(None, description="How the face is filmed and cut out anew; not the paper's.")
     magnitude: float = Field(7, ge=0, le=HIGHEST, description="RandAugment's mean level.")
     layers: int = Field(4, ge=0, description="RandAugment's operations.")
     std: float = Field(0.5, ge=0, description="Standard deviation of RandAugment's level.")
@@ -68,8 +73,9 @@ class FinetuneAugmentation(BaseModel):
     def __call__(self, clip: Frames, random: np.random.Generator) -> Frames:
         """Return the augmented clip, (T, H, W, 3); T is 2 of a still."""
         if self.stills:
-            start = random.integers(len(clip) - STILL + 1)
-            clip = clip[start : start + STILL]
+            clip = _still(clip, random)
+        if self.filming:
+            clip = self.filming(clip, random)
         height, width = clip.shape[1:3]
         clip = randaugment(clip, random, magnitude=self.magnitude, layers=self.layers, std=self.std)
         clip = _blown_up(clip, *_rectangle(width, height, random, area=self.area, ratio=self.ratio))
@@ -78,6 +84,12 @@ class FinetuneAugmentation(BaseModel):
         if random.random() < self.erase:
             _erase(clip, random)
         return np.ascontiguousarray(clip)
+
+
+def _still(clip: Frames, random: np.random.Generator) -> Frames:
+    """Return any two neighbouring frames."""
+    start = random.integers(len(clip) - STILL + 1)
+    return clip[start : start + STILL]
 
 
 def as_floats(pixels: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ An item is a dict:
     index   int64 (): which of the rows the clip is of
 
 Frames are sampled in seconds: what is on display at start + k·interval_s, by the same code that serves; a clip that
-is too short repeats its last frame, as there.
+is too short repeats its last frame, as there. A still repeats its only one.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import mmap
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,7 +30,7 @@ from torch.utils.data import Dataset
 
 from model.data.augment import Augmentation
 from model.data.labels import label_columns
-from model.data.media import ClipUnreadable, Media, open_media
+from model.data.media import ClipUnreadable, Media, is_still, open_media, read_still
 from model.data.prepared import ClipRow, read_prepared
 from model.data.sampling import Sampling
 from model.data.shards import open_sharded
@@ -91,16 +92,18 @@ class ClipDataset(Dataset[Item]):
         self._media = [folder / row.media for row in rows]  # no rows are kept: they take several times the memory
         self._fps = [row.fps for row in rows]
         self._spans = [(row.start_s, row.end_s) for row in rows]
+        self._stills = [row.fps is None and is_still(folder / row.media) for row in rows]
         self.labels = label_columns(rows, tasks)
         self._open = _open_sharded if prepared.shards else open_media
         self._sampling = Sampling(clip.frames, interval_s, clip.size, prepared.region)
+        self._frames = clip.frames
         self._mode = mode
         self._seed = seed
         self._augment = augment
         self._views = views if mode == "test" else (1, 1)
         self._epoch = torch.zeros((), dtype=torch.int64)
         self._epoch.share_memory_()  # type: ignore[no-untyped-call]  # seen by the loader's processes, too
-        self._held = _Held(self._fixed(clip.frames * interval_s), clip) if hold else None
+        self._held = _Held(self._fixed(clip.frames * interval_s), self._stills, clip) if hold else None
         self._last: tuple[tuple[int, int], NDArray[np.uint8]] | None = None
 
     def set_epoch(self, epoch: int) -> None:
@@ -130,7 +133,7 @@ class ClipDataset(Dataset[Item]):
                 _log.warning("Another clip is taken: %s", error)
                 row = int(random.integers(len(self._media)))
             else:
-                return pixels if self._augment is None else self._augment(pixels, random), row
+                return np.ascontiguousarray(pixels if self._augment is None else self._augment(pixels, random)), row
         raise ClipUnreadable(f"{_REPLACEMENTS} clips in a row cannot be read; the next would be {self._media[row]}.")
 
     def _view(self, row: int, temporal: int, spatial: int) -> NDArray[np.uint8]:
@@ -138,19 +141,29 @@ class ClipDataset(Dataset[Item]):
             share = temporal / (self._views[0] - 1) if self._views[0] > 1 else 0.5
             self._last = (row, temporal), self._take(row, partial(self._sampling.view_start_s, share=share))
         pixels = self._last[1]
-        return np.ascontiguousarray(pixels[:, :, ::-1]) if spatial % 2 else pixels
+        return np.ascontiguousarray(pixels[:, :, ::-1] if spatial % 2 else pixels)
 
     def _fixed(self, clip_s: float) -> list[int]:
         """Return the rows that have the length of a clip, or less."""
         most_s = clip_s + _ROUNDING_S
-        return [row for row, (start_s, end_s) in enumerate(self._spans) if (end_s or math.inf) - start_s <= most_s]
+        return [
+            row
+            for row, ((start_s, end_s), still) in enumerate(zip(self._spans, self._stills, strict=True))
+            if still or (end_s or math.inf) - start_s <= most_s
+        ]
 
     def _take(self, row: int, start: Callable[[float], float]) -> NDArray[np.uint8]:
+        """Return a clip (T, H, W, 3); of a still, all T are one picture in memory."""
         if self._held is None or row not in self._held:
-            return self._read(row, start)
-        return self._held.get(row, lambda: self._read(row, start))
+            pixels = self._read(row, start)
+        else:
+            pixels = self._held.get(row, lambda: self._read(row, start))
+        return np.broadcast_to(pixels, (self._frames, *pixels.shape[1:])) if self._stills[row] else pixels
 
     def _read(self, row: int, start: Callable[[float], float]) -> NDArray[np.uint8]:
+        """Decode a clip (T, H, W, 3), or a still's one picture (1, H, W, 3)."""
+        if self._stills[row]:
+            return self._sampling.fitted(read_still(self._media[row]))[None]
         begin_s, end_s = self._spans[row]
 
         def within(duration_s: float) -> float:
@@ -165,26 +178,33 @@ class _Held:
     """Clips of some rows, decoded when they are first wanted, in memory that forked processes share.
 
     Not PyTorch's shared memory: that is a file of /dev/shm, which containers have little of.
+
+    Args:
+        rows: which of them are held.
+        stills: whether each row of all is one picture.
+        clip: what the model takes.
     """
 
-    def __init__(self, rows: Sequence[int], clip: ClipInput) -> None:
-        self._places = {row: place for place, row in enumerate(rows)}
-        self._clips = _shared((len(rows), *clip.shape))
-        self._known = _shared((len(rows),))
+    def __init__(self, rows: Sequence[int], stills: Sequence[bool], clip: ClipInput) -> None:
+        lengths = [1 if stills[row] else clip.frames for row in rows]
+        ends = [0, *accumulate(lengths)]
+        self._spans = {row: slice(*span) for row, span in zip(rows, pairwise(ends), strict=True)}
+        self._frames = _shared((ends[-1], *clip.shape[1:]))
+        self._known = _shared((ends[-1],))
 
     def __deepcopy__(self, _: object) -> _Held:
         return self
 
     def __contains__(self, row: int) -> bool:
-        return row in self._places
+        return row in self._spans
 
     def get(self, row: int, decode: Callable[[], NDArray[np.uint8]]) -> NDArray[np.uint8]:
-        """Return the clip (T, H, W, 3) of a row."""
-        place = self._places[row]
-        if not self._known[place]:
-            self._clips[place] = decode()
-            self._known[place] = True  # another process may do the same, and writes the same
-        held: NDArray[np.uint8] = self._clips[place]
+        """Return the clip (T, H, W, 3) of a row, or its one picture (1, H, W, 3)."""
+        span = self._spans[row]
+        if not self._known[span.start]:
+            self._frames[span] = decode()
+            self._known[span.start] = True  # another process may do the same, and writes the same
+        held: NDArray[np.uint8] = self._frames[span]
         return held
 
 

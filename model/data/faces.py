@@ -1,4 +1,4 @@
-"""A video → a smaller one of its face alone, cut out by the code that serves, with the original's clock.
+"""A video or picture → a smaller one of its face alone, cut out by the code that serves, with the original's clock.
 
 Of several faces (or of one before and after a cut) the one with the most picture area times time is kept.
 """
@@ -12,13 +12,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 import av
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from model.data.media import LIMITS, ClipUnreadable
+from model.data.media import LIMITS, ClipUnreadable, read_still
 from service.contract.bundle import FaceCrop
 from service.contract.errors import BadMedia
 from service.vision.clips import Clip, ClipSpec, FaceSeen, read_clips
+from service.vision.crop import cut_out
 from service.vision.decode import OWN_FILES, open_video
 from service.vision.faces import FaceDetector, open_detector
 
@@ -72,6 +74,26 @@ def crop_face(
     return span
 
 
+def crop_still(
+    source: Path, target: Path, *, size: int = SIZE, crop: FaceCrop = CROP, yunet: Path | None = None
+) -> None:
+    """Write the largest face of a picture, see `crop_face`; `target` is an image file.
+
+    Raises:
+        ClipUnreadable: it is no picture that can be read, or shows no face.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    picture = read_still(source)
+    found = detector_of(yunet)(picture)
+    if not found:
+        raise ClipUnreadable(f"{source} shows no face.")
+    face = cut_out(picture, found[0].box, margin=crop.margin, size=size)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".unfinished-") as folder:
+        unfinished = Path(folder, target.name)
+        cv2.imwrite(str(unfinished), cv2.cvtColor(face, cv2.COLOR_RGB2BGR))
+        unfinished.replace(target)
+
+
 def _best(source: Path, folder: Path, size: int, crop: FaceCrop, yunet: Path | None) -> tuple[Path, Span] | None:
     """Write each face to a file of its own in `folder`; return the best one's, and when it is seen."""
     with open_video(source, LIMITS, OWN_FILES) as video:
@@ -80,7 +102,9 @@ def _best(source: Path, folder: Path, size: int, crop: FaceCrop, yunet: Path | N
     writers: dict[int, _Writer] = {}
     best: tuple[Path, Span] | None = None
     most = 0.0
-    for event in read_clips(source, [spec], detector=_detector(yunet), limits=LIMITS, faces=_FACES, formats=OWN_FILES):
+    for event in read_clips(
+        source, [spec], detector=detector_of(yunet), limits=LIMITS, faces=_FACES, formats=OWN_FILES
+    ):
         if isinstance(event, Clip):
             if event.track not in writers:
                 writers[event.track] = _Writer(folder / f"{event.track}.mp4", size, event.start_s, interval_s)
@@ -98,7 +122,8 @@ def _best(source: Path, folder: Path, size: int, crop: FaceCrop, yunet: Path | N
 
 
 @cache
-def _detector(yunet: Path | None) -> FaceDetector:
+def detector_of(yunet: Path | None) -> FaceDetector:
+    """Return the detector, which this process keeps; see `open_detector`."""
     return open_detector(yunet)
 
 

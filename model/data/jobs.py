@@ -11,10 +11,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from model.data.faces import crop_face
-from model.data.media import ClipUnreadable, open_media
+from model.data.faces import crop_face, crop_still
+from model.data.media import ClipUnreadable, is_still, open_media
 from model.data.prepared import Region
 from model.errors import ModelError
+from service.contract.bundle import FaceCrop
 
 _AHEAD = 4  # clips that wait for each process
 
@@ -28,6 +29,8 @@ class Job:
     fps: float | None
     region: Region | None
     target: Path | None
+    crop: FaceCrop
+    yunet: Path | None
 
 
 class Named(Protocol):
@@ -74,7 +77,8 @@ def look_at(job: Job) -> str:
     try:
         if job.target is not None:
             if not job.target.exists():
-                crop_face(job.media, job.target)
+                cut = crop_still if is_still(job.media) else crop_face
+                cut(job.media, job.target, crop=job.crop, yunet=job.yunet)
         else:
             _check(job)
     except ClipUnreadable as error:

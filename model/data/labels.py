@@ -1,12 +1,14 @@
 """The labels of rows, as training and evaluation take them.
 
-expression               int64 (N,), the index in the task's labels; `ABSENT` where a row has none
-dimensions, personality, units, landmarks
-                         float32 (N, columns) in the task's order; NaN where a row has none
+All are float32 (N, columns) in the task's order, NaN where a row has none:
+
+expression                                  probabilities that sum to 1: 1 for the row's label, or its votes' shares
+dimensions, personality, units, landmarks   values
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -14,46 +16,51 @@ from torch import Tensor
 
 from model.data.prepared import CLIPS_FILE, ClipRow
 from model.errors import ModelError
-from model.levels import ABSENT
 from model.tasks import LearntTask, SideTask
 from service.contract.bundle import DimensionsTask, ExpressionTask
+
+_CASTING_VOTE = 1e-3
+"""What a row's own expression has more than its votes, so that it wins a tie."""
 
 
 def label_columns(rows: Sequence[ClipRow], tasks: Sequence[LearntTask]) -> dict[str, Tensor]:
     """Return the labels of all rows for each task, by the task's kind.
 
     Raises:
-        ModelError: a row's expression is none of the task's labels.
+        ModelError: a row's expression is none of the task's labels, or its text has another number of columns.
     """
     return {task.kind: _column(rows, task) for task in tasks}
 
 
 def _column(rows: Sequence[ClipRow], task: LearntTask) -> Tensor:
     if isinstance(task, ExpressionTask):
-        numbers = {label: number for number, label in enumerate(task.labels)}
-        return torch.tensor([_number(row, numbers) for row in rows], dtype=torch.int64)
+        return torch.tensor([_shares(row, task) for row in rows]).view(len(rows), len(task.labels))
     if isinstance(task, SideTask):
-        return torch.tensor([_side(row, task) for row in rows]).view(len(rows), len(task.names))
+        found = [_numbers(row, task.kind, getattr(row, task.kind), len(task.names)) for row in rows]
+        return torch.tensor(found).view(len(rows), len(task.names))
     names = [d.name for d in task.dimensions] if isinstance(task, DimensionsTask) else task.traits
-    absent = float("nan")
-    values = [[absent if (value := getattr(row, name)) is None else value for name in names] for row in rows]
+    values = [[math.nan if (value := getattr(row, name)) is None else value for name in names] for row in rows]
     return torch.tensor(values, dtype=torch.float32).view(len(rows), len(names))
 
 
-def _side(row: ClipRow, task: SideTask) -> list[float]:
-    text: str | None = getattr(row, task.kind)
-    if text is None:
-        return [float("nan")] * len(task.names)
-    found = [float(value) for value in text.split()]
-    if len(found) != len(task.names):
-        raise ModelError(f"{CLIPS_FILE}: clip {row.id} has {len(found)} {task.kind}; expected {len(task.names)}.")
-    return found
-
-
-def _number(row: ClipRow, numbers: dict[str, int]) -> int:
+def _shares(row: ClipRow, task: ExpressionTask) -> list[float]:
+    if row.votes is not None:
+        votes = _numbers(row, "votes", row.votes, len(task.labels))
+        if row.expression in task.labels:
+            votes[task.labels.index(row.expression)] += _CASTING_VOTE
+        return [vote / sum(votes) for vote in votes]
     if row.expression is None:
-        return ABSENT
-    if row.expression not in numbers:
-        known = ", ".join(numbers)
+        return [math.nan] * len(task.labels)
+    if row.expression not in task.labels:
+        known = ", ".join(task.labels)
         raise ModelError(f"{CLIPS_FILE}: clip {row.id} has the expression {row.expression}; expected one of {known}.")
-    return numbers[row.expression]
+    return [float(label == row.expression) for label in task.labels]
+
+
+def _numbers(row: ClipRow, name: str, text: str | None, count: int) -> list[float]:
+    if text is None:
+        return [math.nan] * count
+    found = [float(value) for value in text.split()]
+    if len(found) != count:
+        raise ModelError(f"{CLIPS_FILE}: clip {row.id} has {len(found)} {name}; expected {count}.")
+    return found

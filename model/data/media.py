@@ -1,4 +1,4 @@
-"""What a clip is taken from: a video file, or the frames of one in a folder or in memory.
+"""What a clip is taken from: a video file, the frames of one in a folder or in memory, or a still.
 
 All go through `service.vision.sampling`, as what is served does, so that a clip is the same whatever it is stored as.
 Pictures are RGB uint8 (H, W, 3); times are seconds, 0 at the first frame.
@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 import tempfile
+import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -27,6 +29,7 @@ Picture = NDArray[np.uint8]
 
 VIDEOS = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".3gp", ".flv"})
 IMAGES = frozenset({".jpg", ".jpeg", ".png", ".bmp"})
+ARRAYS = ".npz"
 LIMITS = Limits(max_pixels=2**27, max_duration_s=float("inf"), max_frames=2**62)
 
 
@@ -58,7 +61,7 @@ class Media(Protocol):
 
 @contextmanager
 def open_media(path: Path, fps: float | None) -> Iterator[Media]:
-    """Open a video file, or a folder of frames that come `fps` times a second.
+    """Open a video file, a folder of frames that come `fps` times a second, or a still (`read_still`).
 
     Raises:
         ClipUnreadable: it cannot be read; also where that shows only later on.
@@ -66,9 +69,43 @@ def open_media(path: Path, fps: float | None) -> Iterator[Media]:
     with _named(str(path)):
         if fps is not None:
             yield Frames([_file_loader(file) for file in frame_files(path)], fps)
+        elif is_still(path):
+            yield Frames([lambda: _still(path)], 1.0)
         else:
             with open_video(path, LIMITS, OWN_FILES) as video:
                 yield VideoFile(video)
+
+
+def is_still(path: Path) -> bool:
+    """Say whether a row's media is one picture: an image file, or a picture of an array file."""
+    return path.suffix.lower() in IMAGES or path.parent.suffix == ARRAYS
+
+
+def read_still(path: Path) -> Picture:
+    """Read one picture: an image file, or `FILE.npz/N`, picture N of the file's `images` or `jpegs` (`arrays_in`).
+
+    Raises:
+        ClipUnreadable: it cannot be read.
+    """
+    with _named(str(path)):
+        return _still(path)
+
+
+@cache
+def arrays_in(path: Path) -> Mapping[str, NDArray[Any]]:
+    """Return the arrays of an .npz file, which this process keeps.
+
+    Of pictures, `images` (N, H, W) or (N, H, W, 3) has them as they are, RGB or grey; or `jpegs` (bytes,) has them as
+    files, of which picture N is jpegs[offsets[N] : offsets[N + 1]].
+
+    Raises:
+        ModelError: it cannot be read.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as found:
+            return {name: found[name] for name in found.files}
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise ModelError(f"{path} cannot be read as a file of arrays: {error}.") from error
 
 
 @contextmanager
@@ -82,7 +119,10 @@ def open_held(name: str, files: Mapping[str, bytes], fps: float | None) -> Itera
         if fps is not None:
             yield Frames([_bytes_loader(key, files[key]) for key in sorted(files, key=in_order)], fps)
         else:
-            (content,) = files.values()
+            ((kind, content),) = files.items()
+            if f".{kind}" in IMAGES:  # a shard names the one file of a clip by its ending
+                yield Frames([_bytes_loader(kind, content)], 1.0)
+                return
             with tempfile.NamedTemporaryFile(prefix="mien-") as file:  # FFmpeg wants a file
                 file.write(content)
                 file.flush()
@@ -144,6 +184,17 @@ class Frames:
         """Yield all frames: those that nobody looks at are not decoded."""
         for index, loader in enumerate(self._loaders):
             yield Frame(index / self._fps, (index + 1) / self._fps, loader)
+
+
+def _still(path: Path) -> Picture:
+    if path.parent.suffix != ARRAYS:
+        return _decoded(path.name, path.read_bytes())
+    arrays, number = arrays_in(path.parent), int(path.name)
+    if "jpegs" in arrays:
+        first, end = arrays["offsets"][number : number + 2]
+        return _decoded(path.name, arrays["jpegs"][first:end].tobytes())
+    picture: Picture = arrays["images"][number]
+    return picture if picture.ndim == 3 else np.repeat(picture[..., None], 3, axis=-1)
 
 
 def _file_loader(path: Path) -> Callable[[], Picture]:

@@ -26,8 +26,10 @@ from model.data.dataset import Dataset, Problem
 from model.data.faces import CROP
 from model.data.jobs import Job, look_at
 from model.data.journal import Journal
+from model.data.media import is_still
 from model.data.prepared import ClipRow, Prepared, write_prepared, write_rows
 from model.errors import ModelError
+from service.contract.bundle import FaceCrop
 
 PROBLEMS_FILE = "problems.csv"
 REPORT_FILE = "report.json"
@@ -44,6 +46,8 @@ class Settings(BaseModel):
     columns: dict[str, str] = {}
     limit: int | None = None
     shards: bool = False
+    margin: float = CROP.margin
+    yunet: Path | None = None
 
 
 class Report(BaseModel):
@@ -84,7 +88,7 @@ def prepare(
         dataset = dataset.settle(dataset, rows)
     _check_parts(dataset, rows, f"below {settings.root}")
     rows = list(_limited(dataset, rows, settings.limit))
-    jobs = [_job(dataset, row, out) for row in rows]
+    jobs = [_job(dataset, row, out, settings) for row in rows]
     begun = settings.model_copy(update={"root": settings.root.absolute()})
     done = Journal(out, begun.model_dump_json())
     done.finish(jobs, look_at, workers, progress)
@@ -104,7 +108,7 @@ def prepare(
             protocol=dataset.protocol,
             parts=dataset.parts,
             interval_s=dataset.interval_s,
-            crop=CROP,
+            crop=FaceCrop(margin=settings.margin),
             region=dataset.region,
             shards=settings.shards,
         ),
@@ -155,13 +159,15 @@ def _limited(dataset: Dataset, rows: Sequence[ClipRow], limit: int | None) -> It
     yield from islice(in_turn, limit)
 
 
-def _job(dataset: Dataset, row: ClipRow, out: Path) -> Job:
+def _job(dataset: Dataset, row: ClipRow, out: Path, settings: Settings) -> Job:
     target = None
     if not dataset.crops:
         digest = hashlib.sha256(row.id.encode()).hexdigest()[:12]
         readable = re.sub(r"[^\w-]+", "_", row.id)[-60:].strip("_")
-        target = out / CLIPS_FOLDER / f"{readable}-{digest}.mp4"
-    return Job(row.id, Path(row.media), row.fps, dataset.region, target)
+        kind = ".png" if row.fps is None and is_still(Path(row.media)) else ".mp4"
+        target = out / CLIPS_FOLDER / f"{readable}-{digest}{kind}"
+    crop = FaceCrop(margin=settings.margin)
+    return Job(row.id, Path(row.media), row.fps, dataset.region, target, crop, settings.yunet)
 
 
 def _kept(row: ClipRow, target: Path | None, out: Path) -> ClipRow:

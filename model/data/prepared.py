@@ -4,7 +4,8 @@
     clips.csv       `ClipRow`: one row a clip, with its labels
     clips/          the clips themselves where faces had to be cropped, or shards/ of them (tar)
 
-A clip is a video file of a cropped face or a part of one, or a folder of such frames in the order of their names.
+A clip is a video file of a cropped face or a part of one, a folder of such frames in the order of their names, or a
+still: one picture, in a file or in an array of pictures (`model.data.media`).
 """
 
 from __future__ import annotations
@@ -64,13 +65,18 @@ class ClipRow(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     id: str
-    media: str = Field(description="The video file or frame folder; relative paths start at the prepared folder.")
+    media: str = Field(
+        description="The video file, frame folder or picture; relative paths start at the prepared folder."
+    )
     fps: float | None = Field(None, gt=0, description="Frames a second of a frame folder; a video file has a clock.")
     start_s: float = Field(0, ge=0, description="Where in the media the clip begins, in seconds.")
     end_s: float | None = Field(None, gt=0, description="And where it ends; the media's end if empty.")
     subject: str = Field("", description="Who is seen, where the dataset says; a subject is in one part only.")
     part: str
     expression: str | None = None
+    votes: str | None = Field(
+        None, description="How many viewers chose each expression, in the task's order, with spaces between."
+    )
     valence: float | None = None
     arousal: float | None = None
     dominance: float | None = None

@@ -35,9 +35,19 @@ def prepare_aloud(
     workers: int | None,
     shards: bool,
     limit: int | None,
+    margin: float,
+    yunet: Path | None,
 ) -> None:
     """Prepare a dataset with a bar and a summary; see `prepare`."""
-    settings = Settings(dataset=dataset, root=root, columns=dict(columns), limit=limit, shards=shards)
+    settings = Settings(
+        dataset=dataset,
+        root=root,
+        columns=dict(columns),
+        limit=limit,
+        shards=shards,
+        margin=margin,
+        yunet=yunet and yunet.absolute(),
+    )
     console = Console(stderr=True)
     with clips_bar(console) as bar:
         task = bar.add_task(f"Preparing {dataset}", total=None)

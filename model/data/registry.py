@@ -1,4 +1,4 @@
-"""The datasets that `mien-model prepare` knows: nine published ones of affect, VoxCeleb2, and one's own videos.
+"""The datasets that `mien-model prepare` knows: nine published ones of affect, VoxCeleb2, two of stills, and one's own.
 
 Labels are in the order of the published checkpoints (Sun et al., SVFAP, arXiv 2401.00416). All nine need their
 owners' permission; none comes with Mien.
@@ -7,7 +7,7 @@ owners' permission; none comes with Mien.
 from __future__ import annotations
 
 from model.data.dataset import Dataset
-from model.data.layouts import acted, annotated, chalearn, frame_lists, plain
+from model.data.layouts import acted, annotated, chalearn, frame_lists, plain, stills
 from model.data.prepared import Region
 from model.errors import ModelError
 from service.contract.bundle import Dimension, DimensionsTask, ExpressionTask, PersonalityTask
@@ -18,6 +18,7 @@ _STRIDE = "The stride is our choice."
 _FIVE = ("1", "2", "3", "4", "5")
 
 _SEVEN = ("happiness", "sadness", "neutral", "anger", "surprise", "disgust", "fear")
+_SAME = {name: name for name in _SEVEN}
 _DFEW = dict(zip("1234567", _SEVEN, strict=True))
 _FERV39K = dict(zip(("Happy", "Sad", "Neutral", "Angry", "Surprise", "Disgust", "Fear"), _SEVEN, strict=True))
 _MAFW = {
@@ -194,6 +195,29 @@ DATASETS: dict[str, Dataset] = {
         crops=True,
         licence="CC BY 4.0 for the metadata; the videos belong to those who uploaded them.",
     ),
+    "ferplus": Dataset(
+        title="FER+",
+        read=stills.read_ferplus,
+        codes=_SAME,
+        tasks=_expressions(_SAME),
+        parts=("train", "validation"),
+        stride=2,
+        fps=25,
+        choice="Stills have no rate: the default model's is taken.",
+        crops=True,
+        licence="Labels: MIT. Pictures: found by a search engine, given out for research, without licences.",
+    ),
+    "pictures": Dataset(
+        title="muxspace/facial_expressions",
+        read=stills.read_pictures,
+        codes=_SAME,
+        tasks=_expressions(_SAME),
+        parts=("train", "validation"),
+        stride=2,
+        fps=25,
+        choice="Stills have no rate: the default model's is taken.",
+        licence="Repository: Apache-2.0. Pictures: press photographs and stills of films.",
+    ),
     "folder": Dataset(
         title="A folder of videos",
         read=plain.read_folder,
@@ -203,7 +227,7 @@ DATASETS: dict[str, Dataset] = {
         licence="Yours.",
     ),
     "csv": Dataset(
-        title="Videos with labels of one's own",
+        title="Videos and pictures with labels of one's own",
         read=plain.read_csv,
         settle=plain.settle_csv,
         columns={name: name for name in ("path", "subject", "part", "expression", *plain.LABELS)},
@@ -224,3 +248,8 @@ def find(name: str) -> Dataset:
     if name not in DATASETS:
         raise ModelError(f"There is no dataset {name!r}; known are {', '.join(DATASETS)}.")
     return DATASETS[name]
+
+
+def title_of(name: str) -> str:
+    """Return a dataset's name as people write it; the name itself of one that no row has."""
+    return DATASETS[name].title if name in DATASETS else name

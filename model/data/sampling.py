@@ -75,10 +75,10 @@ class Sampling:
         frames = math.ceil(min(self.frames, before_end))
         pictures = sample(media, start_s, frames=frames, interval_s=self.interval_s)
         pictures = [*pictures, *pictures[-1:] * (self.frames - frames)]
-        done = {id(picture): self._fitted(picture) for picture in pictures}  # repeated ones only once
+        done = {id(picture): self.fitted(picture) for picture in pictures}  # repeated ones only once
         return np.stack([done[id(picture)] for picture in pictures])
 
-    def _fitted(self, picture: Picture) -> Picture:
+    def fitted(self, picture: Picture) -> Picture:
         """Return the middle square of the picture's part that is wanted, at the size that is wanted."""
         if self.region is not None:
             picture = self.region.of(picture)

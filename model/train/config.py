@@ -44,6 +44,7 @@ class Source(_Part):
     test: str | None = Field(
         None, description="The part that is never looked at; in datasets with folds one must be named, else `test`."
     )
+    times: PositiveInt = Field(1, description="How often an epoch takes each of its training clips.")
 
 
 class ClipShape(_Part):

@@ -21,7 +21,7 @@ def targets(labels: Tensor, task: LearntTask, smoothing: float) -> Tensor:
     """Return what a task's answers are compared with.
 
     Args:
-        labels: expression: int64 (B,), -100 where absent; else float32 (B, C), NaN where absent.
+        labels: float32 (B, C), NaN where absent; of expression, probabilities.
         task: the task.
         smoothing: the share of probability that is spread evenly over all classes.
 
@@ -30,9 +30,9 @@ def targets(labels: Tensor, task: LearntTask, smoothing: float) -> Tensor:
     """
     match task:
         case ExpressionTask():
-            return _probabilities(labels, len(task.labels), smoothing)
+            return _smoothed(labels, smoothing)
         case DimensionsTask() if task.levels:
-            return _probabilities(nearest_levels(task, task.levels, labels), task.levels, smoothing).flatten(1)
+            return _smoothed(_one_hot(nearest_levels(task, task.levels, labels), task.levels), smoothing).flatten(1)
         case _:
             return labels
 
@@ -75,10 +75,13 @@ def loss(answers: Tensor, expected: Tensor, task: LearntTask, spread: Tensor | N
             return regression_loss(answers, expected, spread)
 
 
-def _probabilities(classes: Tensor, count: int, smoothing: float) -> Tensor:
+def _one_hot(classes: Tensor, count: int) -> Tensor:
     """Turn int64 classes (...) into probabilities (..., count); a negative class into NaN."""
-    spread = functional.one_hot(classes.clamp(min=0), count) * (1 - smoothing) + smoothing / count
-    return spread.masked_fill(classes[..., None] < 0, torch.nan)
+    return functional.one_hot(classes.clamp(min=0), count).float().masked_fill(classes[..., None] < 0, torch.nan)
+
+
+def _smoothed(probabilities: Tensor, smoothing: float) -> Tensor:
+    return probabilities * (1 - smoothing) + smoothing / probabilities.shape[-1]
 
 
 def _mean(costs: Tensor, present: Tensor) -> Tensor:

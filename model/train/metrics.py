@@ -43,7 +43,7 @@ def measure(task: LearntTask, outputs: Tensor, labels: Tensor) -> dict[str, floa
     Args:
         task: what was asked.
         outputs: (B, columns), as a bundle gives them.
-        labels: expression int64 (B,) with `ABSENT`; else float (B, K) with NaN where absent.
+        labels: float (B, columns), NaN where absent; of expression, probabilities, the likeliest of which counts.
 
     Returns:
         As "UAR", or "CCC" and "CCC valence"; nothing where no clip has a label, and nothing for a single dimension
@@ -52,7 +52,7 @@ def measure(task: LearntTask, outputs: Tensor, labels: Tensor) -> dict[str, floa
     outputs, labels = outputs.detach().cpu(), labels.cpu()
     match task:
         case ExpressionTask():
-            return _expression(outputs, labels, len(task.labels))
+            return _expression(outputs, likeliest(labels), len(task.labels))
         case DimensionsTask():
             names = tuple(dimension.name for dimension in task.dimensions)
             levels = _levels(task, outputs, labels)
@@ -63,16 +63,22 @@ def measure(task: LearntTask, outputs: Tensor, labels: Tensor) -> dict[str, floa
             return _regression(task.names, outputs, labels, "MAE")
 
 
+def likeliest(labels: Tensor) -> Tensor:
+    """Return the most probable class of each row of (B, C), int64 (B,); `ABSENT` where the row is NaN."""
+    return labels.nan_to_num().argmax(dim=-1).masked_fill(labels.isnan().any(dim=-1), ABSENT)
+
+
 def confusion(outputs: Tensor, labels: Tensor) -> Tensor:
     """Return how many clips of each expression (rows) were taken for each (columns).
 
     Args:
         outputs: probabilities (B, C).
-        labels: int64 (B,) with `ABSENT`.
+        labels: probabilities (B, C), NaN where absent.
 
     Returns:
         int64 (C, C).
     """
+    labels = likeliest(labels)
     there = labels != ABSENT
     counts: Tensor = multiclass_confusion_matrix(outputs[there].argmax(dim=-1), labels[there], outputs.shape[-1])
     return counts

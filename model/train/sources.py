@@ -95,23 +95,22 @@ def clips_of(
         train: whether clips start anywhere, anew in each epoch, or in the middle.
         hold: see `ClipDataset`.
     """
-    return Joined(
-        [
-            ClipDataset(
-                part.source.folder,
-                part.rows,
-                tasks=tasks,
-                clip=clip_input(shape, interval_s or part.prepared.interval_s),
-                interval_s=interval_s or part.prepared.interval_s,
-                mode="train" if train else "test",
-                seed=seed,
-                augment=augment,
-                views=(1, 1),
-                hold=hold,
-            )
-            for part in found
-        ]
-    )
+    parts = [
+        ClipDataset(
+            part.source.folder,
+            part.rows,
+            tasks=tasks,
+            clip=clip_input(shape, interval_s or part.prepared.interval_s),
+            interval_s=interval_s or part.prepared.interval_s,
+            mode="train" if train else "test",
+            seed=seed,
+            augment=augment,
+            views=(1, 1),
+            hold=hold,
+        )
+        for part in found
+    ]
+    return Joined(parts, [part.source.times if train else 1 for part in found])
 
 
 def clip_input(shape: ClipShape, interval_s: float) -> ClipInput:
@@ -120,16 +119,17 @@ def clip_input(shape: ClipShape, interval_s: float) -> ClipInput:
 
 
 class Joined:
-    """Datasets one after the other."""
+    """Datasets one after the other, each so many times in a row, drawn anew each time."""
 
-    def __init__(self, parts: Sequence[Clips]) -> None:
+    def __init__(self, parts: Sequence[Clips], times: Sequence[int]) -> None:
         self._parts = parts
-        self._ends = list(accumulate(len(part) for part in parts))
+        self._times = times
+        self._ends = list(accumulate(len(part) * count for part, count in zip(parts, times, strict=True)))
+        self._epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
         """See `Clips`."""
-        for part in self._parts:
-            part.set_epoch(epoch)
+        self._epoch = epoch
 
     def __len__(self) -> int:
         """See `Clips`."""
@@ -137,5 +137,8 @@ class Joined:
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         """See `Clips`."""
-        part = bisect_right(self._ends, index)
-        return self._parts[part][index - (self._ends[part - 1] if part else 0)]
+        number = bisect_right(self._ends, index)
+        part, count = self._parts[number], self._times[number]
+        time, row = divmod(index - (self._ends[number - 1] if number else 0), len(part))
+        part.set_epoch(self._epoch * count + time)
+        return part[row]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 import torch
@@ -13,15 +13,17 @@ from torch.utils.data import DataLoader, Dataset, Subset
 
 from model.calibration import at_temperature, calibration_error, fit_temperature
 from model.data.augment import as_floats
+from model.levels import ABSENT
 from model.tasks import LearntTask, served
 from model.tpsbt.normalise import normalise
 from model.tpsbt.perceiver import Perceiver
 from model.train.config import Recipe
-from model.train.metrics import measure
+from model.train.metrics import likeliest, measure
 from model.train.plan import Clips
 from service.contract.bundle import ExpressionTask
 
 Batch = dict[str, Any]
+Tensors = dict[str, Tensor]
 
 TEMPERATURE = "expression temperature"
 """The score that says by what logits must be divided (`model.calibration`)."""
@@ -33,13 +35,44 @@ _MAIN = {"expression": "UAR", "dimensions": "CCC", "personality": "accuracy"}
 
 
 def validation(
-    clips: Clips, tasks: tuple[LearntTask, ...], recipe: Recipe, accelerator: Accelerator
+    watched: Mapping[str, Clips],
+    tasks: tuple[LearntTask, ...],
+    recipe: Recipe,
+    accelerator: Accelerator,
+    calibrated_on: str | None = None,
 ) -> Callable[[nn.Module], dict[str, float]]:
-    """Return a function that measures a model on the clips, which all processes share.
+    """Return a function that measures a model on each of some sets of clips.
 
-    Its scores are named as "expression UAR"; `score` is the mean of the main one of each task
-    that is served, the better the higher.
+    Its scores are named as "expression UAR", of several sets as "ferplus expression UAR"; `score`, the better the
+    higher, is the mean over the sets of the mean of the main one of each task that is served.
+
+    Args:
+        watched: the sets by their names; all processes share each.
+        tasks: what the model learns.
+        recipe: how the model computes.
+        accelerator: the devices.
+        calibrated_on: the set that the temperature is fitted on; by default all clips of all sets.
     """
+    measures = {name: _outputs_of(clips, tasks, recipe, accelerator) for name, clips in watched.items()}
+
+    def validate(model: nn.Module) -> dict[str, float]:
+        found = {name: outputs(model) for name, outputs in measures.items()}
+        scores: dict[str, float] = {}
+        main: list[float] = []
+        for name, (outputs, labels) in found.items():
+            measured, its_main = _scores(tasks, outputs, labels)
+            scores |= {f"{name} {metric}" if len(found) > 1 else metric: value for metric, value in measured.items()}
+            main += its_main
+        chosen = [found[calibrated_on]] if calibrated_on else list(found.values())
+        return {"score": sum(main) / max(1, len(main)), **scores, **_calibration(tasks, chosen)}
+
+    return validate
+
+
+def _outputs_of(
+    clips: Clips, tasks: tuple[LearntTask, ...], recipe: Recipe, accelerator: Accelerator
+) -> Callable[[nn.Module], tuple[Tensors, Tensors]]:
+    """Return a function that gives a model's outputs for clips, and their labels, both by the kind of task."""
     mine = range(accelerator.process_index, len(clips), accelerator.num_processes)
     part = Subset(cast("Dataset[Batch]", clips), mine)
     loader: DataLoader[Batch] = DataLoader(
@@ -49,7 +82,7 @@ def validation(
         multiprocessing_context="fork" if recipe.workers else None,
     )
 
-    def validate(model: nn.Module) -> dict[str, float]:
+    def outputs_of(model: nn.Module) -> tuple[Tensors, Tensors]:
         perceiver = cast("Perceiver", model)
         outputs: dict[str, list[Tensor]] = {task.kind: [] for task in tasks}
         labels: dict[str, list[Tensor]] = {task.kind: [] for task in tasks}
@@ -59,28 +92,40 @@ def validation(
                 for kind, answer in perceiver.read(perceiver(pixels).answers).items():
                     outputs[kind].append(answer.float().cpu())
                     labels[kind].append(batch["labels"][kind])
-        return _scores(tasks, _from_all(outputs), _from_all(labels))
+        return _from_all(outputs), _from_all(labels)
 
-    return validate
+    return outputs_of
 
 
-def _scores(tasks: tuple[LearntTask, ...], outputs: dict[str, Tensor], labels: dict[str, Tensor]) -> dict[str, float]:
+def _scores(tasks: tuple[LearntTask, ...], outputs: Tensors, labels: Tensors) -> tuple[dict[str, float], list[float]]:
+    """Return all scores of a set, and the mean of the main ones as a list; both empty where nothing has a label."""
     scores: dict[str, float] = {}
     main: list[float] = []
     for task in tasks:
         found = measure(task, outputs[task.kind], labels[task.kind])
         scores |= {f"{task.kind} {name}": value for name, value in found.items()}
-        if found and isinstance(task, ExpressionTask):
-            probabilities, true = outputs[task.kind], labels[task.kind]
-            scores[TEMPERATURE] = fit_temperature(probabilities, true)
-            scores[CALIBRATED] = calibration_error(at_temperature(probabilities, scores[TEMPERATURE]), true)
-            if scores[CALIBRATED] > scores[UNCALIBRATED]:  # it is fitted by likelihood, and there was little to mend
-                scores[TEMPERATURE], scores[CALIBRATED] = 1.0, scores[UNCALIBRATED]
         if found and task in served(tasks):
             main.append(found[_MAIN[task.kind]])
-    return {"score": sum(main) / max(1, len(main)), **scores}
+    return scores, [sum(main) / len(main)] if main else []
 
 
-def _from_all(parts: dict[str, list[Tensor]]) -> dict[str, Tensor]:
+def _calibration(tasks: tuple[LearntTask, ...], sets: Sequence[tuple[Tensors, Tensors]]) -> dict[str, float]:
+    """Return the temperature, and how far confidence and accuracy are apart without and with it."""
+    for task in tasks:
+        if not isinstance(task, ExpressionTask):
+            continue
+        outputs, labels = (torch.cat([each[side][task.kind] for each in sets]) for side in (0, 1))
+        true = likeliest(labels)
+        if not (true != ABSENT).any():
+            continue
+        temperature, before = fit_temperature(outputs, true), calibration_error(outputs, true)
+        after = calibration_error(at_temperature(outputs, temperature), true)
+        if after > before:  # it is fitted by likelihood, and there was little to mend
+            temperature, after = 1.0, before
+        return {TEMPERATURE: temperature, UNCALIBRATED: before, CALIBRATED: after}
+    return {}
+
+
+def _from_all(parts: dict[str, list[Tensor]]) -> Tensors:
     """Bring together what the processes have, each tensor (B, ...)."""
     return {kind: torch.cat(gather_object(part)) for kind, part in parts.items()}

@@ -2,9 +2,10 @@
 
 VoxCeleb2  dev/mp4/id00012/21Uxsk56VDQ/00001.mp4, in some copies without dev: person, video, utterance
 folder     video files, in folders or not
-csv        labels.csv with a header: path (a relative one starts at the root) and any of expression, valence,
-arousal, dominance (−1 to 1), openness, conscientiousness, extraversion, agreeableness, neuroticism
-(0 to 1), subject, part; an empty cell is an absent label, without a column part all is for training
+csv        labels.csv with a header: path of a video or picture (a relative one starts at the root) and any of
+           expression, valence, arousal, dominance (−1 to 1), openness, conscientiousness, extraversion, agreeableness,
+           neuroticism (0 to 1), subject, part; an empty cell is an absent label, without a column part all is for
+           training
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ def read_folder(root: Path, _dataset: Dataset) -> Iterator[ClipRow | Problem]:
 
 
 def read_csv(root: Path, dataset: Dataset) -> Iterator[ClipRow | Problem]:
-    """Read a table of videos with labels."""
+    """Read a table of videos and pictures with labels."""
     columns = dataset.columns
     optional = [header for name, header in columns.items() if name != "path"]
     for place, cells in tables.named(root / "labels.csv", (columns["path"],), optional):

@@ -1,6 +1,7 @@
 import pytest
 
 from model.card import model_card
+from model.report import Confusion, Part, Report
 from service.contract.bundle import Manifest, Parity, Training
 
 
@@ -36,3 +37,25 @@ def test_only_an_untrained_models_card_says_that_its_scores_mean_nothing(manifes
     assert "The scores mean nothing" in model_card(untrained)
     assert "It has not been measured." in model_card(untrained)
     assert "mean nothing" not in model_card(manifest)
+
+
+def test_reports_are_told_one_by_one_with_what_was_taken_for_what(manifest):
+    labels = ("happiness", "sadness", "neutral")
+    faces = Report(
+        data="faces",
+        views=4,
+        warnings=("No face in 3 of 13 clips.",),
+        parts=(Part(part="validation", model="micro", clips=10, scores={"expression": {"UAR": 0.625}}),),
+        pooled={"expression": {"UAR": 0.625}},
+        confusion=Confusion(labels=labels, counts=((3, 1, 0), (2, 4, 0), (0, 0, 0))),
+    )
+    heads = faces.model_copy(update={"data": "heads", "pooled": {"dimensions": {"CCC": 0.75}}, "confusion": None})
+
+    card = model_card(manifest, reports=[faces, heads])
+
+    assert card.index("### faces, part validation (10 clips)") < card.index("### heads, part validation")
+    assert "No face in 3 of 13 clips." in card
+    assert "| UAR | 0.6250 |" in card
+    assert "| CCC | 0.7500 |" in card
+    assert "| happiness | 0.75 | 0.25 | 0.00 | 4 |" in card
+    assert "| neutral |  |  |  | 0 |" in card

@@ -1,6 +1,7 @@
 import logging
 import shutil
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -33,7 +34,7 @@ def test_an_item_has_pixels_labels_and_its_row(dataset):
 
     assert item["pixels"].shape == (4, 32, 32, 3)
     assert item["pixels"].dtype == torch.uint8
-    assert item["labels"]["expression"].item() == 1
+    assert item["labels"]["expression"].tolist() == [0, 1]
     assert item["index"].item() == 1
 
 
@@ -230,7 +231,7 @@ def test_a_clip_that_cannot_be_read_is_replaced_in_training_and_reported(dataset
 
     assert one["index"].item() == other["index"].item() != 2
     assert torch.equal(one["pixels"], other["pixels"])
-    assert one["labels"]["expression"] == clips.labels["expression"][one["index"]]
+    assert torch.equal(one["labels"]["expression"], clips.labels["expression"][one["index"]])
     assert str(folder / rows[2].media) in caplog.text
 
 
@@ -264,3 +265,45 @@ def test_there_is_no_item_beyond_the_last(dataset):
 def test_a_folder_that_was_not_prepared_is_refused(dataset, tmp_path):
     with pytest.raises(ModelError, match=r"dataset\.json cannot be read: make the folder with `mien-model prepare`"):
         dataset("train", [], tmp_path, tasks=())
+
+
+@pytest.fixture
+def stills(prepared):
+    """A prepared folder of a picture in a file, one of an array and one of an array of files; and its rows."""
+    folder, (row, *_) = prepared(count=1)
+    colours = [np.full((40, 40, 3), colour, np.uint8) for colour in ((200, 40, 40), (40, 200, 40), (40, 40, 200))]
+    cv2.imwrite(str(folder / "a.png"), cv2.cvtColor(colours[0], cv2.COLOR_RGB2BGR))
+    np.savez(folder / "b.npz", images=np.stack([colours[2], colours[1]]))
+    jpeg = cv2.imencode(".jpg", cv2.cvtColor(colours[2], cv2.COLOR_RGB2BGR))[1].ravel()
+    np.savez(folder / "c.npz", jpegs=jpeg, offsets=np.array([0, len(jpeg)]))
+    return folder, [row.model_copy(update={"id": name, "media": name}) for name in ("a.png", "b.npz/1", "c.npz/0")]
+
+
+@pytest.mark.parametrize("mode", ["train", "test"])
+@pytest.mark.parametrize("hold", [False, True])
+def test_a_still_is_a_clip_in_which_nothing_moves(dataset, stills, mode, hold):
+    folder, rows = stills
+    clips = dataset(mode, rows, folder, views=(1, 1), hold=hold)
+
+    for colour in range(3):
+        pixels = clips[colour]["pixels"]
+        assert pixels.shape == (4, 32, 32, 3)
+        assert (pixels == pixels[0, 0, 0]).float().mean() > 0.99
+        assert pixels[0, 16, 16].argmax() == colour
+
+
+def test_of_a_still_that_is_held_one_picture_is_kept(dataset, stills, monkeypatch):
+    folder, rows = stills
+    clips = dataset("train", rows, folder, hold=True, augment=lambda clip, _: clip + np.uint8(1))
+    first = clips[0]["pixels"]
+    (folder / "a.png").unlink()
+
+    assert torch.equal(clips[0]["pixels"], first)
+
+
+def test_a_picture_that_is_none_is_told(dataset, stills):
+    folder, rows = stills
+    (folder / "a.png").write_text("no picture")
+
+    with pytest.raises(ClipUnreadable, match=r"a\.png cannot be read: Its frame a\.png is no picture"):
+        dataset("test", rows, folder)[0]

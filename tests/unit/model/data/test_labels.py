@@ -4,7 +4,6 @@ import torch
 from model.data.labels import label_columns
 from model.data.prepared import ClipRow
 from model.errors import ModelError
-from model.levels import ABSENT
 from model.tasks import SideTask
 from service.contract.bundle import Dimension, DimensionsTask, ExpressionTask, PersonalityTask
 
@@ -24,8 +23,8 @@ def test_labels_come_in_the_tasks_order_and_absent_ones_are_marked():
 
     columns = label_columns(rows, TASKS)
 
-    assert columns["expression"].tolist() == [1, ABSENT, ABSENT]
-    assert columns["expression"].dtype == torch.int64
+    assert torch.equal(columns["expression"].nan_to_num(9), torch.tensor([[0, 1], [9, 9], [9, 9]]))
+    assert columns["expression"].dtype == torch.float32
     assert torch.equal(columns["dimensions"].nan_to_num(9), torch.tensor([[-1, 0.5], [9, 0], [9, 9]]))
     assert torch.equal(columns["personality"].nan_to_num(9), torch.tensor([[9], [0.25], [9]]))
     assert columns["dimensions"].dtype == torch.float32
@@ -35,6 +34,21 @@ def test_no_rows_are_no_trouble():
     columns = label_columns([], TASKS)
 
     assert columns["dimensions"].shape == (0, 2)
+
+
+def test_votes_are_shares_and_the_rows_own_expression_wins_a_tie():
+    rows = [row(votes="3 1"), row(votes="2 2", expression="fear"), row(votes="2 2", expression="sadness")]
+
+    shares = label_columns(rows, TASKS)["expression"]
+
+    torch.testing.assert_close(shares[0], torch.tensor([0.75, 0.25]))
+    torch.testing.assert_close(shares[1:], torch.full((2, 2), 0.5), atol=1e-3, rtol=0)
+    assert shares.argmax(dim=1).tolist() == [0, 1, 0]
+
+
+def test_another_number_of_votes_is_refused():
+    with pytest.raises(ModelError, match=r"clips\.csv: clip a clip has 3 votes; expected 2"):
+        label_columns([row(votes="1 2 3")], TASKS)
 
 
 def test_an_expression_that_the_task_does_not_have_is_refused():

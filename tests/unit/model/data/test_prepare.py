@@ -9,15 +9,21 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
+import torch
 
 from model.data import jobs, registry
-from model.data.media import open_media
+from model.data.clips import ClipDataset
+from model.data.faces import CROP
+from model.data.media import open_media, read_still
 from model.data.prepare import Settings, prepare
 from model.data.prepared import Region, read_prepared, read_rows
 from model.errors import ModelError
+from service.contract.bundle import ClipInput
 from tests import datasets
-from tests.videos import face_video, faceless_video, scene, still, write_video
+from tests.videos import face_video, faceless_video, portrait, scene, still, write_video
 
 
 @pytest.fixture
@@ -307,10 +313,10 @@ def test_shards_take_the_place_of_files(faces, tmp_path):
 def test_what_goes_wrong_with_one_clip_does_not_end_the_rest(faces, tmp_path, monkeypatch):
     really = jobs.crop_face
 
-    def fail(source, target):
+    def fail(source, target, **how):
         if source.name == "b.mp4":
             raise RuntimeError("a fault of ours")
-        really(source, target)
+        really(source, target, **how)
 
     monkeypatch.setattr(jobs, "crop_face", fail)
 
@@ -321,7 +327,7 @@ def test_what_goes_wrong_with_one_clip_does_not_end_the_rest(faces, tmp_path, mo
 
 
 def test_a_process_that_is_killed_is_one_sentence():
-    job = jobs.Job("a", Path("a"), None, None, KillsItsReader())
+    job = jobs.Job("a", Path("a"), None, None, KillsItsReader(), CROP, None)
 
     with pytest.raises(ModelError, match="A process was killed"):
         list(jobs.all_done([job], jobs.look_at, 2))
@@ -336,3 +342,46 @@ class KillsItsReader:
 
 def _die():
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.fixture
+def portraits(tmp_path_factory):
+    """A labelled table of two pictures, one of a face."""
+    root = tmp_path_factory.mktemp("portraits")
+    cv2.imwrite(str(root / "face.png"), cv2.cvtColor(portrait(), cv2.COLOR_RGB2BGR))
+    cv2.imwrite(str(root / "wall.jpg"), np.full((200, 200, 3), 90, np.uint8))
+    (root / "labels.csv").write_text("path,expression\nface.png,happiness\nwall.jpg,neutral\nface2.png,neutral\n")
+    shutil.copy(root / "face.png", root / "face2.png")
+    return root
+
+
+def test_faces_are_cut_out_of_pictures_with_the_margin_that_was_asked_for(portraits, tmp_path):
+    run(portraits, tmp_path / "near", dataset="csv", margin=0.05)
+    run(portraits, tmp_path / "far", dataset="csv", margin=0.3)
+
+    near, far = ({row.id: row for row in read_rows(tmp_path / each)} for each in ("near", "far"))
+    assert set(near) == set(far) == {"face.png", "face2.png"}
+    assert problems(tmp_path / "near") == {"wall.jpg": f"{portraits / 'wall.jpg'} shows no face."}
+    assert read_prepared(tmp_path / "near").crop.margin == 0.05
+    picture, wider = (
+        read_still(tmp_path / each / rows["face.png"].media) for each, rows in (("near", near), ("far", far))
+    )
+    assert picture.shape == wider.shape == (224, 224, 3)
+    inner = cv2.resize(wider[35:-35, 35:-35], (224, 224))  # 1.1 of 1.6 box sides
+    assert np.abs(picture.astype(int) - inner).mean() < 12 < np.abs(picture.astype(int) - wider).mean()
+
+
+def test_pictures_are_packed_into_shards_too(portraits, tmp_path):
+    run(portraits, tmp_path / "plain", dataset="csv", margin=0.05)
+    run(portraits, tmp_path / "packed", dataset="csv", margin=0.05, shards=True)
+
+    clips = []
+    for folder in (tmp_path / "plain", tmp_path / "packed"):
+        prepared = read_prepared(folder)
+        clip = ClipInput(frames=8, size=64, interval_s=0.16, mean=(0, 0, 0), std=(1, 1, 1))
+        items = ClipDataset(
+            folder, read_rows(folder), tasks=prepared.tasks, clip=clip, interval_s=0.16, mode="test", views=(1, 1)
+        )
+        clips.append([items[index]["pixels"] for index in range(len(items))])
+    assert len(clips[0]) == len(clips[1]) == 2
+    assert all(torch.equal(one, other) for one, other in zip(*clips, strict=True))

@@ -19,7 +19,7 @@ NAN = math.nan
 
 def test_expression_is_cross_entropy_with_smoothed_labels():
     logits = torch.tensor([[2.0, -1.0, 0.5], [0.0, 3.0, 1.0]])
-    expected = targets(torch.tensor([0, 2]), EXPRESSION, smoothing=0.1)
+    expected = targets(torch.eye(3)[[0, 2]], EXPRESSION, smoothing=0.1)
 
     torch.testing.assert_close(
         expected, torch.tensor([[0.9 + 0.1 / 3, 0.1 / 3, 0.1 / 3], [0.1 / 3, 0.1 / 3, 0.9 + 0.1 / 3]])
@@ -52,7 +52,7 @@ def test_levels_are_classes_of_each_dimension():
 @pytest.mark.parametrize(
     ("task", "answers", "labels"),
     [
-        (EXPRESSION, torch.randn(3, 3), torch.tensor([1, -100, 2])),
+        (EXPRESSION, torch.randn(3, 3), torch.tensor([[0.0, 1, 0], [NAN, NAN, NAN], [0.25, 0, 0.75]])),
         (VALUES, torch.randn(3, 2), torch.tensor([[0.1, 2.0], [NAN, NAN], [0.3, 4.0]])),
         (LEVELS, torch.randn(3, 2, 5), torch.tensor([[1.0, 2.0], [NAN, NAN], [3.0, 4.0]])),
         (TRAITS, torch.randn(3, 2), torch.tensor([[0.1, 0.2], [NAN, NAN], [0.3, 0.4]])),
@@ -74,7 +74,7 @@ def test_a_clip_without_a_label_neither_costs_nor_teaches(task, answers, labels)
 @pytest.mark.parametrize(
     ("task", "answers", "labels"),
     [
-        (EXPRESSION, torch.randn(2, 3), torch.full((2,), -100)),
+        (EXPRESSION, torch.randn(2, 3), torch.full((2, 3), NAN)),
         (VALUES, torch.randn(2, 2), torch.full((2, 2), NAN)),
         (LEVELS, torch.randn(2, 2, 5), torch.full((2, 2), NAN)),
     ],
@@ -90,7 +90,7 @@ def test_a_batch_without_any_label_costs_nothing_and_its_gradients_are_zero(task
 
 
 def test_mixed_targets_are_linear_and_what_meets_no_label_has_none():
-    expected = targets(torch.tensor([0, 2, -100]), EXPRESSION, 0.0)
+    expected = targets(torch.tensor([[1.0, 0, 0], [0, 0, 1], [NAN, NAN, NAN]]), EXPRESSION, 0.0)
 
     mixed = torch.lerp(expected.flip(0), expected, 0.7)
 

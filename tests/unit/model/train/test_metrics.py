@@ -6,7 +6,8 @@ import torch
 from sklearn.metrics import balanced_accuracy_score, confusion_matrix, f1_score, recall_score
 
 from model.calibration import calibration_error
-from model.train.metrics import ABSENT, confusion, measure
+from model.levels import ABSENT
+from model.train.metrics import confusion, likeliest, measure
 from service.contract.bundle import Dimension, DimensionsTask, ExpressionTask, PersonalityTask
 
 EXPRESSION = ExpressionTask(labels=("happiness", "sadness", "neutral", "anger"))
@@ -23,6 +24,10 @@ def guesses():
     return torch.nn.functional.one_hot(said, 4) * 0.5 + torch.rand(len(labels), 4) * 0.4, labels
 
 
+def shares(labels):
+    return torch.eye(4)[labels]
+
+
 def pearson(x, y):
     dx, dy = x - x.mean(), y - y.mean()
     return (dx * dy).sum() / np.sqrt((dx**2).sum() * (dy**2).sum())
@@ -37,7 +42,7 @@ def test_expression_is_measured_as_scikit_learn_does(guesses):
     outputs, labels = guesses
     said = outputs.argmax(1)
 
-    found = measure(EXPRESSION, outputs, labels)
+    found = measure(EXPRESSION, outputs, shares(labels))
     assert found.pop("ECE") == calibration_error(outputs, labels)
     assert found == pytest.approx(
         {
@@ -53,17 +58,23 @@ def test_expression_is_measured_as_scikit_learn_does(guesses):
 def test_the_confusion_matrix_has_a_row_for_each_true_label(guesses):
     outputs, labels = guesses
 
-    assert confusion(outputs, labels).tolist() == confusion_matrix(labels, outputs.argmax(1)).tolist()
+    assert confusion(outputs, shares(labels)).tolist() == confusion_matrix(labels, outputs.argmax(1)).tolist()
 
 
 def test_clips_without_an_expression_are_left_out(guesses):
     outputs, labels = guesses
-    some = labels.clone()
-    some[::3] = ABSENT
-    there = some != ABSENT
+    some = shares(labels)
+    some[::3] = torch.nan
+    there = ~some.isnan().any(dim=1)
 
-    assert measure(EXPRESSION, outputs, some) == measure(EXPRESSION, outputs[there], labels[there])
-    assert confusion(outputs, some).tolist() == confusion(outputs[there], labels[there]).tolist()
+    assert measure(EXPRESSION, outputs, some) == measure(EXPRESSION, outputs[there], some[there])
+    assert confusion(outputs, some).tolist() == confusion(outputs[there], some[there]).tolist()
+
+
+def test_of_votes_the_most_count():
+    votes = torch.tensor([[0.6, 0.4, 0, 0], [0.1, 0.2, 0.3, 0.4], [torch.nan] * 4])
+
+    assert likeliest(votes).tolist() == [0, 3, ABSENT]
 
 
 @pytest.mark.filterwarnings("ignore:y_pred contains classes")
@@ -72,7 +83,7 @@ def test_a_label_that_no_clip_has_is_left_out_of_uar(guesses):
     outputs, labels = outputs[labels != 3], labels[labels != 3]
     assert 3 in outputs.argmax(1)
 
-    found = measure(EXPRESSION, outputs, labels)
+    found = measure(EXPRESSION, outputs, shares(labels))
 
     assert found["UAR"] == pytest.approx(balanced_accuracy_score(labels, outputs.argmax(1)), abs=1e-6)
     assert found["macro F1"] == pytest.approx(f1_score(labels, outputs.argmax(1), average="macro"), abs=1e-6)
@@ -132,7 +143,7 @@ def test_a_dimension_without_any_label_has_no_metrics_and_is_left_out_of_the_mea
 @pytest.mark.parametrize(
     ("task", "labels"),
     [
-        (EXPRESSION, torch.full((3,), ABSENT)),
+        (EXPRESSION, torch.full((3, 4), torch.nan)),
         (LEVELS, torch.full((3, 2), torch.nan)),
         (PERSONALITY, torch.full((3, 2), torch.nan)),
     ],

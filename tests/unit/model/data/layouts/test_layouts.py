@@ -1,11 +1,14 @@
 """Every row of the registry, on a tiny dataset in its published layout."""
 
 import pickle
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from model.data.dataset import Problem
 from model.data.layouts.chalearn import PlainUnpickler
+from model.data.media import read_still
 from model.data.prepared import ClipRow
 from model.data.registry import DATASETS, find
 from model.errors import ModelError
@@ -42,7 +45,10 @@ def test_a_published_layout_is_read(name, tmp_path):
     frames = name in ("dfew", "ferv39k", "mafw")
     for row in rows:
         assert row.fps == (DATASETS[name].fps if frames else None)
-        assert list(tmp_path.glob(row.media.removeprefix(f"{tmp_path}/"))), row.media
+        if name in ("ferplus", "pictures"):
+            assert read_still(Path(row.media)).shape[2] == 3
+        else:
+            assert list(tmp_path.glob(row.media.removeprefix(f"{tmp_path}/"))), row.media
 
 
 @pytest.mark.parametrize("name", DATASETS)
@@ -190,3 +196,19 @@ def test_a_score_that_is_no_share_is_refused(tmp_path):
 
     with pytest.raises(ModelError, match=r"annotation_test\.pkl: openness of a\.mp4 is 1\.5"):
         read("chalearn", tmp_path)
+
+
+def test_what_most_people_took_for_none_of_the_expressions_is_left_out_and_told(tmp_path):
+    datasets.ferplus(tmp_path)
+    arrays = dict(np.load(tmp_path / "ferplus_0.npz"))
+    arrays["votes"] = np.array([[2, 0, 0, 0, 0, 0, 0, 8, 0, 0], [0, 0, 0, 3, 0, 0, 0, 0, 0, 7], [1] * 10], np.uint8)
+    np.savez(tmp_path / "ferplus_0.npz", **arrays)
+
+    rows, problems = read("ferplus", tmp_path)
+
+    assert [row.part for row in rows] == ["validation"] * 3
+    assert [(problem.clip, problem.reason) for problem in problems] == [
+        ("ferplus_0/0", "Most people took it for contempt."),
+        ("ferplus_0/1", "Most people took it for NF."),
+        ("ferplus_0/2", "Most people took it for nothing in common."),
+    ]

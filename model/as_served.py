@@ -1,0 +1,176 @@
+"""Score a bundle on a dataset as it is published, each clip the way a worker would take it.
+
+Nothing is prepared: faces are found, followed and cut out by `service.vision` in the owners' own videos, and the
+outputs of the largest face's windows are averaged, weighted by their real frames, as `service.worker.aggregate` does.
+A still becomes a video of one second.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from model.data import registry
+from model.data.faces import detector_of
+from model.data.jobs import all_done
+from model.data.labels import label_columns
+from model.data.media import LIMITS, ClipUnreadable, is_still, read_still
+from model.data.prepared import ClipRow
+from model.errors import ModelError
+from model.evaluate import Scored, confusion_of, measured
+from model.report import Part, Report
+from model.scoring import OnnxScorer
+from service.contract.bundle import read_bundle
+from service.contract.errors import BadMedia
+from service.vision.clips import Clip, ClipSpec, FaceSeen, read_clips
+from service.vision.decode import OWN_FILES
+
+FPS, SECONDS = 25, 1.0
+"""Of the video that a still is made into."""
+_FACES = 4  # followed at a time
+_LEAST = 64  # pixels of a video's sides
+
+
+@dataclass(frozen=True)
+class Job:
+    """A clip to score."""
+
+    id: str
+    media: Path
+    bundle: Path
+    hop_s: float
+    yunet: Path | None
+
+
+def evaluate_as_served(
+    bundle: Path,
+    dataset: str,
+    root: Path,
+    part: str,
+    *,
+    yunet: Path | None = None,
+    workers: int = 1,
+    progress: Callable[[int, int], None] = lambda _done, _all: None,
+) -> Report:
+    """Score a bundle on a part of a dataset that was not prepared.
+
+    Args:
+        bundle: the bundle's folder.
+        dataset: the dataset's name in `model.data.registry`; of videos or pictures, not of frame folders.
+        root: where it lies.
+        part: which part is scored.
+        yunet: the model of the YuNet detector; without it, OpenCV's cascade looks for faces.
+        workers: processes.
+        progress: called with the number of clips that are done, and of all.
+
+    Returns:
+        The report; clips without a face are left out of its figures, and a warning counts them.
+
+    Raises:
+        ModelError: the bundle or the dataset is not there, the part is empty, or no face is found.
+    """
+    known = registry.find(dataset)
+    scorer = OnnxScorer(bundle)
+    rows = [row for row in known.read(root.absolute(), known) if isinstance(row, ClipRow) and row.part == part]
+    if not rows:
+        raise ModelError(f"The part {part} of {known.title} is empty: there are no clips of it below {root}.")
+    labels = label_columns(rows, scorer.tasks)
+    tasks = tuple(task for task in scorer.tasks if not labels[task.kind].isnan().all())
+    if not tasks or any(row.fps is not None for row in rows):
+        raise ModelError(f"{known.title} has no videos or pictures with labels of what {scorer.name} reads.")
+    hop_s = read_bundle(bundle)[0].hop_s
+    jobs = [Job(row.id, Path(row.media), bundle.absolute(), hop_s, yunet and yunet.absolute()) for row in rows]
+    found: dict[str, dict[str, list[float]]] = {}
+    for done, (job, outputs) in enumerate(all_done(jobs, score, workers), start=1):
+        if outputs is not None:
+            found[job.id] = outputs
+        progress(done, len(jobs))
+    seen = [row for row in rows if row.id in found]
+    if not seen:
+        raise ModelError(f"No face was found in any of the {len(rows)} clips.")
+    scored = Scored(
+        {task.kind: torch.tensor([found[row.id][task.kind] for row in seen]) for task in tasks},
+        label_columns(seen, tasks),
+    )
+    scores = measured(tasks, scored)
+    detector = "YuNet" if yunet else "OpenCV's cascade"
+    return Report(
+        data=dataset,
+        views=1,
+        warnings=(f"{detector} found no face in {len(rows) - len(seen)} of {len(rows)} clips.",),
+        parts=(Part(part=part, model=scorer.name, clips=len(seen), scores=scores),),
+        pooled=scores,
+        confusion=confusion_of(tasks, scored),
+    )
+
+
+def score(job: Job) -> dict[str, list[float]] | None:
+    """Return a clip's outputs by the kind of task, the means of its largest face's windows; None without a face."""
+    scorer = _scorer(job.bundle)
+    spec = ClipSpec(
+        frames=scorer.clip.frames,
+        interval_s=scorer.clip.interval_s,
+        size=scorer.clip.size,
+        margin=scorer.crop.margin,
+        hop_s=job.hop_s,
+    )
+    if not is_still(job.media):
+        windows = _windows(job.media, spec, job.yunet)
+    else:
+        with tempfile.TemporaryDirectory(prefix="mien-") as folder:
+            video = Path(folder, "still.mp4")
+            write_still(read_still(job.media), video)
+            windows = _windows(video, spec, job.yunet)
+    if not windows:
+        return None
+    weights = np.array([window.frames for window in windows], np.float64)
+    outputs = scorer(np.stack([window.pixels for window in windows]))
+    return {kind: (np.average(values, axis=0, weights=weights)).tolist() for kind, values in outputs.items()}
+
+
+def write_still(picture: NDArray[np.uint8], path: Path) -> None:
+    """Write a video of one second in which a picture (H, W, 3) stands still, H.264 in MP4."""
+    height, width = picture.shape[:2]
+    finer = max(1.0, _LEAST / min(height, width))
+    even = (2 * round(width * finer / 2), 2 * round(height * finer / 2))
+    frame = av.VideoFrame.from_ndarray(cv2.resize(picture, even).astype(np.uint8, copy=False), format="rgb24")
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=FPS, options={"preset": "veryfast", "crf": "18"})
+        stream.width, stream.height = even
+        stream.pix_fmt = "yuv420p"
+        stream.codec_context.thread_count = 1
+        for number in range(round(SECONDS * FPS)):
+            frame.pts = number
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+
+def _windows(video: Path, spec: ClipSpec, yunet: Path | None) -> Sequence[Clip]:
+    """Return the windows of the face with the most picture area times time."""
+    windows: dict[int, list[Clip]] = {}
+    areas: dict[int, float] = {}
+    try:
+        for event in read_clips(
+            video, [spec], detector=detector_of(yunet), limits=LIMITS, faces=_FACES, formats=OWN_FILES
+        ):
+            if isinstance(event, Clip):
+                windows.setdefault(event.track, []).append(event)
+            elif isinstance(event, FaceSeen):
+                areas[event.track] = sum(point.w * point.h for point in event.path)
+    except BadMedia as error:
+        raise ClipUnreadable(f"{video} cannot be read: {error.detail}") from error
+    return windows[max(windows, key=lambda track: areas[track])] if windows else []
+
+
+@cache
+def _scorer(bundle: Path) -> OnnxScorer:
+    return OnnxScorer(bundle)

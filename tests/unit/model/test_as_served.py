@@ -1,0 +1,64 @@
+"""A bundle, on pictures and videos as their owners hand them out."""
+
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from model.as_served import evaluate_as_served, write_still
+from model.errors import ModelError
+from tests.videos import face_video, portrait
+
+BUNDLE = Path(__file__).parents[3] / "service/worker/bundles/default"
+
+
+@pytest.fixture
+def root(tmp_path):
+    """A table of a smiling face, as a picture and as a video, and of a wall."""
+    cv2.imwrite(str(tmp_path / "smile.png"), cv2.cvtColor(portrait(), cv2.COLOR_RGB2BGR))
+    cv2.imwrite(str(tmp_path / "wall.png"), np.full((160, 120, 3), 90, np.uint8))
+    face_video(tmp_path / "smile.mp4", seconds=1.0)
+    lines = ["path,part,expression", "smile.png,test,happiness", "smile.mp4,test,happiness", "wall.png,test,neutral"]
+    (tmp_path / "labels.csv").write_text("\n".join(lines))
+    return tmp_path
+
+
+def test_pictures_and_videos_are_scored_and_faces_that_are_not_found_are_counted(root):
+    seen = []
+
+    report = evaluate_as_served(BUNDLE, "csv", root, "test", progress=lambda *so_far: seen.append(so_far))
+
+    assert report.pooled["expression"]["WAR"] == 1  # both smiles
+    assert report.parts[0].clips == 2
+    assert report.warnings == ("OpenCV's cascade found no face in 1 of 3 clips.",)
+    assert seen == [(1, 3), (2, 3), (3, 3)]
+    assert report.confusion is not None
+    assert report.confusion.counts[0][0] == 2
+
+
+def test_a_part_without_clips_is_refused(root):
+    with pytest.raises(ModelError, match=r"The part train of Videos and pictures .* is empty"):
+        evaluate_as_served(BUNDLE, "csv", root, "train")
+
+
+def test_where_no_face_is_found_at_all_there_is_no_report(root):
+    (root / "labels.csv").write_text("path,part,expression\nwall.png,test,neutral\n")
+
+    with pytest.raises(ModelError, match="No face was found in any of the 1 clips"):
+        evaluate_as_served(BUNDLE, "csv", root, "test")
+
+
+def test_a_still_is_a_video_of_one_second_in_its_own_shape(tmp_path):
+    picture = np.zeros((50, 81, 3), np.uint8)
+    picture[:, 40:] = (200, 100, 50)
+
+    write_still(picture, tmp_path / "still.mp4")
+
+    with av.open(str(tmp_path / "still.mp4")) as video:
+        frames = [frame.to_ndarray(format="rgb24") for frame in video.decode(video=0)]
+        assert float(video.duration / av.time_base) == pytest.approx(1.0)
+    assert frames[0].shape[1] / frames[0].shape[0] == pytest.approx(81 / 50, rel=0.02)
+    assert np.abs(frames[0][20, -20].astype(int) - (200, 100, 50)).max() < 12
+    assert np.abs(frames[-1].astype(int) - frames[0]).max() < 12
