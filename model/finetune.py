@@ -114,7 +114,9 @@ def finetune(recipe: FinetuneRecipe) -> bool:
     if recipe.augmentation and recipe.augmentation.stills:
         _check_stills(recipe, size, model)
     labels = label_columns([row for part in training for row in part.rows], tasks)
-    spreads = {task.kind: variances(labels[task.kind]) for task in tasks if not isinstance(task, ExpressionTask)}
+    spreads: dict[str, Tensor] = {
+        task.kind: variances(labels[task.kind]) for task in tasks if not isinstance(task, ExpressionTask)
+    }
     _centre(model, labels, spreads)
     plan = plan_of(recipe, len(dataset), accelerator)
     learner = Learner(

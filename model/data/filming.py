@@ -58,28 +58,30 @@ class Filming(BaseModel):
         turn = random.uniform(-self.turn, self.turn)
         shift = random.uniform(-self.shift, self.shift, 2) * size
         drift, growth = random.uniform(-self.motion, self.motion, 2) * size, random.uniform(-1, 1) * self.motion / 2
-        framed = []
+        framed: list[Frames] = []
         for moment in np.linspace(-0.5, 0.5, times) if times > 1 else (0.0,):
             view = cv2.getRotationMatrix2D((width / 2, height / 2), turn, scale * (1 + moment * growth))
             view[:, 2] += shift + moment * drift
-            framed.append(cv2.warpAffine(clip[len(framed)], view, (width, height), borderMode=cv2.BORDER_REPLICATE))
-        return np.stack(framed).astype(np.uint8, copy=False)
+            picture = cv2.warpAffine(clip[len(framed)], view, (width, height), borderMode=cv2.BORDER_REPLICATE)
+            framed.append(picture.astype(np.uint8, copy=False))
+        return np.stack(framed)
 
     def _lit(self, clip: Frames, random: np.random.Generator) -> Frames:
         """Change light and colour: one curve for each colour, and a slope over the picture."""
+        height, width = clip.shape[1:3]
         gamma = np.exp(random.uniform(-self.light, self.light))
         gain = np.exp(random.uniform(-self.light, self.light) / 2)
         lift = random.uniform(-0.1, 0.1) if self.light else 0.0
         grey = random.random() < self.grey
         tints = 1 + random.uniform(-self.tint, self.tint, 3) * (not grey)
         if grey:
-            clip = np.repeat((clip @ _LUMA)[..., None], 3, axis=-1).astype(np.uint8)
+            clip = np.repeat(np.tensordot(clip, _LUMA, axes=1)[..., None], 3, axis=-1).astype(np.uint8)
         curves = (tints[:, None] * gain * _SHADES**gamma + lift).clip(0, 1) * 255  # (3, 256)
         table = np.ascontiguousarray(curves.astype(np.uint8).T)[None]  # (3, 256) → (1, 256, 3), as OpenCV wants it
-        tall = clip.reshape(-1, clip.shape[2], 3)  # (T, H, W, 3) → (T·H, W, 3)
+        tall = clip.reshape(-1, width, 3)  # (T, H, W, 3) → (T·H, W, 3)
         clip = cv2.LUT(tall, table).astype(np.uint8, copy=False).reshape(clip.shape)
         if random.random() < self.side_light:
-            clip = (clip * _slope(clip.shape[1], clip.shape[2], random)).clip(0, 255).astype(np.uint8)
+            clip = (clip * _slope(height, width, random)).clip(0, 255).astype(np.uint8)
         return clip
 
 
@@ -87,8 +89,8 @@ def _slope(height: int, width: int, random: np.random.Generator) -> NDArray[np.f
     """Draw how light falls off, (H, W, 1): from 1 ± up to 0.6 on one side to 1 ∓ as much on the other."""
     angle, strength = random.uniform(0, 2 * np.pi), random.uniform(0, 0.6)
     down, across = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
-    slope = 1 + strength * (np.cos(angle) * across + np.sin(angle) * down)
-    return slope.astype(np.float32)[..., None]
+    slope: NDArray[np.float32] = (1 + strength * (np.cos(angle) * across + np.sin(angle) * down)).astype(np.float32)
+    return slope[..., None]
 
 
 def _coarser(clip: Frames, random: np.random.Generator) -> Frames:
@@ -103,8 +105,6 @@ def _coarser(clip: Frames, random: np.random.Generator) -> Frames:
 
 
 def _compressed(clip: Frames, quality: int) -> Frames:
-    found = []
-    for picture in clip:
-        _, jpeg = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
-        found.append(cv2.imdecode(jpeg, cv2.IMREAD_COLOR))
-    return np.stack(found).astype(np.uint8, copy=False)
+    options = [cv2.IMWRITE_JPEG_QUALITY, quality]
+    jpegs = [cv2.imencode(".jpg", picture, options)[1] for picture in clip]
+    return np.stack([np.asarray(cv2.imdecode(jpeg, cv2.IMREAD_COLOR), np.uint8) for jpeg in jpegs])
