@@ -53,7 +53,7 @@ def steps(size: str, kind: str, precision: str) -> dict[str, float]:
     (optimiser,) = optimisers(model, groups, (0.9, 0.95))
     set_rate(optimiser, 1e-5)
     pixels = torch.randint(256, (BATCH, 16, PIXELS[size], PIXELS[size], 3), dtype=torch.uint8)
-    batch = {"pixels": pixels, "labels": {"expression": torch.arange(BATCH)}}
+    batch = {"pixels": pixels, "labels": {"expression": torch.eye(len(TASK.labels))[torch.arange(BATCH)]}}
     seconds = []
     for step in range(STEPS + 1):
         started = time.perf_counter()

@@ -192,7 +192,7 @@ def test_a_run_becomes_a_bundle(finetuned, tmp_path, command):
     assert (manifest.input.frames, manifest.input.size, manifest.input.interval_s) == (8, 32, 0.08)
     assert (manifest.crop.margin, manifest.hop_s) == (0.2, 0.32)
     assert manifest.training.trained
-    assert "personality accuracy" in manifest.training.scores
+    assert "traits personality accuracy" in manifest.training.scores
     assert "some" in manifest.training.data
 
 

@@ -69,7 +69,7 @@ def test_a_key_that_was_null_takes_keys_below_it():
         ("colour=red", r"tiny_pretrain: the key colour is unknown\. Known there: out, data, clip, .*checkpoint_every"),
         ("clip.frame=8", r"the key clip\.frame is unknown\. Known there: frames, size\."),
         ("data.0.test_part=1", r"the key data\.0\.test_part is unknown\. Known there: folder, test, times\."),
-        ("augmentation.flip=1", r"the key augmentation\.flip is unknown\. Known there: scales\."),
+        ("augmentation.flip=1", r"the key augmentation\.flip is unknown\. Known there: stills, scales\."),
         ("epochs=many", r"tiny_pretrain: epochs = 'many' will not do: .*integer"),
         ("clip.size=100", r"clip\.size = 100 will not do: .*multiple of 16"),
         ("data=[]", r"data = \[\] will not do: .*at least 1 item"),
