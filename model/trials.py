@@ -10,7 +10,7 @@ from model.data.prepared import Prepared, read_prepared
 from model.errors import ModelError
 from model.scoring import OnnxScorer, Scorer, TorchScorer
 from model.train import checkpoint
-from model.train.holdout import TEST
+from model.train.holdout import TEST, VALIDATION
 from model.trained import read_trained
 
 
@@ -41,7 +41,7 @@ def trials_of_runs(runs: Sequence[Path], data: Path, parts: Sequence[str]) -> li
         scorer = TorchScorer(str(run), trained.perceiver, trained.clip, trained.crop)
         kept = _kept_from(run, data)
         trials += [
-            Trial(scorer, part, learnt=kept is not None and part != kept)
+            Trial(scorer, part, learnt=kept is not None and part not in (kept, VALIDATION))
             for part in _parts(prepared, parts or ([kept] if kept else []))
         ]
     return trials
