@@ -13,21 +13,22 @@ LABEL org.opencontainers.image.title="Mien" \
       org.opencontainers.image.description="What faces in a video show over time." \
       org.opencontainers.image.licenses="MIT"
 
-# Mien itself, as a wheel.
+# Mien itself: the package as a wheel, and the applications, which run from where they lie.
 FROM base AS wheel
 COPY pyproject.toml README.md LICENSE /src/
-COPY service /src/service
-COPY model /src/model
+COPY mien /src/mien
 RUN python -m venv /opt/build && /opt/build/bin/pip wheel --no-cache-dir --no-deps --wheel-dir /wheels /src
 
 FROM base AS gateway-venv
 COPY deploy/requirements/gateway.txt /tmp/requirements.txt
 RUN python -m venv /opt/venv && pip install --no-cache-dir --no-deps --require-hashes -r /tmp/requirements.txt
 COPY --from=wheel /wheels /wheels
-RUN pip install --no-cache-dir --no-deps /wheels/*.whl && pip uninstall --yes pip setuptools
+RUN pip install --no-cache-dir --no-deps /wheels/*.whl && pip uninstall --yes pip setuptools \
+ && echo /opt/mien > "$(python -c 'import site; print(site.getsitepackages()[0])')/mien-applications.pth"
 
 FROM base AS gateway
 COPY --from=gateway-venv /opt/venv /opt/venv
+COPY service /opt/mien/service
 ENV MIEN_HOST=0.0.0.0 MIEN_BLOBS_DIR=/var/lib/mien/blobs MIEN_METRICS_HOST=0.0.0.0 MIEN_GATEWAY_METRICS_PORT=9100
 USER mien
 WORKDIR /var/lib/mien
@@ -41,7 +42,8 @@ FROM base AS worker-venv
 COPY deploy/requirements/worker.txt /tmp/requirements.txt
 RUN python -m venv /opt/venv && pip install --no-cache-dir --no-deps --require-hashes -r /tmp/requirements.txt
 COPY --from=wheel /wheels /wheels
-RUN pip install --no-cache-dir --no-deps /wheels/*.whl && pip uninstall --yes pip setuptools
+RUN pip install --no-cache-dir --no-deps /wheels/*.whl && pip uninstall --yes pip setuptools \
+ && echo /opt/mien > "$(python -c 'import site; print(site.getsitepackages()[0])')/mien-applications.pth"
 
 FROM base AS worker-base
 ENV MIEN_BLOBS_DIR=/var/lib/mien/blobs MIEN_METRICS_HOST=0.0.0.0
@@ -56,22 +58,26 @@ CMD ["python", "-m", "service.worker"]
 
 FROM worker-base AS worker
 COPY --from=worker-venv /opt/venv /opt/venv
+COPY service /opt/mien/service
 
 FROM base AS worker-gpu-venv
 COPY deploy/requirements/worker-gpu.txt /tmp/requirements.txt
 RUN python -m venv /opt/venv && pip install --no-cache-dir --no-deps --require-hashes -r /tmp/requirements.txt
 COPY --from=wheel /wheels /wheels
-RUN pip install --no-cache-dir --no-deps /wheels/*.whl && pip uninstall --yes pip setuptools
+RUN pip install --no-cache-dir --no-deps /wheels/*.whl && pip uninstall --yes pip setuptools \
+ && echo /opt/mien > "$(python -c 'import site; print(site.getsitepackages()[0])')/mien-applications.pth"
 
 FROM worker-base AS worker-gpu
 COPY --from=worker-gpu-venv /opt/venv /opt/venv
+COPY service /opt/mien/service
 ENV MIEN_PROVIDERS='["cuda"]' NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility
 
 FROM base AS train-venv
 COPY deploy/requirements/train.txt /tmp/requirements.txt
 RUN python -m venv /opt/venv && pip install --no-cache-dir --no-deps --require-hashes -r /tmp/requirements.txt
 COPY --from=wheel /wheels /wheels
-RUN pip install --no-cache-dir --no-deps /wheels/*.whl && pip uninstall --yes pip
+RUN pip install --no-cache-dir --no-deps /wheels/*.whl && pip uninstall --yes pip \
+ && echo /opt/mien > "$(python -c 'import site; print(site.getsitepackages()[0])')/mien-applications.pth"
 
 FROM base AS train
 # OpenGL without a screen or a card, for `mien-model render`.
@@ -79,6 +85,8 @@ RUN apt-get update -qq \
  && apt-get install -qq -y --no-install-recommends libegl1 libgl1-mesa-dri > /dev/null \
  && rm -rf /var/lib/apt/lists/*
 COPY --from=train-venv /opt/venv /opt/venv
+COPY service /opt/mien/service
+COPY model /opt/mien/model
 USER mien
 WORKDIR /var/lib/mien
 CMD ["mien-model", "--help"]

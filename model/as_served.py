@@ -19,6 +19,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from mien.contract.bundle import read_bundle
+from mien.contract.errors import BadMedia
 from model.data import registry
 from model.data.faces import detector_of
 from model.data.jobs import all_done
@@ -29,8 +31,6 @@ from model.errors import ModelError
 from model.evaluate import Scored, confusion_of, measured
 from model.report import Part, Report
 from model.scoring import OnnxScorer
-from service.contract.bundle import read_bundle
-from service.contract.errors import BadMedia
 from service.vision.clips import Clip, ClipSpec, FaceSeen, read_clips
 from service.vision.decode import OWN_FILES
 

@@ -11,7 +11,7 @@ import typer
 from model.errors import ModelError
 
 if TYPE_CHECKING:
-    from service.contract.bundle import Manifest
+    from mien.contract.bundle import Manifest
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Make the models that Mien serves.")
 

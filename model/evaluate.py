@@ -18,6 +18,7 @@ from rich.progress import track
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from mien.contract.bundle import DimensionsTask, ExpressionTask, Task
 from model.data.clips import ClipDataset
 from model.data.prepared import ClipRow, Prepared, read_prepared, read_rows
 from model.errors import ModelError
@@ -25,7 +26,6 @@ from model.report import Confusion, Part, Report, Scores
 from model.scoring import Scorer
 from model.train.metrics import confusion, measure
 from model.trials import Trial
-from service.contract.bundle import DimensionsTask, ExpressionTask, Task
 
 VIEWS = (2, 2)
 """Temporal, spatial."""

@@ -9,12 +9,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from model.card import model_card
-from model.errors import ModelError
-from model.graph import EMBEDDING, Graph, difference, write_graph
-from model.report import Report
-from model.tpsbt.perceiver import Perceiver
-from service.contract.bundle import (
+from mien.contract.bundle import (
     MANIFEST,
     MODEL_CARD,
     ClipInput,
@@ -24,6 +19,11 @@ from service.contract.bundle import (
     Training,
     file_sha256,
 )
+from model.card import model_card
+from model.errors import ModelError
+from model.graph import EMBEDDING, Graph, difference, write_graph
+from model.report import Report
+from model.tpsbt.perceiver import Perceiver
 
 GRAPH = "model.onnx"
 BATCH_SIZES = (1, 2, 4, 8, 16)

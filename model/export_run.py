@@ -7,12 +7,12 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from mien.contract.bundle import Manifest, Training
 from model.errors import ModelError
 from model.export import export_bundle
 from model.report import read_report
 from model.train.validate import CALIBRATED, TEMPERATURE, UNCALIBRATED
 from model.trained import read_trained
-from service.contract.bundle import Manifest, Training
 
 
 def export_run(

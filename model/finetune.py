@@ -17,6 +17,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 from torch import Tensor, nn
 
+from mien.contract.bundle import ClipInput, ExpressionTask
 from model.data.augment import STILL, FinetuneAugmentation, as_floats
 from model.data.labels import label_columns
 from model.data.mix import Mix
@@ -36,7 +37,6 @@ from model.train.losses import loss, targets, variances
 from model.train.optim import finetuning_groups
 from model.train.sources import Found, clip_input, clips_of, common_crop, find, joint_tasks
 from model.train.validate import validation
-from service.contract.bundle import ClipInput, ExpressionTask
 
 KIND = "finetuning"
 

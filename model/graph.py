@@ -1,6 +1,6 @@
 """From a model to the ONNX graph that a bundle holds, and how far the two are apart.
 
-`service.contract.bundle` has the graph's conventions: uint8 RGB clips in, one named output per task, the embedding.
+`mien.contract.bundle` has the graph's conventions: uint8 RGB clips in, one named output per task, the embedding.
 
 B clips, T frames, D width.
 """
@@ -18,10 +18,10 @@ import torch
 from onnxscript import optimizer
 from torch import Tensor, nn
 
+from mien.contract.bundle import ClipInput
 from model.runtime import open_graph
 from model.tasks import served
 from model.tpsbt.perceiver import Perceiver
-from service.contract.bundle import ClipInput
 
 OPSET = 18  # old enough for every execution provider that the worker may run on
 EMBEDDING = "embedding"

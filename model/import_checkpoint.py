@@ -11,6 +11,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from mien.contract.bundle import ClipInput, ExpressionTask, Manifest, Task, Training
 from model.data import registry
 from model.data.faces import CROP
 from model.errors import ModelError
@@ -21,7 +22,6 @@ from model.tpsbt.encoder import Encoder
 from model.tpsbt.normalise import IMAGENET_MEAN, IMAGENET_STD
 from model.tpsbt.perceiver import Perceiver
 from model.train import checkpoint
-from service.contract.bundle import ClipInput, ExpressionTask, Manifest, Task, Training
 
 # The paper's clips. A checkpoint does not tell: positions are computed, and any clip would do.
 FRAMES = 16

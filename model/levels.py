@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from service.contract.bundle import DimensionsTask
+from mien.contract.bundle import DimensionsTask
 
 ABSENT = -100
 """The level of a value that is not there; PyTorch's cross entropy leaves it out."""

@@ -9,8 +9,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from pydantic import BaseModel, Field, ValidationError
 
+from mien.contract.bundle import TaskKind
 from model.errors import ModelError
-from service.contract.bundle import TaskKind
 
 REPORT = "report.json"
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import onnxruntime
 import torch
+
+from service.onnx_runtime import onnxruntime
 
 
 def open_graph(path: Path) -> onnxruntime.InferenceSession:

@@ -12,12 +12,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from mien.contract.bundle import ClipInput, FaceCrop, Task, read_bundle
+from mien.contract.errors import BundleRefused
 from model.errors import ModelError
 from model.graph import Graph
 from model.runtime import open_graph
 from model.tpsbt.perceiver import Perceiver
-from service.contract.bundle import ClipInput, FaceCrop, Task, read_bundle
-from service.contract.errors import BundleRefused
 
 Outputs = dict[str, NDArray[np.float32]]
 """By the kind of task, (B, columns): what a bundle promises of its outputs."""

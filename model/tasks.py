@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.contract.bundle import DimensionsTask, ExpressionTask, PersonalityTask, Task
+from mien.contract.bundle import DimensionsTask, ExpressionTask, PersonalityTask, Task
 
 
 class SideTask(BaseModel):

@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 from pydantic import TypeAdapter
 
+from mien.contract.bundle import ClipInput, FaceCrop
 from model.tasks import LearntTask
 from model.tpsbt.heads import ExpressionHead
 from model.tpsbt.perceiver import Perceiver
 from model.train import checkpoint
 from model.train.validate import TEMPERATURE
-from service.contract.bundle import ClipInput, FaceCrop
 
 _TASKS: TypeAdapter[tuple[LearntTask, ...]] = TypeAdapter(tuple[LearntTask, ...])
 

@@ -14,7 +14,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from service.contract.bundle import file_sha256
+from mien.contract.bundle import file_sha256
 
 Columns = Sequence[tuple[float, float]]
 """(weight, bias) of each column."""

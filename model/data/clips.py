@@ -28,6 +28,7 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
+from mien.contract.bundle import ClipInput
 from model.data.augment import Augmentation
 from model.data.labels import label_columns
 from model.data.media import ClipUnreadable, Media, is_still, open_media, read_still
@@ -36,7 +37,6 @@ from model.data.sampling import Sampling
 from model.data.shards import open_sharded
 from model.errors import ModelError
 from model.tasks import LearntTask
-from service.contract.bundle import ClipInput
 
 Item = dict[str, Any]
 

@@ -16,9 +16,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.contract.bundle import FaceCrop
+from mien.contract.errors import BadMedia
 from model.data.media import LIMITS, ClipUnreadable, read_still
-from service.contract.bundle import FaceCrop
-from service.contract.errors import BadMedia
 from service.vision.clips import Clip, ClipSpec, FaceSeen, read_clips
 from service.vision.crop import cut_out
 from service.vision.decode import OWN_FILES, open_video

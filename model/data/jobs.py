@@ -11,11 +11,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from mien.contract.bundle import FaceCrop
 from model.data.faces import crop_face, crop_still
 from model.data.media import ClipUnreadable, is_still, open_media
 from model.data.prepared import Region
 from model.errors import ModelError
-from service.contract.bundle import FaceCrop
 
 _AHEAD = 4  # clips that wait for each process
 

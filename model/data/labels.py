@@ -14,10 +14,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from mien.contract.bundle import DimensionsTask, ExpressionTask
 from model.data.prepared import CLIPS_FILE, ClipRow
 from model.errors import ModelError
 from model.tasks import LearntTask, SideTask
-from service.contract.bundle import DimensionsTask, ExpressionTask
 
 _CASTING_VOTE = 1e-3
 """What a row's own expression has more than its votes, so that it wins a tie."""

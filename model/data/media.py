@@ -20,8 +20,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.contract.errors import BadMedia, CannotDecode, NoFrames
 from model.errors import ModelError
-from service.contract.errors import BadMedia, CannotDecode, NoFrames
 from service.vision.decode import OWN_FILES, Limits, Video, open_video
 from service.vision.sampling import Grid
 

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from mien.contract.bundle import FaceCrop
 from model.data import registry, shards
 from model.data.dataset import Dataset, Problem
 from model.data.faces import CROP
@@ -29,7 +30,6 @@ from model.data.journal import Journal
 from model.data.media import is_still
 from model.data.prepared import ClipRow, Prepared, write_prepared, write_rows
 from model.errors import ModelError
-from service.contract.bundle import FaceCrop
 
 PROBLEMS_FILE = "problems.csv"
 REPORT_FILE = "report.json"

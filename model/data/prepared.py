@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt, ValidationError
 
+from mien.contract.bundle import FaceCrop
 from model.errors import ModelError
 from model.tasks import LearntTask
-from service.contract.bundle import FaceCrop
 
 DATASET_FILE = "dataset.json"
 CLIPS_FILE = "clips.csv"

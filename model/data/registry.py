@@ -6,11 +6,11 @@ owners' permission; none comes with Mien.
 
 from __future__ import annotations
 
+from mien.contract.bundle import Dimension, DimensionsTask, ExpressionTask, PersonalityTask
 from model.data.dataset import Dataset
 from model.data.layouts import acted, annotated, chalearn, frame_lists, plain, stills
 from model.data.prepared import Region
 from model.errors import ModelError
-from service.contract.bundle import Dimension, DimensionsTask, ExpressionTask, PersonalityTask
 
 _ASK = "Research only, by an agreement with its owners."
 _FRAMES = "Frame folders do not say their rate: 25 frames a second are taken."

@@ -11,9 +11,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.contract.errors import NoFrames
 from model.data.media import Media, Picture, sample
 from model.data.prepared import Region
-from service.contract.errors import NoFrames
 
 _SAME_S = 0.0005  # as in service.vision.sampling
 

@@ -20,6 +20,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from mien.contract.bundle import Dimension, DimensionsTask, ExpressionTask, FaceCrop, PersonalityTask
 from model.data.faces import crop_face
 from model.data.journal import Journal
 from model.data.media import ClipUnreadable
@@ -29,7 +30,6 @@ from model.render import labels
 from model.render.clips import FPS, FRAMES, Clip, Studio, write_clip
 from model.render.head import load_head
 from model.tasks import SideTask
-from service.contract.bundle import Dimension, DimensionsTask, ExpressionTask, FaceCrop, PersonalityTask
 
 SIZE = 112  # pixels of a face
 CROP = FaceCrop(margin=0.05)

@@ -20,9 +20,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from mien.contract.bundle import DimensionsTask, ExpressionTask, PersonalityTask
 from model.levels import level_values
 from model.tasks import LearntTask, SideTask
-from service.contract.bundle import DimensionsTask, ExpressionTask, PersonalityTask
 
 START_STD = 0.02
 START_SCALE = 0.001

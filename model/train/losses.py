@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from mien.contract.bundle import DimensionsTask, ExpressionTask, PersonalityTask
 from model.levels import nearest_levels
 from model.tasks import LearntTask, SideTask
-from service.contract.bundle import DimensionsTask, ExpressionTask, PersonalityTask
 
 
 def targets(labels: Tensor, task: LearntTask, smoothing: float) -> Tensor:

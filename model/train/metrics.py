@@ -31,10 +31,10 @@ from torchmetrics.functional.classification import (
     multiclass_recall,
 )
 
+from mien.contract.bundle import DimensionsTask, ExpressionTask, PersonalityTask
 from model.calibration import calibration_error
 from model.levels import ABSENT, nearest_levels
 from model.tasks import LearntTask, SideTask
-from service.contract.bundle import DimensionsTask, ExpressionTask, PersonalityTask
 
 
 def measure(task: LearntTask, outputs: Tensor, labels: Tensor) -> dict[str, float]:

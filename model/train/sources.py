@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Any
 
+from mien.contract.bundle import ClipInput, FaceCrop
 from model.data.augment import Augmentation
 from model.data.clips import ClipDataset
 from model.data.prepared import Prepared, read_prepared, read_rows
@@ -17,7 +18,6 @@ from model.tpsbt.normalise import IMAGENET_MEAN, IMAGENET_STD
 from model.train.config import ClipShape, Recipe, Source
 from model.train.holdout import Rows
 from model.train.plan import Clips
-from service.contract.bundle import ClipInput, FaceCrop
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from accelerate.utils import gather_object
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, Subset
 
+from mien.contract.bundle import ExpressionTask
 from model.calibration import at_temperature, calibration_error, fit_temperature
 from model.data.augment import as_floats
 from model.levels import ABSENT
@@ -20,7 +21,6 @@ from model.tpsbt.perceiver import Perceiver
 from model.train.config import Recipe
 from model.train.metrics import likeliest, measure
 from model.train.plan import Clips
-from service.contract.bundle import ExpressionTask
 
 Batch = dict[str, Any]
 Tensors = dict[str, Tensor]

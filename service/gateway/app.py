@@ -21,7 +21,8 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 
-from service.contract.errors import InvalidOption, MethodNotAllowed, MienError, Misconfigured, NoSuchPage, UnknownOption
+from mien import __version__
+from mien.contract.errors import InvalidOption, MethodNotAllowed, MienError, Misconfigured, NoSuchPage, UnknownOption
 from service.gateway.callbacks.addresses import parse_callback_url
 from service.gateway.callbacks.caller import Caller
 from service.gateway.callbacks.signature import parse_secret
@@ -116,7 +117,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         title="Mien",
         summary="What faces in a video show over time: expression, valence and arousal, apparent personality.",
         description=_DESCRIPTION.format(codes=code_table()),
-        version="0.1.0",
+        version=__version__,
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from service.contract.errors import UnsupportedContainer, UploadTooLarge
+from mien.contract.errors import UnsupportedContainer, UploadTooLarge
 
 HEAD_BYTES = 16
 _STILL_IMAGE_BRANDS = (b"avif", b"avis", b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1", b"crx ")

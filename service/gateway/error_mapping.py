@@ -14,7 +14,7 @@ from google.rpc.status_pb2 import Status
 from pydantic import BaseModel, Field
 from pydantic_core import ErrorDetails
 
-from service.contract import errors
+from mien.contract import errors
 
 MEDIA_TYPE = "application/problem+json"
 

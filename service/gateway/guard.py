@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.contract.errors import CrossSite, HostNotAllowed, MienError
+from mien.contract.errors import CrossSite, HostNotAllowed, MienError
 from service.gateway.request_context import PROBES
 
 _SAFE = ("GET", "HEAD", "OPTIONS")

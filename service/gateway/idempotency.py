@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from service.contract.errors import InvalidOption
+from mien.contract.errors import InvalidOption
 
 _MOST_CHARACTERS = 255
 _QUOTED = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\])+)"')

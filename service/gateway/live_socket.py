@@ -24,9 +24,9 @@ import structlog
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 from pydantic import ValidationError
 
-from service.contract.errors import AnswerNotRead, BadFrame, MalformedBody, MienError, Unavailable
-from service.contract.live import MOST_FRAME_BYTES, Encoding, LiveFrame
-from service.contract.options import LiveOptions
+from mien.contract.errors import AnswerNotRead, BadFrame, MalformedBody, MienError, Unavailable
+from mien.contract.live import MOST_FRAME_BYTES, Encoding, LiveFrame
+from mien.contract.options import LiveOptions
 from service.gateway.error_mapping import http_problem, http_status, invalid_option, unexpected
 from service.gateway.metrics import REQUEST_SECONDS, REQUESTS
 from service.gateway.request_context import request_id_of

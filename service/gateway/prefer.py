@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from service.contract.errors import InvalidOption
+from mien.contract.errors import InvalidOption
 
 
 @dataclass(frozen=True)

@@ -16,13 +16,13 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.contract.errors import MienError, NotEnded, QueueUnavailable, from_problem
-from service.contract.events import NAMES
-from service.contract.jobs import State
-from service.contract.options import AnalyzeOptions
-from service.contract.results import Analysis, Page, UploadSlot
-from service.contract.timeline import timeline_rows, write_csv
-from service.contract.workers import Models
+from mien.contract.errors import MienError, NotEnded, QueueUnavailable, from_problem
+from mien.contract.events import NAMES
+from mien.contract.jobs import State
+from mien.contract.options import AnalyzeOptions
+from mien.contract.results import Analysis, Page, UploadSlot
+from mien.contract.timeline import timeline_rows, write_csv
+from mien.contract.workers import Models
 from service.gateway.containers import too_large
 from service.gateway.error_mapping import MEDIA_TYPE, HttpProblem, http_headers, http_problem, http_status
 from service.gateway.idempotency import parse_idempotency_key

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import redis
 import redis.asyncio
 
-from service.contract.errors import Misconfigured
+from mien.contract.errors import Misconfigured
 
 Answer = TypeVar("Answer")
 

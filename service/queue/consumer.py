@@ -14,12 +14,12 @@ from typing import Any, cast
 from redis import Redis
 from redis.exceptions import ResponseError
 
-from service.contract.errors import AttemptsExhausted, Problem
-from service.contract.events import FaceWindow
-from service.contract.jobs import State
-from service.contract.options import AnalyzeOptions
-from service.contract.results import Progress
-from service.contract.workers import Registration
+from mien.contract.errors import AttemptsExhausted, Problem
+from mien.contract.events import FaceWindow
+from mien.contract.jobs import State
+from mien.contract.options import AnalyzeOptions
+from mien.contract.results import Progress
+from mien.contract.workers import Registration
 from service.queue import keys
 from service.queue.events import fields_of
 from service.queue.scripts import script

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from service.contract.events import NAMES, Began, FaceWindow
-from service.contract.results import Progress
+from mien.contract.events import NAMES, Began, FaceWindow
+from mien.contract.results import Progress
 
 Tellable = Began | Progress | FaceWindow
 _KINDS: dict[str, type[Tellable]] = {NAMES[kind]: kind for kind in (Began, Progress, FaceWindow)}

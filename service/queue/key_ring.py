@@ -12,8 +12,8 @@ from pydantic import BaseModel
 from redis import Redis
 from redis.exceptions import RedisError
 
-from service.contract.api_keys import new_api_key, parse_api_key
-from service.contract.errors import QueueUnavailable
+from mien.contract.api_keys import new_api_key, parse_api_key
+from mien.contract.errors import QueueUnavailable
 from service.queue import keys
 
 

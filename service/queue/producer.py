@@ -14,10 +14,10 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import OutOfMemoryError, ReadOnlyError, RedisError, ResponseError
 
-from service.contract.errors import Problem, QueueUnavailable
-from service.contract.jobs import State
-from service.contract.options import AnalyzeOptions
-from service.contract.workers import Registration
+from mien.contract.errors import Problem, QueueUnavailable
+from mien.contract.jobs import State
+from mien.contract.options import AnalyzeOptions
+from mien.contract.workers import Registration
 from service.queue import keys
 from service.queue.events import EventId, Told, told
 from service.queue.scripts import script

@@ -18,9 +18,9 @@ from redis import Redis
 from redis.client import PubSub
 from redis.exceptions import RedisError
 
-from service.contract.errors import QueueUnavailable, SessionLost
-from service.contract.live import END, LiveFrame, News, pack
-from service.contract.options import LiveOptions
+from mien.contract.errors import QueueUnavailable, SessionLost
+from mien.contract.live import END, LiveFrame, News, pack
+from mien.contract.options import LiveOptions
 from service.queue import keys
 from service.queue.connection import uncut
 

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from service.contract.results import Analysis, Face, PathPoint, Window
+from mien.contract.results import Analysis, Face, PathPoint, Window
 from service.vision.decode import OWN_FILES, Limits, open_video
 
 _LIMITS = Limits(max_pixels=2**27, max_duration_s=float("inf"), max_frames=2**62)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import cv2
 
-from service.contract.errors import CannotDecode
+from mien.contract.errors import CannotDecode
 
 _FASTEST_S = 1 / 16  # between two pictures: no model wants more
 _LONGEST_SIDE = 640  # pixels

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -10,10 +9,10 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from service.contract.errors import CannotDecode
-from service.contract.jobs import State
-from service.contract.options import AnalyzeOptions
-from service.contract.results import Analysis, Progress, Timings
+from mien.contract.errors import CannotDecode
+from mien.contract.jobs import State
+from mien.contract.options import AnalyzeOptions
+from mien.contract.results import Analysis, Progress, Timings
 from service.worker.batcher import Batcher
 from service.worker.pipeline import Analyzed, Pipeline
 from service.worker.sandbox import Sandbox
@@ -33,8 +32,6 @@ def local_analyzer() -> Iterator[Analyze]:
     """
     settings = WorkerSettings()
     models = open_models(settings.bundles, settings.providers)
-    # The decode children inherit nothing of it.
-    os.environ.clear()
     sandbox = Sandbox(settings.decode_stall_s)
     sandbox.start()
     batcher = Batcher(models, settings.batch_wait_ms / 1000, lambda *_: None)

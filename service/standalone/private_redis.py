@@ -10,7 +10,7 @@ import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
-from service.contract.errors import Misconfigured
+from mien.contract.errors import Misconfigured
 
 # Redis 6.2 cuts off longer socket paths without a word.
 _LONGEST_SOCKET_PATH = 100

@@ -29,7 +29,7 @@ from typing import IO
 import structlog
 from redis.exceptions import RedisError
 
-from service.contract.errors import Misconfigured
+from mien.contract.errors import Misconfigured
 from service.queue.connection import connect
 from service.standalone.private_redis import server_command, socket_url
 from service.standalone.settings import StandaloneSettings

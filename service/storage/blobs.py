@@ -20,7 +20,7 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import LocalStore, S3Store
 
-from service.contract.errors import NotOffered, StorageUnavailable
+from mien.contract.errors import NotOffered, StorageUnavailable
 from service.storage.settings import StorageSettings
 
 UPLOADS = "uploads"

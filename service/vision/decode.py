@@ -2,7 +2,7 @@
 
 What is opened is narrow on purpose: containers and codecs from a short list, no playlist, no image, no
 network, nothing that names another file. Durations that a file declares are never believed; decoded time is
-counted. Every way in which FFmpeg can fail ends as one of `service.contract.errors.BadMedia`.
+counted. Every way in which FFmpeg can fail ends as one of `mien.contract.errors.BadMedia`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import av
 import av.container
 import av.stream
 
-from service.contract.errors import (
+from mien.contract.errors import (
     BadMedia,
     CannotDecode,
     NoFrames,

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from service.contract.errors import Misconfigured
+from mien.contract.errors import Misconfigured
 
 
 class Box(NamedTuple):

@@ -12,8 +12,8 @@ import numpy as np
 from av.video.codeccontext import VideoCodecContext
 from numpy.typing import NDArray
 
-from service.contract.errors import BadFrame, TooManyPixels
-from service.contract.live import Encoding, LiveFrame
+from mien.contract.errors import BadFrame, TooManyPixels
+from mien.contract.live import Encoding, LiveFrame
 from service.vision.clips import Clip, ClipSpec, FaceSeen, Progressed, VideoEnded
 from service.vision.faces import FaceDetector
 from service.vision.picture import Upright

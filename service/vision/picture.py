@@ -16,7 +16,7 @@ from av.sidedata.sidedata import Type as SideData
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
-from service.contract.errors import CannotDecode
+from mien.contract.errors import CannotDecode
 
 WORKING_SIDE = 1280  # longest side of what faces are cut from
 SMALL_SIDE = 480  # longest side of what faces are searched and followed in

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from service.contract.errors import DecodeTooCostly
+from mien.contract.errors import DecodeTooCostly
 from service.vision.crop import cut_out
 from service.vision.faces import Box
 from service.vision.persons import FaceSeen, Person, Sample

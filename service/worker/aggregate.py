@@ -12,8 +12,8 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from service.contract.bundle import DimensionsTask, ExpressionTask, Task
-from service.contract.results import Expression, Face, Scores, Window
+from mien.contract.bundle import DimensionsTask, ExpressionTask, Task
+from mien.contract.results import Expression, Face, Scores, Window
 from service.vision.clips import Clip, FaceSeen
 from service.worker.batcher import Outputs
 

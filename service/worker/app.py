@@ -13,8 +13,8 @@ import structlog
 from prometheus_client import start_http_server
 from pydantic import ValidationError
 
-from service.contract.errors import Misconfigured
-from service.contract.workers import Registration
+from mien.contract.errors import Misconfigured
+from mien.contract.workers import Registration
 from service.queue.connection import connect
 from service.queue.consumer import Consumer
 from service.queue.sessions import Desk
@@ -51,8 +51,6 @@ def main() -> int:
 def _serve(settings: WorkerSettings) -> None:
     models = open_models(settings.bundles, settings.providers)
     blobs = open_blobs(settings)
-    # From here on nothing reads it, and the decode children inherit nothing of it.
-    os.environ.clear()
     sandbox = Sandbox(settings.decode_stall_s)
     sandbox.start()
     name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"

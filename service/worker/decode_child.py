@@ -20,8 +20,8 @@ from pathlib import Path
 
 import cv2
 
-from service.contract.errors import BadMedia, CannotDecode, DecodeTooCostly
-from service.contract.live import LiveFrame, unpack
+from mien.contract.errors import BadMedia, CannotDecode, DecodeTooCostly
+from mien.contract.live import LiveFrame, unpack
 from service.vision.clips import ClipSpec, Limits, read_clips
 from service.vision.faces import open_detector
 from service.vision.live import watch_clips
@@ -44,7 +44,7 @@ class Part:
 class Assignment:
     """What a child is to read, and what it may use up: `memory_bytes` come on top of what it starts with.
 
-    A pipe as its source gives packed frames (`service.contract.live`) until it is closed.
+    A pipe as its source gives packed frames (`mien.contract.live`) until it is closed.
     """
 
     source: Part | Connection

@@ -12,9 +12,9 @@ from multiprocessing.connection import Connection
 import structlog
 from redis.exceptions import RedisError
 
-from service.contract.errors import BadMedia, InvalidRequest, MienError, SessionLost, TooLong, Unexpected
-from service.contract.events import FaceWindow
-from service.contract.live import END, LONGEST_GAP_S, News
+from mien.contract.errors import BadMedia, InvalidRequest, MienError, SessionLost, TooLong, Unexpected
+from mien.contract.events import FaceWindow
+from mien.contract.live import END, LONGEST_GAP_S, News
 from service.queue.sessions import Desk, Line, Session
 from service.worker import metrics
 from service.worker.pipeline import Pipeline, WindowScored

@@ -17,8 +17,8 @@ import structlog
 from opentelemetry.trace import SpanKind
 from redis.exceptions import RedisError
 
-from service.contract.errors import AttemptsExhausted, BadMedia, InvalidRequest
-from service.contract.workers import Registration
+from mien.contract.errors import AttemptsExhausted, BadMedia, InvalidRequest
+from mien.contract.workers import Registration
 from service.queue.consumer import Attempt, Consumer
 from service.storage.blobs import Blobs, result_name
 from service.telemetry.traces import span

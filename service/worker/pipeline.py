@@ -17,10 +17,10 @@ from pathlib import Path
 
 from pydantic import BaseModel, Field
 
-from service.contract.bundle import Task, TaskKind
-from service.contract.errors import InvalidOption
-from service.contract.options import AnalyzeOptions, LiveOptions
-from service.contract.results import Face, Findings, Progress, Video, Window
+from mien.contract.bundle import Task, TaskKind
+from mien.contract.errors import InvalidOption
+from mien.contract.options import AnalyzeOptions, LiveOptions
+from mien.contract.results import Face, Findings, Progress, Video, Window
 from service.vision.clips import Clip, ClipSpec, FaceSeen, Limits, Progressed, VideoEnded, VideoOpened
 from service.worker.aggregate import FaceScores
 from service.worker.batcher import Batcher, Outputs

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
-from service.contract.events import FaceWindow
-from service.contract.results import Progress
+from mien.contract.events import FaceWindow
+from mien.contract.results import Progress
 from service.queue.consumer import Attempt, Consumer
 from service.worker.pipeline import WindowScored
 

@@ -9,12 +9,12 @@ import select
 import signal
 import struct
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 
-from service.contract.errors import CannotDecode, DecodeStalled, DecodeTooCostly
+from mien.contract.errors import CannotDecode, DecodeStalled, DecodeTooCostly
 from service.vision.clips import VideoEnded
 from service.worker import decode_child
 from service.worker.decode_child import Assignment
@@ -24,6 +24,10 @@ from service.worker.wire import Event, receive_event
 _SLICE_S = 0.2
 # What multiprocessing gives as exit code when the fork server is gone; its children die with it.
 _FORK_SERVER_DIED = 255
+
+# Both are read as a process starts; what they save is address space, which the children have little of.
+_CHILD_ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
+_ENVIRONMENT_LOCK = threading.Lock()
 
 
 class InterruptedWork(Exception):
@@ -37,7 +41,7 @@ class ChildLost(Exception):
 class Sandbox:
     """The fork server and the way to a child of it.
 
-    Children inherit the environment that this process has when `start` is called: the caller clears it before.
+    Children inherit nothing of this process's environment.
     """
 
     def __init__(self, stall_s: float) -> None:
@@ -47,9 +51,8 @@ class Sandbox:
     def start(self) -> None:
         """Start the fork server, with the decoder's libraries already in it."""
         self._context.set_forkserver_preload(["service.worker.decode_child"])
-        # Both are read as a process starts; what they save is address space, which the children have little of.
-        os.environ.update(OPENBLAS_NUM_THREADS="1", MALLOC_ARENA_MAX="2")
-        forkserver.ensure_running()
+        with _child_environment():
+            forkserver.ensure_running()
 
     def decode(self, assignment: Assignment, interrupted: threading.Event) -> Generator[Event]:
         """Yield the events of a video or of live frames. Closing the generator, or any error, kills the child.
@@ -61,7 +64,8 @@ class Sandbox:
         """
         receiver, sender = self._context.Pipe(duplex=False)
         child = self._context.Process(target=decode_child.run, args=(sender, assignment), daemon=True)
-        child.start()
+        with _child_environment():  # a fork server that has died is started anew
+            child.start()
         sender.close()
         if isinstance(assignment.source, Connection):
             assignment.source.close()  # the child has it now, and sees its end only where nobody else has it
@@ -134,6 +138,20 @@ class _Listener:
                 f"Decoding gave nothing for {self._stall_s:.0f} seconds. "
                 "Convert the video to MP4 (H.264) and try again."
             )
+
+
+@contextlib.contextmanager
+def _child_environment() -> Iterator[None]:
+    """Replace this process's environment for a moment: a fork server inherits what is there as it starts."""
+    with _ENVIRONMENT_LOCK:
+        before = dict(os.environ)
+        os.environ.clear()
+        os.environ.update(_CHILD_ENVIRONMENT)
+        try:
+            yield
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
 
 
 def _reason(child: ForkServerProcess) -> Exception:

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
-from service.contract.bundle import DimensionsTask, ExpressionTask, Manifest, PersonalityTask, Task, read_bundle
-from service.contract.errors import BundleRefused, Misconfigured
-from service.contract.results import ModelInfo
-from service.contract.workers import ServedModel
+from mien.contract.bundle import DimensionsTask, ExpressionTask, Manifest, PersonalityTask, Task, read_bundle
+from mien.contract.errors import BundleRefused, Misconfigured
+from mien.contract.results import ModelInfo
+from mien.contract.workers import ServedModel
+from service.onnx_runtime import onnxruntime
 from service.worker.cpus import available_cpus
 
 BUCKETS = (1, 2, 4, 8, 16)

@@ -15,7 +15,7 @@ from typing import Protocol
 import numpy as np
 from pydantic import TypeAdapter
 
-from service.contract.errors import BY_CODE, BadMedia, CannotDecode, MienError, Problem
+from mien.contract.errors import BY_CODE, BadMedia, CannotDecode, MienError, Problem
 from service.vision.clips import Clip, ClipSpec, FaceSeen, Progressed, VideoEnded, VideoOpened
 
 Event = VideoOpened | Clip | Progressed | FaceSeen | VideoEnded

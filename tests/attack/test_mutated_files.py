@@ -4,7 +4,7 @@ import random
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
-from service.contract.errors import BY_CODE, BadMedia
+from mien.contract.errors import BY_CODE, BadMedia
 from tests.attack.bad_files import tiny, tiny_face
 from tests.attack.conftest import check_problem
 

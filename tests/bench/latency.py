@@ -7,9 +7,9 @@ from pathlib import Path
 
 import cv2
 
-from service.client import AsyncMien
-from service.contract.events import Ended, FaceWindow
-from service.contract.options import LiveOptions
+from mien.client import AsyncMien
+from mien.contract.events import Ended, FaceWindow
+from mien.contract.options import LiveOptions
 from tests.bench.samples import looped
 from tests.processes import mien_serve
 

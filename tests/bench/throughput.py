@@ -6,8 +6,8 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from service.contract.jobs import State
-from service.contract.options import AnalyzeOptions
+from mien.contract.jobs import State
+from mien.contract.options import AnalyzeOptions
 from service.queue.connection import connect_async
 from service.queue.producer import Job, Producer
 from service.worker.cpus import available_cpus

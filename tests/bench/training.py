@@ -17,6 +17,7 @@ from pathlib import Path
 
 import torch
 
+from mien.contract.bundle import ExpressionTask, FaceCrop
 from model.data.augment import Augmentation, FinetuneAugmentation, PretrainAugmentation
 from model.data.clips import ClipDataset
 from model.data.mix import Mix
@@ -30,7 +31,6 @@ from model.train.config import ClipShape
 from model.train.memory import keep_memory
 from model.train.optim import finetuning_groups, optimisers, pretraining_groups, set_rate
 from model.train.sources import clip_input
-from service.contract.bundle import ExpressionTask, FaceCrop
 from tests.videos import face_video
 
 BATCH = 4

@@ -5,8 +5,8 @@ import shutil
 import time
 from pathlib import Path
 
-from service.contract.jobs import State
-from service.contract.options import AnalyzeOptions
+from mien.contract.jobs import State
+from mien.contract.options import AnalyzeOptions
 from service.queue.connection import connect_async
 from service.queue.producer import Job, Producer
 from tests.bench.samples import looped

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from service.contract.bundle import Manifest, read_bundle
+from mien.contract.bundle import Manifest, read_bundle
 from service.worker.settings import DEFAULT_BUNDLE
 from tests.processes import Served
 from tests.videos import face_video, faceless_video

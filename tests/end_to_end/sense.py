@@ -6,8 +6,8 @@ from itertools import pairwise
 
 import pytest
 
-from service.contract.bundle import DimensionsTask, ExpressionTask, Manifest, PersonalityTask
-from service.contract.results import Analysis, Face, Scores
+from mien.contract.bundle import DimensionsTask, ExpressionTask, Manifest, PersonalityTask
+from mien.contract.results import Analysis, Face, Scores
 
 UNTRAINED = "not trained"
 

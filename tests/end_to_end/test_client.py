@@ -1,4 +1,4 @@
-"""`from service.client import Mien`, at a running service and at one that has its troubles."""
+"""`from mien.client import Mien`, at a running service and at one that has its troubles."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from typing import ClassVar
 
 import pytest
 
-from service.client import AsyncMien, Mien
-from service.contract.errors import Expired, NoFrames, NoSuchAnalysis, QueueFull, QueueUnavailable
-from service.contract.events import Began, Ended
-from service.contract.jobs import State
-from service.contract.options import AnalyzeOptions
+from mien.client import AsyncMien, Mien
+from mien.contract.errors import Expired, NoFrames, NoSuchAnalysis, QueueFull, QueueUnavailable
+from mien.contract.events import Began, Ended
+from mien.contract.jobs import State
+from mien.contract.options import AnalyzeOptions
 from tests.processes import free_port
 
 
@@ -154,6 +154,6 @@ def test_it_needs_none_of_the_servers_packages():
 import sys
 heavy = ("fastapi", "uvicorn", "redis", "obstore", "onnxruntime", "cv2", "av", "numpy", "grpc", "torch")
 sys.modules.update(dict.fromkeys(heavy))
-from service.client import AsyncMien, Mien
+from mien.client import AsyncMien, Mien
 """
     subprocess.run([sys.executable, "-c", program], check=True)

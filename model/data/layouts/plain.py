@@ -14,11 +14,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from mien.contract.bundle import Dimension, DimensionsTask, ExpressionTask, PersonalityTask, Task
 from model.data.dataset import Dataset, Problem
 from model.data.layouts import tables
 from model.data.prepared import ClipRow
 from model.errors import ModelError
-from service.contract.bundle import Dimension, DimensionsTask, ExpressionTask, PersonalityTask, Task
 
 EXPRESSIONS = ("happiness", "sadness", "neutral", "anger", "surprise", "disgust", "fear")
 TRAITS = ("openness", "conscientiousness", "extraversion", "agreeableness", "neuroticism")

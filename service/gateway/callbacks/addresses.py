@@ -11,7 +11,7 @@ import ipaddress
 import socket
 from urllib.parse import SplitResult, urlsplit
 
-from service.contract.errors import InvalidOption
+from mien.contract.errors import InvalidOption
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 

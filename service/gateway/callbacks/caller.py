@@ -11,7 +11,7 @@ from urllib.parse import SplitResult
 import httpx2
 import structlog
 
-from service.contract.errors import InvalidOption, QueueUnavailable
+from mien.contract.errors import InvalidOption, QueueUnavailable
 from service.gateway.callbacks.addresses import NotPublic, parse_callback_url, resolve
 from service.gateway.callbacks.signature import headers
 from service.gateway.metrics import CALLBACKS

@@ -9,10 +9,10 @@ from typing import TypeVar
 
 from google.protobuf.message import Message
 
-from service.contract.errors import AnswerNotRead, MalformedBody, QueueUnavailable
-from service.contract.events import Began, Ended, FaceWindow
-from service.contract.live import LiveFrame
-from service.contract.results import Progress, Summary
+from mien.contract.errors import AnswerNotRead, MalformedBody, QueueUnavailable
+from mien.contract.events import Began, Ended, FaceWindow
+from mien.contract.live import LiveFrame
+from mien.contract.results import Progress, Summary
 from service.gateway.containers import too_large
 from service.gateway.idempotency import parse_idempotency_key
 from service.gateway.rpc.calls import Context, call

@@ -13,7 +13,7 @@ import structlog
 from grpc.aio import ServicerContext
 from opentelemetry.trace import SpanKind
 
-from service.contract.errors import MienError
+from mien.contract.errors import MienError
 from service.gateway.error_mapping import grpc_code, grpc_status, unexpected
 from service.gateway.metrics import REQUEST_SECONDS, REQUESTS
 from service.gateway.request_context import request_id_of

@@ -9,12 +9,12 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from pydantic import ValidationError
 
-from service.contract.bundle import TaskKind
-from service.contract.errors import BadFrame, InvalidOption, Problem
-from service.contract.jobs import State
-from service.contract.live import MOST_SIDE, Encoding, LiveFrame
-from service.contract.options import AnalyzeOptions, LiveOptions
-from service.contract.results import Analysis, Face, ModelInfo, Progress, Scores, Summary, Timings, Video, Window
+from mien.contract.bundle import TaskKind
+from mien.contract.errors import BadFrame, InvalidOption, Problem
+from mien.contract.jobs import State
+from mien.contract.live import MOST_SIDE, Encoding, LiveFrame
+from mien.contract.options import AnalyzeOptions, LiveOptions
+from mien.contract.results import Analysis, Face, ModelInfo, Progress, Scores, Summary, Timings, Video, Window
 from service.gateway.error_mapping import invalid_option
 from service.pb.affect.v1 import affect_pb2 as pb
 

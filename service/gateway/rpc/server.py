@@ -10,7 +10,7 @@ import structlog
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from service.contract.errors import Misconfigured
+from mien.contract.errors import Misconfigured
 from service.gateway.rpc.affect_service import AffectService
 from service.gateway.use_cases import UseCases
 from service.pb.affect.v1 import affect_pb2, affect_pb2_grpc

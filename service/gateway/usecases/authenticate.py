@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from redis.asyncio import Redis
 
-from service.contract.api_keys import parse_api_key
-from service.contract.errors import KeyRefused, KeyRequired, NoSuchAnalysis
+from mien.contract.api_keys import parse_api_key
+from mien.contract.errors import KeyRefused, KeyRequired, NoSuchAnalysis
 from service.queue.key_ring import find_digest
 
 _BEARER = re.compile(r"bearer +([^ ]+) *", re.IGNORECASE | re.ASCII)  # RFC 6750, section 2.1

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import structlog
 
-from service.contract.errors import QueueUnavailable
+from mien.contract.errors import QueueUnavailable
 from service.queue.producer import Producer
 
 log = structlog.get_logger()

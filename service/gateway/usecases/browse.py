@@ -7,9 +7,9 @@ import binascii
 import re
 from dataclasses import dataclass
 
-from service.contract.errors import InvalidOption
-from service.contract.jobs import State
-from service.contract.results import Page
+from mien.contract.errors import InvalidOption
+from mien.contract.jobs import State
+from mien.contract.results import Page
 from service.gateway.usecases.authenticate import Owner
 from service.gateway.usecases.lookup import summary
 from service.queue.producer import Producer

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from service.contract.errors import Expired, NoSuchAnalysis
+from mien.contract.errors import Expired, NoSuchAnalysis
 from service.queue.producer import Producer
 from service.storage.blobs import Blobs
 

@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 
 from ulid import ULID
 
-from service.contract.errors import EmptyUpload, InvalidOption, NoSuchUpload, QueueFull
-from service.contract.options import AnalyzeOptions
-from service.contract.results import UploadSlot
+from mien.contract.errors import EmptyUpload, InvalidOption, NoSuchUpload, QueueFull
+from mien.contract.options import AnalyzeOptions
+from mien.contract.results import UploadSlot
 from service.gateway.containers import HEAD_BYTES, check_container, too_large
 from service.gateway.metrics import REFUSALS
 from service.gateway.usecases.authenticate import Owner

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from service.contract.errors import Expired
-from service.contract.jobs import State
-from service.contract.results import Analysis, Findings, Timings
+from mien.contract.errors import Expired
+from mien.contract.jobs import State
+from mien.contract.results import Analysis, Findings, Timings
 from service.gateway.usecases.bells import Bells
 from service.gateway.usecases.lookup import look_up, summary
 from service.queue.producer import Job, Producer

@@ -10,9 +10,9 @@ from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import suppress
 
-from service.contract.errors import AnswerNotRead, BadTime, FramesStalled, NoWorker, SessionLost, from_problem
-from service.contract.live import LONGEST_GAP_S, LiveFrame, LiveScored
-from service.contract.options import LiveOptions
+from mien.contract.errors import AnswerNotRead, BadTime, FramesStalled, NoWorker, SessionLost, from_problem
+from mien.contract.live import LONGEST_GAP_S, LiveFrame, LiveScored
+from mien.contract.options import LiveOptions
 from service.queue.sessions import Session, Sessions, Wire
 
 _CLAIMED_WITHIN_S = 5.0

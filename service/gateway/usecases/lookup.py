@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from service.contract.errors import Expired, NoSuchAnalysis
-from service.contract.results import Progress, Summary
+from mien.contract.errors import Expired, NoSuchAnalysis
+from mien.contract.results import Progress, Summary
 from service.gateway.usecases.authenticate import public_id
 from service.queue.producer import Job, Producer
 

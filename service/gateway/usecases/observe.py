@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from math import nan
 
-from service.contract.errors import QueueUnavailable
+from mien.contract.errors import QueueUnavailable
 from service.gateway.metrics import QUEUE_AGE, QUEUE_DEPTH, REDIS_MOST, REDIS_USED, WORKERS
 from service.queue.producer import Producer
 

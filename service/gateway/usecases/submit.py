@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from ulid import ULID
 
-from service.contract.errors import Expired, KeyInUse, KeyReused, QueueFull
-from service.contract.options import AnalyzeOptions
+from mien.contract.errors import Expired, KeyInUse, KeyReused, QueueFull
+from mien.contract.options import AnalyzeOptions
 from service.gateway.metrics import REFUSALS, UPLOADED_BYTES
 from service.gateway.usecases.authenticate import Owner
 from service.queue.producer import Earlier, Job, Keyed, Producer, Room

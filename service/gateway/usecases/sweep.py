@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from service.contract.errors import Unavailable
+from mien.contract.errors import Unavailable
 from service.queue.producer import Job, Producer
 from service.storage.blobs import RESULTS, UPLOADS, Blobs, job_of
 

@@ -8,9 +8,9 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Literal
 
-from service.contract.errors import InvalidOption, TooManyWatchers
-from service.contract.events import Ended, Happening
-from service.contract.jobs import State
+from mien.contract.errors import InvalidOption, TooManyWatchers
+from mien.contract.events import Ended, Happening
+from mien.contract.jobs import State
 from service.gateway.usecases.bells import Bells
 from service.gateway.usecases.lookup import look_up, moment, summary
 from service.queue.events import EventId, Told

@@ -12,8 +12,8 @@ import time
 import httpx2
 import pytest
 
-from service.contract.events import FaceWindow
-from service.contract.results import Expression, Findings, Progress, Video
+from mien.contract.events import FaceWindow
+from mien.contract.results import Expression, Findings, Progress, Video
 from service.gateway.app import create_app
 from service.gateway.settings import GatewaySettings
 from service.gateway.usecases.bells import Bells

@@ -16,8 +16,8 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
-from service.contract.events import FaceWindow
-from service.contract.results import Expression, Face, Findings, ModelInfo, Progress, Video, Window
+from mien.contract.events import FaceWindow
+from mien.contract.results import Expression, Face, Findings, ModelInfo, Progress, Video, Window
 from service.pb.affect.v1 import affect_pb2 as pb
 from service.pb.affect.v1.affect_pb2_grpc import AffectServiceStub
 from service.queue.consumer import Attempt, Consumer

@@ -98,7 +98,7 @@ def test_a_key_that_was_revoked_is_worthless_at_once(locked: Locked):
 
 
 def test_another_keys_secret_with_a_valid_id_is_refused(locked: Locked):
-    from service.contract.api_keys import _checksum
+    from mien.contract.api_keys import _checksum
 
     [(ann, _), _] = locked.ring.entries()
     body = f"mien_{ann}_{'A' * 43}"

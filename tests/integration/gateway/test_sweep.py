@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from service.contract.errors import Problem
-from service.contract.options import AnalyzeOptions
+from mien.contract.errors import Problem
+from mien.contract.options import AnalyzeOptions
 from service.gateway.usecases.authenticate import ANYBODY
 from service.gateway.usecases.cancel import Cancel
 from service.gateway.usecases.submit import Submit

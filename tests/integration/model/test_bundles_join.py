@@ -7,12 +7,12 @@ import threading
 import pytest
 import torch
 
+from mien.contract.bundle import ClipInput, Dimension, DimensionsTask, ExpressionTask, FaceCrop, Training
+from mien.contract.options import AnalyzeOptions
 from model.export import export_bundle
 from model.tpsbt.normalise import IMAGENET_MEAN, IMAGENET_STD
 from model.tpsbt.perceiver import Perceiver
 from model.tpsbt.zoo import Size
-from service.contract.bundle import ClipInput, Dimension, DimensionsTask, ExpressionTask, FaceCrop, Training
-from service.contract.options import AnalyzeOptions
 from service.worker.batcher import Batcher
 from service.worker.pipeline import Analyzed, DecodeSettings, Pipeline
 from service.worker.sandbox import Sandbox

@@ -11,10 +11,10 @@ import pytest
 import torch
 from accelerate.state import AcceleratorState
 
+from mien.contract.bundle import Dimension, DimensionsTask, ExpressionTask, FaceCrop, PersonalityTask, read_bundle
 from model import cli
 from model.data.prepared import ClipRow, Prepared, write_prepared, write_rows
 from model.train import checkpoint
-from service.contract.bundle import Dimension, DimensionsTask, ExpressionTask, FaceCrop, PersonalityTask, read_bundle
 from tests.videos import pan, scene, write_video
 
 EXPRESSION = ExpressionTask(labels=("happiness", "sadness"))

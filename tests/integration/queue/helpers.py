@@ -7,10 +7,10 @@ import time
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from service.contract.errors import CannotDecode, Problem
-from service.contract.options import AnalyzeOptions
-from service.contract.results import Progress
-from service.contract.workers import Registration
+from mien.contract.errors import CannotDecode, Problem
+from mien.contract.options import AnalyzeOptions
+from mien.contract.results import Progress
+from mien.contract.workers import Registration
 from service.queue import keys
 from service.queue.connection import connect, connect_async
 from service.queue.consumer import Attempt, Consumer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from service.contract.options import AnalyzeOptions
+from mien.contract.options import AnalyzeOptions
 from service.queue import keys
 from service.queue.producer import Room
 from tests.integration.queue.helpers import Queue, registration

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from service.contract.jobs import State
+from mien.contract.jobs import State
 from service.queue import keys
 from service.queue.producer import Erased
 from tests.integration.queue.helpers import LEASE_S, Queue, has_nothing, report, succeed, take

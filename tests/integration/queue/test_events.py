@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
-from service.contract.events import Began, FaceWindow
-from service.contract.results import Expression, Progress
+from mien.contract.events import Began, FaceWindow
+from mien.contract.results import Expression, Progress
 from service.queue import keys
 from service.queue.events import EventId
 from tests.integration.queue.helpers import LEASE_S, Queue, report, succeed, take

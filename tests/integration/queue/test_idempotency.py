@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from service.contract.options import AnalyzeOptions
+from mien.contract.options import AnalyzeOptions
 from service.queue import keys
 from service.queue.producer import Earlier, Keyed
 from tests.integration.queue.helpers import Queue

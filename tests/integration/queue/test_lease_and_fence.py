@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from service.contract.errors import AttemptsExhausted
-from service.contract.jobs import State
+from mien.contract.errors import AttemptsExhausted
+from mien.contract.jobs import State
 from service.queue import keys
 from tests.integration.queue.helpers import LEASE_S, Queue, fail, has_nothing, report, succeed, take
 

@@ -8,9 +8,9 @@ import time
 
 import pytest
 
-from service.contract.errors import QueueUnavailable
-from service.contract.jobs import State
-from service.contract.options import AnalyzeOptions
+from mien.contract.errors import QueueUnavailable
+from mien.contract.jobs import State
+from mien.contract.options import AnalyzeOptions
 from service.queue import keys
 from service.queue.connection import connect_async
 from service.queue.producer import Producer

@@ -19,8 +19,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from service.contract.errors import AttemptsExhausted
-from service.contract.jobs import State
+from mien.contract.errors import AttemptsExhausted
+from mien.contract.jobs import State
 from service.queue import keys
 from service.queue.consumer import Attempt, Consumer
 from tests.integration.queue.helpers import Queue, fail, report, succeed, take

@@ -8,8 +8,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from service.contract.options import AnalyzeOptions
-from service.contract.results import Findings
+from mien.contract.options import AnalyzeOptions
+from mien.contract.results import Findings
 from service.queue.producer import Job
 from tests.integration.queue.helpers import Queue
 from tests.processes import Process, descendants, wait_for, worker

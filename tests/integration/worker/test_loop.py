@@ -8,10 +8,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from service.contract.errors import AttemptsExhausted
-from service.contract.events import FaceWindow
-from service.contract.jobs import State
-from service.contract.results import Findings, Progress, Video, Window
+from mien.contract.errors import AttemptsExhausted
+from mien.contract.events import FaceWindow
+from mien.contract.jobs import State
+from mien.contract.results import Findings, Progress, Video, Window
 from service.queue import keys
 from service.storage.blobs import Blobs
 from service.worker.loop import Loop

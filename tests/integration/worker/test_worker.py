@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from service.contract.errors import AttemptsExhausted, CannotDecode
-from service.contract.jobs import State
+from mien.contract.errors import AttemptsExhausted, CannotDecode
+from mien.contract.jobs import State
 from service.worker.settings import WorkerSettings
 from tests.bundles import DIMENSIONS, write_bundle
 from tests.integration.worker.helpers import Site, decode_children

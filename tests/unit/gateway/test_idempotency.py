@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.contract.errors import InvalidOption
+from mien.contract.errors import InvalidOption
 from service.gateway.idempotency import parse_idempotency_key
 
 UUID = "8e03978e-40d5-43e8-bc93-6894a57f9324"

@@ -1,4 +1,4 @@
-from service.contract.results import Window
+from mien.contract.results import Window
 from service.gateway.rpc.messages import window_message
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from service.contract.errors import InvalidOption
+from mien.contract.errors import InvalidOption
 from service.gateway.prefer import Preference, parse_prefer
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.contract.errors import (
+from mien.contract.errors import (
     EmptyUpload,
     MalformedBody,
     UnsupportedContainer,

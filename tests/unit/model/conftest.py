@@ -1,11 +1,7 @@
 import pytest
 import torch
 
-from model.export import export_bundle
-from model.tpsbt.normalise import IMAGENET_MEAN, IMAGENET_STD
-from model.tpsbt.perceiver import Perceiver
-from model.tpsbt.zoo import Size
-from service.contract.bundle import (
+from mien.contract.bundle import (
     ClipInput,
     Dimension,
     DimensionsTask,
@@ -14,6 +10,10 @@ from service.contract.bundle import (
     PersonalityTask,
     Training,
 )
+from model.export import export_bundle
+from model.tpsbt.normalise import IMAGENET_MEAN, IMAGENET_STD
+from model.tpsbt.perceiver import Perceiver
+from model.tpsbt.zoo import Size
 
 
 @pytest.fixture(autouse=True)

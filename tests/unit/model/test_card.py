@@ -1,8 +1,8 @@
 import pytest
 
+from mien.contract.bundle import Manifest, Parity, Training
 from model.card import model_card
 from model.report import Confusion, Part, Report
-from service.contract.bundle import Manifest, Parity, Training
 
 
 @pytest.fixture

@@ -5,10 +5,10 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+from mien.contract.bundle import Parity
 from model import export_run
 from model.cli import app, main
 from model.export import ExportRefused
-from service.contract.bundle import Parity
 from tests.published import finetuned_shapes, pretraining_shapes
 
 

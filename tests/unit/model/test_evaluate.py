@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from mien.contract.bundle import Dimension, DimensionsTask, ExpressionTask, FaceCrop
 from model import evaluate as evaluation
 from model.data.prepared import ClipRow, Prepared, read_rows, write_prepared, write_rows
 from model.errors import ModelError
@@ -13,7 +14,6 @@ from model.scoring import OnnxScorer, TorchScorer
 from model.tpsbt.perceiver import Perceiver
 from model.train import checkpoint
 from model.trials import Trial, trials_of_bundle, trials_of_runs
-from service.contract.bundle import Dimension, DimensionsTask, ExpressionTask, FaceCrop
 
 LABELS = ("happiness", "sadness", "neutral")
 

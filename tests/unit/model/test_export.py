@@ -1,9 +1,9 @@
 import pytest
 import torch
 
+from mien.contract.bundle import file_sha256, read_bundle
 from model.export import ExportRefused
 from model.tpsbt.perceiver import Perceived, Perceiver
-from service.contract.bundle import file_sha256, read_bundle
 
 
 class OtherWhenExported(Perceiver):

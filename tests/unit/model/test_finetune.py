@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
+from mien.contract.bundle import ExpressionTask
 from model.finetune import LabelCosts, label_cost
-from service.contract.bundle import ExpressionTask
 
 TASK = ExpressionTask(labels=("happiness", "sadness", "neutral"))
 SHARES = torch.tensor([0.7, 0.2, 0.1])

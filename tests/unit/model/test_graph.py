@@ -5,10 +5,10 @@ import onnx
 import pytest
 import torch
 
+from mien.contract.bundle import Dimension, DimensionsTask
 from model.graph import Graph, difference, write_graph
 from model.runtime import open_graph
 from model.tpsbt.perceiver import Perceiver
-from service.contract.bundle import Dimension, DimensionsTask
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from mien.contract.bundle import ExpressionTask
 from model.data.augment import as_floats
 from model.finetune import LabelCosts, label_cost
 from model.pretrain import reconstruction_cost
@@ -12,7 +13,6 @@ from model.tpsbt.perceiver import Perceiver
 from model.tpsbt.zoo import ZOO
 from model.train.optim import finetuning_groups, optimisers, pretraining_groups, set_rate
 from model.train.schedule import cosine
-from service.contract.bundle import ExpressionTask
 
 SIZE = 32
 SIZES = {"paper": ZOO["tiny"]._replace(stem=None, heads_by_place=False), "tiny": ZOO["tiny"]}

@@ -1,7 +1,7 @@
 import torch
 
+from mien.contract.bundle import Dimension, DimensionsTask
 from model.levels import ABSENT, level_values, nearest_levels
-from service.contract.bundle import Dimension, DimensionsTask
 
 TASK = DimensionsTask(dimensions=(Dimension(name="valence"), Dimension(name="arousal", minimum=0, maximum=4)), levels=5)
 

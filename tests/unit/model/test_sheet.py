@@ -2,10 +2,10 @@ import cv2
 import numpy as np
 import pytest
 
+from mien.contract.bundle import FaceCrop
 from model.data.prepared import ClipRow, Prepared, write_prepared, write_rows
 from model.errors import ModelError
 from model.sheet import write_sheet
-from service.contract.bundle import FaceCrop
 from tests.videos import write_video
 
 SHADES = {"anger": 60, "fear": 120, None: 200}

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from service.contract.errors import StorageUnavailable
+from mien.contract.errors import StorageUnavailable
 from service.storage.blobs import Blobs, job_of, result_name, upload_name
 
 MEGABYTE = 1 << 20
@@ -204,7 +204,7 @@ def test_a_store_that_takes_nothing_says_so(blobs: Blobs, folder: Path):
 _WRITER_WITHOUT_ROOM = """
 import asyncio, os, resource, sys
 from pathlib import Path
-from service.contract.errors import StorageUnavailable
+from mien.contract.errors import StorageUnavailable
 from service.storage.blobs import Blobs
 
 async def chunks():

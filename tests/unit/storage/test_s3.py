@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from service.contract.errors import NotOffered, StorageUnavailable
+from mien.contract.errors import NotOffered, StorageUnavailable
 from service.storage.blobs import Blobs, S3Blobs, open_blobs
 from service.storage.settings import StorageSettings
 from tests.s3 import CREDENTIALS, Bucket, s3_bucket

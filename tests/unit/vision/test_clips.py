@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from service.contract.errors import DecodeTooCostly, NoFrames, TooLong, TruncatedVideo
+from mien.contract.errors import DecodeTooCostly, NoFrames, TooLong, TruncatedVideo
 from service.vision.clips import Clip, ClipSpec, FaceSeen, Limits, Progressed, VideoEnded, VideoOpened, read_clips
 from service.vision.faces import Box, Cascade, Detection, open_detector
 from tests.videos import (

@@ -10,7 +10,7 @@ import av
 import numpy as np
 import pytest
 
-from service.contract.errors import (
+from mien.contract.errors import (
     BadMedia,
     CannotDecode,
     NoFrames,

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import skimage.data
 
-from service.contract.errors import Misconfigured
+from mien.contract.errors import Misconfigured
 from service.vision.faces import Box, Cascade, YuNet, _turn, covered, open_detector, overlap
 from tests.videos import background, picture, shared_yunet, still
 

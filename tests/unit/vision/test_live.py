@@ -5,8 +5,8 @@ import cv2
 import numpy as np
 import pytest
 
-from service.contract.errors import BadFrame, TooManyPixels
-from service.contract.live import Encoding, LiveFrame
+from mien.contract.errors import BadFrame, TooManyPixels
+from mien.contract.live import Encoding, LiveFrame
 from service.vision.clips import Clip, ClipSpec, FaceSeen, Limits, Progressed, VideoEnded, read_clips
 from service.vision.faces import Cascade
 from service.vision.live import Pictures, watch_clips

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,23 +11,11 @@ from tests.videos import face_video, faceless_video
 SECRET = "MIEN_TEST_SECRET"
 
 
-@contextmanager
-def cleared_environment() -> Iterator[None]:
-    """Leave nothing in the environment for a while, as the worker does for good before it starts its sandbox."""
-    before = dict(os.environ)
-    os.environ.clear()
-    try:
-        yield
-    finally:
-        os.environ.update(before)
-
-
 @pytest.fixture(scope="session")
 def fork_server() -> None:
     """The fork server of all sandboxes in this process, started as the worker starts it."""
     os.environ[SECRET] = "hunter2"
-    with cleared_environment():
-        Sandbox(30).start()
+    Sandbox(30).start()
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from service.contract.bundle import Dimension, DimensionsTask, ExpressionTask, PersonalityTask
+from mien.contract.bundle import Dimension, DimensionsTask, ExpressionTask, PersonalityTask
 from service.vision.clips import Clip, FaceSeen
 from service.worker.aggregate import FaceScores, scores
 

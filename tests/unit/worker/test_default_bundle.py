@@ -4,7 +4,7 @@ import numpy as np
 import onnx
 import pytest
 
-from service.contract.bundle import read_bundle
+from mien.contract.bundle import read_bundle
 from service.worker.session import open_models
 from service.worker.settings import DEFAULT_BUNDLE
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from service.contract.errors import InvalidOption, TooLong
-from service.contract.options import AnalyzeOptions
-from service.contract.results import Findings, Progress
+from mien.contract.errors import InvalidOption, TooLong
+from mien.contract.options import AnalyzeOptions
+from mien.contract.results import Findings, Progress
 from service.worker.batcher import Batcher
 from service.worker.pipeline import Analyzed, DecodeSettings, Event, Pipeline, WindowScored
 from service.worker.sandbox import ChildLost, InterruptedWork, Sandbox

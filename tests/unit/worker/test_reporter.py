@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from service.contract.events import FaceWindow
-from service.contract.results import Progress, Window
+from mien.contract.events import FaceWindow
+from mien.contract.results import Progress, Window
 from service.worker import reporter
 from service.worker.pipeline import WindowScored
 from service.worker.reporter import Reporter

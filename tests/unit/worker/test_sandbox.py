@@ -16,14 +16,14 @@ import cv2
 import numpy as np
 import pytest
 
-from service.contract.errors import CannotDecode, DecodeStalled, DecodeTooCostly, TooLong
+from mien.contract.errors import CannotDecode, DecodeStalled, DecodeTooCostly, TooLong
 from service.vision.clips import Clip, ClipSpec, FaceSeen, Limits, VideoEnded, VideoOpened, read_clips
 from service.vision.faces import open_detector
 from service.worker.decode_child import Assignment, Part, _tells_of_no_memory
 from service.worker.pipeline import DecodeSettings
 from service.worker.sandbox import ChildLost, InterruptedWork, Sandbox
 from tests.processes import wait_for
-from tests.unit.worker.conftest import SECRET, cleared_environment
+from tests.unit.worker.conftest import SECRET
 from tests.videos import write_video
 
 pytestmark = pytest.mark.usefixtures("fork_server")
@@ -242,8 +242,10 @@ def test_a_fork_server_that_dies_is_no_fault_of_the_video_and_is_started_anew(lo
             list(events)
         wait_for(lambda: has_ended(pid), 5)
 
-    with cleared_environment():
-        assert isinstance(list(decode(faceless))[-1], VideoEnded)
+    with under_way(long_face, specs=LARGE) as (_, pid):
+        assert SECRET.encode() not in Path(f"/proc/{pid}/environ").read_bytes()
+    assert os.environ[SECRET]
+    assert isinstance(list(decode(faceless))[-1], VideoEnded)
 
 
 def _parent(pid: int) -> int:

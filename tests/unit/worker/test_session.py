@@ -11,7 +11,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto
 
-from service.contract.errors import BundleRefused, Misconfigured
+from mien.contract.errors import BundleRefused, Misconfigured
 from service.worker.session import BUCKETS, choose_provider, open_models
 from service.worker.settings import WorkerSettings
 from tests.bundles import COLUMNS, DIMENSIONS, EXPRESSION, PERSONALITY, brightness, write_bundle

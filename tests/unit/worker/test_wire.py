@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from service.contract.errors import (
+from mien.contract.errors import (
     BY_CODE,
     BadMedia,
     CannotDecode,

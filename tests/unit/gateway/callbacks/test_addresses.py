@@ -3,7 +3,7 @@ import ipaddress
 
 import pytest
 
-from service.contract.errors import InvalidOption
+from mien.contract.errors import InvalidOption
 from service.gateway.callbacks.addresses import NotPublic, is_public, parse_callback_url, resolve
 
 

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
+from mien.contract.bundle import ClipInput, ExpressionTask, FaceCrop
 from model.data.prepared import ClipRow, Prepared, write_prepared, write_rows
 from model.tpsbt.normalise import IMAGENET_MEAN, IMAGENET_STD
-from service.contract.bundle import ClipInput, ExpressionTask, FaceCrop
 from tests.videos import write_video
 
 SHADES = 8  # gray levels between two frames of a numbered clip

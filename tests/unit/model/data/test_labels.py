@@ -1,11 +1,11 @@
 import pytest
 import torch
 
+from mien.contract.bundle import Dimension, DimensionsTask, ExpressionTask, PersonalityTask
 from model.data.labels import label_columns
 from model.data.prepared import ClipRow
 from model.errors import ModelError
 from model.tasks import SideTask
-from service.contract.bundle import Dimension, DimensionsTask, ExpressionTask, PersonalityTask
 
 TASKS = (
     ExpressionTask(labels=("sadness", "fear")),

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 
+from mien.contract.bundle import ClipInput
 from model.data import jobs, registry
 from model.data.clips import ClipDataset
 from model.data.faces import CROP
@@ -21,7 +22,6 @@ from model.data.media import open_media, read_still
 from model.data.prepare import Settings, prepare
 from model.data.prepared import Region, read_prepared, read_rows
 from model.errors import ModelError
-from service.contract.bundle import ClipInput
 from tests import datasets
 from tests.videos import face_video, faceless_video, portrait, scene, still, write_video
 

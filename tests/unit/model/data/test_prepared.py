@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
+from mien.contract.bundle import ExpressionTask, FaceCrop
 from model.data.prepared import ClipRow, Prepared, Region, read_prepared, read_rows, write_prepared, write_rows
 from model.errors import ModelError
-from service.contract.bundle import ExpressionTask, FaceCrop
 
 PREPARED = Prepared(
     name="mine",

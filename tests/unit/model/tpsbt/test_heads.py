@@ -1,9 +1,9 @@
 import pytest
 import torch
 
+from mien.contract.bundle import Dimension, DimensionsTask, ExpressionTask, PersonalityTask
 from model.tasks import SideTask
 from model.tpsbt.heads import head_for
-from service.contract.bundle import Dimension, DimensionsTask, ExpressionTask, PersonalityTask
 
 EXPRESSION = ExpressionTask(labels=("happiness", "neutral"))
 DIMENSIONS = DimensionsTask(dimensions=(Dimension(name="valence"), Dimension(name="arousal", minimum=0, maximum=4)))

@@ -1,10 +1,10 @@
 import torch
 from torch.nn.functional import layer_norm
 
+from mien.contract.bundle import ClipInput
 from model.graph import Graph
 from model.tasks import SideTask
 from model.tpsbt.perceiver import Perceiver
-from service.contract.bundle import ClipInput
 
 CLIPS = (2, 3, 8, 32, 32)
 

@@ -1,9 +1,9 @@
 import pytest
 
+from mien.contract.bundle import FaceCrop
 from model.data.prepared import ClipRow, Prepared
 from model.errors import ModelError
 from model.train.holdout import hold_out, split, without_test
-from service.contract.bundle import FaceCrop
 
 
 def rows(*parts, subjects=5, clips=4):

@@ -3,9 +3,9 @@ import math
 import pytest
 import torch
 
+from mien.contract.bundle import Dimension, DimensionsTask, ExpressionTask, PersonalityTask
 from model.tasks import SideTask
 from model.train.losses import loss, targets, variances
-from service.contract.bundle import Dimension, DimensionsTask, ExpressionTask, PersonalityTask
 
 EXPRESSION = ExpressionTask(labels=("happiness", "sadness", "neutral"))
 VALUES = DimensionsTask(dimensions=(Dimension(name="valence"), Dimension(name="arousal", minimum=0, maximum=5)))

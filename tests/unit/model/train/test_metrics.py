@@ -5,10 +5,10 @@ import pytest
 import torch
 from sklearn.metrics import balanced_accuracy_score, confusion_matrix, f1_score, recall_score
 
+from mien.contract.bundle import Dimension, DimensionsTask, ExpressionTask, PersonalityTask
 from model.calibration import calibration_error
 from model.levels import ABSENT
 from model.train.metrics import confusion, likeliest, measure
-from service.contract.bundle import Dimension, DimensionsTask, ExpressionTask, PersonalityTask
 
 EXPRESSION = ExpressionTask(labels=("happiness", "sadness", "neutral", "anger"))
 DIMENSIONS = DimensionsTask(dimensions=(Dimension(name="valence"), Dimension(name="arousal", minimum=0, maximum=4)))

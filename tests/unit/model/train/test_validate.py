@@ -3,8 +3,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from mien.contract.bundle import ExpressionTask
 from model.train.validate import CALIBRATED, TEMPERATURE, UNCALIBRATED, validation
-from service.contract.bundle import ExpressionTask
 
 
 class Fixed:

@@ -1,0 +1,171 @@
+"""`mien analyze`: many videos at once, at a service or in this process."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mien.cli.app import cli
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bars
+
+    from mien.contract.options import AnalyzeOptions
+    from mien.contract.results import Analysis, Progress
+    from service.standalone.local import Analyze
+
+_AT_ONCE = 4  # a service with several workers is kept busy, one with a single worker is not flooded
+
+
+@cli.command()
+def analyze(  # noqa: PLR0917 - typer calls it by name
+    files: Annotated[
+        list[Path], typer.Argument(help="Videos, folders of them, or patterns in quotes.", metavar="FILE...")
+    ],
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the answers as JSON, one a line, each with its file.")
+    ] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print the windows as CSV, one a line.")] = False,
+    annotate: Annotated[
+        Path | None,
+        typer.Option(help="Also write the video with boxes and scores drawn on it: an MP4 file, or a folder."),
+    ] = None,
+    local: Annotated[bool, typer.Option("--local", help="Analyse in this process, without a server.")] = False,
+    url: Annotated[str, typer.Option(envvar="MIEN_URL", help="The service to ask.")] = "http://127.0.0.1:8000",
+    key: Annotated[str | None, typer.Option(envvar="MIEN_KEY", help="The API key, where one is needed.")] = None,
+    faces: Annotated[int | None, typer.Option(help="Most faces followed at one time.")] = None,
+    start: Annotated[float | None, typer.Option(help="Analyse from this second.")] = None,
+    end: Annotated[float | None, typer.Option(help="Analyse up to this second.")] = None,
+    hop: Annotated[float | None, typer.Option(help="Seconds between the starts of two windows.")] = None,
+    task: Annotated[list[str] | None, typer.Option(help="Only this task; can be given again.")] = None,
+) -> None:
+    """Analyse videos, with the service at --url or right here with --local."""
+    from pydantic import ValidationError
+
+    from mien.cli.options import options_of
+    from mien.cli.show import print_csv, print_json, print_table
+    from mien.cli.videos import videos
+    from mien.contract.errors import MienError, Misconfigured
+    from mien.contract.options import AnalyzeOptions
+
+    if as_json and as_csv:
+        raise typer.BadParameter("--json and --csv exclude each other")
+    options = options_of(
+        AnalyzeOptions, {"faces": faces, "start_s": start, "end_s": end, "hop_s": hop, "tasks": task or None}
+    )
+    meant = videos(files)
+    if not meant:
+        raise typer.BadParameter(f"there is no video in {', '.join(map(str, files))}")
+    targets = _targets(annotate, meant)
+    found: list[tuple[Path, Analysis]] = []
+    failed = False
+    try:
+        with _analyzer(url, key, local=local) as run, _bars() as bars:
+            for file, outcome in _all(meant, run, options, bars, at_once=1 if local else _AT_ONCE):
+                try:
+                    analysis = outcome.result()
+                    if targets:
+                        _annotate(file, analysis, targets[file])
+                except (MienError, OSError) as error:
+                    failed = True
+                    bars.console.print(
+                        f"{file}: {getattr(error, 'strerror', None) or error}",
+                        soft_wrap=True,
+                        markup=False,
+                        highlight=False,
+                    )
+                    continue
+                found.append((file, analysis))
+                if not as_csv:
+                    print_json(file, analysis) if as_json else print_table(file, analysis)
+    except (Misconfigured, ValidationError) as error:
+        typer.echo(f"mien analyze: {error}", err=True)
+        raise typer.Exit(2) from error
+    except MienError as error:
+        typer.echo(f"mien analyze: {error}", err=True)
+        raise typer.Exit(1) from error
+    if as_csv:
+        print_csv(found)
+    if failed:
+        raise typer.Exit(1)
+
+
+def _targets(annotate: Path | None, files: Sequence[Path]) -> dict[Path, Path]:
+    """Return where each annotated video goes: into the folder `annotate`, or there itself, if it is one file."""
+    if annotate is None:
+        return {}
+    if annotate.suffix.lower() == ".mp4" and len(files) == 1:
+        targets = {files[0]: annotate}
+    elif annotate.suffix:
+        raise typer.BadParameter("--annotate takes the name of an .mp4 file for one video, a folder for several")
+    else:
+        targets = {file: annotate / f"{file.stem}.mp4" for file in files}
+    if len(set(targets.values())) < len(files):
+        raise typer.BadParameter("two of the videos have the same name, and their annotated ones would, too")
+    if overwritten := {target.resolve() for target in targets.values()} & {file.resolve() for file in files}:
+        raise typer.BadParameter(f"--annotate would write over the video {min(overwritten)}: name another place")
+    return targets
+
+
+def _annotate(file: Path, analysis: Analysis, target: Path) -> None:
+    from service.standalone.annotate import annotate
+
+    target.parent.mkdir(parents=True, exist_ok=True)
+    annotate(file, analysis, target)
+
+
+@contextmanager
+def _analyzer(url: str, key: str | None, *, local: bool) -> Iterator[Analyze]:
+    if local:
+        from service.standalone.local import local_analyzer
+
+        with local_analyzer() as run:
+            yield run
+    else:
+        from mien.client import Mien
+
+        with Mien(url, key=key) as client:
+            yield client.analyze
+
+
+def _all(
+    files: Sequence[Path], run: Analyze, options: AnalyzeOptions, bars: Bars, *, at_once: int
+) -> Iterator[tuple[Path, Future[Analysis]]]:
+    """Analyse all, `at_once` of them at a time; give each with its outcome, in order."""
+    total = bars.add_task("all", total=len(files), done="", visible=len(files) > 1)
+
+    def one(file: Path) -> Analysis:
+        bar = bars.add_task(file.name, total=None, done="waiting")
+
+        def on_progress(progress: Progress) -> None:
+            of = f" of {progress.total_s:.1f} s" if progress.total_s else ""
+            bars.update(bar, completed=progress.done_s, total=progress.total_s, done=f"{progress.done_s:.1f} s{of}")
+
+        try:
+            return run(file, options, on_progress)
+        finally:
+            bars.remove_task(bar)
+            bars.advance(total)
+
+    with ThreadPoolExecutor(at_once) as threads:
+        outcomes = [(file, threads.submit(one, file)) for file in files]
+        try:
+            yield from outcomes
+        finally:
+            threads.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _bars() -> Iterator[Bars]:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[done]}"), TimeElapsedColumn()
+    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bars:
+        yield bars

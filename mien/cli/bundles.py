@@ -1,0 +1,41 @@
+"""`mien bundles check`: would a worker serve this?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mien.cli.app import cli
+
+bundles = typer.Typer(help="Look at bundles, the folders with a model that a worker serves.", no_args_is_help=True)
+cli.add_typer(bundles, name="bundles")
+
+
+@bundles.command()
+def check(
+    folders: Annotated[list[Path], typer.Argument(help="Folders of bundles.", metavar="DIR...")],
+) -> None:
+    """Open bundles as a worker does, and say what they are: manifest, digests, shapes, a first answer."""
+    from mien.contract.errors import Misconfigured
+    from service.worker.session import open_models
+
+    refused = False
+    for folder in folders:
+        try:
+            [model] = open_models([folder], ["cpu"])
+        except Misconfigured as error:
+            refused = True
+            typer.echo(f"{folder}: {error}", err=True)
+            continue
+        manifest = model.manifest
+        tasks = ", ".join(task.kind for task in manifest.tasks)
+        state = "trained" if manifest.training.trained else "NOT trained: its scores mean nothing"
+        window_s = manifest.input.frames * manifest.input.interval_s
+        typer.echo(
+            f"{folder}: {manifest.name} {manifest.version}, {state}; {tasks}; windows of {window_s:g} s, "
+            f"{manifest.hop_s:g} s apart"
+        )
+    if refused:
+        raise typer.Exit(1)

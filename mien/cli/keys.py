@@ -1,0 +1,64 @@
+"""`mien keys`: who may use a service that others can reach."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mien.cli.app import cli
+
+if TYPE_CHECKING:
+    from service.queue.key_ring import KeyRing
+
+keys = typer.Typer(help="Make, list and revoke API keys, in the Redis at MIEN_REDIS_URL.", no_args_is_help=True)
+cli.add_typer(keys, name="keys")
+
+
+@keys.command()
+def create(name: Annotated[str, typer.Argument(help="What it is for, as people call it.")] = "") -> None:
+    """Make a key and print it. It is shown this once: only a digest of it is kept."""
+    with _ring() as ring:
+        typer.echo(ring.create(name))
+
+
+@keys.command("list")
+def list_() -> None:
+    """List the valid keys by their ids, which are in their texts, `mien_ID_…`."""
+    with _ring() as ring:
+        for key_id, entry in ring.entries():
+            typer.echo(f"{key_id}  {entry.created_at:%Y-%m-%d %H:%M}  {entry.name}".rstrip())
+
+
+@keys.command()
+def revoke(key_id: Annotated[str, typer.Argument(help="The id, as `mien keys list` gives it.", metavar="ID")]) -> None:
+    """Make a key worthless from now on. What was sent with it stays until its time to live is over."""
+    with _ring() as ring:
+        if not ring.revoke(key_id):
+            typer.echo(f"mien keys: there is no key {key_id}", err=True)
+            raise typer.Exit(1)
+
+
+@contextmanager
+def _ring() -> Iterator[KeyRing]:
+    from redis.exceptions import RedisError
+
+    from mien.contract.errors import Misconfigured
+    from service.queue.connection import connect
+    from service.queue.key_ring import KeyRing
+    from service.queue.settings import QueueEnvironment
+    from service.standalone.supervisor import redis_url
+
+    settings = QueueEnvironment()
+    url = settings.redis_url if "redis_url" in settings.model_fields_set else redis_url() or settings.redis_url
+    try:
+        with connect(url, settings.redis_password_file) as redis:
+            yield KeyRing(redis)
+    except Misconfigured as error:
+        typer.echo(f"mien keys: {error}", err=True)
+        raise typer.Exit(2) from error
+    except (RedisError, OSError) as error:
+        typer.echo(f"mien keys: the Redis at {url.rpartition('@')[2]} does not answer: {error}", err=True)
+        raise typer.Exit(1) from error

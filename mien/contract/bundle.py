@@ -1,0 +1,184 @@
+"""The bundle: a folder with `manifest.json`, the ONNX graph and `MODEL_CARD.md`.
+
+The manifest is all that a worker knows of a model. The graph takes uint8 clips of shape
+(B, T, H, W, 3) in RGB under `input.name` (B free, normalisation inside) and gives one named float32
+output per task, and the pooled embedding of shape (B, D):
+
+    expression   (B, labels)      probabilities in [0, 1] that sum to 1
+    dimensions   (B, dimensions)  values in each dimension's range
+    personality  (B, traits)      scores in [0, 1]
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
+
+from mien.contract.errors import BundleRefused
+
+MANIFEST = "manifest.json"
+MODEL_CARD = "MODEL_CARD.md"
+
+TaskKind = Literal["expression", "dimensions", "personality"]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ExpressionTask(_Part):
+    """Which of the labels a face shows."""
+
+    kind: Literal["expression"] = "expression"
+    output: str = "expression"
+    labels: tuple[str, ...] = Field(min_length=2, description="In the order of the output's columns.")
+
+
+class Dimension(_Part):
+    """One affective dimension and its range."""
+
+    name: Literal["valence", "arousal", "dominance"]
+    minimum: float = -1.0
+    maximum: float = 1.0
+
+    @model_validator(mode="after")
+    def _has_a_range(self) -> Dimension:
+        if not self.minimum < self.maximum:
+            raise ValueError("minimum must be less than maximum")
+        return self
+
+
+class DimensionsTask(_Part):
+    """Where a face is in a space of affective dimensions."""
+
+    kind: Literal["dimensions"] = "dimensions"
+    output: str = "dimensions"
+    dimensions: tuple[Dimension, ...] = Field(min_length=1, description="In the order of the output's columns.")
+    levels: int | None = Field(
+        default=None,
+        ge=2,
+        description="Trained as this many classes a dimension, evenly over its range; the output is their mean.",
+    )
+
+
+class PersonalityTask(_Part):
+    """Apparent personality: how a viewer would rate the person."""
+
+    kind: Literal["personality"] = "personality"
+    output: str = "personality"
+    traits: tuple[str, ...] = Field(min_length=1, description="In the order of the output's columns.")
+
+
+Task = Annotated[ExpressionTask | DimensionsTask | PersonalityTask, Field(discriminator="kind")]
+
+
+class ClipInput(_Part):
+    """What the graph takes: uint8, (B, frames, size, size, 3)."""
+
+    name: str = "clip"
+    frames: PositiveInt = Field(description="Frames in a clip (T).")
+    interval_s: PositiveFloat = Field(description="Seconds of media time between two frames of a clip.")
+    size: PositiveInt = Field(description="Height and width in pixels.")
+    layout: Literal["BTHWC"] = "BTHWC"
+    colour: Literal["RGB"] = "RGB"
+    mean: tuple[float, float, float] = Field(description="Subtracted inside the graph from pixels in [0, 1].")
+    std: tuple[float, float, float] = Field(description="Divided by inside the graph.")
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """Shape of one clip, (T, H, W, 3)."""
+        return self.frames, self.size, self.size, 3
+
+
+class FaceCrop(_Part):
+    """How a face is cut out before it is resized to the input's size."""
+
+    shape: Literal["square"] = "square"
+    margin: float = Field(ge=0, le=2, description="Added on each side, as a share of the face box's longer side.")
+
+
+class Training(_Part):
+    """Where the weights come from."""
+
+    trained: bool
+    data: str = Field(description="What the model was trained on, in words.")
+    scores: dict[str, float] = Field(default_factory=dict, description="Metric name to value, on held-out data.")
+
+
+class Parity(_Part):
+    """What the export measured: PyTorch against ONNX Runtime."""
+
+    max_abs_difference: float = Field(ge=0)
+    batch_sizes: tuple[PositiveInt, ...]
+
+
+class Manifest(_Part):
+    """`manifest.json`."""
+
+    schema_version: Literal[1] = 1
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
+    version: str
+    graph: str = Field(default="model.onnx", pattern=r"^[\w.-]+\.onnx$")
+    input: ClipInput
+    crop: FaceCrop
+    hop_s: PositiveFloat = Field(description="Seconds between the starts of two windows.")
+    tasks: tuple[Task, ...] = Field(min_length=1)
+    embedding: str = Field(default="embedding", description="The output that holds the pooled embedding.")
+    training: Training
+    licence: str
+    intended_use: str
+    parity: Parity
+    files: dict[str, str] = Field(description="File name to its sha256, for every file but the manifest.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Manifest:
+        kinds = [task.kind for task in self.tasks]
+        if len(set(kinds)) != len(kinds):
+            raise ValueError("a bundle has each kind of task once at most")
+        for task in self.tasks:
+            names = _columns(task)
+            if len(set(names)) != len(names):
+                raise ValueError(f"the task {task.kind} has one of {', '.join(names)} twice")
+        if self.graph not in self.files:
+            raise ValueError(f"the graph {self.graph} is not among the files")
+        return self
+
+
+def _columns(task: Task) -> tuple[str, ...]:
+    if isinstance(task, ExpressionTask):
+        return task.labels
+    if isinstance(task, DimensionsTask):
+        return tuple(dimension.name for dimension in task.dimensions)
+    return task.traits
+
+
+def file_sha256(path: Path) -> str:
+    """Return the file's sha256 in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_bundle(folder: Path) -> tuple[Manifest, str]:
+    """Read and check a bundle; return its manifest and the manifest's sha256, which names the whole bundle.
+
+    Raises:
+        BundleRefused: the manifest is missing or wrong, or a file differs from its digest.
+    """
+    path = folder / MANIFEST
+    try:
+        text = path.read_bytes()
+        manifest = Manifest.model_validate_json(text)
+    except OSError as error:
+        raise BundleRefused(f"{path} cannot be read: {error.strerror}.") from error
+    except ValidationError as error:
+        raise BundleRefused(f"{path} is not a manifest: {error}") from error
+    for name, expected in manifest.files.items():
+        file = folder / name
+        if Path(name).name != name or not file.is_file():
+            raise BundleRefused(f"{path} lists {name}, which is not in the folder.")
+        if file_sha256(file) != expected:
+            raise BundleRefused(f"{file} is not the file that {path} was written for: its sha256 differs.")
+    return manifest, hashlib.sha256(text).hexdigest()

@@ -1,0 +1,48 @@
+"""What a client may ask of one analysis, of a video or of frames as they come."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from mien.contract.bundle import TaskKind
+
+MAX_FACES = 32
+
+
+class LiveOptions(BaseModel):
+    """Options of a live analysis; unknown ones are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    faces: Annotated[int, Field(ge=1, le=MAX_FACES)] = Field(
+        default=8, description="Most faces followed at one time; the largest come first."
+    )
+    hop_s: Annotated[float, Field(ge=0.1, le=60, allow_inf_nan=False)] | None = Field(
+        default=None, description="Seconds between the starts of two windows; the model's own where it is left out."
+    )
+    tasks: tuple[TaskKind, ...] | None = Field(
+        default=None, min_length=1, description="Only these tasks; all that are served where it is left out."
+    )
+
+
+class AnalyzeOptions(LiveOptions):
+    """Options of `POST /analyze`."""
+
+    start_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+        default=0.0, description="Analyse from this second of the video."
+    )
+    end_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
+        default=None, description="Analyse up to this second; to the end where it is left out."
+    )
+    callback_url: Annotated[str, Field(max_length=2000)] | None = Field(
+        default=None,
+        description="Where to POST that the analysis has ended, signed after Standard Webhooks. Tried again for a day.",
+    )
+
+    @model_validator(mode="after")
+    def _ordered(self) -> AnalyzeOptions:
+        if self.end_s is not None and self.end_s <= self.start_s:
+            raise ValueError("end_s must be greater than start_s")
+        return self

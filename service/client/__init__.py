@@ -1,6 +1,0 @@
-"""The Python client of the REST door: `Mien`, and `AsyncMien` for asyncio."""
-
-from service.client.aio import DEFAULT_URL, AsyncMien, Video
-from service.client.sync import Mien
-
-__all__ = ["DEFAULT_URL", "AsyncMien", "Mien", "Video"]

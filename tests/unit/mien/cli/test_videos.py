@@ -1,0 +1,32 @@
+from pathlib import Path
+
+import pytest
+
+from mien.cli.videos import videos
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("a1.mp4", "a2.mov", "b[1].mp4", "deep/er/c.webm", "notes.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("named", "meant"),
+    [
+        (["."], ["a1.mp4", "a2.mov", "b[1].mp4", "deep/er/c.webm"]),
+        (["a?.m*"], ["a1.mp4", "a2.mov"]),
+        (["[ab]1.mp4"], ["a1.mp4"]),
+        (["**/*.webm"], ["deep/er/c.webm"]),
+        (["a**1.mp4"], ["a1.mp4"]),
+        (["b[1].mp4"], ["b[1].mp4"]),  # is there, and so no pattern
+        (["a1.mp4", "a*.mp4"], ["a1.mp4"]),
+        (["gone.mp4"], ["gone.mp4"]),
+        (["a1.mp4", "gone*.mp4"], ["a1.mp4", "gone*.mp4"]),
+        (["gone[1].mp4"], ["gone[1].mp4"]),
+    ],
+)
+def test_files_folders_and_patterns(folder: Path, named: list[str], meant: list[str]):
+    assert videos(folder / name for name in named) == [folder / name for name in meant]

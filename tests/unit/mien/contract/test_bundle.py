@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import pytest
+
+from mien.contract.bundle import file_sha256, read_bundle
+from mien.contract.errors import BundleRefused
+
+
+def test_a_sound_bundle_is_read_and_named_by_its_manifests_digest(bundle):
+    manifest, sha256 = read_bundle(bundle.write())
+
+    assert (manifest.name, manifest.version, manifest.hop_s) == ("tiny", "1.0", 0.5)
+    assert manifest.input.shape == (4, 8, 8, 3)
+    assert manifest.tasks[0].labels == ("calm", "glad")
+    assert sha256 == hashlib.sha256((bundle.path / "manifest.json").read_bytes()).hexdigest()
+
+
+def test_a_file_that_differs_from_its_digest_is_refused(bundle):
+    bundle.write()
+    (bundle.path / "model.onnx").write_bytes(b"grapH")
+
+    with pytest.raises(BundleRefused, match=r"model\.onnx is not the file .* its sha256 differs"):
+        read_bundle(bundle.path)
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "MODEL_CARD.md"])
+def test_a_file_that_is_missing_is_refused(bundle, name: str):
+    bundle.write()
+    (bundle.path / name).unlink()
+
+    with pytest.raises(BundleRefused, match=f"lists {name}, which is not in the folder"):
+        read_bundle(bundle.path)
+
+
+@pytest.mark.parametrize("name", ["../outside", "sub/../../outside", "sub/inside", ".", "..", ""])
+def test_a_file_name_that_leads_out_of_the_folder_is_refused(bundle, name: str):
+    outside = bundle.path.parent / "outside"
+    outside.write_text("secret")
+    (bundle.path / "sub").mkdir()
+    (bundle.path / "sub" / "inside").write_text("secret")
+    bundle.manifest["files"][name] = file_sha256(outside)
+    bundle.write()
+
+    with pytest.raises(BundleRefused, match="not in the folder"):
+        read_bundle(bundle.path)
+
+
+def test_an_absolute_file_name_is_refused(bundle):
+    outside = bundle.path.parent / "outside"
+    outside.write_text("secret")
+    bundle.manifest["files"][str(outside)] = file_sha256(outside)
+
+    with pytest.raises(BundleRefused, match="not in the folder"):
+        read_bundle(bundle.write())
+
+
+def test_a_folder_without_a_manifest_is_refused(bundle):
+    with pytest.raises(BundleRefused, match=r"manifest\.json cannot be read"):
+        read_bundle(bundle.path)
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b"[]", b"\xff\xfe", b"null"])
+def test_a_manifest_that_is_not_one_is_refused(bundle, text: bytes):
+    (bundle.path / "manifest.json").write_bytes(text)
+
+    with pytest.raises(BundleRefused, match="is not a manifest"):
+        read_bundle(bundle.path)
+
+
+VALENCE = {"name": "valence"}
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"extra": 1}, "extra"),
+        ({"input": {"frames": 4, "interval_s": 0.1, "size": 8, "mean": [0, 0, 0], "std": [1, 1, 1], "x": 1}}, "x"),
+        ({"tasks": [{"kind": "expression", "labels": ["a", "b"], "softmax": True}]}, "softmax"),
+        ({"tasks": [{"kind": "expression", "labels": ["a", "b"]}] * 2}, "each kind of task once"),
+        ({"tasks": []}, "tasks"),
+        ({"tasks": [{"kind": "gender", "labels": ["a", "b"]}]}, "kind"),
+        ({"tasks": [{"kind": "expression", "labels": ["a"]}]}, "labels"),
+        ({"tasks": [{"kind": "expression", "labels": ["a", "a"]}]}, "twice"),
+        ({"tasks": [{"kind": "personality", "traits": ["a", "a"]}]}, "twice"),
+        ({"tasks": [{"kind": "dimensions", "dimensions": [VALENCE, VALENCE]}]}, "twice"),
+        ({"tasks": [{"kind": "dimensions", "dimensions": [VALENCE | {"minimum": 1}]}]}, "less than"),
+        ({"tasks": [{"kind": "dimensions", "dimensions": [{"name": "liking"}]}]}, "name"),
+        ({"graph": "other.onnx"}, "not among the files"),
+        ({"graph": "../model.onnx"}, "graph"),
+        ({"graph": "model.pt"}, "graph"),
+        ({"schema_version": 2}, "schema_version"),
+        ({"name": "../tiny"}, "name"),
+        ({"hop_s": 0}, "hop_s"),
+        ({"crop": {"margin": -0.1}}, "margin"),
+        ({"crop": {"margin": 0.1, "shape": "round"}}, "shape"),
+        ({"input": {"frames": 0, "interval_s": 0.1, "size": 8, "mean": [0, 0, 0], "std": [1, 1, 1]}}, "frames"),
+    ],
+)
+def test_a_manifest_that_makes_no_sense_is_refused_with_the_reason(bundle, change: dict[str, Any], reason: str):
+    bundle.manifest |= change
+
+    with pytest.raises(BundleRefused, match=reason):
+        read_bundle(bundle.write())
+
+
+def test_a_manifest_without_a_licence_or_a_training_is_refused(bundle):
+    for name in ("licence", "training", "parity", "files"):
+        kept = bundle.manifest.pop(name)
+
+        with pytest.raises(BundleRefused, match=name):
+            read_bundle(bundle.write())
+
+        bundle.manifest[name] = kept
