@@ -28,7 +28,9 @@ class Encoder(nn.Module):
         blocks = sum(size.depths)
         rates = iter([stochastic_depth * block / (blocks - 1) for block in range(blocks)])
         first, second, third = ([next(rates) for _ in range(depth)] for depth in size.depths)
-        self.tubelet_embedding = ConvolutionalStem(size.stem, size.width) if size.stem else TubeletEmbedding(size.width)
+        self.tubelet_embedding = (
+            ConvolutionalStem(size.stem, size.stem_blocks, size.width) if size.stem else TubeletEmbedding(size.width)
+        )
         self.stages = nn.ModuleList(
             [
                 FullStage(size, first),

@@ -20,16 +20,25 @@ from model.tpsbt.tubelets import TUBELET, check_divides, placed
 
 
 class Residual(nn.Module):
-    """Two convolutions, the first of which halves the sides, around a shortcut that halves them too."""
+    """ResNet's basic block (He and others, arXiv 1512.03385): two convolutions around a shortcut.
 
-    def __init__(self, channels: int, out: int) -> None:
+    Args:
+        channels: of its input.
+        out: of its output.
+        stride: of the first convolution and of the shortcut; 1 needs as many channels out as in.
+    """
+
+    def __init__(self, channels: int, out: int, stride: int) -> None:
         super().__init__()
-        self.conv1, self.norm1 = nn.Conv2d(channels, out, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(out)
+        self.conv1 = nn.Conv2d(channels, out, 3, stride=stride, padding=1, bias=False)
+        self.norm1 = nn.BatchNorm2d(out)
         self.conv2, self.norm2 = nn.Conv2d(out, out, 3, padding=1, bias=False), nn.BatchNorm2d(out)
-        self.shortcut = nn.Sequential(nn.Conv2d(channels, out, 1, stride=2, bias=False), nn.BatchNorm2d(out))
+        self.shortcut: nn.Module = nn.Identity()
+        if stride > 1:
+            self.shortcut = nn.Sequential(nn.Conv2d(channels, out, 1, stride=stride, bias=False), nn.BatchNorm2d(out))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Take (N, channels, H, W), return (N, out, H/2, W/2)."""
+        """Take (N, channels, H, W), return (N, out, H/stride, W/stride)."""
         branch = self.norm2(self.conv2(functional.relu(self.norm1(self.conv1(x)))))
         return functional.relu(self.shortcut(x) + branch)
 
@@ -38,18 +47,23 @@ class ConvolutionalStem(nn.Module):
     """Maps the two frames of a time step, one upon the other, to a token for each place, and adds its position.
 
     Args:
-        channels: after the first convolution and after each of three pairs of them; each halves the sides.
+        channels: after the first convolution and at each of three scales; each halves the sides.
+        blocks: residual blocks at each scale, of which the first halves the sides.
         width: D.
     """
 
-    def __init__(self, channels: tuple[int, int, int, int], width: int) -> None:
+    def __init__(self, channels: tuple[int, int, int, int], blocks: int, width: int) -> None:
         super().__init__()
         first = channels[0]
         self.convolutions = nn.Sequential(
             nn.Conv2d(TUBELET[0] * 3, first, 5, stride=2, padding=2, bias=False),
             nn.BatchNorm2d(first),
             nn.ReLU(),
-            *(Residual(before, after) for before, after in pairwise(channels)),
+            *(
+                Residual(after if block else before, after, stride=1 if block else 2)
+                for before, after in pairwise(channels)
+                for block in range(blocks)
+            ),
         )
         self.projection = nn.Linear(channels[-1], width)
 

@@ -18,6 +18,8 @@ class Size(NamedTuple):
     """Hidden units of the MLP that scores the places for them."""
     stem: tuple[int, int, int, int] | None = None
     """Channels of a convolutional stem; without one, the paper's linear tubelet embedding."""
+    stem_blocks: int = 3
+    """Residual blocks at each of the stem's three scales."""
     heads_by_place: bool = False
     """Whether heads read the last stage's tokens, place by place, and not their mean as the paper's do."""
 
