@@ -10,7 +10,6 @@ N clips, B views of them at once.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -18,30 +17,19 @@ from rich.progress import track
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from mien.contract.bundle import DimensionsTask, ExpressionTask, Task
+from mien.contract.bundle import DimensionsTask, Task
 from model.data.clips import ClipDataset
 from model.data.prepared import ClipRow, Prepared, read_prepared, read_rows
 from model.errors import ModelError
-from model.report import Confusion, Part, Report, Scores
-from model.scoring import Scorer
-from model.train.metrics import confusion, measure
-from model.trials import Trial
+from model.evaluation.report import Part, Report
+from model.evaluation.scores import Scored, confusion_of, measured
+from model.evaluation.scoring import Scorer
+from model.evaluation.trials import Trial
 
 VIEWS = (2, 2)
 """Temporal, spatial."""
 _CLIPS_AT_ONCE = 2
 _WORKERS = 2
-
-
-@dataclass(frozen=True)
-class Scored:
-    """Clips with their scores and labels, both by the kind of task.
-
-    `outputs` are (N, columns), the means of the views; `labels` as `model.data.labels` gives them.
-    """
-
-    outputs: Mapping[str, Tensor]
-    labels: Mapping[str, Tensor]
 
 
 def evaluate(trials: Sequence[Trial], data: Path) -> Report:
@@ -121,26 +109,11 @@ def _ranges(task: DimensionsTask) -> dict[str, tuple[float, float]]:
     return {part.name: (part.minimum, part.maximum) for part in task.dimensions}
 
 
-def measured(tasks: Sequence[Task], scored: Scored) -> Scores:
-    """Return the metrics of each task that any clip has a label of."""
-    found = {task.kind: measure(task, scored.outputs[task.kind], scored.labels[task.kind]) for task in tasks}
-    return {kind: scores for kind, scores in found.items() if scores}
-
-
 def _pooled(scored: Sequence[Scored]) -> Scored:
     def join(parts: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
         return {kind: torch.cat([part[kind] for part in parts]) for kind in parts[0]}
 
     return Scored(join([one.outputs for one in scored]), join([one.labels for one in scored]))
-
-
-def confusion_of(tasks: Sequence[Task], scored: Scored) -> Confusion | None:
-    """Return the confusion matrix of the task expression, if it is among them."""
-    for task in tasks:
-        if isinstance(task, ExpressionTask):
-            counts = confusion(scored.outputs[task.kind], scored.labels[task.kind])
-            return Confusion(labels=task.labels, counts=tuple(map(tuple, counts.tolist())))
-    return None
 
 
 def _warnings(trials: Sequence[Trial], prepared: Prepared) -> tuple[str, ...]:

@@ -1,115 +1,95 @@
-"""Makes a bundle, the folder that a worker serves: `manifest.json`, `model.onnx`, `MODEL_CARD.md`.
-
-A folder appears whole and checked, or not at all.
-"""
+"""A fine-tuning run's best checkpoint → a bundle."""
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from mien.contract.bundle import (
-    MANIFEST,
-    MODEL_CARD,
-    ClipInput,
-    FaceCrop,
-    Manifest,
-    Parity,
-    Training,
-    file_sha256,
-)
-from model.card import model_card
+from pydantic import ValidationError
+
+from mien.contract.bundle import Manifest, Training
+from model.bundle.write import export_bundle
 from model.errors import ModelError
-from model.graph import EMBEDDING, Graph, difference, write_graph
-from model.report import Report
-from model.tpsbt.perceiver import Perceiver
-
-GRAPH = "model.onnx"
-BATCH_SIZES = (1, 2, 4, 8, 16)
-TOLERANCE = 1e-4
+from model.evaluation.report import read_report
+from model.train.trained import read_trained
+from model.train.validate import CALIBRATED, TEMPERATURE, UNCALIBRATED
 
 
-class ExportRefused(ModelError):
-    """No bundle was written; the message says why."""
-
-
-def export_bundle(
-    perceiver: Perceiver,
-    folder: Path,
+def export_run(
+    run: Path,
+    out: Path,
     *,
     name: str,
     version: str,
-    clip: ClipInput,
-    crop: FaceCrop,
-    hop_s: float,
-    training: Training,
     licence: str,
     intended_use: str,
-    notes: str = "",
-    reports: Sequence[Report] = (),
+    hop_s: float | None = None,
+    reports: Sequence[Path] = (),
+    notes: Path | None = None,
 ) -> Manifest:
-    """Export a model as a bundle, in the place of an earlier bundle if there is one.
+    """Write a run's best model as a bundle.
 
     Args:
-        perceiver: the model.
-        folder: where the bundle shall be; it exists afterwards only if the export succeeded.
-        name: of the bundle, in lower case.
+        run: the run's folder.
+        out: the bundle's.
+        name: of the bundle.
         version: of the bundle.
-        clip: the clips that the model takes, with the mean and standard deviation it was trained on.
-        crop: how faces were cut out for its training.
-        hop_s: seconds between the starts of two windows.
-        training: where the weights come from.
         licence: of the weights.
-        intended_use: in a sentence or two, for `MODEL_CARD.md`.
-        notes: Markdown that `MODEL_CARD.md` ends with.
-        reports: what evaluations found, for `MODEL_CARD.md`.
-
-    Returns:
-        The manifest as written.
+        intended_use: in a sentence or two.
+        hop_s: seconds from one window's start to the next's; half a window by default.
+        reports: what evaluations wrote; their scores are named instead of those of validation, of several with the
+            dataset's name before each.
+        notes: Markdown that the model card ends with.
 
     Raises:
-        ExportRefused: ONNX Runtime answers too differently from PyTorch, or the folder holds something else.
+        ModelError: the run has no best checkpoint, or a fact will not do for a manifest.
+        ExportRefused: see `export_bundle`.
     """
-    if folder.exists() and not _is_bundle(folder):
-        raise ExportRefused(f"{folder} is there and holds more than a bundle: name another folder, or remove it.")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    # Beside the folder, so that the last step is a rename within one file system.
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as temporary:
-        made = Path(temporary, "made")
-        made.mkdir()
-        graph = Graph(perceiver, clip)
-        write_graph(graph, made / GRAPH)
-        manifest = Manifest(
+    trained = read_trained(run)
+    scores = {metric: value for metric, value in trained.scores.items() if metric != "score"}
+    tested = None
+    found = [read_report(report) for report in reports]
+    if found:
+        tested = " and ".join(
+            f"the part {' and '.join(part.part for part in report.parts)} of {report.data}" for report in found
+        )
+        measured = {
+            f"{f'{report.data} ' if len(found) > 1 else ''}{kind} {metric}": value
+            for report in found
+            for kind, each in report.pooled.items()
+            for metric, value in each.items()
+        }
+        scores = measured | {
+            f"{name} (validation)": trained.scores[name]
+            for name in (TEMPERATURE, UNCALIBRATED, CALIBRATED)
+            if name in trained.scores
+        }
+    try:
+        return export_bundle(
+            trained.perceiver,
+            out,
             name=name,
             version=version,
-            graph=GRAPH,
-            input=clip,
-            crop=crop,
-            hop_s=hop_s,
-            tasks=graph.tasks,
-            embedding=EMBEDDING,
-            training=training,
+            clip=trained.clip,
+            crop=trained.crop,
+            hop_s=hop_s or round(trained.clip.frames * trained.clip.interval_s / 2, 3),
+            training=Training(
+                trained=True,
+                data=f"{'; '.join(trained.data)}. The scores are of {tested or 'clips held out from training'}.",
+                scores=scores,
+            ),
             licence=licence,
             intended_use=intended_use,
-            parity=_checked(graph, made / GRAPH),
-            files={GRAPH: file_sha256(made / GRAPH)},
+            notes=_text(notes) if notes else "",
+            reports=found,
         )
-        (made / MODEL_CARD).write_text(model_card(manifest, notes, reports), encoding="utf-8")
-        manifest = manifest.model_copy(update={"files": {**manifest.files, MODEL_CARD: file_sha256(made / MODEL_CARD)}})
-        (made / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
-        if folder.exists():
-            folder.rename(Path(temporary, "replaced"))
-        made.rename(folder)
-    return manifest
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ModelError(f"The bundle's {first['loc'][0]} = {first['input']!r} will not do: {first['msg']}.") from error
 
 
-def _is_bundle(folder: Path) -> bool:
-    return folder.is_dir() and {file.name for file in folder.iterdir()} <= {MANIFEST, GRAPH, MODEL_CARD}
-
-
-def _checked(graph: Graph, path: Path) -> Parity:
-    found = difference(graph, path, BATCH_SIZES)
-    if not found <= TOLERANCE:  # a NaN is refused, too
-        raise ExportRefused(f"PyTorch and ONNX Runtime differ by {found:.2g}, and {TOLERANCE:g} is the most allowed.")
-    return Parity(max_abs_difference=found, batch_sizes=BATCH_SIZES)
+def _text(notes: Path) -> str:
+    try:
+        return notes.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelError(f"{notes} cannot be read as text: {error}.") from error

@@ -32,9 +32,9 @@ from torchmetrics.functional.classification import (
 )
 
 from mien.contract.bundle import DimensionsTask, ExpressionTask, PersonalityTask
-from model.calibration import calibration_error
 from model.levels import ABSENT, nearest_levels
 from model.tasks import LearntTask, SideTask
+from model.train.calibration import calibration_error
 
 
 def measure(task: LearntTask, outputs: Tensor, labels: Tensor) -> dict[str, float]:

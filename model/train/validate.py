@@ -12,12 +12,12 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, Subset
 
 from mien.contract.bundle import ExpressionTask
-from model.calibration import at_temperature, calibration_error, fit_temperature
 from model.data.augment import as_floats
 from model.levels import ABSENT
 from model.tasks import LearntTask, served
 from model.tpsbt.normalise import normalise
 from model.tpsbt.perceiver import Perceiver
+from model.train.calibration import at_temperature, calibration_error, fit_temperature
 from model.train.config import Recipe
 from model.train.metrics import likeliest, measure
 from model.train.plan import Clips
@@ -26,7 +26,7 @@ Batch = dict[str, Any]
 Tensors = dict[str, Tensor]
 
 TEMPERATURE = "expression temperature"
-"""The score that says by what logits must be divided (`model.calibration`)."""
+"""The score that says by what logits must be divided (`model.train.calibration`)."""
 UNCALIBRATED, CALIBRATED = "expression ECE", "expression ECE calibrated"
 """The scores that say how far confidence and accuracy are apart, without and with the temperature."""
 

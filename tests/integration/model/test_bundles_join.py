@@ -9,7 +9,7 @@ import torch
 
 from mien.contract.bundle import ClipInput, Dimension, DimensionsTask, ExpressionTask, FaceCrop, Training
 from mien.contract.options import AnalyzeOptions
-from model.export import export_bundle
+from model.bundle.write import export_bundle
 from model.tpsbt.normalise import IMAGENET_MEAN, IMAGENET_STD
 from model.tpsbt.perceiver import Perceiver
 from model.tpsbt.zoo import Size

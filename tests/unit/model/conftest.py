@@ -10,7 +10,7 @@ from mien.contract.bundle import (
     PersonalityTask,
     Training,
 )
-from model.export import export_bundle
+from model.bundle.write import export_bundle
 from model.tpsbt.normalise import IMAGENET_MEAN, IMAGENET_STD
 from model.tpsbt.perceiver import Perceiver
 from model.tpsbt.zoo import Size

@@ -10,10 +10,10 @@ from model import evaluate as evaluation
 from model.data.prepared import ClipRow, Prepared, read_rows, write_prepared, write_rows
 from model.errors import ModelError
 from model.evaluate import evaluate, score
-from model.scoring import OnnxScorer, TorchScorer
+from model.evaluation.scoring import OnnxScorer, TorchScorer
+from model.evaluation.trials import Trial, trials_of_bundle, trials_of_runs
 from model.tpsbt.perceiver import Perceiver
 from model.train import checkpoint
-from model.trials import Trial, trials_of_bundle, trials_of_runs
 
 LABELS = ("happiness", "sadness", "neutral")
 

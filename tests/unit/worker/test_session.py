@@ -187,7 +187,7 @@ def _loads_cuda() -> bool:
     "opened",
     [
         "from service.worker.session import open_models; open_models([bundle], ['cpu'])",
-        "from model.runtime import open_graph; open_graph(bundle / 'model.onnx')",
+        "from model.bundle.runtime import open_graph; open_graph(bundle / 'model.onnx')",
     ],
     ids=["worker", "training"],
 )

@@ -2,7 +2,7 @@ import torch
 from torch.nn.functional import layer_norm
 
 from mien.contract.bundle import ClipInput
-from model.graph import Graph
+from model.bundle.graph import Graph
 from model.tasks import SideTask
 from model.tpsbt.perceiver import Perceiver
 

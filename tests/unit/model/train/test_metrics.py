@@ -6,8 +6,8 @@ import torch
 from sklearn.metrics import balanced_accuracy_score, confusion_matrix, f1_score, recall_score
 
 from mien.contract.bundle import Dimension, DimensionsTask, ExpressionTask, PersonalityTask
-from model.calibration import calibration_error
 from model.levels import ABSENT
+from model.train.calibration import calibration_error
 from model.train.metrics import confusion, likeliest, measure
 
 EXPRESSION = ExpressionTask(labels=("happiness", "sadness", "neutral", "anger"))

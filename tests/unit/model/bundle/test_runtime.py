@@ -1,7 +1,7 @@
 import torch
 
-from model.graph import Graph, write_graph
-from model.runtime import open_graph
+from model.bundle.graph import Graph, write_graph
+from model.bundle.runtime import open_graph
 
 
 def test_a_graph_is_run_by_as_many_threads_as_pytorch_has(perceiver, facts, tmp_path, monkeypatch):

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from model import export
+from model.bundle import write as export
+from model.bundle.runtime import open_graph
 from model.errors import ModelError
-from model.import_checkpoint import import_finetuned, import_pretraining
-from model.runtime import open_graph
+from model.svfap.import_checkpoint import import_finetuned, import_pretraining
+from model.svfap.weights_file import read_weights
 from model.tpsbt.encoder import Encoder
 from model.tpsbt.zoo import Size
 from model.train import checkpoint
-from model.weights_file import read_weights
 from tests.published import ANSWERS, DEPTHS, by_rule, finetuned_shapes, pixels, pretraining_shapes
 
 SMALL = {"width": 64, "depths": (1, 3, 2), "tokens": 3, "hidden": 10}
@@ -43,7 +43,7 @@ def told(monkeypatch):
     """What the exporter, which is left out, is told: the model and the facts."""
     seen = {}
     monkeypatch.setattr(
-        "model.import_checkpoint.export_bundle",
+        "model.svfap.import_checkpoint.export_bundle",
         lambda perceiver, _, **facts: seen.update(facts, perceiver=perceiver),
     )
     return seen

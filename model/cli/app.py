@@ -54,7 +54,7 @@ def prepare(  # noqa: PLR0917 — typer makes options of them
     ] = None,
 ) -> None:
     """Make a dataset ready for training: read its layout, cut faces out, list what cannot be read."""
-    from model.data import preparing
+    from model.cli import prepare as preparing
 
     columns = preparing.columns_of(column or [])
     preparing.prepare_aloud(
@@ -80,8 +80,8 @@ def render(  # noqa: PLR0917 — typer makes options of them
     yunet: Annotated[Path | None, typer.Option(help="YuNet's ONNX file: finds faces that look aside, too.")] = None,
 ) -> None:
     """Render clips of people that do not exist, with labels, ready for training."""
+    from model.cli.render import render_aloud
     from model.render.dataset import Settings
-    from model.render.rendering import render_aloud
 
     render_aloud(Settings(facekit=facekit.absolute(), yunet=yunet and yunet.absolute(), seed=seed), clips, out, workers)
 
@@ -94,7 +94,7 @@ def sheet(
     seed: Annotated[int, typer.Option(min=0, help="Of the choice.")] = 0,
 ) -> None:
     """Show clips of a prepared folder with their labels: a contact sheet."""
-    from model.sheet import write_sheet
+    from model.evaluation.sheet import write_sheet
 
     write_sheet(folder, out, clips=clips, seed=seed)
     typer.echo(f"{out} is there.")
@@ -115,8 +115,8 @@ def evaluate(
 ) -> None:
     """Measure models on the test parts of a dataset, fold by fold and pooled."""
     from model.evaluate import evaluate as measured
-    from model.report import markdown, write_report
-    from model.trials import trials_of_bundle, trials_of_runs
+    from model.evaluation.report import markdown, write_report
+    from model.evaluation.trials import trials_of_bundle, trials_of_runs
 
     if bool(runs) == bool(bundle):
         raise ModelError("Name runs or checkpoints to evaluate, or a bundle with --bundle; one of the two.")
@@ -138,9 +138,9 @@ def evaluate_as_served(  # noqa: PLR0917 — typer makes options of them
     """Measure a bundle on videos or pictures as they are: found, followed and cut out as a worker does it."""
     from rich.console import Console
 
-    from model.as_served import evaluate_as_served as measured
-    from model.console import clips_bar, cpus
-    from model.report import markdown, write_report
+    from model.cli.console import clips_bar, cpus
+    from model.evaluation.as_served import evaluate_as_served as measured
+    from model.evaluation.report import markdown, write_report
 
     with clips_bar(Console(stderr=True)) as bar:
         task = bar.add_task(f"Scoring {dataset}", total=None)
@@ -169,9 +169,9 @@ def import_checkpoint(
     """Make a bundle of a published fine-tuned checkpoint, or a start for fine-tuning of a pre-training one."""
     import logging
 
-    from model.import_checkpoint import import_finetuned, import_pretraining
-    from model.published import of_pretraining
-    from model.weights_file import read_weights
+    from model.svfap.import_checkpoint import import_finetuned, import_pretraining
+    from model.svfap.published import of_pretraining
+    from model.svfap.weights_file import read_weights
 
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns of packages that no model here needs
     weights = read_weights(checkpoint)
@@ -233,7 +233,7 @@ def export(  # noqa: PLR0917 — typer makes options of them
     """Make a bundle of a fine-tuning run's best checkpoint."""
     import logging
 
-    from model.export_run import export_run
+    from model.export import export_run
 
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns of packages that no model here needs
     named = name or run.resolve().name.lower()

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from mien.contract.bundle import ClipInput, FaceCrop, Task, read_bundle
 from mien.contract.errors import BundleRefused
+from model.bundle.graph import Graph
+from model.bundle.runtime import open_graph
 from model.errors import ModelError
-from model.graph import Graph
-from model.runtime import open_graph
 from model.tpsbt.perceiver import Perceiver
 
 Outputs = dict[str, NDArray[np.float32]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from mien.contract.bundle import DimensionsTask, ExpressionTask, Manifest, PersonalityTask, Task
-from model.report import Report, confusion_table, table
+from model.evaluation.report import Report, confusion_table, table
 
 MUST_NOT = """\
 Decisions about people: whom to hire, admit, insure, lend to, promote, diagnose, police or punish. A face in a video

@@ -1,8 +1,8 @@
 import pytest
 
 from mien.contract.bundle import Manifest, Parity, Training
-from model.card import model_card
-from model.report import Confusion, Part, Report
+from model.bundle.card import model_card
+from model.evaluation.report import Confusion, Part, Report
 
 
 @pytest.fixture

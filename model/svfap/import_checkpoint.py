@@ -12,11 +12,11 @@ from typing import Any
 from torch import Tensor, nn
 
 from mien.contract.bundle import ClipInput, ExpressionTask, Manifest, Task, Training
+from model.bundle.write import export_bundle
 from model.data import registry
 from model.data.faces import CROP
 from model.errors import ModelError
-from model.export import export_bundle
-from model.published import ENCODER, fitted, published_name, size_of
+from model.svfap.published import ENCODER, fitted, published_name, size_of
 from model.tasks import served
 from model.tpsbt.encoder import Encoder
 from model.tpsbt.normalise import IMAGENET_MEAN, IMAGENET_STD

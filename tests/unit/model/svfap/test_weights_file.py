@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from model.errors import ModelError
-from model.weights_file import read_weights
+from model.svfap.weights_file import read_weights
 
 
 class Malicious:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from model.errors import ModelError
-from model.scoring import OnnxScorer, TorchScorer
+from model.evaluation.scoring import OnnxScorer, TorchScorer
 
 
 def test_pytorch_and_onnx_runtime_score_alike(perceiver, facts, tasks, bundle):

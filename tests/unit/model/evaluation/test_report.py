@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from model.report import Confusion, Part, Report, markdown, write_report
+from model.evaluation.report import Confusion, Part, Report, markdown, write_report
 
 EXPRESSION = {"UAR": 0.5, "WAR": 0.61234}
 

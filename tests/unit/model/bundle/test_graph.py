@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from mien.contract.bundle import Dimension, DimensionsTask
-from model.graph import Graph, difference, write_graph
-from model.runtime import open_graph
+from model.bundle.graph import Graph, difference, write_graph
+from model.bundle.runtime import open_graph
 from model.tpsbt.perceiver import Perceiver
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from model.console import clips_bar, cpus
+from model.cli.console import clips_bar, cpus
 from model.render.dataset import Settings, render
 
 

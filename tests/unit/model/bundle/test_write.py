@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from mien.contract.bundle import file_sha256, read_bundle
-from model.export import ExportRefused
+from model.bundle.write import ExportRefused
 from model.tpsbt.perceiver import Perceived, Perceiver
 
 

@@ -7,11 +7,11 @@ import cv2
 import numpy as np
 import pytest
 
-from model.as_served import evaluate_as_served, write_still
 from model.errors import ModelError
+from model.evaluation.as_served import evaluate_as_served, write_still
 from tests.videos import face_video, portrait
 
-BUNDLE = Path(__file__).parents[3] / "service/worker/bundles/default"
+BUNDLE = Path(__file__).parents[4] / "service/worker/bundles/default"
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from onnxscript import optimizer
 from torch import Tensor, nn
 
 from mien.contract.bundle import ClipInput
-from model.runtime import open_graph
+from model.bundle.runtime import open_graph
 from model.tasks import served
 from model.tpsbt.perceiver import Perceiver
 

@@ -6,9 +6,9 @@ import torch
 from typer.testing import CliRunner
 
 from mien.contract.bundle import Parity
-from model import export_run
-from model.cli import app, main
-from model.export import ExportRefused
+from model import export
+from model.bundle.write import ExportRefused
+from model.cli.app import app, main
 from tests.published import finetuned_shapes, pretraining_shapes
 
 
@@ -21,7 +21,7 @@ def test_a_refused_export_ends_with_its_reason_and_status_2(capsys, monkeypatch,
     def refuse(run, out, **facts):
         raise ExportRefused("They differ.")
 
-    monkeypatch.setattr(export_run, "export_run", refuse)
+    monkeypatch.setattr(export, "export_run", refuse)
     monkeypatch.setattr(sys, "argv", ["mien-model", "export", str(tmp_path / "run"), "--out", str(tmp_path / "bundle")])
 
     with pytest.raises(SystemExit) as ended:
@@ -39,7 +39,7 @@ def test_export_says_how_far_the_bundle_is_from_the_model(invoke, monkeypatch, t
         parity = Parity(max_abs_difference=1.5e-6, batch_sizes=(1,))
         return type("Manifest", (), {"name": facts["name"], "version": facts["version"], "parity": parity})
 
-    monkeypatch.setattr(export_run, "export_run", fake)
+    monkeypatch.setattr(export, "export_run", fake)
 
     result = invoke("export", str(tmp_path / "Run"), "--out", str(tmp_path / "there"), "--hop", "0.3")
 

@@ -28,9 +28,9 @@ from model.data.labels import label_columns
 from model.data.media import LIMITS, ClipUnreadable, is_still, read_still
 from model.data.prepared import ClipRow
 from model.errors import ModelError
-from model.evaluate import Scored, confusion_of, measured
-from model.report import Part, Report
-from model.scoring import OnnxScorer
+from model.evaluation.report import Part, Report
+from model.evaluation.scores import Scored, confusion_of, measured
+from model.evaluation.scoring import OnnxScorer
 from service.vision.clips import Clip, ClipSpec, FaceSeen, read_clips
 from service.vision.decode import OWN_FILES
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from model.console import clips_bar, cpus
+from model.cli.console import clips_bar, cpus
 from model.data.prepare import PROBLEMS_FILE, Report, Settings, prepare
 from model.errors import ModelError
 

@@ -7,7 +7,7 @@ import torch
 
 from mien.contract.bundle import ExpressionTask
 from model.errors import ModelError
-from model.published import ENCODER, fitted, of_pretraining, published_name, size_of
+from model.svfap.published import ENCODER, fitted, of_pretraining, published_name, size_of
 from model.tpsbt.perceiver import Perceiver
 from model.tpsbt.zoo import ZOO, Size
 from tests.published import (

@@ -5,7 +5,7 @@ import pytest
 from mien.contract.bundle import FaceCrop
 from model.data.prepared import ClipRow, Prepared, write_prepared, write_rows
 from model.errors import ModelError
-from model.sheet import write_sheet
+from model.evaluation.sheet import write_sheet
 from tests.videos import write_video
 
 SHADES = {"anger": 60, "fear": 120, None: 200}
@@ -44,7 +44,7 @@ def test_a_sheet_shows_some_of_each_expression(folder, tmp_path):
 
 
 def test_the_choice_follows_the_seed(folder, tmp_path, monkeypatch):
-    from model import sheet
+    from model.evaluation import sheet
 
     chosen = []
     monkeypatch.setattr(

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from model.data.prepared import Prepared, read_prepared
 from model.errors import ModelError
-from model.scoring import OnnxScorer, Scorer, TorchScorer
+from model.evaluation.scoring import OnnxScorer, Scorer, TorchScorer
 from model.train import checkpoint
 from model.train.holdout import TEST, VALIDATION
-from model.trained import read_trained
+from model.train.trained import read_trained
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Bundles: the folder that a worker serves."""

@@ -1,0 +1,115 @@
+"""Makes a bundle, the folder that a worker serves: `manifest.json`, `model.onnx`, `MODEL_CARD.md`.
+
+A folder appears whole and checked, or not at all.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from mien.contract.bundle import (
+    MANIFEST,
+    MODEL_CARD,
+    ClipInput,
+    FaceCrop,
+    Manifest,
+    Parity,
+    Training,
+    file_sha256,
+)
+from model.bundle.card import model_card
+from model.bundle.graph import EMBEDDING, Graph, difference, write_graph
+from model.errors import ModelError
+from model.evaluation.report import Report
+from model.tpsbt.perceiver import Perceiver
+
+GRAPH = "model.onnx"
+BATCH_SIZES = (1, 2, 4, 8, 16)
+TOLERANCE = 1e-4
+
+
+class ExportRefused(ModelError):
+    """No bundle was written; the message says why."""
+
+
+def export_bundle(
+    perceiver: Perceiver,
+    folder: Path,
+    *,
+    name: str,
+    version: str,
+    clip: ClipInput,
+    crop: FaceCrop,
+    hop_s: float,
+    training: Training,
+    licence: str,
+    intended_use: str,
+    notes: str = "",
+    reports: Sequence[Report] = (),
+) -> Manifest:
+    """Export a model as a bundle, in the place of an earlier bundle if there is one.
+
+    Args:
+        perceiver: the model.
+        folder: where the bundle shall be; it exists afterwards only if the export succeeded.
+        name: of the bundle, in lower case.
+        version: of the bundle.
+        clip: the clips that the model takes, with the mean and standard deviation it was trained on.
+        crop: how faces were cut out for its training.
+        hop_s: seconds between the starts of two windows.
+        training: where the weights come from.
+        licence: of the weights.
+        intended_use: in a sentence or two, for `MODEL_CARD.md`.
+        notes: Markdown that `MODEL_CARD.md` ends with.
+        reports: what evaluations found, for `MODEL_CARD.md`.
+
+    Returns:
+        The manifest as written.
+
+    Raises:
+        ExportRefused: ONNX Runtime answers too differently from PyTorch, or the folder holds something else.
+    """
+    if folder.exists() and not _is_bundle(folder):
+        raise ExportRefused(f"{folder} is there and holds more than a bundle: name another folder, or remove it.")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    # Beside the folder, so that the last step is a rename within one file system.
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as temporary:
+        made = Path(temporary, "made")
+        made.mkdir()
+        graph = Graph(perceiver, clip)
+        write_graph(graph, made / GRAPH)
+        manifest = Manifest(
+            name=name,
+            version=version,
+            graph=GRAPH,
+            input=clip,
+            crop=crop,
+            hop_s=hop_s,
+            tasks=graph.tasks,
+            embedding=EMBEDDING,
+            training=training,
+            licence=licence,
+            intended_use=intended_use,
+            parity=_checked(graph, made / GRAPH),
+            files={GRAPH: file_sha256(made / GRAPH)},
+        )
+        (made / MODEL_CARD).write_text(model_card(manifest, notes, reports), encoding="utf-8")
+        manifest = manifest.model_copy(update={"files": {**manifest.files, MODEL_CARD: file_sha256(made / MODEL_CARD)}})
+        (made / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        if folder.exists():
+            folder.rename(Path(temporary, "replaced"))
+        made.rename(folder)
+    return manifest
+
+
+def _is_bundle(folder: Path) -> bool:
+    return folder.is_dir() and {file.name for file in folder.iterdir()} <= {MANIFEST, GRAPH, MODEL_CARD}
+
+
+def _checked(graph: Graph, path: Path) -> Parity:
+    found = difference(graph, path, BATCH_SIZES)
+    if not found <= TOLERANCE:  # a NaN is refused, too
+        raise ExportRefused(f"PyTorch and ONNX Runtime differ by {found:.2g}, and {TOLERANCE:g} is the most allowed.")
+    return Parity(max_abs_difference=found, batch_sizes=BATCH_SIZES)

@@ -1,0 +1,1 @@
+"""Evaluation: which model is scored on what, the scores, the report."""

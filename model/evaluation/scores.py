@@ -1,0 +1,41 @@
+"""Scores of clips by the kind of task, and the metrics computed from them.
+
+N clips.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from mien.contract.bundle import ExpressionTask, Task
+from model.evaluation.report import Confusion, Scores
+from model.train.metrics import confusion, measure
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Clips with their scores and labels, both by the kind of task.
+
+    `outputs` are (N, columns), the means of the views; `labels` as `model.data.labels` gives them.
+    """
+
+    outputs: Mapping[str, Tensor]
+    labels: Mapping[str, Tensor]
+
+
+def measured(tasks: Sequence[Task], scored: Scored) -> Scores:
+    """Return the metrics of each task that any clip has a label of."""
+    found = {task.kind: measure(task, scored.outputs[task.kind], scored.labels[task.kind]) for task in tasks}
+    return {kind: scores for kind, scores in found.items() if scores}
+
+
+def confusion_of(tasks: Sequence[Task], scored: Scored) -> Confusion | None:
+    """Return the confusion matrix of the task expression, if it is among them."""
+    for task in tasks:
+        if isinstance(task, ExpressionTask):
+            counts = confusion(scored.outputs[task.kind], scored.labels[task.kind])
+            return Confusion(labels=task.labels, counts=tuple(map(tuple, counts.tolist())))
+    return None
