@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from mien.contract.bundle import DimensionsTask, Task
-from model.data.clips import ClipDataset
+from model.data.clip_dataset import ClipDataset
 from model.data.prepared import ClipRow, Prepared, read_prepared, read_rows
 from model.errors import ModelError
 from model.evaluation.report import Part, Report

@@ -66,7 +66,7 @@ def export_run(
         }
     try:
         return export_bundle(
-            trained.perceiver,
+            trained.model,
             out,
             name=name,
             version=version,

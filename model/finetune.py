@@ -24,10 +24,10 @@ from model.data.mix import Mix
 from model.data.registry import title_of
 from model.errors import ModelError
 from model.tasks import LearntKind, LearntTask
+from model.tpsbt.affect_model import AffectModel
 from model.tpsbt.encoder import last_tokens
 from model.tpsbt.heads import SideHead
 from model.tpsbt.normalise import normalise
-from model.tpsbt.perceiver import Perceiver
 from model.tpsbt.zoo import ZOO, Size
 from model.train import checkpoint
 from model.train.config import Recipe, SizeName
@@ -41,8 +41,8 @@ from model.train.validate import validation
 KIND = "finetuning"
 
 
-class LabelCosts(BaseModel):
-    """What wrong answers cost."""
+class LabelLosses(BaseModel):
+    """Define how losses are computed from labels."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -58,8 +58,8 @@ class LabelCosts(BaseModel):
     )
 
 
-class FinetuneRecipe(LabelCosts, Recipe):
-    """What fine-tuning is told."""
+class FinetuneRecipe(LabelLosses, Recipe):
+    """Define the settings of a fine-tuning run."""
 
     start: Path | None = Field(
         None,
@@ -114,10 +114,10 @@ def finetune(recipe: FinetuneRecipe) -> bool:
     if recipe.augmentation and recipe.augmentation.stills:
         _check_stills(recipe, size, model)
     labels = label_columns([row for part in training for row in part.rows], tasks)
-    spreads: dict[str, Tensor] = {
+    label_variances: dict[str, Tensor] = {
         task.kind: variances(labels[task.kind]) for task in tasks if not isinstance(task, ExpressionTask)
     }
-    _centre(model, labels, spreads)
+    _centre(model, labels, label_variances)
     plan = plan_of(recipe, len(dataset), accelerator)
     learner = Learner(
         kind=KIND,
@@ -135,48 +135,48 @@ def finetune(recipe: FinetuneRecipe) -> bool:
         model=model,
         groups=finetuning_groups(model, size.depths, weight_decay=recipe.weight_decay, layer_decay=recipe.layer_decay),
         dataset=dataset,
-        cost=label_cost(tasks, recipe, spreads, _priors(tasks, labels)),
+        loss=label_loss(tasks, recipe, label_variances, _priors(tasks, labels)),
         checkpoint_every=recipe.validate_every * plan.steps_per_epoch,
         validate=validation(watched, tasks, recipe, accelerator, recipe.calibrated_on),
     )
     return Loop(recipe, plan, accelerator, learner).run()
 
 
-def label_cost(
+def label_loss(
     tasks: tuple[LearntTask, ...],
-    recipe: LabelCosts,
-    spreads: Mapping[str, Tensor] = MappingProxyType({}),
+    recipe: LabelLosses,
+    label_variances: Mapping[str, Tensor] = MappingProxyType({}),
     priors: Mapping[str, Tensor] = MappingProxyType({}),
 ) -> Callable[[nn.Module, Batch, torch.Generator], dict[str, Tensor]]:
-    """Return what a batch costs: the weighted sum of its tasks' losses, and each of them by the kind of task.
+    """Return a function that computes a batch's loss: the weighted sum of its tasks' losses, and each by its kind.
 
     Args:
         tasks: what is learned.
-        recipe: what wrong answers cost.
-        spreads: by the kind of task, the variances that squared errors are divided by, so that tasks weigh alike.
+        recipe: smoothing, weights, mixing.
+        label_variances: by kind, the variances that squared errors are divided by, so that tasks weigh alike.
         priors: by the kind of task, each expression's share of the labels, (L,), for `logit_adjustment`.
     """
 
-    def cost(model: nn.Module, batch: Batch, draw: torch.Generator) -> dict[str, Tensor]:
+    def batch_loss(model: nn.Module, batch: Batch, draw: torch.Generator) -> dict[str, Tensor]:
         clips = as_floats(batch["pixels"])
         expected: dict[str, Tensor] = {
             task.kind: targets(batch["labels"][task.kind], task, recipe.smoothing) for task in tasks
         }
         if recipe.mix:
             clips, expected = recipe.mix(clips, expected, draw)
-        answers = model(normalise(clips)).answers
-        costs: dict[str, Tensor] = {}
+        outputs = model(normalise(clips)).outputs
+        losses: dict[str, Tensor] = {}
         for task in tasks:
-            spread = spreads.get(task.kind)
-            spread = None if spread is None else spread.to(clips.device)
-            answer = answers[task.kind]
+            variance = label_variances.get(task.kind)
+            variance = None if variance is None else variance.to(clips.device)
+            output = outputs[task.kind]
             if task.kind in priors:
-                answer = answer + recipe.logit_adjustment * priors[task.kind].to(answer).log()
-            costs[task.kind] = loss(answer, expected[task.kind], task, spread)
-        weighed = [recipe.weights.get(task.kind, 1.0) * costs[task.kind] for task in tasks]
-        return {"loss": torch.stack(weighed).sum(), **costs}
+                output = output + recipe.logit_adjustment * priors[task.kind].to(output).log()
+            losses[task.kind] = loss(output, expected[task.kind], task, variance)
+        weighed = [recipe.weights.get(task.kind, 1.0) * losses[task.kind] for task in tasks]
+        return {"loss": torch.stack(weighed).sum(), **losses}
 
-    return cost
+    return batch_loss
 
 
 def _priors(tasks: tuple[LearntTask, ...], labels: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -188,13 +188,13 @@ def _priors(tasks: tuple[LearntTask, ...], labels: Mapping[str, Tensor]) -> dict
     }
 
 
-def _centre(model: Perceiver, labels: Mapping[str, Tensor], spreads: Mapping[str, Tensor]) -> None:
+def _centre(model: AffectModel, labels: Mapping[str, Tensor], label_variances: Mapping[str, Tensor]) -> None:
     for kind, head in model.heads.items():
         if isinstance(head, SideHead):
-            head.centre(labels[kind].nanmean(dim=0).nan_to_num(), spreads[kind])
+            head.centre(labels[kind].nanmean(dim=0).nan_to_num(), label_variances[kind])
 
 
-def _check_stills(recipe: FinetuneRecipe, size: Size, model: Perceiver) -> None:
+def _check_stills(recipe: FinetuneRecipe, size: Size, model: AffectModel) -> None:
     """Refuse stills where a head that reads place by place would find other places in them than in clips."""
     still, clip = (last_tokens(size, frames, recipe.clip.size) for frames in (STILL, recipe.clip.frames))
     if model.by_place and still != clip:
@@ -209,11 +209,11 @@ def _about(tasks: tuple[LearntTask, ...]) -> list[dict[str, Any]]:
     return [task.model_dump(mode="json") for task in tasks]
 
 
-def _model(recipe: FinetuneRecipe, tasks: tuple[LearntTask, ...]) -> tuple[Size, Perceiver, list[str]]:
+def _model(recipe: FinetuneRecipe, tasks: tuple[LearntTask, ...]) -> tuple[Size, AffectModel, list[str]]:
     """Return the size, the model as it starts, and what it was fine-tuned on before."""
     start = checkpoint.load(recipe.start) if recipe.start else None
     size = checkpoint.size_of(start) if start else ZOO[recipe.size or "base"]
-    model = Perceiver(size, tasks, recipe.stochastic_depth, (recipe.clip.frames, recipe.clip.size))
+    model = AffectModel(size, tasks, recipe.stochastic_depth, (recipe.clip.frames, recipe.clip.size))
     if start and recipe.start:
         heads = model.heads.state_dict(prefix="heads.")
         fits = all(name in start["model"] and start["model"][name].shape == head.shape for name, head in heads.items())

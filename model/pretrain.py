@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from model.data.augment import PretrainAugmentation, as_floats
 from model.tpsbt.autoencoder import DECODERS, MaskedAutoencoder, reconstruction_loss, target
-from model.tpsbt.masking import HIDDEN_SHARE, draw_mask
+from model.tpsbt.masking import MASK_RATIO, draw_mask
 from model.tpsbt.tubelets import cut
 from model.tpsbt.zoo import ZOO
 from model.train.config import Recipe, SizeName
@@ -23,10 +23,10 @@ KIND = "pretraining"
 
 
 class PretrainRecipe(Recipe):
-    """What pre-training is told."""
+    """Define the settings of a pre-training run."""
 
     size: SizeName = Field("base", description="Of the encoder, a row of the zoo.")
-    hidden_share: float = Field(HIDDEN_SHARE, gt=0, lt=1, description="Of the places of a clip.")
+    mask_ratio: float = Field(MASK_RATIO, gt=0, lt=1, description="Share of places hidden from the encoder.")
     augmentation: PretrainAugmentation = PretrainAugmentation()
     checkpoint_every: PositiveInt = Field(1000, description="Steps from one checkpoint to the next.")
 
@@ -57,17 +57,17 @@ def pretrain(recipe: PretrainRecipe) -> bool:
         model=model,
         groups=pretraining_groups(model, recipe.weight_decay),
         dataset=dataset,
-        cost=partial(reconstruction_cost, hidden_share=recipe.hidden_share),
+        loss=partial(pretraining_loss, mask_ratio=recipe.mask_ratio),
         checkpoint_every=recipe.checkpoint_every,
     )
     return Loop(recipe, plan_of(recipe, len(dataset), accelerator), accelerator, learner).run()
 
 
-def reconstruction_cost(
-    model: nn.Module, batch: Batch, draw: torch.Generator, hidden_share: float = HIDDEN_SHARE
+def pretraining_loss(
+    model: nn.Module, batch: Batch, draw: torch.Generator, mask_ratio: float = MASK_RATIO
 ) -> dict[str, Tensor]:
-    """Return what a batch costs: how far the predicted tubelets are from the hidden ones."""
+    """Compute the loss of a batch: the mean squared error of the predicted masked tubelets."""
     tubelets = cut(as_floats(batch["pixels"]))
     clips, _, places, _ = tubelets.shape
-    mask = draw_mask(clips, places, draw, hidden_share).to(tubelets.device)
+    mask = draw_mask(clips, places, draw, mask_ratio).to(tubelets.device)
     return {"loss": reconstruction_loss(model(tubelets, mask), target(tubelets, mask))}

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from mien.contract.bundle import ClipInput
 from model.bundle.runtime import open_graph
 from model.tasks import served
-from model.tpsbt.perceiver import Perceiver
+from model.tpsbt.affect_model import AffectModel
 
 OPSET = 18  # old enough for every execution provider that the worker may run on
 EMBEDDING = "embedding"
@@ -33,18 +33,18 @@ class Graph(nn.Module):
     """A copy of a model, in evaluation mode, that takes and gives what the bundle's graph does.
 
     Args:
-        perceiver: the model; it is left as it is.
+        model: the model; it is left as it is.
         clip: the mean and standard deviation to normalise by, and the input's shape.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, perceiver: Perceiver, clip: ClipInput) -> None:
+    def __init__(self, model: AffectModel, clip: ClipInput) -> None:
         super().__init__()
-        self.perceiver = copy.deepcopy(perceiver).cpu()
+        self.model = copy.deepcopy(model).cpu()
         self.clip = clip
-        self.tasks = served(perceiver.tasks)
+        self.tasks = served(model.tasks)
         self.outputs = (*(task.output for task in self.tasks), EMBEDDING)
         self.register_buffer("mean", 255 * torch.tensor(clip.mean).view(3, 1, 1, 1))
         self.register_buffer("std", 255 * torch.tensor(clip.std).view(3, 1, 1, 1))
@@ -53,8 +53,8 @@ class Graph(nn.Module):
     def forward(self, clips: Tensor) -> tuple[Tensor, ...]:
         """Take uint8 clips (B, T, H, W, 3); return the answers in the order of `outputs`, each float32 (B, columns)."""
         pixels = clips.permute(0, 4, 1, 2, 3).float()  # (B, T, H, W, 3) → (B, 3, T, H, W)
-        seen = self.perceiver((pixels - self.mean) / self.std)
-        read = self.perceiver.read(seen.answers)
+        seen = self.model((pixels - self.mean) / self.std)
+        read = self.model.read(seen.outputs)
         return *(read[task.kind] for task in self.tasks), seen.embedding
 
 

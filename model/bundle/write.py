@@ -23,7 +23,7 @@ from model.bundle.card import model_card
 from model.bundle.graph import EMBEDDING, Graph, difference, write_graph
 from model.errors import ModelError
 from model.evaluation.report import Report
-from model.tpsbt.perceiver import Perceiver
+from model.tpsbt.affect_model import AffectModel
 
 GRAPH = "model.onnx"
 BATCH_SIZES = (1, 2, 4, 8, 16)
@@ -35,7 +35,7 @@ class ExportRefused(ModelError):
 
 
 def export_bundle(
-    perceiver: Perceiver,
+    model: AffectModel,
     folder: Path,
     *,
     name: str,
@@ -52,7 +52,7 @@ def export_bundle(
     """Export a model as a bundle, in the place of an earlier bundle if there is one.
 
     Args:
-        perceiver: the model.
+        model: the model.
         folder: where the bundle shall be; it exists afterwards only if the export succeeded.
         name: of the bundle, in lower case.
         version: of the bundle.
@@ -78,7 +78,7 @@ def export_bundle(
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as temporary:
         made = Path(temporary, "made")
         made.mkdir()
-        graph = Graph(perceiver, clip)
+        graph = Graph(model, clip)
         write_graph(graph, made / GRAPH)
         manifest = Manifest(
             name=name,

@@ -21,17 +21,17 @@ _Overrides = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]..."
 
 @app.command("sizes")
 def sizes() -> None:
-    """Show the sizes of the encoder and what they cost."""
+    """Show the encoder sizes with their parameters and multiply-adds (MACs)."""
     from rich.console import Console
     from rich.table import Table
 
-    from model.tpsbt.cost import CLIP, cost
+    from model.tpsbt.complexity import CLIP, complexity
     from model.tpsbt.zoo import ZOO
 
     table = Table("size", "width", "heads", "depths", "parameters (M)", "GMACs")
     table.caption = "for one clip of {2} frames of {3} by {4} pixels".format(*CLIP)
     for name, size in ZOO.items():
-        parameters, macs = cost(size)
+        parameters, macs = complexity(size)
         depths = "-".join(map(str, size.depths))
         table.add_row(name, str(size.width), str(size.heads), depths, f"{parameters / 1e6:.1f}", f"{macs / 1e9:.1f}")
     Console().print(table)
@@ -57,7 +57,7 @@ def prepare(  # noqa: PLR0917 — typer makes options of them
     from model.cli import prepare as preparing
 
     columns = preparing.columns_of(column or [])
-    preparing.prepare_aloud(
+    preparing.prepare_with_progress(
         dataset,
         root,
         out,
@@ -80,10 +80,12 @@ def render(  # noqa: PLR0917 — typer makes options of them
     yunet: Annotated[Path | None, typer.Option(help="YuNet's ONNX file: finds faces that look aside, too.")] = None,
 ) -> None:
     """Render clips of people that do not exist, with labels, ready for training."""
-    from model.cli.render import render_aloud
+    from model.cli.render import render_with_progress
     from model.render.dataset import Settings
 
-    render_aloud(Settings(facekit=facekit.absolute(), yunet=yunet and yunet.absolute(), seed=seed), clips, out, workers)
+    render_with_progress(
+        Settings(facekit=facekit.absolute(), yunet=yunet and yunet.absolute(), seed=seed), clips, out, workers
+    )
 
 
 @app.command("sheet")
@@ -181,7 +183,7 @@ def import_checkpoint(
         return
     if dataset is None:
         raise ModelError(f"{checkpoint} is of fine-tuning: name what it was fine-tuned on, as --dataset dfew.")
-    _say_what_was_written(import_finetuned(checkpoint, weights, out, name=dataset, depths=depths), out)
+    _report_bundle(import_finetuned(checkpoint, weights, out, name=dataset, depths=depths), out)
 
 
 @app.command("pretrain")
@@ -190,8 +192,8 @@ def pretrain(recipe: _Recipe, overrides: _Overrides = None) -> None:
     from model import pretrain as recipes
     from model.train.config import read_recipe
 
-    told = read_recipe(recipe, overrides or [], recipes.PretrainRecipe)
-    _say_how_it_ended(told.out, ended=recipes.pretrain(told), name="last.pt")
+    settings = read_recipe(recipe, overrides or [], recipes.PretrainRecipe)
+    _report_end(settings.out, ended=recipes.pretrain(settings), name="last.pt")
 
 
 @app.command("finetune")
@@ -200,16 +202,16 @@ def finetune(recipe: _Recipe, overrides: _Overrides = None) -> None:
     from model import finetune as recipes
     from model.train.config import read_recipe
 
-    told = read_recipe(recipe, overrides or [], recipes.FinetuneRecipe)
-    _say_how_it_ended(told.out, ended=recipes.finetune(told), name="best.pt")
+    settings = read_recipe(recipe, overrides or [], recipes.FinetuneRecipe)
+    _report_end(settings.out, ended=recipes.finetune(settings), name="best.pt")
 
 
-def _say_what_was_written(manifest: Manifest, out: Path) -> None:
+def _report_bundle(manifest: Manifest, out: Path) -> None:
     gap = manifest.parity.max_abs_difference
     typer.echo(f"{manifest.name} {manifest.version} is in {out}; PyTorch and ONNX Runtime differ by {gap:.1e} at most.")
 
 
-def _say_how_it_ended(out: Path, *, ended: bool, name: str) -> None:
+def _report_end(out: Path, *, ended: bool, name: str) -> None:
     how = f"Done: {out / name}." if ended else f"Stopped; what was learned is in {out}. The same command goes on."
     typer.echo(how)
 
@@ -248,7 +250,7 @@ def export(  # noqa: PLR0917 — typer makes options of them
         reports=report or (),
         notes=notes,
     )
-    _say_what_was_written(manifest, out)
+    _report_bundle(manifest, out)
 
 
 @app.command("reconstruct")

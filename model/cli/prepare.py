@@ -26,7 +26,7 @@ def columns_of(named: Sequence[str]) -> dict[str, str]:
     return {ours: theirs for ours, _, theirs in pairs}
 
 
-def prepare_aloud(
+def prepare_with_progress(
     dataset: str,
     root: Path,
     out: Path,

@@ -154,8 +154,8 @@ def _limited(dataset: Dataset, rows: Sequence[ClipRow], limit: int | None) -> It
         yield from rows
         return
     parts = [[row for row in rows if row.part == part] for part in dataset.parts]
-    spread = [part[:: max(1, len(part) * len(parts) // limit)] for part in parts]
-    in_turn = (row for turn in zip_longest(*spread) for row in turn if row is not None)
+    evenly = [part[:: max(1, len(part) * len(parts) // limit)] for part in parts]
+    in_turn = (row for turn in zip_longest(*evenly) for row in turn if row is not None)
     yield from islice(in_turn, limit)
 
 

@@ -17,7 +17,7 @@ from mien.contract.errors import BundleRefused
 from model.bundle.graph import Graph
 from model.bundle.runtime import open_graph
 from model.errors import ModelError
-from model.tpsbt.perceiver import Perceiver
+from model.tpsbt.affect_model import AffectModel
 
 Outputs = dict[str, NDArray[np.float32]]
 """By the kind of task, (B, columns): what a bundle promises of its outputs."""
@@ -46,10 +46,10 @@ class Scorer(Protocol):
 class TorchScorer:
     """A model in PyTorch, as the exporter sees it, on the GPU where there is one."""
 
-    def __init__(self, name: str, perceiver: Perceiver, clip: ClipInput, crop: FaceCrop) -> None:
+    def __init__(self, name: str, model: AffectModel, clip: ClipInput, crop: FaceCrop) -> None:
         self.name, self.clip, self.crop = name, clip, crop
         self._device = torch.accelerator.current_accelerator() or torch.device("cpu")
-        self._graph = Graph(perceiver, clip).to(self._device)
+        self._graph = Graph(model, clip).to(self._device)
         self.tasks = self._graph.tasks
 
     def __call__(self, clips: NDArray[np.uint8]) -> Outputs:

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from model.data.clips import ClipDataset
+from model.data.clip_dataset import ClipDataset
 from model.data.prepared import ClipRow, read_prepared, read_rows
 from model.errors import ModelError
 from model.train.config import ClipShape

@@ -38,7 +38,7 @@ def trials_of_runs(runs: Sequence[Path], data: Path, parts: Sequence[str]) -> li
     prepared = read_prepared(data)
     for run in runs:
         trained = read_trained(run)
-        scorer = TorchScorer(str(run), trained.perceiver, trained.clip, trained.crop)
+        scorer = TorchScorer(str(run), trained.model, trained.clip, trained.crop)
         kept = _kept_from(run, data)
         trials += [
             Trial(scorer, part, learnt=kept is not None and part not in (kept, VALIDATION))

@@ -27,8 +27,8 @@ from model.data.media import ClipUnreadable
 from model.data.prepared import ClipRow, Prepared, write_prepared, write_rows
 from model.errors import ModelError
 from model.render import labels
-from model.render.clips import FPS, FRAMES, Clip, Studio, write_clip
 from model.render.head import load_head
+from model.render.studio import FPS, FRAMES, Clip, Studio, write_clip
 from model.tasks import SideTask
 
 SIZE = 112  # pixels of a face

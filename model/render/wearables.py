@@ -11,8 +11,8 @@ from model.render.solids import Noise, Solid, ellipsoid, from_lab, grid, ramp, t
 
 def draw_cloth(random: np.random.Generator) -> Floats:
     """Draw a cloth's linear RGB, (3,)."""
-    spread = random.choice((4, 35), p=(0.5, 0.5))
-    return from_lab(random.uniform(8, 92), random.normal(0, spread), random.normal(0, spread))
+    std = random.choice((4, 35), p=(0.5, 0.5))
+    return from_lab(random.uniform(8, 92), random.normal(0, std), random.normal(0, std))
 
 
 def draw_clothes(head: Head, random: np.random.Generator) -> tuple[list[Shell], list[Solid]]:

@@ -18,9 +18,9 @@ from model.data.faces import CROP
 from model.errors import ModelError
 from model.svfap.published import ENCODER, fitted, published_name, size_of
 from model.tasks import served
+from model.tpsbt.affect_model import AffectModel
 from model.tpsbt.encoder import Encoder
 from model.tpsbt.normalise import IMAGENET_MEAN, IMAGENET_STD
-from model.tpsbt.perceiver import Perceiver
 from model.train import checkpoint
 
 # The paper's clips. A checkpoint does not tell: positions are computed, and any clip would do.
@@ -35,7 +35,7 @@ _GUESSED_RANGE = (
 )
 
 
-def finetuned(weights: Mapping[str, Tensor], tasks: tuple[Task, ...], depths: tuple[int, int, int]) -> Perceiver:
+def finetuned(weights: Mapping[str, Tensor], tasks: tuple[Task, ...], depths: tuple[int, int, int]) -> AffectModel:
     """Make a model of published fine-tuned weights.
 
     Args:
@@ -46,9 +46,9 @@ def finetuned(weights: Mapping[str, Tensor], tasks: tuple[Task, ...], depths: tu
     Raises:
         ModelError: they do not fit.
     """
-    perceiver = Perceiver(size_of(weights, depths), tasks)
-    _fill(perceiver, weights, {ours: published_name(ours, depths) for ours in perceiver.state_dict()})
-    return perceiver.eval()
+    model = AffectModel(size_of(weights, depths), tasks)
+    _fill(model, weights, {ours: published_name(ours, depths) for ours in model.state_dict()})
+    return model.eval()
 
 
 def pretrained(weights: Mapping[str, Tensor], depths: tuple[int, int, int]) -> dict[str, Any]:
@@ -90,13 +90,13 @@ def import_finetuned(
     if not dataset.tasks:
         raise ModelError(f"The dataset {name} has no labels of its own: name the one that {path} was fine-tuned on.")
     try:
-        perceiver = finetuned(weights, served(dataset.tasks), depths)
+        model = finetuned(weights, served(dataset.tasks), depths)
     except ModelError as error:
         raise ModelError(f"{path}, as a model of {name}: {error}") from error
     known = all(isinstance(task, ExpressionTask) for task in dataset.tasks)
     data = f"{dataset.title}, by the authors of SVFAP; imported from {path.name}.{'' if known else _GUESSED_RANGE}"
     return export_bundle(
-        perceiver,
+        model,
         folder,
         name=f"svfap-{name}",
         version="1.0.0",

@@ -69,14 +69,14 @@ def _check_depths(weights: Mapping[str, Tensor], depths: tuple[int, int, int], p
 
 
 def published_name(ours: str, depths: tuple[int, int, int]) -> str:
-    """Return the name in a published fine-tuned checkpoint of a parameter of `Perceiver`.
+    """Return the name in a published fine-tuned checkpoint of a parameter of `AffectModel`.
 
     Args:
-        ours: its name in `Perceiver`, of one task.
+        ours: its name in `AffectModel`, of one task.
         depths: blocks in each stage.
 
     Raises:
-        KeyError: `Perceiver` has no such parameter.
+        KeyError: `AffectModel` has no such parameter.
     """
     name = re.sub(r"^heads\.\w+\.", "head.", ours)
     name = re.sub(r"^norm\.", "fc_norm.", name)

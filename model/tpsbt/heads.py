@@ -38,9 +38,9 @@ class Head(nn.Linear):
         with torch.no_grad():
             self.weight.mul_(START_SCALE)
 
-    def read(self, answer: Tensor) -> Tensor:
+    def read(self, output: Tensor) -> Tensor:
         """Take what `forward` gives; return what a bundle's output promises, (B, columns)."""
-        return answer
+        return output
 
 
 class ExpressionHead(Head):
@@ -55,9 +55,9 @@ class ExpressionHead(Head):
     def __init__(self, width: int, task: ExpressionTask) -> None:
         super().__init__(width, len(task.labels))
 
-    def read(self, answer: Tensor) -> Tensor:
+    def read(self, output: Tensor) -> Tensor:
         """Take logits (B, labels), return probabilities (B, labels)."""
-        return (answer / self.temperature).softmax(dim=-1)
+        return (output / self.temperature).softmax(dim=-1)
 
 
 class DimensionsHead(Head):
@@ -92,9 +92,9 @@ class LevelsHead(Head):
         """Return logits (B, dimensions, levels)."""
         return super().forward(embedding).view(-1, *self.values.shape)  # (B, dimensions·levels) → as said
 
-    def read(self, answer: Tensor) -> Tensor:
+    def read(self, output: Tensor) -> Tensor:
         """Take logits (B, dimensions, levels), return their mean values (B, dimensions)."""
-        return (answer.softmax(dim=-1) * self.values).sum(dim=-1)
+        return (output.softmax(dim=-1) * self.values).sum(dim=-1)
 
 
 class PersonalityHead(Head):
@@ -112,7 +112,7 @@ class SideHead(Head):
     """Gives the numbers of a side task, read off all places and not off their mean.
 
     A mean hides where something is, and an encoder that starts from nothing then finds no way out of giving the same
-    answer for everything (measured: at a learning rate of 2e-4 embeddings of different clips grew alike within 150
+    output for everything (measured: at a learning rate of 2e-4 embeddings of different clips grew alike within 150
     steps of 32; with this head beside the others they stay apart).
 
     Args:
@@ -122,6 +122,7 @@ class SideHead(Head):
 
     mean: Tensor
     spread: Tensor
+    """The standard deviation; checkpoints have it by this name."""
 
     def __init__(self, width: int, task: SideTask) -> None:
         super().__init__(width, len(task.names))
@@ -129,7 +130,7 @@ class SideHead(Head):
         self.register_buffer("spread", torch.ones(len(task.names)))
 
     def centre(self, mean: Tensor, variance: Tensor) -> None:
-        """Start from the labels' mean and spread, each (columns,), which the layer then need not learn."""
+        """Start from the labels' mean and variance, (columns,) each, so that the layer need not learn them."""
         self.mean.copy_(mean)
         self.spread.copy_(variance.sqrt())
 

@@ -15,8 +15,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-HIDDEN_SHARE = 0.9
-"""The paper's."""
+MASK_RATIO = 0.9
+"""The paper's mask ratio: the share of places that are hidden."""
 
 
 class TubeMask(NamedTuple):
@@ -32,15 +32,15 @@ class TubeMask(NamedTuple):
         return TubeMask(self.visible.to(device), self.hidden.to(device))
 
 
-def hidden_places(places: int, share: float = HIDDEN_SHARE) -> int:
-    """Return how many of the places are hidden, H."""
-    return int(share * places)
+def masked_places(places: int, mask_ratio: float = MASK_RATIO) -> int:
+    """Return the number of masked places, H."""
+    return int(mask_ratio * places)
 
 
-def draw_mask(clips: int, places: int, generator: torch.Generator, share: float = HIDDEN_SHARE) -> TubeMask:
-    """Hide a share of the places at random, drawn for each clip."""
+def draw_mask(clips: int, places: int, generator: torch.Generator, mask_ratio: float = MASK_RATIO) -> TubeMask:
+    """Draw a random mask for each clip."""
     order = torch.rand(clips, places, generator=generator).argsort(dim=1)
-    hidden, visible = order.tensor_split([hidden_places(places, share)], dim=1)
+    hidden, visible = order.tensor_split([masked_places(places, mask_ratio)], dim=1)
     return TubeMask(visible.sort(dim=1).values, hidden.sort(dim=1).values)
 
 

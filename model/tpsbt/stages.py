@@ -94,8 +94,8 @@ class BottleneckStage(nn.Module):
         halved: Tensor = self.temporal_pyramid(grid)
         tokens = halved.flatten(1, 2)  # (B, T/2, P, D) → (B, T/2·P, D)
         summary = self.spatial_bottleneck(halved).flatten(1, 2)  # (B, T/2, K, D) → (B, T/2·K, D)
-        *refine, spread = self.blocks
+        *refine, expand = self.blocks
         for block in refine:
             summary = block(summary, tokens)
-        spread_tokens: Tensor = spread(tokens, summary)
-        return spread_tokens.view_as(halved)
+        expanded: Tensor = expand(tokens, summary)
+        return expanded.view_as(halved)

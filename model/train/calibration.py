@@ -1,4 +1,4 @@
-"""Temperature scaling: probabilities that are as often right as they say.
+"""Temperature scaling: probabilities that match how often they are right.
 
 Guo et al., "On Calibration of Modern Neural Networks", ICML 2017.
 
@@ -32,8 +32,8 @@ def fit_temperature(probabilities: Tensor, labels: Tensor) -> float:
         return 1.0
     logs = probabilities[there].double().clamp(min=_TINY).log()
     tried = torch.logspace(math.log10(_COLDEST), math.log10(_HOTTEST), _STEPS, dtype=torch.float64)
-    costs = [torch.nn.functional.cross_entropy(logs / each, labels[there]) for each in tried]
-    return float(tried[torch.stack(costs).argmin()])
+    losses = [torch.nn.functional.cross_entropy(logs / each, labels[there]) for each in tried]
+    return float(tried[torch.stack(losses).argmin()])
 
 
 def at_temperature(probabilities: Tensor, temperature: float) -> Tensor:

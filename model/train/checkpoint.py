@@ -3,7 +3,7 @@
 `format`    2
 `kind`      "pretraining", "finetuning" or "imported"
 `size`      of the encoder, a row of the zoo as a dict
-`model`     the state dict of `MaskedAutoencoder`, or of `Perceiver`; imported for a start: at least `encoder.…`
+`model`     the state dict of `MaskedAutoencoder`, or of `AffectModel`; imported for a start: at least `encoder.…`
 `about`     what the model was made for, e.g. its tasks and its input (plain containers; see who writes it)
 `optimisers` their state dicts    `step`     steps done        `config`  of the run
 `best`      the best validation score so far, or None

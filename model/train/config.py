@@ -21,6 +21,7 @@ from pydantic import (
     PositiveFloat,
     PositiveInt,
     ValidationError,
+    model_validator,
 )
 
 from model.errors import ModelError
@@ -83,11 +84,19 @@ class Recipe(_Part):
     workers: NonNegativeInt = Field(2, description="Processes that read clips, for each device.")
     log_every: PositiveInt = Field(10, description="Steps from one line of the log to the next.")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _rename_earlier_keys(cls, values: dict[str, Any]) -> dict[str, Any]:
+        return _renamed(values)
+
     @property
     def peak_rate(self) -> float:
         """The greatest learning rate at this batch."""
         return self.learning_rate * self.batch / RATE_BATCH
 
+
+_EARLIER_KEYS = {"hidden_share": "mask_ratio"}
+"""Keys of older recipes and checkpoints, and what they are called now."""
 
 UNESSENTIAL = frozenset({"out", "workers", "hold", "log_every", "checkpoint_every"})
 """Keys that a run may be continued with other values of."""
@@ -125,11 +134,16 @@ def read_recipe(name: str, overrides: Sequence[str], kind: type[AnyRecipe]) -> A
 
 
 def first_difference(one: dict[str, Any], other: dict[str, Any]) -> str | None:
-    """Return the first key at which two recipes, dumped, are two different runs."""
+    """Return the first key in which two dumped recipes differ so that they are different runs."""
+    one, other = _renamed(one), _renamed(other)
     for key in one.keys() | other.keys():
         if key not in UNESSENTIAL and one.get(key) != other.get(key):
             return key
     return None
+
+
+def _renamed(values: dict[str, Any]) -> dict[str, Any]:
+    return {_EARLIER_KEYS.get(key, key): value for key, value in values.items()}
 
 
 def _override(found: dict[str, Any], override: str) -> None:

@@ -1,4 +1,4 @@
-"""The training loop, the same for pre-training and fine-tuning: steps, devices, journal, checkpoints.
+"""The training loop, the same for pre-training and fine-tuning: steps, devices, log, checkpoints.
 
 Whatever a step draws (augmentation, masks, stochastic depth) comes from generators that start anew with each batch
 from (seed, step, batch within the step, process). With `plan`'s order, and clips that depend on (seed, epoch, index),
@@ -26,17 +26,17 @@ from model.errors import ModelError
 from model.tpsbt.zoo import Size
 from model.train import checkpoint
 from model.train.config import Recipe, first_difference
-from model.train.journal import Journal
 from model.train.memory import keep_memory
 from model.train.meter import Meter
 from model.train.optim import optimisers, set_rate
 from model.train.plan import ByEpoch, Clips, Plan, PlannedBatches
 from model.train.progress import BLANK, progress_bar
+from model.train.run_log import RunLog
 from model.train.schedule import cosine
 from model.train.stopping import stop_on_signals
 
 Batch = dict[str, Any]
-Costs = dict[str, Tensor]
+Losses = dict[str, Tensor]
 _PREFETCHED = 4  # batches for each worker
 
 
@@ -62,7 +62,7 @@ class Learner:
     model: nn.Module
     groups: list[dict[str, Any]]
     dataset: Clips
-    cost: Callable[[nn.Module, Batch, torch.Generator], Costs]
+    loss: Callable[[nn.Module, Batch, torch.Generator], Losses]
     checkpoint_every: int
     validate: Callable[[nn.Module], dict[str, float]] | None = None
 
@@ -127,9 +127,9 @@ class Loop:
         accelerator, plan = self._accelerator, self._plan
         batches = iter(self._loader())
         with contextlib.ExitStack() as stack:
-            self._journal = Journal(self._recipe.out, self.step) if accelerator.is_main_process else None
-            if self._journal:
-                stack.callback(self._journal.close)
+            self._log = RunLog(self._recipe.out, self.step) if accelerator.is_main_process else None
+            if self._log:
+                stack.callback(self._log.close)
             self._bar = stack.enter_context(progress_bar(shown=accelerator.is_main_process))
             stop = stack.enter_context(stop_on_signals())
             self._shown = self._bar.add_task(self._learner.kind, total=plan.steps, completed=self.step, **BLANK)
@@ -155,9 +155,9 @@ class Loop:
             # Processes exchange gradients once a step, with its last batch.
             exchange = part == accumulated - 1
             with contextlib.nullcontext() if exchange else accelerator.no_sync(self._model):
-                costs = self._learner.cost(self._model, batch, draw)
-                accelerator.backward(costs["loss"] / accumulated)
-            self._meter.add(costs, self._plan.batch_on_device * accelerator.num_processes)
+                losses = self._learner.loss(self._model, batch, draw)
+                accelerator.backward(losses["loss"] / accumulated)
+            self._meter.add(losses, self._plan.batch_on_device * accelerator.num_processes)
         for optimiser in self._optimisers:
             optimiser.step()
             optimiser.zero_grad()
@@ -192,9 +192,9 @@ class Loop:
                 f"The loss is no number any more at step {self.step}: lower the key learning_rate = "
                 f"{self._recipe.learning_rate:g}, or go on from an earlier checkpoint."
             )
-        if self._journal:
+        if self._log:
             rate = max(group["lr"] for group in self._optimisers[-1].param_groups)
-            self._journal.note(self.step, self._epoch, {**means, "rate": rate})
+            self._log.note(self.step, self._epoch, {**means, "rate": rate})
         shown: dict[str, Any] = {name: means[name] for name in BLANK}
         self._bar.update(self._shown, completed=self.step, **shown)
 
@@ -202,8 +202,8 @@ class Loop:
         self._model.eval()
         scores = validate(self._accelerator.unwrap_model(self._model))
         self._model.train()
-        if self._journal:
-            self._journal.note(self.step, self._epoch, {"validation": scores})
+        if self._log:
+            self._log.note(self.step, self._epoch, {"validation": scores})
         if self._best is None or scores["score"] > self._best:
             self._best = scores["score"]
             self._save(checkpoint.BEST, {"scores": scores})
@@ -244,7 +244,7 @@ class Loop:
             multiprocessing_context="fork" if workers else None,  # what is held is not copied to them
             prefetch_factor=_PREFETCHED if workers else None,
             pin_memory=self._accelerator.device.type == "cuda",
-            worker_init_fn=_be_alone,
+            worker_init_fn=_init_worker,
         )
 
     def _anyone(self, *, asked: bool) -> bool:
@@ -263,10 +263,11 @@ def _generator(*place: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def _be_alone(_: int) -> None:
-    """Let a loader's worker have one thread, for there are several of them, and an epoch of its own.
+def _init_worker(_: int) -> None:
+    """Initialise a data loader's worker: ignore stop signals, use one thread.
 
-    Signals reach a whole group of processes: workers end when the run does, and the run has a step to end first.
+    Ctrl-C reaches the whole process group, but the main process must finish its step first and then ends its workers.
+    There are several workers, so one thread each is enough.
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)

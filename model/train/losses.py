@@ -1,4 +1,4 @@
-"""What the heads' answers cost, one pair of functions for each kind of task. Absent labels cost nothing.
+"""Compute losses of the heads' outputs, one function for each kind of loss. Absent labels add nothing.
 
 Labels become targets first, (B, columns) floats with NaN for what is absent: mixup and cutmix blend targets, and what
 is blended with something absent is absent. A loss is the mean over what is present, 0 where nothing is.
@@ -18,7 +18,7 @@ from model.tasks import LearntTask, SideTask
 
 
 def targets(labels: Tensor, task: LearntTask, smoothing: float) -> Tensor:
-    """Return what a task's answers are compared with.
+    """Turn a task's labels into the targets of its loss.
 
     Args:
         labels: float32 (B, C), NaN where absent; of expression, probabilities.
@@ -40,8 +40,8 @@ def targets(labels: Tensor, task: LearntTask, smoothing: float) -> Tensor:
 def expression_loss(logits: Tensor, expected: Tensor) -> Tensor:
     """Return the cross-entropy of logits (B, L) with probabilities (B, L)."""
     present = ~expected.isnan().any(dim=1)
-    costs = -(expected.nan_to_num() * logits.float().log_softmax(dim=1)).sum(dim=1)  # (B,)
-    return _mean(costs, present)
+    losses = -(expected.nan_to_num() * logits.float().log_softmax(dim=1)).sum(dim=1)  # (B,)
+    return _mean(losses, present)
 
 
 def levels_loss(logits: Tensor, expected: Tensor) -> Tensor:
@@ -49,10 +49,10 @@ def levels_loss(logits: Tensor, expected: Tensor) -> Tensor:
     return expression_loss(logits.flatten(0, 1), expected.view_as(logits).flatten(0, 1))
 
 
-def regression_loss(values: Tensor, expected: Tensor, variances: Tensor | None = None) -> Tensor:
+def regression_loss(values: Tensor, expected: Tensor, variance: Tensor | None = None) -> Tensor:
     """Return the mean squared error of (B, C), each column's divided by its variance (C,) if that is given."""
-    costs = functional.mse_loss(values.float(), expected.nan_to_num(), reduction="none")
-    return _mean(costs if variances is None else costs / variances, ~expected.isnan())
+    losses = functional.mse_loss(values.float(), expected.nan_to_num(), reduction="none")
+    return _mean(losses if variance is None else losses / variance, ~expected.isnan())
 
 
 def variances(labels: Tensor) -> Tensor:
@@ -64,15 +64,22 @@ def variances(labels: Tensor) -> Tensor:
     return found.where(found > 0, 1.0)
 
 
-def loss(answers: Tensor, expected: Tensor, task: LearntTask, spread: Tensor | None = None) -> Tensor:
-    """Return what a task's answers cost; `expected` is as `targets` gives it, `spread` the `variances` of values."""
+def loss(outputs: Tensor, expected: Tensor, task: LearntTask, variance: Tensor | None = None) -> Tensor:
+    """Compute a task's loss.
+
+    Args:
+        outputs: what the task's head gives.
+        expected: what `targets` gives.
+        task: the task.
+        variance: the `variances` of labels that are values.
+    """
     match task:
         case ExpressionTask():
-            return expression_loss(answers, expected)
+            return expression_loss(outputs, expected)
         case DimensionsTask() if task.levels:
-            return levels_loss(answers, expected)
+            return levels_loss(outputs, expected)
         case DimensionsTask() | PersonalityTask() | SideTask():
-            return regression_loss(answers, expected, spread)
+            return regression_loss(outputs, expected, variance)
 
 
 def _one_hot(classes: Tensor, count: int) -> Tensor:
@@ -84,5 +91,5 @@ def _smoothed(probabilities: Tensor, smoothing: float) -> Tensor:
     return probabilities * (1 - smoothing) + smoothing / probabilities.shape[-1]
 
 
-def _mean(costs: Tensor, present: Tensor) -> Tensor:
-    return costs.where(present, 0).sum() / present.sum().clamp(min=1)
+def _mean(losses: Tensor, present: Tensor) -> Tensor:
+    return losses.where(present, 0).sum() / present.sum().clamp(min=1)

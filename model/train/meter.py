@@ -29,16 +29,16 @@ class Meter:
         yield
         self._waited += time.perf_counter() - start
 
-    def add(self, costs: Mapping[str, Tensor], clips: int) -> None:
+    def add(self, losses: Mapping[str, Tensor], clips: int) -> None:
         """Count a batch."""
         self._batches += 1
         self._clips += clips
-        for name, value in costs.items():
+        for name, value in losses.items():
             kept = value.detach()
             self._sums[name] = self._sums[name] + kept if name in self._sums else kept
 
     def read(self) -> dict[str, float]:
-        """Return the means and start anew: each cost, `clips_per_s`, and `waiting`, a share of the time."""
+        """Return the means and start anew: each loss, `clips_per_s`, and `waiting`, a share of the time."""
         means = {name: float(total) / self._batches for name, total in self._sums.items()}
         seconds = time.perf_counter() - self._started
         means |= {"clips_per_s": round(self._clips / seconds, 2), "waiting": round(self._waited / seconds, 4)}

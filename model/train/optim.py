@@ -71,7 +71,7 @@ def pretraining_groups(model: nn.Module, weight_decay: float) -> list[dict[str, 
 def finetuning_groups(
     model: nn.Module, depths: tuple[int, int, int], *, weight_decay: float, layer_decay: float
 ) -> list[dict[str, Any]]:
-    """Return the groups of a `Perceiver` of these depths.
+    """Return the groups of a `AffectModel` of these depths.
 
     Raises:
         ValueError: a parameter is at no depth.
@@ -81,7 +81,7 @@ def finetuning_groups(
 
 
 def depth_of(name: str, depths: tuple[int, int, int]) -> int:
-    """Return how deep a parameter of `Perceiver` lies.
+    """Return how deep a parameter of `AffectModel` lies.
 
     Raises:
         ValueError: the name is none of its parameters'.

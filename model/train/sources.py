@@ -10,7 +10,7 @@ from typing import Any
 
 from mien.contract.bundle import ClipInput, FaceCrop
 from model.data.augment import Augmentation
-from model.data.clips import ClipDataset
+from model.data.clip_dataset import ClipDataset
 from model.data.prepared import Prepared, read_prepared, read_rows
 from model.errors import ModelError
 from model.tasks import LearntTask

@@ -9,8 +9,8 @@ from pydantic import TypeAdapter
 
 from mien.contract.bundle import ClipInput, FaceCrop
 from model.tasks import LearntTask
+from model.tpsbt.affect_model import AffectModel
 from model.tpsbt.heads import ExpressionHead
-from model.tpsbt.perceiver import Perceiver
 from model.train import checkpoint
 from model.train.validate import TEMPERATURE
 
@@ -20,7 +20,7 @@ _TASKS: TypeAdapter[tuple[LearntTask, ...]] = TypeAdapter(tuple[LearntTask, ...]
 class Trained(NamedTuple):
     """A fine-tuned model, and what it was made for."""
 
-    perceiver: Perceiver
+    model: AffectModel
     """In evaluation mode."""
     clip: ClipInput
     crop: FaceCrop
@@ -44,14 +44,14 @@ def read_trained(run: Path) -> Trained:
     about = state["about"]
     clip = ClipInput.model_validate(about["clip"])
     tasks = _TASKS.validate_python(about["tasks"])
-    perceiver = Perceiver(checkpoint.size_of(state), tasks, clip=(clip.frames, clip.size))
-    checkpoint.fill(perceiver, state["model"], path)
+    model = AffectModel(checkpoint.size_of(state), tasks, clip=(clip.frames, clip.size))
+    checkpoint.fill(model, state["model"], path)
     scores: dict[str, float] = state.get("scores", {})
-    for head in perceiver.heads.values():
+    for head in model.heads.values():
         if isinstance(head, ExpressionHead):
             head.temperature = scores.get(TEMPERATURE, 1.0)
     return Trained(
-        perceiver.eval(),
+        model.eval(),
         clip,
         FaceCrop.model_validate(about["crop"]),
         scores,

@@ -15,8 +15,8 @@ from mien.contract.bundle import ExpressionTask
 from model.data.augment import as_floats
 from model.levels import ABSENT
 from model.tasks import LearntTask, served
+from model.tpsbt.affect_model import AffectModel
 from model.tpsbt.normalise import normalise
-from model.tpsbt.perceiver import Perceiver
 from model.train.calibration import at_temperature, calibration_error, fit_temperature
 from model.train.config import Recipe
 from model.train.metrics import likeliest, measure
@@ -83,13 +83,13 @@ def _outputs_of(
     )
 
     def outputs_of(model: nn.Module) -> tuple[Tensors, Tensors]:
-        perceiver = cast("Perceiver", model)
+        affect_model = cast("AffectModel", model)
         outputs: dict[str, list[Tensor]] = {task.kind: [] for task in tasks}
         labels: dict[str, list[Tensor]] = {task.kind: [] for task in tasks}
         with torch.inference_mode():
             for batch in loader:
                 pixels = normalise(as_floats(batch["pixels"].to(accelerator.device)))
-                for kind, answer in perceiver.read(perceiver(pixels).answers).items():
+                for kind, answer in affect_model.read(affect_model(pixels).outputs).items():
                     outputs[kind].append(answer.float().cpu())
                     labels[kind].append(batch["labels"][kind])
         return _from_all(outputs), _from_all(labels)

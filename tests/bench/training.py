@@ -19,13 +19,13 @@ import torch
 
 from mien.contract.bundle import ExpressionTask, FaceCrop
 from model.data.augment import Augmentation, FinetuneAugmentation, PretrainAugmentation
-from model.data.clips import ClipDataset
+from model.data.clip_dataset import ClipDataset
 from model.data.mix import Mix
 from model.data.prepared import ClipRow, Prepared, write_prepared
-from model.finetune import LabelCosts, label_cost
-from model.pretrain import reconstruction_cost
+from model.finetune import LabelLosses, label_loss
+from model.pretrain import pretraining_loss
+from model.tpsbt.affect_model import AffectModel
 from model.tpsbt.autoencoder import DECODERS, MaskedAutoencoder
-from model.tpsbt.perceiver import Perceiver
 from model.tpsbt.zoo import ZOO
 from model.train.config import ClipShape
 from model.train.memory import keep_memory
@@ -45,11 +45,11 @@ def steps(size: str, kind: str, precision: str) -> dict[str, float]:
     row = ZOO[size]
     if kind == "pretrain":
         model = MaskedAutoencoder(row, DECODERS[size])
-        groups, cost = pretraining_groups(model, 0.05), reconstruction_cost
+        groups, loss_of = pretraining_groups(model, 0.05), pretraining_loss
     else:
-        model = Perceiver(row, (TASK,), 0.1, (16, PIXELS[size]))
+        model = AffectModel(row, (TASK,), 0.1, (16, PIXELS[size]))
         groups = finetuning_groups(model, row.depths, weight_decay=0.05, layer_decay=0.75)
-        cost = label_cost((TASK,), LabelCosts(mix=Mix()))
+        loss_of = label_loss((TASK,), LabelLosses(mix=Mix()))
     (optimiser,) = optimisers(model, groups, (0.9, 0.95))
     set_rate(optimiser, 1e-5)
     pixels = torch.randint(256, (BATCH, 16, PIXELS[size], PIXELS[size], 3), dtype=torch.uint8)
@@ -58,7 +58,7 @@ def steps(size: str, kind: str, precision: str) -> dict[str, float]:
     for step in range(STEPS + 1):
         started = time.perf_counter()
         with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
-            loss = cost(model.train(), batch, torch.Generator().manual_seed(step))["loss"]
+            loss = loss_of(model.train(), batch, torch.Generator().manual_seed(step))["loss"]
         loss.backward()
         optimiser.step()
         optimiser.zero_grad()

@@ -10,8 +10,8 @@ import torch
 from mien.contract.bundle import ClipInput, Dimension, DimensionsTask, ExpressionTask, FaceCrop, Training
 from mien.contract.options import AnalyzeOptions
 from model.bundle.write import export_bundle
+from model.tpsbt.affect_model import AffectModel
 from model.tpsbt.normalise import IMAGENET_MEAN, IMAGENET_STD
-from model.tpsbt.perceiver import Perceiver
 from model.tpsbt.zoo import Size
 from service.worker.batcher import Batcher
 from service.worker.pipeline import Analyzed, DecodeSettings, Pipeline
@@ -30,12 +30,12 @@ CLOSE = 5e-3
 
 def write(folder, task, **inputs):
     torch.manual_seed(0)
-    perceiver = Perceiver(Size(width=32, heads=2, depths=(1, 1, 1)), [task])
-    for head in perceiver.heads.values():
+    affect_model = AffectModel(Size(width=32, heads=2, depths=(1, 1, 1)), [task])
+    for head in affect_model.heads.values():
         torch.nn.init.normal_(head.weight, std=0.3)
     margin, hop_s = inputs.pop("margin"), inputs.pop("hop_s")
     export_bundle(
-        perceiver,
+        affect_model,
         folder,
         name=task.kind,
         version="1.0",

@@ -11,8 +11,8 @@ from mien.contract.bundle import (
     Training,
 )
 from model.bundle.write import export_bundle
+from model.tpsbt.affect_model import AffectModel
 from model.tpsbt.normalise import IMAGENET_MEAN, IMAGENET_STD
-from model.tpsbt.perceiver import Perceiver
 from model.tpsbt.zoo import Size
 
 
@@ -37,10 +37,10 @@ def tasks():
 
 
 @pytest.fixture(scope="session")
-def perceiver(micro, tasks):
+def affect_model(micro, tasks):
     """A model whose heads answer differently for each clip, as after training. One for all tests: copy to change."""
     torch.manual_seed(0)
-    model = Perceiver(micro, tasks)
+    model = AffectModel(micro, tasks)
     for head in model.heads.values():
         torch.nn.init.normal_(head.weight, std=0.1)
     return model.eval()
@@ -67,8 +67,8 @@ def export(facts):
 
 
 @pytest.fixture(scope="session")
-def bundle(perceiver, facts, tmp_path_factory):
+def bundle(affect_model, facts, tmp_path_factory):
     """The model as a bundle. One for all tests: copy to change."""
     folder = tmp_path_factory.mktemp("bundles") / "micro"
-    export_bundle(perceiver, folder, **facts)
+    export_bundle(affect_model, folder, **facts)
     return folder

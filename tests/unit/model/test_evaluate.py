@@ -12,7 +12,7 @@ from model.errors import ModelError
 from model.evaluate import evaluate, score
 from model.evaluation.scoring import OnnxScorer, TorchScorer
 from model.evaluation.trials import Trial, trials_of_bundle, trials_of_runs
-from model.tpsbt.perceiver import Perceiver
+from model.tpsbt.affect_model import AffectModel
 from model.train import checkpoint
 
 LABELS = ("happiness", "sadness", "neutral")
@@ -61,22 +61,22 @@ def data(tmp_path_factory, tasks):
 
 
 @pytest.fixture
-def scorer(perceiver, facts):
-    return TorchScorer("ours", perceiver, facts["clip"], facts["crop"])
+def scorer(affect_model, facts):
+    return TorchScorer("ours", affect_model, facts["clip"], facts["crop"])
 
 
 @pytest.fixture
 def run(micro, facts, data, tmp_path):
     """Write a run's checkpoint, tested on a part."""
 
-    def write(name, perceiver, test, learnt_from=data):
+    def write(name, affect_model, test, learnt_from=data):
         about = {
-            "tasks": [task.model_dump(mode="json") for task in perceiver.tasks],
+            "tasks": [task.model_dump(mode="json") for task in affect_model.tasks],
             "clip": facts["clip"].model_dump(mode="json"),
             "crop": facts["crop"].model_dump(mode="json"),
             "data": ["patterns, 3 clips"],
         }
-        state = {"kind": "finetuning", "size": micro._asdict(), "model": perceiver.state_dict(), "about": about}
+        state = {"kind": "finetuning", "size": micro._asdict(), "model": affect_model.state_dict(), "about": about}
         config = {"data": [{"folder": str(learnt_from), "test": test}]}
         checkpoint.save(tmp_path / name / checkpoint.BEST, {**state, "config": config})
         return tmp_path / name
@@ -85,7 +85,7 @@ def run(micro, facts, data, tmp_path):
 
 
 def other(micro, tasks):
-    model = Perceiver(micro, tasks)
+    model = AffectModel(micro, tasks)
     for head in model.heads.values():
         torch.nn.init.normal_(head.weight, std=0.2)
     return model.eval()
@@ -126,8 +126,8 @@ def test_a_bundle_is_evaluated_as_the_model_it_was_made_of(scorer, bundle, data)
     assert reports[0].confusion == reports[1].confusion
 
 
-def test_folds_are_reported_one_by_one_and_pooled(micro, tasks, perceiver, run, data):
-    first, second = run("one", perceiver, "1"), run("two", other(micro, tasks), "2")
+def test_folds_are_reported_one_by_one_and_pooled(micro, tasks, affect_model, run, data):
+    first, second = run("one", affect_model, "1"), run("two", other(micro, tasks), "2")
 
     report = evaluate(trials_of_runs([first, second], data, []), data)
 
@@ -144,8 +144,8 @@ def test_folds_are_reported_one_by_one_and_pooled(micro, tasks, perceiver, run, 
     assert (report.data, report.views, report.warnings) == ("patterns", 4, ())
 
 
-def test_a_run_is_scored_on_its_own_test_part_and_a_part_it_learnt_from_is_told(perceiver, run, data):
-    path = run("one", perceiver, "2")
+def test_a_run_is_scored_on_its_own_test_part_and_a_part_it_learnt_from_is_told(affect_model, run, data):
+    path = run("one", affect_model, "2")
 
     [trial] = trials_of_runs([path / checkpoint.BEST], data, [])
     assert trial.part == "2"
@@ -154,16 +154,16 @@ def test_a_run_is_scored_on_its_own_test_part_and_a_part_it_learnt_from_is_told(
     assert report.warnings == (f"{path} was trained on the part 1.",)
 
 
-def test_a_run_from_other_data_is_scored_on_any_part_without_a_warning(perceiver, run, data, tmp_path):
-    path = run("one", perceiver, None, learnt_from=tmp_path / "other")
+def test_a_run_from_other_data_is_scored_on_any_part_without_a_warning(affect_model, run, data, tmp_path):
+    path = run("one", affect_model, None, learnt_from=tmp_path / "other")
 
     with pytest.raises(ModelError, match="patterns has no part 'test': name one of 1, 2, 3 with --part"):
         trials_of_runs([path], data, [])
     assert evaluate(trials_of_runs([path], data, ["1", "2"]), data).warnings == ()
 
 
-def test_another_crop_is_told(perceiver, facts, data):
-    report = evaluate([Trial(TorchScorer("ours", perceiver, facts["clip"], FaceCrop(margin=0.1)), "1")], data)
+def test_another_crop_is_told(affect_model, facts, data):
+    report = evaluate([Trial(TorchScorer("ours", affect_model, facts["clip"], FaceCrop(margin=0.1)), "1")], data)
 
     assert report.warnings == ("ours wants faces cut out with a margin of 0.1, and the data has 0.3.",)
 
@@ -186,21 +186,21 @@ def test_an_empty_part_and_one_part_for_two_models_are_refused(scorer, data):
     ],
 )
 def test_a_model_of_other_labels_is_refused(micro, facts, data, task, message):
-    stranger = TorchScorer("ours", Perceiver(micro, [task]), facts["clip"], facts["crop"])
+    stranger = TorchScorer("ours", AffectModel(micro, [task]), facts["clip"], facts["crop"])
 
     with pytest.raises(ModelError, match=message):
         evaluate([Trial(stranger, "1")], data)
 
 
 def test_a_model_without_a_task_that_the_data_has_is_refused(micro, facts, data, tasks):
-    stranger = TorchScorer("ours", Perceiver(micro, tasks[2:]), facts["clip"], facts["crop"])
+    stranger = TorchScorer("ours", AffectModel(micro, tasks[2:]), facts["clip"], facts["crop"])
 
     with pytest.raises(ModelError, match="ours answers personality, and patterns has labels of expression, dimensions"):
         evaluate([Trial(stranger, "1")], data)
 
 
 def test_models_of_different_tasks_are_not_pooled(scorer, micro, facts, data, tasks):
-    stranger = TorchScorer("theirs", Perceiver(micro, tasks[:1]), facts["clip"], facts["crop"])
+    stranger = TorchScorer("theirs", AffectModel(micro, tasks[:1]), facts["clip"], facts["crop"])
 
     with pytest.raises(ModelError, match="ours and theirs have different tasks"):
         evaluate([Trial(scorer, "1"), Trial(stranger, "2")], data)

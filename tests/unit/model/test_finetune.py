@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from mien.contract.bundle import ExpressionTask
-from model.finetune import LabelCosts, label_cost
+from model.finetune import LabelLosses, label_loss
 
 TASK = ExpressionTask(labels=("happiness", "sadness", "neutral"))
 SHARES = torch.tensor([0.7, 0.2, 0.1])
@@ -19,7 +19,7 @@ class Constant(nn.Module):
         self.logits = nn.Parameter(torch.tensor(logits))
 
     def forward(self, clips):
-        return SimpleNamespace(answers={"expression": self.logits.expand(len(clips), -1)})
+        return SimpleNamespace(outputs={"expression": self.logits.expand(len(clips), -1)})
 
 
 @pytest.mark.parametrize(
@@ -29,11 +29,11 @@ def test_logit_adjustment_takes_frequencies_out_of_what_a_model_says(adjustment,
     """Who sees nothing does best with probabilities that go as shares of labels to the power of 1 − adjustment."""
     labels = torch.eye(3).repeat_interleave(torch.tensor([7, 2, 1]), dim=0)
     batch = {"pixels": torch.zeros(10, 2, 16, 16, 3, dtype=torch.uint8), "labels": {"expression": labels}}
-    recipe = LabelCosts(smoothing=0, logit_adjustment=adjustment)
+    recipe = LabelLosses(smoothing=0, logit_adjustment=adjustment)
     model = Constant([float(torch.tensor(value).log()) for value in best])
 
-    cost = label_cost((TASK,), recipe, priors={"expression": SHARES})(model, batch, torch.Generator())["loss"]
-    cost.backward()
+    loss = label_loss((TASK,), recipe, priors={"expression": SHARES})(model, batch, torch.Generator())["loss"]
+    loss.backward()
 
     assert model.logits.grad.abs().max() < 1e-6
 
@@ -43,7 +43,7 @@ def test_without_adjustment_the_loss_is_what_it_was():
     batch = {"pixels": torch.zeros(3, 2, 16, 16, 3, dtype=torch.uint8), "labels": {"expression": labels}}
     model = Constant([0.3, -0.2, 0.1])
 
-    plain = label_cost((TASK,), LabelCosts())(model, batch, torch.Generator())
-    told = label_cost((TASK,), LabelCosts(), priors={"expression": SHARES})(model, batch, torch.Generator())
+    plain = label_loss((TASK,), LabelLosses())(model, batch, torch.Generator())
+    told = label_loss((TASK,), LabelLosses(), priors={"expression": SHARES})(model, batch, torch.Generator())
 
     assert plain["loss"] == told["loss"]

@@ -5,11 +5,11 @@ import torch
 
 from mien.contract.bundle import ExpressionTask
 from model.data.augment import as_floats
-from model.finetune import LabelCosts, label_cost
-from model.pretrain import reconstruction_cost
+from model.finetune import LabelLosses, label_loss
+from model.pretrain import pretraining_loss
+from model.tpsbt.affect_model import AffectModel
 from model.tpsbt.autoencoder import DECODERS, MaskedAutoencoder
 from model.tpsbt.normalise import normalise
-from model.tpsbt.perceiver import Perceiver
 from model.tpsbt.zoo import ZOO
 from model.train.optim import finetuning_groups, optimisers, pretraining_groups, set_rate
 from model.train.schedule import cosine
@@ -32,13 +32,13 @@ def moving_bars(clips=8, frames=16):
     return {"pixels": pixels, "labels": {"expression": torch.eye(4)[labels]}}
 
 
-def train(model, groups, cost, steps, peak):
+def train(model, groups, loss_of, steps, peak):
     (optimiser,) = optimisers(model, groups, (0.9, 0.95))
     losses = []
     model.train()
     for step in range(steps):
         set_rate(optimiser, cosine(step, steps=steps, warmup=steps // 10, peak=peak, end=1e-6))
-        loss = cost(model, moving_bars(), torch.Generator().manual_seed(step % 4))["loss"]
+        loss = loss_of(model, moving_bars(), torch.Generator().manual_seed(step % 4))["loss"]
         loss.backward()
         optimiser.step()
         optimiser.zero_grad()
@@ -49,14 +49,14 @@ def train(model, groups, cost, steps, peak):
 @pytest.mark.parametrize("size", SIZES.values(), ids=SIZES)
 @pytest.mark.parametrize("peak", [1e-3, 3e-3])
 def test_a_handful_of_clips_is_learned_by_heart(size, peak):
-    model = Perceiver(size, [TASK], clip=(16, SIZE))
+    model = AffectModel(size, [TASK], clip=(16, SIZE))
     groups = finetuning_groups(model, size.depths, weight_decay=0.05, layer_decay=1.0)
 
-    train(model, groups, label_cost((TASK,), LabelCosts()), 40, peak)
+    train(model, groups, label_loss((TASK,), LabelLosses()), 40, peak)
 
     batch = moving_bars()
     with torch.no_grad():
-        chances = model.eval()(normalise(as_floats(batch["pixels"]))).answers["expression"].softmax(dim=1)
+        chances = model.eval()(normalise(as_floats(batch["pixels"]))).outputs["expression"].softmax(dim=1)
     assert chances.argmax(dim=1).tolist() == batch["labels"]["expression"].argmax(dim=1).tolist()
     assert chances.amax(dim=1).min() > 0.7
 
@@ -70,7 +70,7 @@ def test_a_handful_of_clips_is_learned_by_heart(size, peak):
 def test_hidden_tubelets_are_learned(size, steps, peak, bound):
     model = MaskedAutoencoder(size, DECODERS["tiny"])
 
-    losses = train(model, pretraining_groups(model, 0.05), reconstruction_cost, steps, peak)
+    losses = train(model, pretraining_groups(model, 0.05), pretraining_loss, steps, peak)
 
     assert losses[0] > 1  # what a prediction of zero costs, and more
     assert losses[-1] < bound

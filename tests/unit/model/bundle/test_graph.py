@@ -8,7 +8,7 @@ import torch
 from mien.contract.bundle import Dimension, DimensionsTask
 from model.bundle.graph import Graph, difference, write_graph
 from model.bundle.runtime import open_graph
-from model.tpsbt.perceiver import Perceiver
+from model.tpsbt.affect_model import AffectModel
 
 
 @pytest.fixture(scope="module")
@@ -17,8 +17,8 @@ def clip(facts):
 
 
 @pytest.fixture(scope="module")
-def written(perceiver, clip, tmp_path_factory):
-    graph = Graph(perceiver, clip)
+def written(affect_model, clip, tmp_path_factory):
+    graph = Graph(affect_model, clip)
     path = tmp_path_factory.mktemp("graph") / "model.onnx"
     write_graph(graph, path)
     return graph, path
@@ -28,24 +28,24 @@ def pixels(batch):
     return np.random.default_rng(1).integers(0, 256, (batch, 8, 32, 32, 3), dtype=np.uint8)
 
 
-def test_the_graph_normalises_pixels_by_the_manifests_mean_and_std(perceiver, clip):
+def test_the_graph_normalises_pixels_by_the_manifests_mean_and_std(affect_model, clip):
     clips = pixels(2)
     normal = (clips / 255 - np.array(clip.mean)) / np.array(clip.std)
 
-    expected = perceiver(torch.from_numpy(normal.transpose(0, 4, 1, 2, 3)).float())
+    expected = affect_model(torch.from_numpy(normal.transpose(0, 4, 1, 2, 3)).float())
 
-    probabilities, dimensions, personality, embedding = Graph(perceiver, clip)(torch.from_numpy(clips))
+    probabilities, dimensions, personality, embedding = Graph(affect_model, clip)(torch.from_numpy(clips))
     torch.testing.assert_close(embedding, expected.embedding)
-    torch.testing.assert_close(probabilities, expected.answers["expression"].softmax(1))
-    torch.testing.assert_close(dimensions, expected.answers["dimensions"])
-    torch.testing.assert_close(personality, expected.answers["personality"])
+    torch.testing.assert_close(probabilities, expected.outputs["expression"].softmax(1))
+    torch.testing.assert_close(dimensions, expected.outputs["dimensions"])
+    torch.testing.assert_close(personality, expected.outputs["personality"])
 
 
 def test_dimensions_in_levels_leave_the_file_as_values_in_their_range(micro, clip, tmp_path):
     task = DimensionsTask(
         dimensions=(Dimension(name="valence"), Dimension(name="arousal", minimum=0, maximum=3)), levels=4
     )
-    model = Perceiver(micro, [task])
+    model = AffectModel(micro, [task])
     with torch.no_grad():
         model.heads["dimensions"].bias.copy_(torch.tensor([0, 0, 0, 1e3, 0, 0, 1e3, 1e3]))
     write_graph(Graph(model, clip), tmp_path / "model.onnx")
@@ -55,10 +55,10 @@ def test_dimensions_in_levels_leave_the_file_as_values_in_their_range(micro, cli
     np.testing.assert_allclose(values, [[1, 2.5]] * 3, atol=1e-3)
 
 
-def test_a_graph_leaves_its_model_in_training(perceiver, clip):
-    model = copy.deepcopy(perceiver).train()
+def test_a_graph_leaves_its_model_in_training(affect_model, clip):
+    model = copy.deepcopy(affect_model).train()
 
-    assert not Graph(model, clip).perceiver.training
+    assert not Graph(model, clip).model.training
     assert model.training
 
 
@@ -101,7 +101,7 @@ def test_pytorch_and_onnx_runtime_agree(written):
 def test_a_file_of_other_weights_differs(written):
     graph, path = copy.deepcopy(written)
     with torch.no_grad():
-        graph.perceiver.heads["personality"].bias[1] += 1
+        graph.model.heads["personality"].bias[1] += 1
 
     assert difference(graph, path, batch_sizes=(1,)) > 0.1
 
@@ -109,7 +109,7 @@ def test_a_file_of_other_weights_differs(written):
 def test_an_answer_that_is_no_number_is_a_difference_that_is_no_number(written):
     graph, path = copy.deepcopy(written)
     with torch.no_grad():
-        graph.perceiver.heads["personality"].bias[1] = torch.nan
+        graph.model.heads["personality"].bias[1] = torch.nan
 
     assert np.isnan(difference(graph, path, batch_sizes=(1, 2)))
 

@@ -3,17 +3,17 @@ import torch
 
 from mien.contract.bundle import file_sha256, read_bundle
 from model.bundle.write import ExportRefused
-from model.tpsbt.perceiver import Perceived, Perceiver
+from model.tpsbt.affect_model import AffectModel, ModelOutput
 
 
-class OtherWhenExported(Perceiver):
+class OtherWhenExported(AffectModel):
     """A model that the exporter does not see as it is."""
 
     off_by = 1e-3
 
     def forward(self, clips):
         seen = super().forward(clips)
-        return Perceived(seen.embedding + self.off_by * torch.onnx.is_in_onnx_export(), seen.answers)
+        return ModelOutput(seen.embedding + self.off_by * torch.onnx.is_in_onnx_export(), seen.outputs)
 
 
 def earlier(folder):
@@ -21,8 +21,8 @@ def earlier(folder):
     (folder / "manifest.json").write_text("the earlier one")
 
 
-def test_a_bundle_is_what_the_service_reads(perceiver, export, facts, tasks, tmp_path):
-    written = export(perceiver, tmp_path / "bundle")
+def test_a_bundle_is_what_the_service_reads(affect_model, export, facts, tasks, tmp_path):
+    written = export(affect_model, tmp_path / "bundle")
 
     manifest, _ = read_bundle(tmp_path / "bundle")
 
@@ -36,10 +36,10 @@ def test_a_bundle_is_what_the_service_reads(perceiver, export, facts, tasks, tmp
     assert 0 < manifest.parity.max_abs_difference < 1e-4
 
 
-def test_a_bundle_takes_the_place_of_an_earlier_one_and_leaves_nothing_beside_it(perceiver, export, tmp_path):
+def test_a_bundle_takes_the_place_of_an_earlier_one_and_leaves_nothing_beside_it(affect_model, export, tmp_path):
     earlier(tmp_path / "bundle")
 
-    export(perceiver, tmp_path / "bundle")
+    export(affect_model, tmp_path / "bundle")
 
     assert read_bundle(tmp_path / "bundle")[0].version == "1.2.3"
     assert [file.name for file in tmp_path.iterdir()] == ["bundle"]
@@ -61,11 +61,11 @@ def test_a_refused_export_leaves_the_earlier_bundle(micro, tasks, export, tmp_pa
     assert (tmp_path / "bundle" / "manifest.json").read_text() == "the earlier one"
 
 
-def test_a_folder_that_holds_something_else_is_left_alone(perceiver, export, tmp_path):
+def test_a_folder_that_holds_something_else_is_left_alone(affect_model, export, tmp_path):
     (tmp_path / "manifest.json").touch()
     (tmp_path / "thesis.tex").touch()
 
     with pytest.raises(ExportRefused, match="more than a bundle"):
-        export(perceiver, tmp_path)
+        export(affect_model, tmp_path)
 
     assert (tmp_path / "thesis.tex").exists()

@@ -16,7 +16,7 @@ import torch
 
 from mien.contract.bundle import ClipInput
 from model.data import jobs, registry
-from model.data.clips import ClipDataset
+from model.data.clip_dataset import ClipDataset
 from model.data.faces import CROP
 from model.data.media import open_media, read_still
 from model.data.prepare import Settings, prepare

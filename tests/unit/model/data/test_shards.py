@@ -6,7 +6,7 @@ import torch
 import webdataset
 
 from model.data import shards
-from model.data.clips import ClipDataset
+from model.data.clip_dataset import ClipDataset
 from model.data.media import ClipUnreadable, sample
 from model.data.prepared import ClipRow, read_prepared, write_prepared
 from tests.unit.model.data.conftest import numbered

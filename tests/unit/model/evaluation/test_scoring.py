@@ -7,9 +7,9 @@ from model.errors import ModelError
 from model.evaluation.scoring import OnnxScorer, TorchScorer
 
 
-def test_pytorch_and_onnx_runtime_score_alike(perceiver, facts, tasks, bundle):
+def test_pytorch_and_onnx_runtime_score_alike(affect_model, facts, tasks, bundle):
     clips = np.random.default_rng(0).integers(0, 256, (5, 8, 32, 32, 3), dtype=np.uint8)
-    torch_scorer, onnx_scorer = TorchScorer("run", perceiver, facts["clip"], facts["crop"]), OnnxScorer(bundle)
+    torch_scorer, onnx_scorer = TorchScorer("run", affect_model, facts["clip"], facts["crop"]), OnnxScorer(bundle)
 
     one, other = torch_scorer(clips), onnx_scorer(clips)
 

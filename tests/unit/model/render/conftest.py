@@ -1,8 +1,8 @@
 import pytest
 
 from model.errors import ModelError
-from model.render.clips import Studio
 from model.render.rasterise import Rasteriser
+from model.render.studio import Studio
 from tests.unit.model.render.heads import small_head
 
 

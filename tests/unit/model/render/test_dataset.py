@@ -9,8 +9,8 @@ from model.data.media import ClipUnreadable, open_media, sample
 from model.data.prepared import read_prepared, read_rows
 from model.errors import ModelError
 from model.render import dataset, labels
-from model.render.clips import FRAMES
 from model.render.dataset import Job, Settings, render
+from model.render.studio import FRAMES
 from tests.unit.model.render.heads import facekit
 from tests.videos import shared_yunet
 

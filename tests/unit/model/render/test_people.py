@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from model.render.clips import _turns
 from model.render.head import Part
 from model.render.people import Mover, _around, _normals, draw_person
 from model.render.solids import grid
+from model.render.studio import _turns
 
 
 @pytest.fixture

@@ -44,7 +44,7 @@ def told(monkeypatch):
     seen = {}
     monkeypatch.setattr(
         "model.svfap.import_checkpoint.export_bundle",
-        lambda perceiver, _, **facts: seen.update(facts, perceiver=perceiver),
+        lambda affect_model, _, **facts: seen.update(facts, affect_model=affect_model),
     )
     return seen
 
@@ -72,7 +72,7 @@ def test_a_published_checkpoint_becomes_a_bundle_that_answers_as_the_published_m
 def test_a_bundle_has_its_datasets_labels_and_clips_and_says_where_it_comes_from(published, imported, told):
     imported(published(finetuned_shapes(**SMALL)))
 
-    [task] = told["perceiver"].tasks
+    [task] = told["affect_model"].tasks
     assert task.labels == ("happiness", "sadness", "neutral", "anger", "surprise", "disgust", "fear")
     assert told["name"] == "svfap-dfew"
     assert (told["clip"].frames, told["clip"].size, told["clip"].interval_s) == (16, 160, 0.16)
@@ -99,7 +99,7 @@ def test_each_of_the_nine_datasets_can_be_imported(published, imported, told, na
 
     imported(path, name)
 
-    [head] = told["perceiver"].heads.values()
+    [head] = told["affect_model"].heads.values()
     assert torch.equal(head.weight, read_weights(path)["head.weight"])
     guessed = "evaluate it before you trust its values" in told["training"].data
     assert guessed == (name in ("werewolf-xl", "avcaffe", "chalearn"))

@@ -8,7 +8,7 @@ import torch
 from mien.contract.bundle import ExpressionTask
 from model.errors import ModelError
 from model.svfap.published import ENCODER, fitted, of_pretraining, published_name, size_of
-from model.tpsbt.perceiver import Perceiver
+from model.tpsbt.affect_model import AffectModel
 from model.tpsbt.zoo import ZOO, Size
 from tests.published import (
     ANSWERS,
@@ -33,7 +33,7 @@ def empty(shapes):
 @pytest.fixture(scope="module")
 def base():
     with torch.device("meta"):
-        model = Perceiver(ZOO["base"], [ExpressionTask(labels=tuple("abcdefg"))])
+        model = AffectModel(ZOO["base"], [ExpressionTask(labels=tuple("abcdefg"))])
     weights = by_rule(finetuned_shapes())
     model.load_state_dict({ours: weights[published_name(ours, DEPTHS)] for ours in model.state_dict()}, assign=True)
     return model.eval()
@@ -55,7 +55,7 @@ def test_base_answers_as_the_published_model_does(base, name):
         seen = base(clip(name))
 
     expected = ANSWERS[name]
-    assert seen.answers["expression"][0].tolist() == pytest.approx(expected["logits"], abs=1e-4)
+    assert seen.outputs["expression"][0].tolist() == pytest.approx(expected["logits"], abs=1e-4)
     assert seen.embedding[0, :8].tolist() == pytest.approx(expected["pooled_feature_first_8"], abs=1e-4)
     assert seen.embedding.norm().item() == pytest.approx(expected["pooled_feature_l2_norm"], abs=1e-4)
 

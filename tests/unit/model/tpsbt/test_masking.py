@@ -1,14 +1,14 @@
 import pytest
 import torch
 
-from model.tpsbt.masking import at_places, draw_mask, hidden_places
+from model.tpsbt.masking import at_places, draw_mask, masked_places
 
 
 @pytest.mark.parametrize(("places", "hidden"), [(100, 90), (49, 44), (4, 3), (1, 0)])
 def test_nine_tenths_of_the_places_are_hidden_rounded_down(places, hidden):
     mask = draw_mask(3, places, torch.Generator().manual_seed(0))
 
-    assert hidden_places(places) == hidden
+    assert masked_places(places) == hidden
     assert mask.hidden.shape == (3, hidden)
     assert mask.visible.shape == (3, places - hidden)
 

@@ -4,15 +4,15 @@ import pytest
 import torch
 
 from model.errors import ModelError
+from model.tpsbt.affect_model import AffectModel
 from model.tpsbt.encoder import Encoder
-from model.tpsbt.perceiver import Perceiver
 from model.tpsbt.zoo import Size
 from model.train import checkpoint
 
 
 @pytest.fixture
 def state(micro, tasks):
-    return {"kind": "finetuning", "size": micro._asdict(), "about": {}, "model": Perceiver(micro, tasks).state_dict()}
+    return {"kind": "finetuning", "size": micro._asdict(), "about": {}, "model": AffectModel(micro, tasks).state_dict()}
 
 
 def test_what_was_saved_is_loaded_and_nothing_lies_beside_it(state, micro, tmp_path):

@@ -123,3 +123,12 @@ def test_a_run_may_go_on_with_other_workers_but_not_with_another_rate():
 def test_the_weight_of_a_task_that_there_is_not_is_refused():
     with pytest.raises(ModelError, match=r"weights\.unit.*'units' or 'landmarks'"):
         read_recipe("rendered_finetune", ["weights={unit: 4}"], FinetuneRecipe)
+
+
+def test_a_recipe_and_a_checkpoint_with_the_earlier_name_of_the_mask_ratio_are_read():
+    dumped = read("mask_ratio=0.7").model_dump(mode="json")
+    earlier = {("hidden_share" if key == "mask_ratio" else key): value for key, value in dumped.items()}
+
+    assert read("hidden_share=0.7").mask_ratio == 0.7
+    assert first_difference(earlier, dumped) is None
+    assert first_difference({**earlier, "hidden_share": 0.8}, dumped) == "mask_ratio"

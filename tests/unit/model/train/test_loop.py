@@ -10,9 +10,9 @@ import torch
 from accelerate.state import AcceleratorState
 
 from model.errors import ModelError
-from model.pretrain import PretrainRecipe, reconstruction_cost
+from model.pretrain import PretrainRecipe, pretraining_loss
+from model.tpsbt.affect_model import AffectModel
 from model.tpsbt.autoencoder import DecoderSize, MaskedAutoencoder
-from model.tpsbt.perceiver import Perceiver
 from model.train import checkpoint
 from model.train.loop import Learner, Loop, accelerator_of, plan_of
 from model.train.optim import pretraining_groups
@@ -50,7 +50,7 @@ class Killed(Exception):
 def start(micro, tmp_path):
     """Set a run up; `kill_at` ends it in the middle of a step, as a crash would."""
 
-    def start(folder="run", kill_at=None, cost=reconstruction_cost, validate=None, **changes):
+    def start(folder="run", kill_at=None, loss=pretraining_loss, validate=None, **changes):
         recipe = PretrainRecipe(
             **{
                 "out": tmp_path / folder,
@@ -76,7 +76,7 @@ def start(micro, tmp_path):
             calls.append(None)
             if kill_at is not None and loop.step == kill_at and len(calls) % 2 == 0:
                 raise Killed
-            return cost(model, batch, draw)
+            return loss(model, batch, draw)
 
         learner = Learner(
             kind="pretraining",
@@ -85,7 +85,7 @@ def start(micro, tmp_path):
             model=model,
             groups=pretraining_groups(model, recipe.weight_decay),
             dataset=Clips(),
-            cost=mortal,
+            loss=mortal,
             checkpoint_every=recipe.checkpoint_every,
             validate=validate,
         )
@@ -137,10 +137,10 @@ def test_a_signal_lets_the_step_end_and_is_gone_on_from(start, workers):
             for pid in (*(child.pid for child in multiprocessing.active_children()), os.getpid()):
                 os.kill(pid, signal.SIGTERM)
             time.sleep(0.2)
-        return reconstruction_cost(model, batch, draw)
+        return pretraining_loss(model, batch, draw)
 
     before = signal.getsignal(signal.SIGTERM)
-    loop = start("stopped", cost=interrupted)
+    loop = start("stopped", loss=interrupted)
 
     # It may ask twice within a step, whose second request would end the process: once is enough.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -158,16 +158,16 @@ def test_a_signal_lets_the_step_end_and_is_gone_on_from(start, workers):
 
 def test_accumulated_batches_take_the_same_step_as_one_large_batch(start):
     def without_chance(model, batch, draw):
-        return reconstruction_cost(model, batch, torch.Generator().manual_seed(0))
+        return pretraining_loss(model, batch, torch.Generator().manual_seed(0))
 
     def same_mask(model, batch, draw):
         parts = [
-            reconstruction_cost(model, {"pixels": part}, torch.Generator().manual_seed(0))
+            pretraining_loss(model, {"pixels": part}, torch.Generator().manual_seed(0))
             for part in batch["pixels"].split(2)
         ]
         return {"loss": torch.stack([part["loss"] for part in parts]).mean()}
 
-    accumulated, whole = start("a", cost=without_chance), start("b", cost=same_mask, batch_on_device=4)
+    accumulated, whole = start("a", loss=without_chance), start("b", loss=same_mask, batch_on_device=4)
     accumulated.run()
     whole.run()
 
@@ -216,7 +216,7 @@ def test_a_folder_with_another_run_is_refused(start):
 
 
 def test_a_checkpoint_of_another_kind_is_refused(start, micro, tasks, tmp_path):
-    state = {"kind": "finetuning", "size": micro._asdict(), "model": Perceiver(micro, tasks).state_dict()}
+    state = {"kind": "finetuning", "size": micro._asdict(), "model": AffectModel(micro, tasks).state_dict()}
     checkpoint.save(tmp_path / "run" / "last.pt", state)
 
     with pytest.raises(ModelError, match="is a checkpoint of finetuning; pretraining was expected"):
@@ -225,10 +225,10 @@ def test_a_checkpoint_of_another_kind_is_refused(start, micro, tasks, tmp_path):
 
 def test_a_loss_that_is_no_number_ends_the_run_with_a_sentence(start):
     def broken(model, batch, draw):
-        return {"loss": reconstruction_cost(model, batch, draw)["loss"] * float("nan")}
+        return {"loss": pretraining_loss(model, batch, draw)["loss"] * float("nan")}
 
     with pytest.raises(ModelError, match="no number any more at step 1: lower the key learning_rate"):
-        start(cost=broken).run()
+        start(loss=broken).run()
 
 
 def test_bfloat16_computes_close_to_float32_and_keeps_float32_weights(start):

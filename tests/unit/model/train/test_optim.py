@@ -1,15 +1,15 @@
 import pytest
 import torch
 
+from model.tpsbt.affect_model import AffectModel
 from model.tpsbt.autoencoder import DecoderSize, MaskedAutoencoder
-from model.tpsbt.perceiver import Perceiver
 from model.tpsbt.zoo import ZOO
 from model.train.optim import SCALE, depth_of, finetuning_groups, optimisers, pretraining_groups, set_rate
 
 
 @pytest.fixture
 def model(micro, tasks):
-    return Perceiver(micro, tasks)  # depths (1, 2, 2)
+    return AffectModel(micro, tasks)  # depths (1, 2, 2)
 
 
 def group_of(groups, parameter):
@@ -46,7 +46,7 @@ def test_a_parameter_without_a_depth_is_an_error():
 @pytest.mark.parametrize("size", ["base", "tiny"])
 def test_layer_decay_covers_every_parameter_once_and_rises_with_depth(size, tasks):
     with torch.device("meta"):
-        model = Perceiver(ZOO[size], tasks, clip=(16, 160))
+        model = AffectModel(ZOO[size], tasks, clip=(16, 160))
     depths = ZOO[size].depths
 
     groups = finetuning_groups(model, depths, weight_decay=0.05, layer_decay=0.75)

@@ -14,7 +14,7 @@ class Fixed:
         self.probabilities = torch.tensor(probabilities)
 
     def __call__(self, clips):
-        return SimpleNamespace(answers={"expression": self.probabilities.expand(len(clips), -1)})
+        return SimpleNamespace(outputs={"expression": self.probabilities.expand(len(clips), -1)})
 
     def read(self, answers):
         return answers

@@ -17,16 +17,16 @@ from model.tpsbt.heads import Head, head_for
 from model.tpsbt.zoo import Size
 
 
-class Perceived(NamedTuple):
+class ModelOutput(NamedTuple):
     """What the model makes of clips."""
 
     embedding: Tensor
     """(B, D)."""
-    answers: dict[str, Tensor]
+    outputs: dict[str, Tensor]
     """By the kind of task, what its head's `forward` gives (`heads.py`): logits or values."""
 
 
-class Perceiver(nn.Module):
+class AffectModel(nn.Module):
     """Reads affect from normalised clips.
 
     Args:
@@ -57,20 +57,20 @@ class Perceiver(nn.Module):
         if self.by_place and clip is None:
             raise ValueError("heads that read each place must know what clips they get")
         tokens = last_tokens(size, *clip) if clip else 1
-        # With so many more inputs the same steps would move a head's answers so much further.
+        # With so many more inputs the same steps would move a head's outputs so much further.
         self._share = tokens**-0.5
         self.heads = nn.ModuleDict(
             {task.kind: head_for(task, size.width * (tokens if task.kind in self.by_place else 1)) for task in tasks}
         )
 
-    def forward(self, clips: Tensor) -> Perceived:
+    def forward(self, clips: Tensor) -> ModelOutput:
         """Take normalised RGB clips, (B, 3, frames, height, width)."""
         *_, last = self.encoder(clips)
         embedding: Tensor = self.norm(last.mean(dim=(1, 2)))  # (B, T/4, P, D) → (B, D)
         places = self._share * self.norm(last).flatten(1)  # (B, T/4, P, D) → (B, T/4·P·D)
-        answers = {kind: head(places if kind in self.by_place else embedding) for kind, head in self.heads.items()}
-        return Perceived(embedding, answers)
+        outputs = {kind: head(places if kind in self.by_place else embedding) for kind, head in self.heads.items()}
+        return ModelOutput(embedding, outputs)
 
-    def read(self, answers: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Turn answers into what a bundle promises: probabilities and values, (B, columns), by the kind of task."""
-        return {kind: cast("Head", self.heads[kind]).read(answer) for kind, answer in answers.items()}
+    def read(self, outputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Turn outputs into what a bundle promises: probabilities and values, (B, columns), by the kind of task."""
+        return {kind: cast("Head", self.heads[kind]).read(output) for kind, output in outputs.items()}

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, get_worker_info
 
-from model.data.clips import ClipDataset
+from model.data.clip_dataset import ClipDataset
 from model.data.media import ClipUnreadable
 from model.errors import ModelError
 from model.train.plan import ByEpoch

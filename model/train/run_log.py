@@ -18,8 +18,8 @@ from torch.utils.tensorboard.writer import SummaryWriter
 LOG = "log.jsonl"
 
 
-class Journal:
-    """Writes a run's journal.
+class RunLog:
+    """Write a run's log.
 
     Args:
         folder: the run's.

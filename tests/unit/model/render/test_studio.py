@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from model.errors import ModelError
-from model.render.clips import FPS, FRAMES, Studio, _seen_at, write_clip
 from model.render.rasterise import Lighting
 from model.render.scenes import _camera
+from model.render.studio import FPS, FRAMES, Studio, _seen_at, write_clip
 
 
 def test_the_same_seed_and_number_give_the_same_clip(studio, head):

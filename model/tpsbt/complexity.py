@@ -1,4 +1,4 @@
-"""What a size costs, counted and not looked up."""
+"""Count the parameters and multiply-adds of an encoder size."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from model.tpsbt.encoder import Encoder
 from model.tpsbt.zoo import Size
 
 
-class Cost(NamedTuple):
-    """Of one encoder."""
+class Complexity(NamedTuple):
+    """The size of one encoder and the work of one forward pass."""
 
     parameters: int
     macs: int
@@ -23,9 +23,9 @@ CLIP = (1, 3, 16, 160, 160)
 """The paper's input, (B, 3, frames, height, width)."""
 
 
-def cost(size: Size) -> Cost:
-    """Count an encoder's cost for one clip of the paper's; no weight is allocated."""
+def complexity(size: Size) -> Complexity:
+    """Count an encoder's parameters and its MACs for one clip of the paper's shape; no weight is allocated."""
     with torch.device("meta"), torch.no_grad(), FlopCounterMode(display=False) as counter:
         encoder = Encoder(size)
         encoder(torch.empty(CLIP))
-    return Cost(sum(parameter.numel() for parameter in encoder.parameters()), counter.get_total_flops() // 2)
+    return Complexity(sum(parameter.numel() for parameter in encoder.parameters()), counter.get_total_flops() // 2)
