@@ -1,6 +1,6 @@
 """Multi-head attention: queries and values have biases, keys have none.
 
-A bias on the keys adds the same number to all scores of one query, which the softmax takes away again.
+A bias on the keys adds the same number to all scores of one query, which the softmax cancels.
 
 B clips, N tokens, M context tokens, D width, H heads.
 """
@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from model.tpsbt.linear import Linear, linear
+from model.cpu_kernels import Linear, linear, scaled_dot_product_attention
 
 
 def attend(queries: Tensor, keys: Tensor, values: Tensor, heads: int) -> Tensor:
-    """Attend with each head to its own part of the width.
+    """Compute multi-head attention, each head on its own part of the width.
 
     Args:
         queries: (B, N, D).
@@ -28,28 +27,12 @@ def attend(queries: Tensor, keys: Tensor, values: Tensor, heads: int) -> Tensor:
     """
     # (B, N, D) → (B, N, H, D/H) → (B, H, N, D/H)
     q, k, v = (x.view(*x.shape[:2], heads, -1).transpose(1, 2) for x in (queries, keys, values))
-    mixed = _plain(q, k, v) if _fused_is_slow(q) else functional.scaled_dot_product_attention(q, k, v)
+    mixed = scaled_dot_product_attention(q, k, v)
     return mixed.transpose(1, 2).flatten(2)  # (B, H, N, D/H) → (B, N, D)
 
 
-def _fused_is_slow(queries: Tensor) -> bool:
-    """Say whether PyTorch's fused kernel loses to plain matrix products.
-
-    In bfloat16 on a CPU it does: measured at AVX-512 with bfloat16, steps of pre-training take a quarter less time
-    without it, steps of fine-tuning a fifth.
-    """
-    return queries.dtype == torch.bfloat16 and queries.device.type == "cpu"
-
-
-def _plain(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-    """Attend as the formula has it, softmax(Q·Kᵀ / √(D/H))·V; all are (B, H, N or M, D/H)."""
-    scores = (queries * queries.shape[-1] ** -0.5) @ keys.transpose(-2, -1)  # (B, H, N, M)
-    mixed: Tensor = scores.softmax(dim=-1) @ values
-    return mixed
-
-
 class SelfAttention(nn.Module):
-    """Tokens (B, N, D) look at each other."""
+    """Self-attention over tokens (B, N, D)."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -69,7 +52,7 @@ class SelfAttention(nn.Module):
 
 
 class CrossAttention(nn.Module):
-    """Tokens (B, N, D) look at a context (B, M, D)."""
+    """Cross-attention from tokens (B, N, D) to a context (B, M, D)."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()

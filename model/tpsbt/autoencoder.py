@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from model.cpu_kernels import Linear
 from model.tpsbt.blocks import NORM_EPS, Block
 from model.tpsbt.encoder import Encoder, initialise
-from model.tpsbt.linear import Linear
 from model.tpsbt.masking import TubeMask, at_places
 from model.tpsbt.normalise import normalise
 from model.tpsbt.tubelets import TUBELET, positions

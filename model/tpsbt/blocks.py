@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from model.cpu_kernels import Linear
 from model.tpsbt.attention import CrossAttention, SelfAttention
-from model.tpsbt.linear import Linear
 
 NORM_EPS = 1e-6
 MLP_RATIO = 4

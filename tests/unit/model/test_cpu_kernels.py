@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from model.tpsbt.linear import Linear, linear
+from model.cpu_kernels import Linear, linear
 
 WIDTH, OUT = 12, 20
 
