@@ -101,31 +101,27 @@ class ClipDataset(Dataset[Item]):
         self._seed = seed
         self._augment = augment
         self._views = views if mode == "test" else (1, 1)
-        self._epoch = torch.zeros((), dtype=torch.int64)
-        self._epoch.share_memory_()  # type: ignore[no-untyped-call]  # seen by the loader's processes, too
         self._held = _Held(self._fixed(clip.frames * interval_s), self._stills, clip) if hold else None
         self._last: tuple[tuple[int, int], NDArray[np.uint8]] | None = None
-
-    def set_epoch(self, epoch: int) -> None:
-        """Draw anew; also for a loader's processes that live on."""
-        self._epoch.fill_(epoch)
 
     def __len__(self) -> int:
         return len(self._media) * self._views[0] * self._views[1]
 
-    def __getitem__(self, index: int) -> Item:
+    def __getitem__(self, key: int | tuple[int, int]) -> Item:
+        """Return the clip of an index, or of (epoch, index); an index alone is of epoch 0."""
+        epoch, index = (0, key) if isinstance(key, int) else key
         if not 0 <= index < len(self):
             raise IndexError(f"there is no item {index} of {len(self)}")
         row, view = divmod(index, self._views[0] * self._views[1])
         if self._mode == "train":
-            pixels, row = self._training_clip(row)
+            pixels, row = self._training_clip(epoch, row)
         else:
             pixels = self._view(row, *divmod(view, self._views[1]))
         labels = {kind: column[row] for kind, column in self.labels.items()}
         return {"pixels": torch.from_numpy(pixels), "labels": labels, "index": torch.tensor(row)}
 
-    def _training_clip(self, row: int) -> tuple[NDArray[np.uint8], int]:
-        random = np.random.default_rng([self._seed, int(self._epoch), row])
+    def _training_clip(self, epoch: int, row: int) -> tuple[NDArray[np.uint8], int]:
+        random = np.random.default_rng([self._seed, epoch, row])
         for _ in range(_REPLACEMENTS):
             try:
                 pixels = self._take(row, partial(self._sampling.random_start_s, random=random))
@@ -191,9 +187,6 @@ class _Held:
         self._spans = {row: slice(*span) for row, span in zip(rows, pairwise(ends), strict=True)}
         self._frames = _shared((ends[-1], *clip.shape[1:]))
         self._known = _shared((ends[-1],))
-
-    def __deepcopy__(self, _: object) -> _Held:
-        return self
 
     def __contains__(self, row: int) -> bool:
         return row in self._spans

@@ -12,7 +12,7 @@ import math
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -20,7 +20,7 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import send_to_device
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, get_worker_info
+from torch.utils.data import DataLoader, Dataset
 
 from model.errors import ModelError
 from model.tpsbt.zoo import Size
@@ -29,7 +29,7 @@ from model.train.config import Recipe, first_difference
 from model.train.memory import keep_memory
 from model.train.meter import Meter
 from model.train.optim import optimisers, set_rate
-from model.train.plan import ByEpoch, Clips, Plan, PlannedBatches
+from model.train.plan import Clips, Plan, PlannedBatches
 from model.train.progress import BLANK, progress_bar
 from model.train.run_log import RunLog
 from model.train.schedule import cosine
@@ -238,7 +238,7 @@ class Loop:
     def _loader(self) -> DataLoader[Batch]:
         workers = self._recipe.workers
         return DataLoader(
-            ByEpoch(self._learner.dataset),
+            cast("Dataset[Batch]", self._learner.dataset),
             batch_sampler=PlannedBatches(self._plan, self._accelerator.process_index, self.step),
             num_workers=workers,
             multiprocessing_context="fork" if workers else None,  # what is held is not copied to them
@@ -271,8 +271,5 @@ def _init_worker(_: int) -> None:
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
-    info = get_worker_info()
-    if info and isinstance(info.dataset, ByEpoch):
-        info.dataset.own()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)

@@ -6,7 +6,6 @@ on it without a word.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,7 +13,7 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import Sampler
 
 from model.errors import ModelError
 
@@ -97,41 +96,19 @@ class PlannedBatches(Sampler[list[tuple[int, int]]]):
 
 
 class Clips(Protocol):
-    """A dataset whose items may differ from epoch to epoch."""
-
-    def set_epoch(self, epoch: int) -> None:
-        """Let the items be those of this epoch."""
+    """A dataset whose clips are drawn anew in each epoch."""
 
     def __len__(self) -> int:
         """Return the number of clips."""
         ...
 
-    def __getitem__(self, index: int) -> dict[str, Any]:
-        """Return a clip: `pixels` uint8 (T, H, W, 3), and `labels` by the kind of task."""
+    def __getitem__(self, key: int | tuple[int, int]) -> dict[str, Any]:
+        """Return the clip of (epoch, index), or of an index in epoch 0.
+
+        A clip is a dict of `pixels`, uint8 (T, H, W, 3), and `labels` by the kind of task. The epoch is part of the
+        key, so that loader workers need no state and live on from epoch to epoch.
+        """
         ...
-
-
-class ByEpoch(Dataset[dict[str, Any]]):
-    """A dataset indexed by (epoch, index): loader workers then need not start anew with each epoch.
-
-    At the border of two epochs some workers are in one, some in the other: each needs a dataset of its `own`.
-
-    Args:
-        dataset: the clips.
-    """
-
-    def __init__(self, dataset: Clips) -> None:
-        self._dataset = dataset
-
-    def own(self) -> None:
-        """Let go of an epoch that is shared with other processes."""
-        self._dataset = copy.deepcopy(self._dataset)
-
-    def __getitem__(self, key: tuple[int, int]) -> dict[str, Any]:
-        """Return a clip as it is in an epoch."""
-        epoch, index = key
-        self._dataset.set_epoch(epoch)
-        return self._dataset[index]
 
 
 @lru_cache(maxsize=2)

@@ -119,26 +119,21 @@ def clip_input(shape: ClipShape, interval_s: float) -> ClipInput:
 
 
 class Joined:
-    """Datasets one after the other, each so many times in a row, drawn anew each time."""
+    """Concatenate datasets, each repeated so many times, with another draw for each repetition."""
 
     def __init__(self, parts: Sequence[Clips], times: Sequence[int]) -> None:
         self._parts = parts
         self._times = times
         self._ends = list(accumulate(len(part) * count for part, count in zip(parts, times, strict=True)))
-        self._epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """See `Clips`."""
-        self._epoch = epoch
 
     def __len__(self) -> int:
         """See `Clips`."""
         return self._ends[-1]
 
-    def __getitem__(self, index: int) -> dict[str, Any]:
+    def __getitem__(self, key: int | tuple[int, int]) -> dict[str, Any]:
         """See `Clips`."""
+        epoch, index = (0, key) if isinstance(key, int) else key
         number = bisect_right(self._ends, index)
         part, count = self._parts[number], self._times[number]
         time, row = divmod(index - (self._ends[number - 1] if number else 0), len(part))
-        part.set_epoch(self._epoch * count + time)
-        return part[row]
+        return part[epoch * count + time, row]

@@ -5,12 +5,11 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from torch.utils.data import DataLoader, get_worker_info
+from torch.utils.data import DataLoader
 
 from model.data.clip_dataset import ClipDataset
 from model.data.media import ClipUnreadable
 from model.errors import ModelError
-from model.train.plan import ByEpoch
 from tests.unit.model.data.conftest import numbers
 from tests.videos import write_video
 
@@ -42,8 +41,7 @@ def test_training_starts_anywhere_anew_in_each_epoch(dataset):
     clips = dataset("train")
     starts = set()
     for epoch in range(30):
-        clips.set_epoch(epoch)
-        first, *rest = numbers(clips[0]["pixels"])
+        first, *rest = numbers(clips[epoch, 0]["pixels"])
         assert rest == [first + 2, first + 4, first + 6]
         starts.add(first)
 
@@ -56,8 +54,7 @@ def test_an_item_depends_on_seed_epoch_and_index_only(dataset, prepared):
 
     def items(seed, epoch, order):
         clips = dataset("train", rows, folder, seed=seed, interval_s=0.04, augment=noise)
-        clips.set_epoch(epoch)
-        return {index: clips[index]["pixels"] for index in order}
+        return {index: clips[epoch, index]["pixels"] for index in order}
 
     one, other = items(0, 3, [0, 1, 2]), items(0, 3, [2, 1, 0])
 
@@ -71,16 +68,20 @@ def noise(clip, random):
     return random.integers(0, 256, clip.shape, np.uint8)
 
 
-def test_a_loaders_processes_that_live_on_see_the_epoch(dataset):
+def test_a_loaders_processes_draw_by_the_epoch_of_each_key(dataset):
     clips = dataset("train", augment=noise)
-    loader = DataLoader(clips, batch_size=3, num_workers=1, persistent_workers=True)
-    batches = []
-    for epoch in (0, 1, 0):
-        clips.set_epoch(epoch)
-        batches.append(next(iter(loader))["pixels"])
+    keys = [(0, 1), (1, 1), (0, 1)]
+    items = [item["pixels"] for item in DataLoader(clips, batch_size=None, sampler=keys, num_workers=1)]
 
-    assert torch.equal(batches[0], batches[2])
-    assert not torch.equal(batches[0], batches[1])
+    assert torch.equal(items[0], items[2])
+    assert torch.equal(items[1], clips[1, 1]["pixels"])
+    assert not torch.equal(items[0], items[1])
+
+
+def test_an_index_alone_is_of_the_first_epoch(dataset):
+    clips = dataset("train", augment=noise)
+
+    assert torch.equal(clips[1]["pixels"], clips[0, 1]["pixels"])
 
 
 def test_test_views_are_two_in_time_by_two_in_space(dataset):
@@ -124,8 +125,7 @@ def test_a_part_of_a_video_gives_frames_of_that_part_only(dataset, prepared):
     training = dataset("train", middle, folder)
     starts = set()
     for epoch in range(40):
-        training.set_epoch(epoch)
-        first, *rest = numbers(training[0]["pixels"])
+        first, *rest = numbers(training[epoch, 0]["pixels"])
         assert rest == [first + 2, first + 4, first + 6]
         starts.add(first)
     views = [numbers(item["pixels"]) for item in dataset("test", middle, folder, views=(2, 1))]
@@ -149,8 +149,7 @@ def test_what_can_only_be_one_clip_is_decoded_once_where_it_is_held(dataset, pre
     held, plain, drawn = clips(whole, hold=True), clips(whole), clips(longer, hold=True)
     first = held[0]["pixels"].clone()
     opened.clear()
-    held.set_epoch(1)
-    assert torch.equal(held[0]["pixels"], first)
+    assert torch.equal(held[1, 0]["pixels"], first)
     assert not opened
     plain[0], drawn[0], drawn[0]
     assert len(opened) == 3
@@ -158,14 +157,13 @@ def test_what_can_only_be_one_clip_is_decoded_once_where_it_is_held(dataset, pre
 
 def test_what_is_held_is_decoded_once_by_all_processes_of_a_loader(dataset, prepared):
     folder, rows = prepared()
-    clips = ByEpoch(dataset("train", part_of(rows, 0.4, 0.72), folder, hold=True))
+    clips = dataset("train", part_of(rows, 0.4, 0.72), folder, hold=True)
 
     def pixels(epoch):
         loader = DataLoader(
             clips,
             sampler=[(epoch, row) for row in range(len(rows))],
             num_workers=2,
-            worker_init_fn=lambda _: get_worker_info().dataset.own(),
             multiprocessing_context="fork",
         )
         return [item["pixels"] for item in loader]

@@ -21,16 +21,12 @@ from model.train.optim import pretraining_groups
 class Clips:
     """Noise that depends on (epoch, index)."""
 
-    epoch = 0
-
-    def set_epoch(self, epoch):
-        self.epoch = epoch
-
     def __len__(self):
         return 10
 
-    def __getitem__(self, index):
-        generator = torch.Generator().manual_seed(100 * self.epoch + index)
+    def __getitem__(self, key):
+        epoch, index = key
+        generator = torch.Generator().manual_seed(100 * epoch + index)
         return {"pixels": torch.randint(256, (8, 32, 32, 3), dtype=torch.uint8, generator=generator)}
 
 

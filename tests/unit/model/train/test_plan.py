@@ -1,7 +1,7 @@
 import pytest
 
 from model.errors import ModelError
-from model.train.plan import ByEpoch, Plan, PlannedBatches
+from model.train.plan import Plan, PlannedBatches
 
 
 def planned(**changes):
@@ -75,32 +75,3 @@ def test_the_devices_share_of_a_step_does_not_change_what_the_step_takes():
 def test_numbers_that_do_not_fit_are_refused(changes, said):
     with pytest.raises(ModelError, match=said.replace("(", r"\(")):
         planned(**changes)
-
-
-class Echo:
-    epoch = 0
-
-    def set_epoch(self, epoch):
-        self.epoch = epoch
-
-    def __len__(self):
-        return 3
-
-    def __getitem__(self, index):
-        return {"pixels": (self.epoch, index)}
-
-
-def test_a_dataset_by_epoch_asks_for_the_epoch_of_each_clip():
-    clips = ByEpoch(Echo())
-
-    assert [clips[key]["pixels"] for key in [(0, 2), (4, 1), (3, 2)]] == [(0, 2), (4, 1), (3, 2)]
-
-
-def test_a_worker_that_has_its_own_dataset_leaves_the_others_epoch_alone():
-    shared = Echo()
-    worker = ByEpoch(shared)
-
-    worker.own()
-    worker[(7, 0)]
-
-    assert shared.epoch == 0

@@ -7,18 +7,16 @@ class Numbered:
     """Items that tell their set, index and epoch."""
 
     def __init__(self, name, count):
-        self.name, self.count, self.epoch = name, count, 0
-
-    def set_epoch(self, epoch):
-        self.epoch = epoch
+        self.name, self.count = name, count
 
     def __len__(self):
         return self.count
 
-    def __getitem__(self, index):
+    def __getitem__(self, key):
+        epoch, index = key
         if not 0 <= index < self.count:
             raise IndexError
-        return self.name, index, self.epoch
+        return self.name, index, epoch
 
 
 @pytest.fixture
@@ -35,8 +33,7 @@ def test_each_set_is_there_so_many_times(joined):
 def test_each_time_is_another_draw_in_every_epoch(joined):
     drawn = []
     for epoch in range(4):
-        joined.set_epoch(epoch)
-        drawn += [joined[index] for index in range(len(joined))]
+        drawn += [joined[epoch, index] for index in range(len(joined))]
 
     assert len(set(drawn)) == len(drawn) == 4 * 9
 
