@@ -1,3 +1,3 @@
-"""The models behind the service: SVFAP's encoder, its heads, and the way from weights to a bundle."""
+"""Train and export the models that the service runs: SVFAP's encoder with a head for each task."""
 
-import service  # noqa: F401  # first, for it tells ONNX Runtime to keep to itself
+import service  # noqa: F401  # first: it configures ONNX Runtime before anything imports it

@@ -1,7 +1,7 @@
-"""What goes wrong at the user's end, in one sentence that names the file or key and what was expected."""
+"""Errors of the user's files and settings. A message is one sentence: the file or key, and what was expected."""
 
 from __future__ import annotations
 
 
 class ModelError(Exception):
-    """Base of all that the commands report without a traceback; its message is for the user."""
+    """Base of all errors that the commands report by their message and without a traceback."""

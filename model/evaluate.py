@@ -1,8 +1,8 @@
-"""Evaluation: models on the test parts of a prepared dataset. Nothing else opens a test part.
+"""Evaluate models on the test parts of a prepared dataset. Nothing else reads a test part.
 
 2 × 2 views of each clip, their probabilities and values averaged (Sun et al., SVFAP, arXiv 2401.00416). With folds,
-each model is scored on the part that it was not trained on, and all clips are measured once more together.
-PyTorch and ONNX Runtime go the same way (`scoring`).
+each model is scored on the part that it was not trained on, and then all clips are scored together.
+PyTorch and ONNX Runtime take the same steps (`evaluation.scoring`).
 
 N clips, B views of them at once.
 """
@@ -21,18 +21,18 @@ from mien.contract.bundle import DimensionsTask, Task
 from model.data.clip_dataset import ClipDataset
 from model.data.prepared import ClipRow, Prepared, read_prepared, read_rows
 from model.errors import ModelError
-from model.evaluation.report import Part, Report
+from model.evaluation.report import EvaluationReport, PartScores
 from model.evaluation.scores import Scored, confusion_of, measured
 from model.evaluation.scoring import Scorer
 from model.evaluation.trials import Trial
 
 VIEWS = (2, 2)
-"""Temporal, spatial."""
+"""Temporal and spatial views of a clip."""
 _CLIPS_AT_ONCE = 2
 _WORKERS = 2
 
 
-def evaluate(trials: Sequence[Trial], data: Path) -> Report:
+def evaluate(trials: Sequence[Trial], data: Path) -> EvaluationReport:
     """Score models on parts of a prepared dataset.
 
     Raises:
@@ -48,11 +48,13 @@ def evaluate(trials: Sequence[Trial], data: Path) -> Report:
             raise ModelError(f"The part {part} of {data} is empty: clips.csv has no clip of it.")
     scored = [score(trial.scorer, data, chosen[trial.part], tasks) for trial in trials]
     parts = tuple(
-        Part(part=trial.part, model=trial.scorer.name, clips=len(chosen[trial.part]), scores=measured(tasks, found))
+        PartScores(
+            part=trial.part, model=trial.scorer.name, clips=len(chosen[trial.part]), scores=measured(tasks, found)
+        )
         for trial, found in zip(trials, scored, strict=True)
     )
     together = _pooled(scored)
-    return Report(
+    return EvaluationReport(
         data=prepared.name,
         views=VIEWS[0] * VIEWS[1],
         warnings=_warnings(trials, prepared),
@@ -69,7 +71,7 @@ def score(scorer: Scorer, data: Path, rows: Sequence[ClipRow], tasks: Sequence[T
         scorer: the model.
         data: the prepared dataset's folder.
         rows: the clips.
-        tasks: those of the model's that are wanted.
+        tasks: the model's tasks to score.
     """
     clips = ClipDataset(
         data, rows, tasks=tasks, clip=scorer.clip, interval_s=scorer.clip.interval_s, mode="test", views=VIEWS
@@ -85,7 +87,7 @@ def score(scorer: Scorer, data: Path, rows: Sequence[ClipRow], tasks: Sequence[T
 
 
 def _common_tasks(trials: Sequence[Trial], prepared: Prepared) -> tuple[Task, ...]:
-    """Return the tasks that all models answer alike and the data has labels of."""
+    """Return the tasks that all models share and the data has labels for."""
     first = trials[0].scorer
     for trial in trials:
         if trial.scorer.tasks != first.tasks:
@@ -94,7 +96,7 @@ def _common_tasks(trials: Sequence[Trial], prepared: Prepared) -> tuple[Task, ..
     common = tuple(task for task in first.tasks if task.kind in theirs)
     if not common:
         here, there = (", ".join(task.kind for task in tasks) or "nothing" for tasks in (first.tasks, prepared.tasks))
-        raise ModelError(f"{first.name} answers {here}, and {prepared.name} has labels of {there}.")
+        raise ModelError(f"{first.name} has the tasks {here}, and {prepared.name} has labels of {there}.")
     for task in common:
         other = theirs[task.kind]
         if isinstance(task, DimensionsTask) and isinstance(other, DimensionsTask):
@@ -119,7 +121,7 @@ def _pooled(scored: Sequence[Scored]) -> Scored:
 def _warnings(trials: Sequence[Trial], prepared: Prepared) -> tuple[str, ...]:
     learnt = [f"{trial.scorer.name} was trained on the part {trial.part}." for trial in trials if trial.learnt]
     crops = [
-        f"{trial.scorer.name} wants faces cut out with a margin of {trial.scorer.crop.margin:g}, and the data has "
+        f"{trial.scorer.name} needs faces cropped with a margin of {trial.scorer.crop.margin:g}, and the data has "
         f"{prepared.crop.margin:g}."
         for trial in trials
         if trial.scorer.crop != prepared.crop

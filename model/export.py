@@ -1,4 +1,4 @@
-"""A fine-tuning run's best checkpoint → a bundle."""
+"""Export the best checkpoint of a fine-tuning run as a bundle."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ def export_run(
         licence: of the weights.
         intended_use: in a sentence or two.
         hop_s: seconds from one window's start to the next's; half a window by default.
-        reports: what evaluations wrote; their scores are named instead of those of validation, of several with the
-            dataset's name before each.
+        reports: folders of evaluations; their scores replace the validation scores in the manifest. With several
+            reports the dataset's name precedes each score.
         notes: Markdown that the model card ends with.
 
     Raises:
-        ModelError: the run has no best checkpoint, or a fact will not do for a manifest.
+        ModelError: the run has no best checkpoint, or a value is not allowed in a manifest.
         ExportRefused: see `export_bundle`.
     """
     trained = read_trained(run)
@@ -85,7 +85,9 @@ def export_run(
         )
     except ValidationError as error:
         first = error.errors()[0]
-        raise ModelError(f"The bundle's {first['loc'][0]} = {first['input']!r} will not do: {first['msg']}.") from error
+        raise ModelError(
+            f"The bundle's {first['loc'][0]} = {first['input']!r} is not allowed: {first['msg']}."
+        ) from error
 
 
 def _text(notes: Path) -> str:

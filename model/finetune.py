@@ -1,8 +1,8 @@
-"""Fine-tuning: an encoder and a head for each task learn from labels (SVFAP, arXiv 2401.00416).
+"""Fine-tune an encoder and a head for each task on labelled videos (SVFAP, arXiv 2401.00416).
 
-Several tasks at once learn on one encoder, from clips that have labels for some of them. The published code picks the
-best epoch on the test data; here a part of training is held out for that, by subject where subjects are known, and
-the test part is not opened.
+Several tasks are trained together on one encoder; a clip may lack labels for some of them. The published code picks
+the best epoch on the test data; here a part of training is held out for that, by subject where subjects are known,
+and the test part is not read.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from model.train.holdout import hold_out, split
 from model.train.loop import Batch, Learner, Loop, accelerator_of, plan_of
 from model.train.losses import loss, targets, variances
 from model.train.optim import finetuning_groups
-from model.train.sources import Found, clip_input, clips_of, common_crop, find, joint_tasks
+from model.train.sources import SelectedRows, clip_input, clips_of, common_crop, find, joint_tasks
 from model.train.validate import validation
 
 KIND = "finetuning"
@@ -46,15 +46,17 @@ class LabelLosses(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    smoothing: float = Field(0.1, ge=0, lt=1, description="Of labels that are classes.")
-    mix: Mix | None = Field(None, description="Mixup and CutMix: for classes; what lacks a label mixes to no label.")
+    smoothing: float = Field(0.1, ge=0, lt=1, description="Label smoothing of classes.")
+    mix: Mix | None = Field(
+        None, description="Mixup and CutMix, for classes; a clip without a label makes the mixed label absent."
+    )
     logit_adjustment: NonNegativeFloat = Field(
         0,
-        description="How far rare expressions are favoured: in training, so many times the logarithm of each one's "
-        "share of the labels is added to its logit (Menon et al., arXiv 2007.07314); 1 aims at UAR, 0 at accuracy.",
+        description="Strength of logit adjustment (Menon et al., arXiv 2007.07314): in training, this times the "
+        "logarithm of an expression's share of the labels is added to its logit; 1 optimises UAR, 0 accuracy.",
     )
     weights: dict[LearntKind, NonNegativeFloat] = Field(
-        {}, description="What a kind of task's loss is multiplied by; 1 if not named."
+        {}, description="Loss weights by the kind of task; 1 for kinds not named."
     )
 
 
@@ -63,40 +65,41 @@ class FinetuneRecipe(LabelLosses, Recipe):
 
     start: Path | None = Field(
         None,
-        description="A checkpoint to start from: its encoder, whose size is taken; and its heads, where it was "
+        description="Checkpoint to start from: its encoder and encoder size, and its heads if it was "
         "fine-tuned for the same tasks on clips of this shape.",
     )
-    size: SizeName | None = Field(None, description="Of an encoder that starts from nothing.")
+    size: SizeName | None = Field(None, description="Encoder size for random initial weights.")
     interval_s: PositiveFloat | None = Field(
-        None, description="Seconds between two frames; the datasets' own, and needed where those differ."
+        None, description="Seconds between two frames; required if the datasets' own intervals differ."
     )
-    layer_decay: PositiveFloat = Field(0.75, le=1, description="How much slower each block learns than the next.")
-    stochastic_depth: float = Field(0.1, ge=0, lt=1, description="Of the last block.")
+    layer_decay: PositiveFloat = Field(0.75, le=1, description="Ratio of a block's learning rate to the next block's.")
+    stochastic_depth: float = Field(0.1, ge=0, lt=1, description="Drop rate of the last block.")
     augmentation: FinetuneAugmentation | None = FinetuneAugmentation()
-    held_out: float = Field(0.1, gt=0, lt=1, description="Share of training for validation, if there is no such part.")
-    labelled: float = Field(1, gt=0, le=1, description="Share of the training clips to learn from, whole subjects.")
+    held_out: float = Field(
+        0.1, gt=0, lt=1, description="Share of training held out for validation, if there is no such part."
+    )
+    labelled: float = Field(1, gt=0, le=1, description="Share of the training clips to use, by whole subjects.")
     calibrated_on: str | None = Field(
         None,
-        description="The dataset, by its name, whose held-out clips the temperature is fitted on; all of them if not "
-        "named.",
+        description="Name of the dataset whose held-out clips the temperature is fitted on; by default all datasets.",
     )
-    validate_every: PositiveInt = Field(1, description="Epochs from one validation, and checkpoint, to the next.")
+    validate_every: PositiveInt = Field(1, description="Epochs between validations, each with a checkpoint.")
 
     @model_validator(mode="after")
     def _has_one_size(self) -> FinetuneRecipe:
         if (self.start is None) == (self.size is None):
-            raise ValueError("give either the key start, a checkpoint, or the key size, to start from nothing")
+            raise ValueError("give either the key start (a checkpoint) or the key size (random initial weights)")
         return self
 
 
 def finetune(recipe: FinetuneRecipe) -> bool:
-    """Run a recipe, or go on with it.
+    """Run a recipe, or resume it from its last checkpoint.
 
     Returns:
-        Whether it came to its end; see `Loop.run`.
+        Whether the run is complete; see `Loop.run`.
 
     Raises:
-        ModelError: the recipe, its data, its start or its folder will not do.
+        ModelError: the recipe, its data, its start or its folder cannot be used.
     """
     accelerator = accelerator_of(recipe)
     found = find(recipe)
@@ -151,7 +154,7 @@ def label_loss(
     """Return a function that computes a batch's loss: the weighted sum of its tasks' losses, and each by its kind.
 
     Args:
-        tasks: what is learned.
+        tasks: the tasks to train.
         recipe: smoothing, weights, mixing.
         label_variances: by kind, the variances that squared errors are divided by, so that tasks weigh alike.
         priors: by the kind of task, each expression's share of the labels, (L,), for `logit_adjustment`.
@@ -180,7 +183,7 @@ def label_loss(
 
 
 def _priors(tasks: tuple[LearntTask, ...], labels: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return each expression's share of the labels, (L,), none below one in ten thousand."""
+    """Compute each expression's share of the labels, (L,), at least one in ten thousand."""
     return {
         task.kind: labels[task.kind].nanmean(dim=0).clamp(min=1e-4)
         for task in tasks
@@ -195,13 +198,13 @@ def _centre(model: AffectModel, labels: Mapping[str, Tensor], label_variances: M
 
 
 def _check_stills(recipe: FinetuneRecipe, size: Size, model: AffectModel) -> None:
-    """Refuse stills where a head that reads place by place would find other places in them than in clips."""
+    """Refuse stills if heads read each token and a still has another number of tokens than a clip."""
     still, clip = (last_tokens(size, frames, recipe.clip.size) for frames in (STILL, recipe.clip.frames))
     if model.by_place and still != clip:
         raise ModelError(
-            f"Of clips of {recipe.clip.frames} frames this encoder leaves {clip} tokens, of stills {still}, and its "
-            "heads read each of them: take another size or other clips (the key clip.frames), or leave the key "
-            "augmentation.stills out."
+            f"This encoder gives {clip} tokens for clips of {recipe.clip.frames} frames and {still} for stills, and "
+            "its heads read each token: choose another size or clip length (the key clip.frames), or remove the key "
+            "augmentation.stills."
         )
 
 
@@ -210,7 +213,7 @@ def _about(tasks: tuple[LearntTask, ...]) -> list[dict[str, Any]]:
 
 
 def _model(recipe: FinetuneRecipe, tasks: tuple[LearntTask, ...]) -> tuple[Size, AffectModel, list[str]]:
-    """Return the size, the model as it starts, and what it was fine-tuned on before."""
+    """Return the size, the initial model, and the datasets that it was fine-tuned on before."""
     start = checkpoint.load(recipe.start) if recipe.start else None
     size = checkpoint.size_of(start) if start else ZOO[recipe.size or "base"]
     model = AffectModel(size, tasks, recipe.stochastic_depth, (recipe.clip.frames, recipe.clip.size))
@@ -225,22 +228,24 @@ def _model(recipe: FinetuneRecipe, tasks: tuple[LearntTask, ...]) -> tuple[Size,
     return size, model, before
 
 
-def _clip(recipe: FinetuneRecipe, found: list[Found]) -> ClipInput:
+def _clip(recipe: FinetuneRecipe, found: list[SelectedRows]) -> ClipInput:
     intervals = {part.prepared.interval_s: part.source.folder for part in found}
     if recipe.interval_s is None and len(intervals) > 1:
         folders = " and ".join(map(str, intervals.values()))
-        raise ModelError(f"{folders} are sampled differently: set the key interval_s, seconds between two frames.")
+        raise ModelError(
+            f"{folders} have different sampling intervals: set the key interval_s, seconds between two frames."
+        )
     return clip_input(recipe.clip, recipe.interval_s or next(iter(intervals)))
 
 
-def _by_name(found: Sequence[Found]) -> dict[str, list[Found]]:
-    named: dict[str, list[Found]] = {}
+def _by_name(found: Sequence[SelectedRows]) -> dict[str, list[SelectedRows]]:
+    named: dict[str, list[SelectedRows]] = {}
     for part in found:
         named.setdefault(part.prepared.name, []).append(part)
     return named
 
 
-def _split(recipe: FinetuneRecipe, part: Found) -> tuple[Found, Found]:
+def _split(recipe: FinetuneRecipe, part: SelectedRows) -> tuple[SelectedRows, SelectedRows]:
     training, held_out = split(part.prepared, part.rows, test=part.source.test, share=recipe.held_out, seed=recipe.seed)
     if recipe.labelled < 1:
         _, training = hold_out(training, recipe.labelled, recipe.seed)

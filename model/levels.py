@@ -1,6 +1,6 @@
-"""Dimensions in levels: between values in a dimension's range and the classes it is trained as (AVCAffe's 0 … 4).
+"""Convert between a dimension's values and the levels it is trained on as classes (AVCAffe's 0 … 4).
 
-Levels lie evenly over the range, its ends included. B clips.
+Levels are evenly spaced over the range, both ends included. B clips.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from torch import Tensor
 from mien.contract.bundle import DimensionsTask
 
 ABSENT = -100
-"""The level of a value that is not there; PyTorch's cross entropy leaves it out."""
+"""The level of a missing value; PyTorch's cross entropy ignores it."""
 
 
 def level_values(task: DimensionsTask, levels: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""Pre-training: a masked autoencoder learns faces from videos without labels (SVFAP, arXiv 2401.00416)."""
+"""Pre-train a masked autoencoder on videos of faces without labels (SVFAP, arXiv 2401.00416)."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ KIND = "pretraining"
 class PretrainRecipe(Recipe):
     """Define the settings of a pre-training run."""
 
-    size: SizeName = Field("base", description="Of the encoder, a row of the zoo.")
+    size: SizeName = Field("base", description="Encoder size, a row of `model/tpsbt/zoo.py`.")
     mask_ratio: float = Field(MASK_RATIO, gt=0, lt=1, description="Share of places hidden from the encoder.")
     augmentation: PretrainAugmentation = PretrainAugmentation()
     checkpoint_every: PositiveInt = Field(1000, description="Steps from one checkpoint to the next.")
 
 
 def pretrain(recipe: PretrainRecipe) -> bool:
-    """Run a recipe, or go on with it.
+    """Run a recipe, or resume it from its last checkpoint.
 
     Returns:
-        Whether it came to its end; see `Loop.run`.
+        Whether the run is complete; see `Loop.run`.
 
     Raises:
-        ModelError: the recipe, its data or its folder will not do.
+        ModelError: the recipe, its data or its folder cannot be used.
     """
     accelerator = accelerator_of(recipe)
     found = [part.of(without_test(part.prepared, part.rows, part.source.test)) for part in find(recipe)]

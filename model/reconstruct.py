@@ -1,7 +1,7 @@
-"""A picture of what a pre-trained model makes of a video: original, what it saw, what it reconstructed.
+"""Draw a pre-trained model's reconstruction of a video: original, masked, reconstructed.
 
-A hidden tubelet is predicted normalised by its own mean and standard deviation; to be looked at, it gets the
-original's back. What was visible is shown as it was.
+Masked tubelets are predicted normalised by their own mean and standard deviation; the picture scales them back with
+the original's. Visible tubelets are shown unchanged.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ def reconstruct(path: Path, video: Path, out: Path) -> float:
 
     Args:
         path: a pre-training checkpoint.
-        video: of a face, which is cut out; where none is found, the middle of the frames is taken.
-        out: the picture.
+        video: a video of a face, which is cropped; without a detected face, the middle of the frames is used.
+        out: the PNG file.
 
     Returns:
         The loss of this clip and mask.
@@ -77,7 +77,7 @@ def _clip(video: Path, sampling: Sampling) -> NDArray[np.uint8]:
 
 
 def _restored(tubelets: Tensor, predicted: Tensor, mask: TubeMask) -> tuple[Tensor, Tensor, float]:
-    """Return the tubelets (1, T, P, 1536) with the hidden ones gray, the same with them predicted, and the loss."""
+    """Return the tubelets (1, T, P, 1536) with the masked ones gray, the same with them predicted, and the loss."""
     hidden = at_places(tubelets, mask.hidden)
     hidden = hidden.reshape(*hidden.shape[:3], TUBELET_PIXELS, 3)  # (1, T, H, 1536) → (1, T, H, 512, 3)
     std, mean = torch.std_mean(hidden, dim=-2, keepdim=True)

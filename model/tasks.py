@@ -1,4 +1,4 @@
-"""What a model can learn: the tasks that bundles have, and those that only help to learn them."""
+"""Tasks that a model can learn: those of bundles, and side tasks that only improve training."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mien.contract.bundle import DimensionsTask, ExpressionTask, PersonalityTask
 
 
 class SideTask(BaseModel):
-    """Numbers that a renderer knows of a face and no service is asked for: dense targets beside the others.
+    """Auxiliary regression targets that only rendered faces have; bundles leave them out.
 
     units are the strengths of FACS action units, 0–1; landmarks the coordinates of a face's shape.
     """
@@ -31,5 +31,5 @@ LearntTask = Annotated[
 
 
 def served(tasks: Iterable[LearntTask]) -> tuple[Task, ...]:
-    """Return those that a bundle can have."""
+    """Return the tasks that a bundle can have, without side tasks."""
     return tuple(task for task in tasks if not isinstance(task, SideTask))

@@ -1,11 +1,11 @@
-"""`MODEL_CARD.md`: what a bundle's manifest says, for people."""
+"""Write `MODEL_CARD.md`, the readable form of a bundle's manifest and evaluations."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
 from mien.contract.bundle import DimensionsTask, ExpressionTask, Manifest, PersonalityTask, Task
-from model.evaluation.report import Report, confusion_table, table
+from model.evaluation.report import EvaluationReport, confusion_table, table
 
 MUST_NOT = """\
 Decisions about people: whom to hire, admit, insure, lend to, promote, diagnose, police or punish. A face in a video
@@ -23,13 +23,13 @@ UNTRAINED = """\
 """
 
 
-def model_card(manifest: Manifest, notes: str = "", reports: Sequence[Report] = ()) -> str:
-    """Return the card's Markdown.
+def model_card(manifest: Manifest, notes: str = "", reports: Sequence[EvaluationReport] = ()) -> str:
+    """Format the model card as Markdown.
 
     Args:
         manifest: the bundle's.
-        notes: Markdown that comes at the card's end.
-        reports: what evaluations found, in the order to tell it; without any, the manifest's scores are listed.
+        notes: Markdown for the end of the card.
+        reports: evaluation reports in the order of the card; without any, the manifest's scores are listed.
     """
     clip, crop = manifest.input, manifest.crop
     tasks = "\n".join(f"- {_describe(task)}" for task in manifest.tasks)
@@ -64,8 +64,8 @@ starts every {manifest.hop_s:g} s.
 {notes and chr(10) + notes.strip() + chr(10)}"""
 
 
-def _found(report: Report) -> Iterator[str]:
-    """Yield what a report found: of what, warnings, a table for each task, the confusion matrix."""
+def _found(report: EvaluationReport) -> Iterator[str]:
+    """Yield a report's Markdown blocks: title, warnings, a table for each task, the confusion matrix."""
     parts = " and ".join(f"{part.part} ({part.clips} clips)" for part in report.parts)
     yield f"### {report.data}, part {parts}"
     yield from report.warnings

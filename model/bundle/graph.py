@@ -1,6 +1,6 @@
-"""From a model to the ONNX graph that a bundle holds, and how far the two are apart.
+"""Export a model as an ONNX graph, and compare the outputs of the two.
 
-`mien.contract.bundle` has the graph's conventions: uint8 RGB clips in, one named output per task, the embedding.
+`mien.contract.bundle` defines the graph's conventions: uint8 RGB clips in, one named output per task, the embedding.
 
 B clips, T frames, D width.
 """
@@ -26,14 +26,14 @@ from model.tpsbt.affect_model import AffectModel
 OPSET = 18  # old enough for every execution provider that the worker may run on
 EMBEDDING = "embedding"
 FOLD_LIMIT = 2**24
-"""Elements up to which a constant is computed at export: more than any table of positions has."""
+"""Constants of up to so many elements are folded at export: more than any table of positions has."""
 
 
 class Graph(nn.Module):
-    """A copy of a model, in evaluation mode, that takes and gives what the bundle's graph does.
+    """A copy of a model in evaluation mode with the inputs and outputs of the bundle's graph.
 
     Args:
-        model: the model; it is left as it is.
+        model: the model; it is not changed.
         clip: the mean and standard deviation to normalise by, and the input's shape.
     """
 
@@ -51,7 +51,7 @@ class Graph(nn.Module):
         self.eval()
 
     def forward(self, clips: Tensor) -> tuple[Tensor, ...]:
-        """Take uint8 clips (B, T, H, W, 3); return the answers in the order of `outputs`, each float32 (B, columns)."""
+        """Predict from uint8 clips (B, T, H, W, 3); return float32 (B, columns) for each of `outputs`, in order."""
         pixels = clips.permute(0, 4, 1, 2, 3).float()  # (B, T, H, W, 3) → (B, 3, T, H, W)
         seen = self.model((pixels - self.mean) / self.std)
         read = self.model.read(seen.outputs)
@@ -62,7 +62,7 @@ def write_graph(graph: Graph, path: Path) -> None:
     """Write the ONNX file, weights inside; the same weights give the same bytes."""
     example = torch.zeros(2, *graph.clip.shape, dtype=torch.uint8)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # of the exporter about itself
+        warnings.simplefilter("ignore", FutureWarning)  # the exporter warns about itself
         program = cast(
             "torch.onnx.ONNXProgram",
             torch.onnx.export(
@@ -101,7 +101,7 @@ def difference(graph: Graph, path: Path, batch_sizes: tuple[int, ...]) -> float:
 
 
 def _without_traces(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Take away what the exporter notes about the source: stack traces with the paths of the machine it ran on."""
+    """Remove the exporter's metadata: stack traces with file paths of the machine it ran on."""
     graph = model.graph
     for part in (model, graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
         part.ClearField("metadata_props")

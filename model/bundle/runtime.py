@@ -1,4 +1,4 @@
-"""ONNX Runtime for models that were made here, on the CPU."""
+"""Open ONNX files with ONNX Runtime on the CPU."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from service.onnx_runtime import onnxruntime
 
 
 def open_graph(path: Path) -> onnxruntime.InferenceSession:
-    """Open an ONNX file, to be run by as many threads as PyTorch has.
+    """Open an ONNX file with as many threads as PyTorch uses.
 
-    ONNX Runtime by itself takes one for each of the host's processors, however few of them a container may use.
+    By default ONNX Runtime starts one for each of the host's processors, even in a container that may use fewer.
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()

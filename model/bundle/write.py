@@ -1,6 +1,6 @@
-"""Makes a bundle, the folder that a worker serves: `manifest.json`, `model.onnx`, `MODEL_CARD.md`.
+"""Write a bundle, the folder that a worker serves: `manifest.json`, `model.onnx`, `MODEL_CARD.md`.
 
-A folder appears whole and checked, or not at all.
+The folder is written and checked under a temporary name and then renamed, so that it is never incomplete.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from mien.contract.bundle import (
 from model.bundle.card import model_card
 from model.bundle.graph import EMBEDDING, Graph, difference, write_graph
 from model.errors import ModelError
-from model.evaluation.report import Report
+from model.evaluation.report import EvaluationReport
 from model.tpsbt.affect_model import AffectModel
 
 GRAPH = "model.onnx"
@@ -31,7 +31,7 @@ TOLERANCE = 1e-4
 
 
 class ExportRefused(ModelError):
-    """No bundle was written; the message says why."""
+    """Raised where no bundle was written; the message says why."""
 
 
 def export_bundle(
@@ -47,13 +47,13 @@ def export_bundle(
     licence: str,
     intended_use: str,
     notes: str = "",
-    reports: Sequence[Report] = (),
+    reports: Sequence[EvaluationReport] = (),
 ) -> Manifest:
-    """Export a model as a bundle, in the place of an earlier bundle if there is one.
+    """Export a model as a bundle; an earlier bundle in the folder is replaced.
 
     Args:
         model: the model.
-        folder: where the bundle shall be; it exists afterwards only if the export succeeded.
+        folder: the bundle's folder; it is only written if the export succeeds.
         name: of the bundle, in lower case.
         version: of the bundle.
         clip: the clips that the model takes, with the mean and standard deviation it was trained on.
@@ -62,17 +62,17 @@ def export_bundle(
         training: where the weights come from.
         licence: of the weights.
         intended_use: in a sentence or two, for `MODEL_CARD.md`.
-        notes: Markdown that `MODEL_CARD.md` ends with.
-        reports: what evaluations found, for `MODEL_CARD.md`.
+        notes: Markdown for the end of `MODEL_CARD.md`.
+        reports: evaluation reports for `MODEL_CARD.md`.
 
     Returns:
         The manifest as written.
 
     Raises:
-        ExportRefused: ONNX Runtime answers too differently from PyTorch, or the folder holds something else.
+        ExportRefused: the outputs of ONNX Runtime and PyTorch differ too much, or the folder holds other files.
     """
     if folder.exists() and not _is_bundle(folder):
-        raise ExportRefused(f"{folder} is there and holds more than a bundle: name another folder, or remove it.")
+        raise ExportRefused(f"{folder} exists and holds more than a bundle: name another folder, or remove it.")
     folder.parent.mkdir(parents=True, exist_ok=True)
     # Beside the folder, so that the last step is a rename within one file system.
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as temporary:
@@ -110,6 +110,6 @@ def _is_bundle(folder: Path) -> bool:
 
 def _checked(graph: Graph, path: Path) -> Parity:
     found = difference(graph, path, BATCH_SIZES)
-    if not found <= TOLERANCE:  # a NaN is refused, too
-        raise ExportRefused(f"PyTorch and ONNX Runtime differ by {found:.2g}, and {TOLERANCE:g} is the most allowed.")
+    if not found <= TOLERANCE:  # also true for NaN
+        raise ExportRefused(f"PyTorch and ONNX Runtime differ by {found:.2g}; at most {TOLERANCE:g} is allowed.")
     return Parity(max_abs_difference=found, batch_sizes=BATCH_SIZES)

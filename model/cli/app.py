@@ -81,10 +81,10 @@ def render(  # noqa: PLR0917 — typer makes options of them
 ) -> None:
     """Render clips of people that do not exist, with labels, ready for training."""
     from model.cli.render import render_with_progress
-    from model.render.dataset import Settings
+    from model.render.dataset import RenderSettings
 
     render_with_progress(
-        Settings(facekit=facekit.absolute(), yunet=yunet and yunet.absolute(), seed=seed), clips, out, workers
+        RenderSettings(facekit=facekit.absolute(), yunet=yunet and yunet.absolute(), seed=seed), clips, out, workers
     )
 
 

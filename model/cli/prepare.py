@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from model.cli.console import clips_bar, cpus
-from model.data.prepare import PROBLEMS_FILE, Report, Settings, prepare
+from model.data.prepare import PROBLEMS_FILE, PrepareReport, PrepareSettings, prepare
 from model.errors import ModelError
 
 
@@ -39,7 +39,7 @@ def prepare_with_progress(
     yunet: Path | None,
 ) -> None:
     """Prepare a dataset with a bar and a summary; see `prepare`."""
-    settings = Settings(
+    settings = PrepareSettings(
         dataset=dataset,
         root=root,
         columns=dict(columns),
@@ -60,7 +60,7 @@ def prepare_with_progress(
     _summarise(report, out, Console(soft_wrap=True), console)
 
 
-def _summarise(report: Report, out: Path, to: Console, warn: Console) -> None:
+def _summarise(report: PrepareReport, out: Path, to: Console, warn: Console) -> None:
     labels = sorted({label for found in report.labels.values() for label in found})
     table = Table("part", "clips", *labels, title=report.title)
     for part, clips in report.clips.items():

@@ -7,10 +7,10 @@ from pathlib import Path
 from rich.console import Console
 
 from model.cli.console import clips_bar, cpus
-from model.render.dataset import Settings, render
+from model.render.dataset import RenderSettings, render
 
 
-def render_with_progress(settings: Settings, clips: int, out: Path, workers: int | None) -> None:
+def render_with_progress(settings: RenderSettings, clips: int, out: Path, workers: int | None) -> None:
     """Render with a bar; see `render`."""
     console = Console(stderr=True)
     with clips_bar(console) as bar:

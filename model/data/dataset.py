@@ -20,12 +20,12 @@ class Problem:
     reason: str
 
 
-Reader = Callable[[Path, "Dataset"], Iterator[ClipRow | Problem]]
+Reader = Callable[[Path, "PublishedDataset"], Iterator[ClipRow | Problem]]
 """Reads a published layout at its root; `ClipRow.media` is the path of the owners' file."""
 
 
 @dataclass(frozen=True)
-class Dataset:
+class PublishedDataset:
     """A dataset as it is published.
 
     Attributes:
@@ -67,7 +67,7 @@ class Dataset:
     subjects: Mapping[str, int] = field(default_factory=dict)
     total: int | None = None
     left_out: frozenset[str] = frozenset()
-    settle: Callable[[Dataset, Sequence[ClipRow]], Dataset] | None = None
+    settle: Callable[[PublishedDataset, Sequence[ClipRow]], PublishedDataset] | None = None
 
     @property
     def interval_s(self) -> float:

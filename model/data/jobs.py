@@ -21,7 +21,7 @@ _AHEAD = 4  # clips that wait for each process
 
 
 @dataclass(frozen=True)
-class Job:
+class CropJob:
     """A clip to look at, and to cut the face out of where there is a target."""
 
     id: str
@@ -33,7 +33,7 @@ class Job:
     yunet: Path | None
 
 
-class Named(Protocol):
+class Identified(Protocol):
     """What can be done: its id says which it is."""
 
     @property
@@ -42,11 +42,11 @@ class Named(Protocol):
         ...
 
 
-Work = TypeVar("Work", bound=Named)
+Work = TypeVar("Work", bound=Identified)
 Result = TypeVar("Result")
 
 
-def all_done(jobs: Sequence[Work], do: Callable[[Work], Result], workers: int) -> Iterator[tuple[Work, Result]]:
+def run_jobs(jobs: Sequence[Work], do: Callable[[Work], Result], workers: int) -> Iterator[tuple[Work, Result]]:
     """Yield each job as it is done, and what came of it.
 
     Raises:
@@ -72,7 +72,7 @@ def all_done(jobs: Sequence[Work], do: Callable[[Work], Result], workers: int) -
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def look_at(job: Job) -> str:
+def run_crop_job(job: CropJob) -> str:
     """Do a job; return what was wrong, or nothing."""
     try:
         if job.target is not None:
@@ -88,7 +88,7 @@ def look_at(job: Job) -> str:
     return ""
 
 
-def _check(job: Job) -> None:
+def _check(job: CropJob) -> None:
     """Decode the first picture."""
     with open_media(job.media, job.fps) as media:
         height, width = next(media.read(0.0)).picture().shape[:2]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from model.data.jobs import Work, all_done
+from model.data.jobs import Work, run_jobs
 from model.errors import ModelError
 
 JOURNAL_FILE = "journal.jsonl"
@@ -56,7 +56,7 @@ class Journal:
         done = len(jobs) - len(left)
         progress(done, len(jobs))
         with self._path.open("a", encoding="utf-8") as file:
-            for job, result in all_done(left, do, workers):
+            for job, result in run_jobs(left, do, workers):
                 self.results[job.id] = result
                 file.write(json.dumps((job.id, result)) + "\n")
                 file.flush()

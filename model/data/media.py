@@ -68,9 +68,9 @@ def open_media(path: Path, fps: float | None) -> Iterator[Media]:
     """
     with _named(str(path)):
         if fps is not None:
-            yield Frames([_file_loader(file) for file in frame_files(path)], fps)
+            yield FrameSequence([_file_loader(file) for file in frame_files(path)], fps)
         elif is_still(path):
-            yield Frames([lambda: _still(path)], 1.0)
+            yield FrameSequence([lambda: _still(path)], 1.0)
         else:
             with open_video(path, LIMITS, OWN_FILES) as video:
                 yield VideoFile(video)
@@ -117,11 +117,11 @@ def open_held(name: str, files: Mapping[str, bytes], fps: float | None) -> Itera
     """
     with _named(name):
         if fps is not None:
-            yield Frames([_bytes_loader(key, files[key]) for key in sorted(files, key=in_order)], fps)
+            yield FrameSequence([_bytes_loader(key, files[key]) for key in sorted(files, key=in_order)], fps)
         else:
             ((kind, content),) = files.items()
             if f".{kind}" in IMAGES:  # a shard names the one file of a clip by its ending
-                yield Frames([_bytes_loader(kind, content)], 1.0)
+                yield FrameSequence([_bytes_loader(kind, content)], 1.0)
                 return
             with tempfile.NamedTemporaryFile(prefix="mien-") as file:  # FFmpeg wants a file
                 file.write(content)
@@ -170,7 +170,7 @@ class VideoFile:
             yield Frame(shown.time_s, shown.until_s, lambda frame=shown.frame: upright(frame))  # type: ignore[misc]
 
 
-class Frames:
+class FrameSequence:
     """Pictures, `fps` of them a second."""
 
     def __init__(self, loaders: Sequence[Callable[[], Picture]], fps: float) -> None:

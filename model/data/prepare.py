@@ -3,7 +3,7 @@
 Beside that, the folder has:
 
     problems.csv   clips that could not be had, and why
-    report.json    `Report`: what was found, what was expected
+    report.json    `PrepareReport`: what was found, what was expected
     journal.jsonl  see `model.data.journal`
 """
 
@@ -23,9 +23,9 @@ from pydantic import BaseModel, ConfigDict
 
 from mien.contract.bundle import FaceCrop
 from model.data import registry, shards
-from model.data.dataset import Dataset, Problem
+from model.data.dataset import Problem, PublishedDataset
 from model.data.faces import CROP
-from model.data.jobs import Job, look_at
+from model.data.jobs import CropJob, run_crop_job
 from model.data.journal import Journal
 from model.data.media import is_still
 from model.data.prepared import ClipRow, Prepared, write_prepared, write_rows
@@ -36,7 +36,7 @@ REPORT_FILE = "report.json"
 CLIPS_FOLDER = "clips"
 
 
-class Settings(BaseModel):
+class PrepareSettings(BaseModel):
     """What is asked for."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -50,7 +50,7 @@ class Settings(BaseModel):
     yunet: Path | None = None
 
 
-class Report(BaseModel):
+class PrepareReport(BaseModel):
     """What was found."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -65,8 +65,12 @@ class Report(BaseModel):
 
 
 def prepare(
-    settings: Settings, out: Path, *, workers: int, progress: Callable[[int, int], None] = lambda _done, _all: None
-) -> Report:
+    settings: PrepareSettings,
+    out: Path,
+    *,
+    workers: int,
+    progress: Callable[[int, int], None] = lambda _done, _all: None,
+) -> PrepareReport:
     """Prepare a dataset, or go on with it.
 
     Args:
@@ -91,7 +95,7 @@ def prepare(
     jobs = [_job(dataset, row, out, settings) for row in rows]
     begun = settings.model_copy(update={"root": settings.root.absolute()})
     done = Journal(out, begun.model_dump_json())
-    done.finish(jobs, look_at, workers, progress)
+    done.finish(jobs, run_crop_job, workers, progress)
     problems += [Problem(job.id, reason) for job in jobs if (reason := done.results[job.id])]
     _write_problems(out / PROBLEMS_FILE, problems)
     targets = {job.id: job.target for job in jobs}
@@ -120,7 +124,7 @@ def prepare(
     return report
 
 
-def _renamed(dataset: Dataset, settings: Settings) -> Dataset:
+def _renamed(dataset: PublishedDataset, settings: PrepareSettings) -> PublishedDataset:
     for name in settings.columns:
         if name not in dataset.columns:
             known = ", ".join(dataset.columns) or "none, for it has no table of that kind"
@@ -128,7 +132,7 @@ def _renamed(dataset: Dataset, settings: Settings) -> Dataset:
     return replace(dataset, columns={**dataset.columns, **settings.columns})
 
 
-def _found(dataset: Dataset, root: Path) -> tuple[list[ClipRow], list[Problem]]:
+def _found(dataset: PublishedDataset, root: Path) -> tuple[list[ClipRow], list[Problem]]:
     rows: dict[str, ClipRow] = {}
     problems = []
     for found in dataset.read(root, dataset):
@@ -141,14 +145,16 @@ def _found(dataset: Dataset, root: Path) -> tuple[list[ClipRow], list[Problem]]:
     return list(rows.values()), problems
 
 
-def _check_parts(dataset: Dataset, rows: Iterable[ClipRow], which: str, parts: Iterable[str] | None = None) -> None:
+def _check_parts(
+    dataset: PublishedDataset, rows: Iterable[ClipRow], which: str, parts: Iterable[str] | None = None
+) -> None:
     there = {row.part for row in rows}
     for part in dataset.parts if parts is None else sorted(parts):
         if part not in there:
             raise ModelError(f"The part {part!r} of {dataset.title} is empty: there are no clips of it {which}.")
 
 
-def _limited(dataset: Dataset, rows: Sequence[ClipRow], limit: int | None) -> Iterator[ClipRow]:
+def _limited(dataset: PublishedDataset, rows: Sequence[ClipRow], limit: int | None) -> Iterator[ClipRow]:
     """Yield at most `limit` rows: of each part in turn, and there from evenly spread places."""
     if limit is None or limit >= len(rows):
         yield from rows
@@ -159,7 +165,7 @@ def _limited(dataset: Dataset, rows: Sequence[ClipRow], limit: int | None) -> It
     yield from islice(in_turn, limit)
 
 
-def _job(dataset: Dataset, row: ClipRow, out: Path, settings: Settings) -> Job:
+def _job(dataset: PublishedDataset, row: ClipRow, out: Path, settings: PrepareSettings) -> CropJob:
     target = None
     if not dataset.crops:
         digest = hashlib.sha256(row.id.encode()).hexdigest()[:12]
@@ -167,7 +173,7 @@ def _job(dataset: Dataset, row: ClipRow, out: Path, settings: Settings) -> Job:
         kind = ".png" if row.fps is None and is_still(Path(row.media)) else ".mp4"
         target = out / CLIPS_FOLDER / f"{readable}-{digest}{kind}"
     crop = FaceCrop(margin=settings.margin)
-    return Job(row.id, Path(row.media), row.fps, dataset.region, target, crop, settings.yunet)
+    return CropJob(row.id, Path(row.media), row.fps, dataset.region, target, crop, settings.yunet)
 
 
 def _kept(row: ClipRow, target: Path | None, out: Path) -> ClipRow:
@@ -195,10 +201,12 @@ def _write_problems(path: Path, problems: Iterable[Problem]) -> None:
         writer.writerows((problem.clip, problem.reason) for problem in problems)
 
 
-def _report(dataset: Dataset, rows: Sequence[ClipRow], problems: Sequence[Problem], *, whole: bool) -> Report:
+def _report(
+    dataset: PublishedDataset, rows: Sequence[ClipRow], problems: Sequence[Problem], *, whole: bool
+) -> PrepareReport:
     clips = Counter(row.part for row in rows)
     labels = {part: Counter(r.expression for r in rows if r.part == part and r.expression) for part in dataset.parts}
-    return Report(
+    return PrepareReport(
         title=dataset.title,
         licence=dataset.licence,
         choice=dataset.choice,
@@ -209,7 +217,7 @@ def _report(dataset: Dataset, rows: Sequence[ClipRow], problems: Sequence[Proble
     )
 
 
-def _differences(dataset: Dataset, rows: Sequence[ClipRow], clips: Mapping[str, int]) -> Iterator[str]:
+def _differences(dataset: PublishedDataset, rows: Sequence[ClipRow], clips: Mapping[str, int]) -> Iterator[str]:
     """Say where the counts are not those that are published; owners' copies differ."""
     for part, expected in dataset.clips.items():
         if clips[part] != expected:

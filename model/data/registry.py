@@ -7,7 +7,7 @@ owners' permission; none comes with Mien.
 from __future__ import annotations
 
 from mien.contract.bundle import Dimension, DimensionsTask, ExpressionTask, PersonalityTask
-from model.data.dataset import Dataset
+from model.data.dataset import PublishedDataset
 from model.data.layouts import acted, annotated, chalearn, frame_lists, plain, stills
 from model.data.prepared import Region
 from model.errors import ModelError
@@ -53,8 +53,8 @@ def _expressions(codes: dict[str, str]) -> tuple[ExpressionTask]:
     return (ExpressionTask(labels=tuple(codes.values())),)
 
 
-DATASETS: dict[str, Dataset] = {
-    "dfew": Dataset(
+DATASETS: dict[str, PublishedDataset] = {
+    "dfew": PublishedDataset(
         title="DFEW",
         read=frame_lists.read_dfew,
         codes=_DFEW,
@@ -68,7 +68,7 @@ DATASETS: dict[str, Dataset] = {
         crops=True,
         licence=_ASK,
     ),
-    "ferv39k": Dataset(
+    "ferv39k": PublishedDataset(
         title="FERV39k",
         read=frame_lists.read_ferv39k,
         codes=_FERV39K,
@@ -81,7 +81,7 @@ DATASETS: dict[str, Dataset] = {
         crops=True,
         licence=_ASK,
     ),
-    "mafw": Dataset(
+    "mafw": PublishedDataset(
         title="MAFW",
         read=frame_lists.read_mafw,
         codes=_MAFW,
@@ -95,7 +95,7 @@ DATASETS: dict[str, Dataset] = {
         crops=True,
         licence=_ASK,
     ),
-    "crema-d": Dataset(
+    "crema-d": PublishedDataset(
         title="CREMA-D",
         read=acted.read_crema_d,
         codes=_CREMA_D,
@@ -109,7 +109,7 @@ DATASETS: dict[str, Dataset] = {
         choice=_STRIDE,
         licence="Open Database License; the clips themselves under the Database Contents License.",
     ),
-    "ravdess": Dataset(
+    "ravdess": PublishedDataset(
         title="RAVDESS",
         read=acted.read_ravdess,
         codes=_RAVDESS,
@@ -123,7 +123,7 @@ DATASETS: dict[str, Dataset] = {
         choice=_STRIDE,
         licence="CC BY-NC-SA 4.0",
     ),
-    "enterface05": Dataset(
+    "enterface05": PublishedDataset(
         title="eNTERFACE'05",
         read=acted.read_enterface,
         codes=_ENTERFACE,
@@ -135,7 +135,7 @@ DATASETS: dict[str, Dataset] = {
         choice=_STRIDE,
         licence=_ASK,
     ),
-    "werewolf-xl": Dataset(
+    "werewolf-xl": PublishedDataset(
         title="Werewolf-XL",
         read=annotated.read_werewolf_xl,
         columns={name: name for name in ("clip", "arousal", "valence", "dominance")},
@@ -156,7 +156,7 @@ DATASETS: dict[str, Dataset] = {
         choice="The stride is published, the rate of 25 frames a second that it is counted at is our choice.",
         licence=_ASK,
     ),
-    "avcaffe": Dataset(
+    "avcaffe": PublishedDataset(
         title="AVCAffe",
         read=annotated.read_avcaffe,
         tasks=(
@@ -174,7 +174,7 @@ DATASETS: dict[str, Dataset] = {
         choice=_STRIDE,
         licence=_ASK,
     ),
-    "chalearn": Dataset(
+    "chalearn": PublishedDataset(
         title="ChaLearn First Impressions V2",
         read=chalearn.read_chalearn,
         tasks=(PersonalityTask(traits=plain.TRAITS),),
@@ -185,7 +185,7 @@ DATASETS: dict[str, Dataset] = {
         choice=_STRIDE,
         licence="CC BY-NC 4.0",
     ),
-    "voxceleb2": Dataset(
+    "voxceleb2": PublishedDataset(
         title="VoxCeleb2",
         read=plain.read_voxceleb2,
         region=Region(left=32, top=0, width=160, height=160),
@@ -195,7 +195,7 @@ DATASETS: dict[str, Dataset] = {
         crops=True,
         licence="CC BY 4.0 for the metadata; the videos belong to those who uploaded them.",
     ),
-    "ferplus": Dataset(
+    "ferplus": PublishedDataset(
         title="FER+",
         read=stills.read_ferplus,
         codes=_SAME,
@@ -207,7 +207,7 @@ DATASETS: dict[str, Dataset] = {
         crops=True,
         licence="Labels: MIT. Pictures: found by a search engine, given out for research, without licences.",
     ),
-    "pictures": Dataset(
+    "pictures": PublishedDataset(
         title="muxspace/facial_expressions",
         read=stills.read_pictures,
         codes=_SAME,
@@ -218,7 +218,7 @@ DATASETS: dict[str, Dataset] = {
         choice="Stills have no rate: the default model's is taken.",
         licence="Repository: Apache-2.0. Pictures: press photographs and stills of films.",
     ),
-    "folder": Dataset(
+    "folder": PublishedDataset(
         title="A folder of videos",
         read=plain.read_folder,
         stride=4,
@@ -226,7 +226,7 @@ DATASETS: dict[str, Dataset] = {
         choice="The stride is VoxCeleb2's.",
         licence="Yours.",
     ),
-    "csv": Dataset(
+    "csv": PublishedDataset(
         title="Videos and pictures with labels of one's own",
         read=plain.read_csv,
         settle=plain.settle_csv,
@@ -239,7 +239,7 @@ DATASETS: dict[str, Dataset] = {
 }
 
 
-def find(name: str) -> Dataset:
+def find(name: str) -> PublishedDataset:
     """Return a dataset's row.
 
     Raises:

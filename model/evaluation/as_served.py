@@ -1,8 +1,8 @@
-"""Score a bundle on a dataset as it is published, each clip the way a worker would take it.
+"""Evaluate a bundle on a published dataset with the same steps as a worker.
 
-Nothing is prepared: faces are found, followed and cut out by `service.vision` in the owners' own videos, and the
-outputs of the largest face's windows are averaged, weighted by their real frames, as `service.worker.aggregate` does.
-A still becomes a video of one second.
+The dataset is not prepared: `service.vision` detects, tracks and crops faces in the original videos. The outputs of the
+largest face's windows are averaged, weighted by their real frames, as `service.worker.aggregate` does. A still is
+turned into a video of one second.
 """
 
 from __future__ import annotations
@@ -23,26 +23,26 @@ from mien.contract.bundle import read_bundle
 from mien.contract.errors import BadMedia
 from model.data import registry
 from model.data.faces import detector_of
-from model.data.jobs import all_done
+from model.data.jobs import run_jobs
 from model.data.labels import label_columns
 from model.data.media import LIMITS, ClipUnreadable, is_still, read_still
 from model.data.prepared import ClipRow
 from model.errors import ModelError
-from model.evaluation.report import Part, Report
+from model.evaluation.report import EvaluationReport, PartScores
 from model.evaluation.scores import Scored, confusion_of, measured
 from model.evaluation.scoring import OnnxScorer
 from service.vision.clips import Clip, ClipSpec, FaceSeen, read_clips
 from service.vision.decode import OWN_FILES
 
 FPS, SECONDS = 25, 1.0
-"""Of the video that a still is made into."""
+"""Frame rate and length of the video that a still is turned into."""
 _FACES = 4  # followed at a time
 _LEAST = 64  # pixels of a video's sides
 
 
 @dataclass(frozen=True)
-class Job:
-    """A clip to score."""
+class ScoreJob:
+    """A clip to score, with what a process needs for it."""
 
     id: str
     media: Path
@@ -60,20 +60,20 @@ def evaluate_as_served(
     yunet: Path | None = None,
     workers: int = 1,
     progress: Callable[[int, int], None] = lambda _done, _all: None,
-) -> Report:
-    """Score a bundle on a part of a dataset that was not prepared.
+) -> EvaluationReport:
+    """Evaluate a bundle on a part of an unprepared dataset.
 
     Args:
         bundle: the bundle's folder.
         dataset: the dataset's name in `model.data.registry`; of videos or pictures, not of frame folders.
-        root: where it lies.
-        part: which part is scored.
+        root: the dataset's folder.
+        part: the part to score.
         yunet: the model of the YuNet detector; without it, OpenCV's cascade looks for faces.
         workers: processes.
         progress: called with the number of clips that are done, and of all.
 
     Returns:
-        The report; clips without a face are left out of its figures, and a warning counts them.
+        The report; clips without a face are excluded from the scores, and a warning counts them.
 
     Raises:
         ModelError: the bundle or the dataset is not there, the part is empty, or no face is found.
@@ -86,11 +86,11 @@ def evaluate_as_served(
     labels = label_columns(rows, scorer.tasks)
     tasks = tuple(task for task in scorer.tasks if not labels[task.kind].isnan().all())
     if not tasks or any(row.fps is not None for row in rows):
-        raise ModelError(f"{known.title} has no videos or pictures with labels of what {scorer.name} reads.")
+        raise ModelError(f"{known.title} has no videos or pictures with labels for the tasks of {scorer.name}.")
     hop_s = read_bundle(bundle)[0].hop_s
-    jobs = [Job(row.id, Path(row.media), bundle.absolute(), hop_s, yunet and yunet.absolute()) for row in rows]
+    jobs = [ScoreJob(row.id, Path(row.media), bundle.absolute(), hop_s, yunet and yunet.absolute()) for row in rows]
     found: dict[str, dict[str, list[float]]] = {}
-    for done, (job, outputs) in enumerate(all_done(jobs, score, workers), start=1):
+    for done, (job, outputs) in enumerate(run_jobs(jobs, score, workers), start=1):
         if outputs is not None:
             found[job.id] = outputs
         progress(done, len(jobs))
@@ -103,18 +103,18 @@ def evaluate_as_served(
     )
     scores = measured(tasks, scored)
     detector = "YuNet" if yunet else "OpenCV's cascade"
-    return Report(
+    return EvaluationReport(
         data=dataset,
         views=1,
         warnings=(f"{detector} found no face in {len(rows) - len(seen)} of {len(rows)} clips.",),
-        parts=(Part(part=part, model=scorer.name, clips=len(seen), scores=scores),),
+        parts=(PartScores(part=part, model=scorer.name, clips=len(seen), scores=scores),),
         pooled=scores,
         confusion=confusion_of(tasks, scored),
     )
 
 
-def score(job: Job) -> dict[str, list[float]] | None:
-    """Return a clip's outputs by the kind of task, the means of its largest face's windows; None without a face."""
+def score(job: ScoreJob) -> dict[str, list[float]] | None:
+    """Compute a clip's outputs by the kind of task: the mean over its largest face's windows; None without a face."""
     scorer = _scorer(job.bundle)
     spec = ClipSpec(
         frames=scorer.clip.frames,
@@ -138,7 +138,7 @@ def score(job: Job) -> dict[str, list[float]] | None:
 
 
 def write_still(picture: NDArray[np.uint8], path: Path) -> None:
-    """Write a video of one second in which a picture (H, W, 3) stands still, H.264 in MP4."""
+    """Write a video that shows a picture (H, W, 3) for one second, H.264 in MP4."""
     height, width = picture.shape[:2]
     finer = max(1.0, _LEAST / min(height, width))
     even = (2 * round(width * finer / 2), 2 * round(height * finer / 2))
@@ -155,7 +155,7 @@ def write_still(picture: NDArray[np.uint8], path: Path) -> None:
 
 
 def _windows(video: Path, spec: ClipSpec, yunet: Path | None) -> Sequence[Clip]:
-    """Return the windows of the face with the most picture area times time."""
+    """Return the windows of the largest face, by area summed over time."""
     windows: dict[int, list[Clip]] = {}
     areas: dict[int, float] = {}
     try:

@@ -1,4 +1,4 @@
-"""What an evaluation found, as a folder: `report.json`, `report.md` and, for expression, `confusion.png`."""
+"""Read and write evaluation reports: `report.json`, `report.md` and, for expression, `confusion.png`."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ Scores = dict[TaskKind, dict[str, float]]
 """By the kind of task and the name of the metric."""
 
 
-class Part(BaseModel):
-    """One part of the data, scored by one model."""
+class PartScores(BaseModel):
+    """The scores of one model on one part of the data."""
 
     part: str
     model: str
@@ -28,24 +28,24 @@ class Part(BaseModel):
 
 
 class Confusion(BaseModel):
-    """How many clips of each expression (rows) were taken for each (columns), over all parts."""
+    """A confusion matrix over all parts: labelled expressions (rows), predicted expressions (columns), in clips."""
 
     labels: tuple[str, ...]
     counts: tuple[tuple[int, ...], ...]
 
 
-class Report(BaseModel):
+class EvaluationReport(BaseModel):
     """`report.json`."""
 
     data: str = Field(description="The dataset's name.")
-    views: int = Field(description="Of each clip; a clip's outputs are their mean.")
-    warnings: tuple[str, ...] = Field((), description="What makes the scores less than comparable.")
-    parts: tuple[Part, ...]
+    views: int = Field(description="Views of each clip; a clip's outputs are the mean over its views.")
+    warnings: tuple[str, ...] = Field((), description="Reasons why the scores are not comparable with others.")
+    parts: tuple[PartScores, ...]
     pooled: Scores = Field(description="Over the clips of all parts together.")
     confusion: Confusion | None = None
 
 
-def read_report(folder: Path) -> Report:
+def read_report(folder: Path) -> EvaluationReport:
     """Read `report.json` of a folder.
 
     Raises:
@@ -53,13 +53,13 @@ def read_report(folder: Path) -> Report:
     """
     path = folder / REPORT
     try:
-        return Report.model_validate_json(path.read_bytes())
+        return EvaluationReport.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
-        raise ModelError(f"{path} is not what `mien-model evaluate` writes: {error}.") from error
+        raise ModelError(f"{path} is not a report that `mien-model evaluate` wrote: {error}.") from error
 
 
-def write_report(report: Report, folder: Path) -> None:
-    """Write the files into the folder, which is made if need be."""
+def write_report(report: EvaluationReport, folder: Path) -> None:
+    """Write the files into the folder, and create it if needed."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / REPORT).write_text(report.model_dump_json(indent=2) + "\n", encoding="utf-8")
     (folder / "report.md").write_text(markdown(report), encoding="utf-8")
@@ -67,8 +67,8 @@ def write_report(report: Report, folder: Path) -> None:
         draw(report.confusion, folder / "confusion.png")
 
 
-def markdown(report: Report) -> str:
-    """Return the report for people: a table for each task, a column for each part."""
+def markdown(report: EvaluationReport) -> str:
+    """Format the report as Markdown: a table for each task, a column for each part."""
     columns = [*((f"part {part.part}", part.scores) for part in report.parts), ("pooled", report.pooled)]
     models = "\n".join(f"- part {part.part}: {part.clips} clips, {part.model}" for part in report.parts)
     tables = [table(kind, columns) for kind in report.pooled]
@@ -81,8 +81,8 @@ def markdown(report: Report) -> str:
 
 
 def confusion_table(confusion: Confusion) -> str:
-    """Return a confusion matrix in Markdown: the share of each expression (rows) that was taken for each (columns)."""
-    head = ["is, taken for", *confusion.labels, "clips"]
+    """Format a confusion matrix as Markdown: the share of each labelled expression (rows) by prediction (columns)."""
+    head = ["labelled, predicted", *confusion.labels, "clips"]
     lines = [head, ["---", *["---:"] * (len(head) - 1)]]
     for label, counts in zip(confusion.labels, confusion.counts, strict=True):
         shares = [f"{count / sum(counts):.2f}" if sum(counts) else "" for count in counts]
@@ -91,7 +91,7 @@ def confusion_table(confusion: Confusion) -> str:
 
 
 def table(kind: TaskKind, columns: Sequence[tuple[str, Scores]]) -> str:
-    """Return a task's metrics in Markdown: a row for each, a column for each of the scores that are named."""
+    """Format a task's metrics as Markdown: a row for each metric, a column for each of the named scores."""
     found = [scores.get(kind, {}) for _, scores in columns]
     metrics = dict.fromkeys(metric for scores in found for metric in scores)
     rows = [[metric, *(f"{scores[metric]:.4f}" if metric in scores else "" for scores in found)] for metric in metrics]
@@ -110,8 +110,8 @@ def draw(confusion: Confusion, path: Path) -> None:
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     axes.set_xticks(range(len(confusion.labels)), confusion.labels, rotation=45, ha="right")
     axes.set_yticks(range(len(confusion.labels)), confusion.labels)
-    axes.set_xlabel("taken for")
-    axes.set_ylabel("is")
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("labelled")
     for row, counts in enumerate(confusion.counts):
         for column, count in enumerate(counts):
             dark = shares[row][column] > 0.5

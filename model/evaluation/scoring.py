@@ -1,4 +1,4 @@
-"""One interface to a model that scores clips, and its two implementations: PyTorch and ONNX Runtime.
+"""Score clips with PyTorch or ONNX Runtime behind one interface.
 
 B clips, T frames, H and W pixels.
 """
@@ -20,17 +20,17 @@ from model.errors import ModelError
 from model.tpsbt.affect_model import AffectModel
 
 Outputs = dict[str, NDArray[np.float32]]
-"""By the kind of task, (B, columns): what a bundle promises of its outputs."""
+"""By the kind of task, (B, columns): probabilities and values as a bundle's outputs have them."""
 
 
 class Scorer(Protocol):
-    """Scores clips.
+    """A model that scores clips.
 
     Attributes:
-        name: the model's, for a report.
-        clip: the clips it takes.
-        crop: how faces are cut out for it.
-        tasks: what it answers.
+        name: the model's name in reports.
+        clip: its input.
+        crop: how faces are cropped for it.
+        tasks: its tasks.
     """
 
     name: str
@@ -39,12 +39,12 @@ class Scorer(Protocol):
     tasks: tuple[Task, ...]
 
     def __call__(self, clips: NDArray[np.uint8]) -> Outputs:
-        """Take RGB clips (B, T, H, W, 3)."""
+        """Score RGB clips (B, T, H, W, 3)."""
         ...
 
 
 class TorchScorer:
-    """A model in PyTorch, as the exporter sees it, on the GPU where there is one."""
+    """A PyTorch model with a bundle's inputs and outputs, on the GPU if there is one."""
 
     def __init__(self, name: str, model: AffectModel, clip: ClipInput, crop: FaceCrop) -> None:
         self.name, self.clip, self.crop = name, clip, crop
@@ -60,7 +60,7 @@ class TorchScorer:
 
 
 class OnnxScorer:
-    """A bundle on ONNX Runtime, on the CPU.
+    """A bundle in ONNX Runtime on the CPU.
 
     Raises:
         ModelError: the folder holds no bundle, or a broken one.

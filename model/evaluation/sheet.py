@@ -1,4 +1,4 @@
-"""A contact sheet of a prepared folder: look at what a model learns from, often."""
+"""Draw a contact sheet of a prepared folder, to check the training data by eye."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ _SIDE = 112  # pixels
 
 
 def write_sheet(folder: Path, out: Path, *, clips: int, seed: int) -> None:
-    """Draw clips of a prepared folder, a few of each expression, with their labels.
+    """Write a picture of a prepared folder's clips with their labels, a few of each expression.
 
     Args:
-        folder: what `mien-model render` or `prepare` wrote.
-        out: a PNG.
-        clips: how many.
-        seed: of the choice.
+        folder: a folder that `mien-model render` or `prepare` wrote.
+        out: the PNG file.
+        clips: number of clips.
+        seed: seed of the random choice.
 
     Raises:
         ModelError: the folder is empty, it or a clip cannot be read, or the picture not be written.
     """
     rows = _chosen(read_rows(folder), clips, np.random.default_rng(seed))
     if not rows:
-        raise ModelError(f"{folder} has no clips to show.")
+        raise ModelError(f"{folder} has no clips.")
     interval_s = read_prepared(folder).interval_s
     frames = clip_input(ClipShape(frames=8, size=_SIDE), interval_s)
     shown = ClipDataset(folder, rows, tasks=(), clip=frames, interval_s=interval_s, mode="test", views=(1, 1))
@@ -48,7 +48,7 @@ def write_sheet(folder: Path, out: Path, *, clips: int, seed: int) -> None:
 
 
 def _chosen(rows: Sequence[ClipRow], clips: int, random: np.random.Generator) -> list[ClipRow]:
-    """Choose of each label in turn; those of one label stand together."""
+    """Choose clips of each label in turn, and sort them by label."""
     by_label: dict[str, list[ClipRow]] = {}
     for index in random.permutation(len(rows)):
         by_label.setdefault(rows[index].expression or "", []).append(rows[index])

@@ -1,4 +1,4 @@
-"""Which model is scored on which part of a prepared dataset."""
+"""Choose which models are scored on which parts of a prepared dataset."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from model.train.trained import read_trained
 
 @dataclass(frozen=True)
 class Trial:
-    """A model, and the part that it is scored on; `learnt` says that it was trained on this very part."""
+    """A model and the part it is scored on; `learnt`: the model was trained on that part."""
 
     scorer: Scorer
     part: str
@@ -24,15 +24,15 @@ class Trial:
 
 
 def trials_of_runs(runs: Sequence[Path], data: Path, parts: Sequence[str]) -> list[Trial]:
-    """Return what to score: the best model of each run, on the parts named or else on the run's own test part.
+    """Return the best model of each run with the parts to score: those named, else the run's own test part.
 
     Args:
         runs: folders of fine-tuning runs, or checkpoints.
         data: the prepared dataset's folder.
-        parts: those that were asked for.
+        parts: names of parts; empty for the default.
 
     Raises:
-        ModelError: a run, the dataset or a part is not there, or the part cannot be told.
+        ModelError: a run, the dataset or a part is not there, or no part is named and there is no default.
     """
     trials = []
     prepared = read_prepared(data)
@@ -48,17 +48,17 @@ def trials_of_runs(runs: Sequence[Path], data: Path, parts: Sequence[str]) -> li
 
 
 def trials_of_bundle(bundle: Path, data: Path, parts: Sequence[str]) -> list[Trial]:
-    """Return what to score: a bundle, on the parts named or else on the part called test.
+    """Return a bundle with the parts to score: those named, else the part called test.
 
     Raises:
-        ModelError: the bundle, the dataset or a part is not there, or the part cannot be told.
+        ModelError: the bundle, the dataset or a part is not there, or no part is named and there is no default.
     """
     scorer = OnnxScorer(bundle)
     return [Trial(scorer, part) for part in _parts(read_prepared(data), parts)]
 
 
 def _kept_from(run: Path, data: Path) -> str | None:
-    """Return the part of the data that a run never looked at; None if it did not learn from this data."""
+    """Return the data's part that the run left out of training; None if it was not trained on this data."""
     config = checkpoint.load(run / checkpoint.BEST if run.is_dir() else run)["config"]
     for source in config["data"]:
         if Path(source["folder"]).resolve() == data.resolve():

@@ -28,7 +28,7 @@ from model.data.prepared import ClipRow, Prepared, write_prepared, write_rows
 from model.errors import ModelError
 from model.render import labels
 from model.render.head import load_head
-from model.render.studio import FPS, FRAMES, Clip, Studio, write_clip
+from model.render.studio import FPS, FRAMES, RenderedClip, Studio, write_clip
 from model.tasks import SideTask
 
 SIZE = 112  # pixels of a face
@@ -46,7 +46,7 @@ TASKS = (
 )
 
 
-class Settings(BaseModel):
+class RenderSettings(BaseModel):
     """What is asked for; more clips may be asked for later."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -57,11 +57,11 @@ class Settings(BaseModel):
 
 
 @dataclass(frozen=True)
-class Job:
+class RenderJob:
     """A clip to render."""
 
     number: int
-    settings: Settings
+    settings: RenderSettings
     out: Path
 
     @property
@@ -71,7 +71,7 @@ class Job:
 
 
 def render(
-    settings: Settings,
+    settings: RenderSettings,
     clips: int,
     out: Path,
     *,
@@ -100,7 +100,7 @@ def render(
     done = Journal(out, settings.model_dump_json())
     for folder in ("videos", "clips"):
         (out / folder).mkdir(exist_ok=True)
-    jobs = [Job(number, settings, out.absolute()) for number in range(clips)]
+    jobs = [RenderJob(number, settings, out.absolute()) for number in range(clips)]
     done.finish(jobs, shoot, workers, progress)
     results = [(job, done.results[job.id]) for job in jobs]
     used = [ClipRow.model_validate(row) for _, result in results if isinstance(result, list) for row in result]
@@ -119,7 +119,7 @@ def render(
     return clips - len(problems)
 
 
-def shoot(job: Job) -> list[dict[str, Any]] | str:
+def shoot(job: RenderJob) -> list[dict[str, Any]] | str:
     """Render a clip and cut out its face; return its rows of `clips.csv`, or why there are none."""
     clip = _studio(job.settings.facekit).clip(job.settings.seed, job.number)
     video, face = job.out / "videos" / f"{job.id}.mp4", job.out / "clips" / f"{job.id}.mp4"
@@ -134,7 +134,7 @@ def shoot(job: Job) -> list[dict[str, Any]] | str:
     return [row.model_dump(mode="json", exclude_none=True) for row in _rows(job, face.relative_to(job.out), clip)]
 
 
-def _rows(job: Job, face: Path, clip: Clip) -> list[ClipRow]:
+def _rows(job: RenderJob, face: Path, clip: RenderedClip) -> list[ClipRow]:
     """Return a row for each part of a clip; all have what the whole clip says of the person."""
     behaviour = clip.behaviour
     apparent = dict(zip(labels.TRAITS, (round(v, 4) for v in labels.traits(behaviour, _STEP_S)), strict=True))

@@ -24,7 +24,7 @@ _SIZE = 192  # pixels that are drawn
 
 
 @dataclass(frozen=True, eq=False)
-class Clip:
+class RenderedClip:
     """A clip.
 
     Attributes:
@@ -58,7 +58,7 @@ class Studio:
         self._mover = Mover(head)
         self._rasteriser = Rasteriser(_SIZE)
 
-    def clip(self, seed: int, number: int) -> Clip:
+    def clip(self, seed: int, number: int) -> RenderedClip:
         """Make a clip: the same seed and number give the same one."""
         who, what, where, how = (np.random.default_rng([seed, number, part]) for part in range(4))
         times = np.arange(FRAMES, dtype=np.float32) / float(FPS)
@@ -88,14 +88,16 @@ class Studio:
                 picture = picture + film.smear * (before - picture)
             before = picture
             frames.append(_noisy(_lens(picture, film.size, film.blur), film.noise, how))
-        return Clip(np.stack(frames), behaviour, _seen_at(places[:, self._head.landmarks], scene.view), film.quality)
+        return RenderedClip(
+            np.stack(frames), behaviour, _seen_at(places[:, self._head.landmarks], scene.view), film.quality
+        )
 
     def close(self) -> None:
         """Give the OpenGL context back."""
         self._rasteriser.close()
 
 
-def write_clip(clip: Clip, path: Path) -> None:
+def write_clip(clip: RenderedClip, path: Path) -> None:
     """Write H.264 in MP4."""
     with av.open(str(path), "w") as container:
         options = {"preset": "veryfast", "crf": str(clip.quality)}

@@ -21,7 +21,7 @@ _TINY = 1e-12
 
 
 def fit_temperature(probabilities: Tensor, labels: Tensor) -> float:
-    """Return the temperature that makes the labels most likely, 0.2–5; 1 where no clip has a label.
+    """Fit the temperature that maximises the labels' likelihood, 0.2–5; 1 without labels.
 
     Args:
         probabilities: (B, L), at temperature 1.
@@ -37,12 +37,12 @@ def fit_temperature(probabilities: Tensor, labels: Tensor) -> float:
 
 
 def at_temperature(probabilities: Tensor, temperature: float) -> Tensor:
-    """Return probabilities (B, L), given those at temperature 1, as another temperature would have them."""
+    """Rescale probabilities (B, L) of temperature 1 to another temperature."""
     return (probabilities.clamp(min=_TINY).log() / temperature).softmax(dim=-1)
 
 
 def calibration_error(probabilities: Tensor, labels: Tensor) -> float:
-    """Return the expected calibration error, 0–1: how far confidence and accuracy are apart, over 15 bins.
+    """Compute the expected calibration error, 0–1: the gap between confidence and accuracy over 15 bins.
 
     Args:
         probabilities: (B, L).

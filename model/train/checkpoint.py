@@ -1,19 +1,19 @@
-"""Checkpoints: one file with all that a run needs to go on as if it had never stopped, and all that its model is.
+"""Write and read checkpoints: one file with the model and all state that a resumed run needs.
 
 `format`    2
 `kind`      "pretraining", "finetuning" or "imported"
 `size`      of the encoder, a row of the zoo as a dict
 `model`     the state dict of `MaskedAutoencoder`, or of `AffectModel`; imported for a start: at least `encoder.…`
-`about`     what the model was made for, e.g. its tasks and its input (plain containers; see who writes it)
+`about`     metadata of the model, e.g. its tasks and its input (plain containers; written by each recipe)
 `optimisers` their state dicts    `step`     steps done        `config`  of the run
 `best`      the best validation score so far, or None
 
-There are no states of random generators in it and no position in the data, for there is nothing to save: what a step
-draws depends on (seed, step, process), what a clip is depends on (seed, epoch, index), see `loop`. So a run may even
-go on with another number of loader workers, and one file serves all processes.
+A checkpoint has no random generator states and no position in the data: random numbers of a step depend on
+(seed, step, process) only, a clip on (seed, epoch, index) only, see `loop`. So a run may resume with another number
+of loader workers, and all processes read one file.
 
-Files are read without running what is pickled in them, and written beside their place and moved, so that there is
-always a whole one.
+Files are unpickled without running code in them. They are written under a temporary name and renamed, so that a
+checkpoint is never incomplete.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _ENCODER = "encoder."
 
 
 def save(path: Path, state: Mapping[str, Any]) -> None:
-    """Write a checkpoint, in the place of an earlier one if there is one."""
+    """Write a checkpoint; an earlier one is replaced."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}-", delete=False) as file:
         try:
@@ -56,10 +56,10 @@ def load(path: Path, *kinds: str) -> dict[str, Any]:
 
     Args:
         path: the file.
-        kinds: which of them it may be; all, if none is named.
+        kinds: the allowed kinds; all, if none is named.
 
     Raises:
-        ModelError: it is not there, no checkpoint of ours, or of another kind.
+        ModelError: the file is missing, no checkpoint of mien-model, or of another kind.
     """
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
@@ -80,7 +80,7 @@ def size_of(state: Mapping[str, Any]) -> Size:
 
 
 def start_encoder(encoder: nn.Module, state: Mapping[str, Any], path: Path) -> None:
-    """Give an encoder the weights of a checkpoint's.
+    """Load an encoder's weights from a checkpoint.
 
     Raises:
         ModelError: they do not fit.
@@ -92,10 +92,10 @@ def start_encoder(encoder: nn.Module, state: Mapping[str, Any], path: Path) -> N
 
 
 def fill(model: nn.Module, weights: Mapping[str, Tensor], path: Path) -> None:
-    """Give a model weights, all of them and no others.
+    """Load a model's weights; the names and shapes must be the same.
 
     Raises:
-        ModelError: a weight is missing, is one too many, or has another shape.
+        ModelError: a weight is missing, unexpected or of another shape.
     """
     own = model.state_dict()
     for name in sorted(own.keys() | weights.keys()):

@@ -1,4 +1,4 @@
-"""What a recipe file may say, and reading one: YAML, typed, with every key documented here.
+"""Read recipe files: YAML with typed keys, all documented here.
 
 A value is overridden on the command line by its key, as `learning_rate=1e-4` or `data.0.folder=prepared/voxceleb2`.
 """
@@ -27,7 +27,7 @@ from pydantic import (
 from model.errors import ModelError
 
 RATE_BATCH = 256
-"""Learning rates are given for this many clips a step and scaled to the run's batch, as in the paper."""
+"""Learning rates refer to this many clips a step and are scaled to the run's batch, as in the paper."""
 
 SizeName = Literal["base", "small", "tiny", "tiny-vit"]
 
@@ -37,52 +37,55 @@ class _Part(BaseModel):
 
 
 class Source(_Part):
-    """A prepared dataset to learn from."""
+    """A prepared dataset to train on."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)  # folds are called 1, 2 …
 
-    folder: Path = Field(description="What `mien-model prepare` wrote.")
+    folder: Path = Field(description="A folder that `mien-model prepare` wrote.")
     test: str | None = Field(
-        None, description="The part that is never looked at; in datasets with folds one must be named, else `test`."
+        None,
+        description="The part excluded from training and validation; required for datasets with folds, else `test`.",
     )
-    times: PositiveInt = Field(1, description="How often an epoch takes each of its training clips.")
+    times: PositiveInt = Field(1, description="Repetitions of each training clip in an epoch.")
 
 
 class ClipShape(_Part):
-    """The clips that the encoder takes."""
+    """The shape of the encoder's input clips."""
 
-    frames: PositiveInt = Field(16, multiple_of=8, description="Frames of a clip; tubelets and pyramids divide by 8.")
+    frames: PositiveInt = Field(
+        16, multiple_of=8, description="Frames of a clip, a multiple of 8 (tubelets and pyramids divide by it)."
+    )
     size: PositiveInt = Field(160, multiple_of=16, description="Height and width in pixels.")
 
 
 class Recipe(_Part):
-    """What every run is told."""
+    """Define the settings that all runs share."""
 
-    out: Path = Field(description="The run's folder; a run that was stopped goes on from what is in it.")
+    out: Path = Field(description="The run's folder; a stopped run resumes from the checkpoint in it.")
     data: tuple[Source, ...] = Field(min_length=1)
     clip: ClipShape = ClipShape()
 
     epochs: PositiveInt = Field(description="Passes over the training clips.")
     warmup_epochs: NonNegativeFloat = Field(description="Over which the learning rate rises.")
-    batch: PositiveInt = Field(description="Clips a step, over all devices.")
+    batch: PositiveInt = Field(description="Batch size: clips a step, over all devices.")
     batch_on_device: PositiveInt = Field(
-        description="Clips that a device takes at once; what a step has more is accumulated."
+        description="Micro-batch: clips that a device processes at once; gradients are accumulated over the rest."
     )
-    learning_rate: PositiveFloat = Field(description=f"The greatest, for {RATE_BATCH} clips a step.")
-    end_learning_rate: NonNegativeFloat = Field(description="After the last step, as it is.")
-    betas: tuple[float, float] = Field(description="Of AdamW.")
+    learning_rate: PositiveFloat = Field(description=f"Peak learning rate for {RATE_BATCH} clips a step.")
+    end_learning_rate: NonNegativeFloat = Field(
+        description="Learning rate after the last step, not scaled to the batch."
+    )
+    betas: tuple[float, float] = Field(description="Betas of AdamW.")
     muon_scale: PositiveFloat | None = Field(
-        None, description="Muon optimises the blocks' matrices, at so many times the learning rate; unset, AdamW does."
+        None, description="Muon's learning rate for the blocks' matrices over AdamW's; if unset, AdamW optimises all."
     )
     weight_decay: NonNegativeFloat = 0.05
 
-    precision: Literal["no", "bf16"] = Field("no", description="What the model computes in; no: float32.")
+    precision: Literal["no", "bf16"] = Field("no", description="Mixed precision; no: float32.")
     seed: int = 0
-    hold: bool = Field(
-        False, description="Keep clips in memory, decoded, where each of them is all that there is of its row."
-    )
-    workers: NonNegativeInt = Field(2, description="Processes that read clips, for each device.")
-    log_every: PositiveInt = Field(10, description="Steps from one line of the log to the next.")
+    hold: bool = Field(False, description="Keep decoded clips in memory, for rows no longer than one clip.")
+    workers: NonNegativeInt = Field(2, description="Data loader processes for each device.")
+    log_every: PositiveInt = Field(10, description="Steps between two lines of the log.")
 
     @model_validator(mode="before")
     @classmethod
@@ -99,7 +102,7 @@ _EARLIER_KEYS = {"hidden_share": "mask_ratio"}
 """Keys of older recipes and checkpoints, and what they are called now."""
 
 UNESSENTIAL = frozenset({"out", "workers", "hold", "log_every", "checkpoint_every"})
-"""Keys that a run may be continued with other values of."""
+"""Keys that may differ when a run is resumed."""
 
 AnyRecipe = TypeVar("AnyRecipe", bound=Recipe)
 
@@ -108,9 +111,9 @@ def read_recipe(name: str, overrides: Sequence[str], kind: type[AnyRecipe]) -> A
     """Read a recipe.
 
     Args:
-        name: a YAML file, or the name of one of ours in `model/recipes`, without its ending.
+        name: a YAML file, or the name of a file in `model/recipes` without its suffix.
         overrides: as `key=value` or `data.0.folder=value`; values are YAML.
-        kind: what the recipe must be.
+        kind: the recipe's class.
 
     Raises:
         ModelError: there is no such file, it is no YAML, or a key is unknown, missing or of another type.
@@ -124,7 +127,7 @@ def read_recipe(name: str, overrides: Sequence[str], kind: type[AnyRecipe]) -> A
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ModelError(f"The recipe {name} is not YAML: {' '.join(str(error).split())}.") from error
     if not isinstance(found, dict):
-        raise ModelError(f"The recipe {name} must be a list of keys with their values, as `epochs: 100`.")
+        raise ModelError(f"The recipe {name} must be a mapping of keys to values, as `epochs: 100`.")
     for override in overrides:
         _override(found, override)
     try:
@@ -149,7 +152,7 @@ def _renamed(values: dict[str, Any]) -> dict[str, Any]:
 def _override(found: dict[str, Any], override: str) -> None:
     keys, equals, text = override.partition("=")
     if not equals:
-        raise ModelError(f"{override!r} is no override: key=value was expected, as epochs=10.")
+        raise ModelError(f"{override!r} is not an override: expected key=value, as epochs=10.")
     try:
         value = yaml.safe_load(text)
     except yaml.YAMLError as error:
@@ -168,7 +171,7 @@ def _override(found: dict[str, Any], override: str) -> None:
 
 
 def _index(place: list[Any], key: str, override: str) -> int:
-    """Return a list's index; the one after its last makes a new item."""
+    """Return a list's index; the index after the last appends an item."""
     if not key.isdigit() or int(key) > len(place):
         raise ModelError(f"The override {override!r} needs a number from 0 to {len(place)} where it says {key!r}.")
     if int(key) == len(place):
@@ -177,7 +180,7 @@ def _index(place: list[Any], key: str, override: str) -> int:
 
 
 def _sentence(name: str, error: ValidationError, kind: type[BaseModel]) -> str:
-    """Say the first thing that is wrong, with its file and key."""
+    """Format the first validation error with its file and key."""
     first = error.errors()[0]
     key = ".".join(map(str, first["loc"]))
     match first["type"]:
@@ -188,11 +191,11 @@ def _sentence(name: str, error: ValidationError, kind: type[BaseModel]) -> str:
         case "missing":
             return f"{name}: the key {key} is missing."
     reason = str(first["msg"]).removeprefix("Value error, ")
-    return f"{name}: {key or 'the recipe'} = {first['input']!r} will not do: {reason}."
+    return f"{name}: {key or 'the recipe'} = {first['input']!r} is not allowed: {reason}."
 
 
 def _model_at(kind: type[BaseModel], location: tuple[int | str, ...]) -> type[BaseModel] | None:
-    """Return the model whose keys stand at a place of the recipe."""
+    """Return the pydantic model at a location of the recipe."""
     model: type[BaseModel] | None = kind
     for part in location:
         if isinstance(part, int) or model is None:

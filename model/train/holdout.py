@@ -1,4 +1,4 @@
-"""Which clips are for training, which for validation. The test part is in neither."""
+"""Split clips into training and validation. The test part is in neither."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def without_test(prepared: Prepared, rows: Rows, test: str | None) -> Rows:
     """Return the clips outside the test part.
 
     Args:
-        prepared: says which parts there are.
+        prepared: the dataset, with the names of its parts.
         rows: all clips.
         test: the test part; by default the one called `test`, if there is one.
 
@@ -36,11 +36,11 @@ def split(prepared: Prepared, rows: Rows, *, test: str | None, share: float, see
     """Return the clips for training and those for validation.
 
     Args:
-        prepared: says which parts there are.
+        prepared: the dataset, with the names of its parts.
         rows: all clips.
         test: the test part, see `without_test`; in a dataset with folds it must be named.
-        share: of the clips that are held out where the dataset has no validation part of its own.
-        seed: of the draw.
+        share: share of the clips to hold out if the dataset has no validation part.
+        seed: seed of the random choice.
 
     Raises:
         ModelError: there is no such part, or one of the two is empty.
@@ -58,17 +58,17 @@ def split(prepared: Prepared, rows: Rows, *, test: str | None, share: float, see
         training, validation = hold_out(rest, share, seed)
     for name, part in (("training", training), (VALIDATION, validation)):
         if not part:
-            raise ModelError(f"{prepared.name} has no clips for {name}: there must be two subjects or clips at least.")
+            raise ModelError(f"{prepared.name} has no clips for {name}: at least two subjects or clips are needed.")
     return training, validation
 
 
 def hold_out(rows: Rows, share: float, seed: int) -> tuple[list[ClipRow], list[ClipRow]]:
-    """Cut a part of the clips off, whole subjects at a time, so that nobody is in both parts.
+    """Hold out a share of the clips by whole subjects, so that no subject is in both parts.
 
-    A clip of nobody known is by itself. Subjects are drawn until the part has its share of the clips.
+    A clip without a subject counts as one subject. Subjects are drawn until the share is reached.
 
     Returns:
-        The rest and the part, each in the order of `rows`.
+        The remaining and the held-out clips, each in the order of `rows`.
     """
     groups: dict[tuple[str, str], list[str]] = defaultdict(list)
     for row in rows:

@@ -1,8 +1,8 @@
-"""The training loop, the same for pre-training and fine-tuning: steps, devices, log, checkpoints.
+"""Run the training loop of pre-training and fine-tuning: steps, devices, log, checkpoints.
 
-Whatever a step draws (augmentation, masks, stochastic depth) comes from generators that start anew with each batch
-from (seed, step, batch within the step, process). With `plan`'s order, and clips that depend on (seed, epoch, index),
-a run that was stopped goes on to the same losses, bit for bit on a CPU.
+Random numbers of a step (masks, stochastic depth) come from generators seeded for each batch with (seed, step,
+micro-batch, process). The order of clips comes from `plan`, and a clip depends on (seed, epoch, index) only. So a
+resumed run reaches the same losses as one that was never stopped, bit for bit on a CPU.
 """
 
 from __future__ import annotations
@@ -42,18 +42,18 @@ _PREFETCHED = 4  # batches for each worker
 
 @dataclass(frozen=True)
 class Learner:
-    """What a recipe hands to the loop.
+    """What a recipe gives to the loop.
 
     Attributes:
-        kind: of its checkpoints.
-        size: of its encoder.
-        about: what its checkpoints say of it, see `checkpoint`.
-        model: what learns.
-        groups: its parameters, for AdamW.
+        kind: the kind of its checkpoints.
+        size: the encoder's size.
+        about: metadata for its checkpoints, see `checkpoint`.
+        model: the model to train.
+        groups: its parameter groups.
         dataset: the training clips.
-        cost: the model (as Accelerate wraps it), a batch, a CPU generator → `loss`, which is minimised, and its parts.
-        checkpoint_every: steps.
-        validate: the model → scores, of which `score` is the better the higher; asked at each checkpoint.
+        loss: (model as Accelerate wraps it, batch, CPU generator) → `loss`, which is minimised, and its parts.
+        checkpoint_every: steps between two checkpoints.
+        validate: model → scores; the highest `score` is the best. Called at each checkpoint.
     """
 
     kind: str
@@ -68,7 +68,7 @@ class Learner:
 
 
 def plan_of(recipe: Recipe, clips: int, accelerator: Accelerator) -> Plan:
-    """Return the plan of a recipe for so many clips.
+    """Make the plan of a recipe for a number of clips.
 
     Raises:
         ModelError: see `Plan`.
@@ -85,23 +85,23 @@ def plan_of(recipe: Recipe, clips: int, accelerator: Accelerator) -> Plan:
 
 
 def accelerator_of(recipe: Recipe) -> Accelerator:
-    """Return the devices of this process, and how they compute; from here on it keeps the memory that it frees."""
+    """Set up this process's devices and precision; from then on the process keeps freed memory (`memory`)."""
     keep_memory()
     torch.backends.cudnn.benchmark = True  # clips have one shape
     return Accelerator(mixed_precision=recipe.precision)
 
 
 class Loop:
-    """One run, from the last checkpoint in its folder if there is one.
+    """One run, resumed from the last checkpoint in its folder if there is one.
 
     Args:
-        recipe: what the run was told.
+        recipe: the run's settings.
         plan: its steps.
         accelerator: its devices.
-        learner: what learns, and how.
+        learner: its model, data and loss.
 
     Raises:
-        ModelError: the folder holds another run.
+        ModelError: the folder holds a run with other settings.
     """
 
     def __init__(self, recipe: Recipe, plan: Plan, accelerator: Accelerator, learner: Learner) -> None:
@@ -116,13 +116,13 @@ class Loop:
         self._meter = Meter()
 
     def run(self) -> bool:
-        """Run to the end.
+        """Train to the last step, or until a stop signal.
 
         Returns:
-            Whether it came there; False if somebody asked to stop, and the run can go on later.
+            Whether the run is complete; False after a stop signal, and the run can be resumed.
 
         Raises:
-            ModelError: the loss is no number any more.
+            ModelError: the loss is NaN or infinite.
         """
         accelerator, plan = self._accelerator, self._plan
         batches = iter(self._loader())
@@ -144,7 +144,7 @@ class Loop:
         return self.step == plan.steps
 
     def _learn(self, batches: Iterator[Batch]) -> None:
-        """Take one step."""
+        """Train one step, with gradient accumulation over its micro-batches."""
         accelerator, accumulated = self._accelerator, self._plan.accumulated
         for optimiser in self._optimisers:
             set_rate(optimiser, self._rate)
@@ -152,7 +152,7 @@ class Loop:
             with self._meter.waiting():
                 batch = send_to_device(next(batches), accelerator.device, non_blocking=True)
             draw = _generator(self._recipe.seed, self.step, part, accelerator.process_index)
-            # Processes exchange gradients once a step, with its last batch.
+            # Processes exchange gradients once a step, after its last micro-batch.
             exchange = part == accumulated - 1
             with contextlib.nullcontext() if exchange else accelerator.no_sync(self._model):
                 losses = self._learner.loss(self._model, batch, draw)
@@ -189,8 +189,8 @@ class Loop:
         means = self._meter.read()
         if not math.isfinite(means["loss"]):
             raise ModelError(
-                f"The loss is no number any more at step {self.step}: lower the key learning_rate = "
-                f"{self._recipe.learning_rate:g}, or go on from an earlier checkpoint."
+                f"The loss is NaN or infinite at step {self.step}: lower the key learning_rate = "
+                f"{self._recipe.learning_rate:g}, or resume from an earlier checkpoint."
             )
         if self._log:
             rate = max(group["lr"] for group in self._optimisers[-1].param_groups)
@@ -241,14 +241,14 @@ class Loop:
             cast("Dataset[Batch]", self._learner.dataset),
             batch_sampler=PlannedBatches(self._plan, self._accelerator.process_index, self.step),
             num_workers=workers,
-            multiprocessing_context="fork" if workers else None,  # what is held is not copied to them
+            multiprocessing_context="fork" if workers else None,  # forked workers share the clips held in memory
             prefetch_factor=_PREFETCHED if workers else None,
             pin_memory=self._accelerator.device.type == "cuda",
             worker_init_fn=_init_worker,
         )
 
     def _anyone(self, *, asked: bool) -> bool:
-        """Say whether any process was asked: all must stop after the same step."""
+        """Return whether any process got a stop signal: all must stop after the same step."""
         if self._accelerator.num_processes == 1:
             return asked
         votes = torch.tensor(int(asked), device=self._accelerator.device)
@@ -257,7 +257,7 @@ class Loop:
 
 
 def _generator(*place: int) -> torch.Generator:
-    """Return a generator that depends on the place only, and let PyTorch's own start from there, too."""
+    """Make a generator seeded by `place`, and seed PyTorch's global generator with the same."""
     seed = int(np.random.SeedSequence(place).generate_state(1, np.uint64)[0] >> np.uint64(1))
     torch.manual_seed(seed)
     return torch.Generator().manual_seed(seed)

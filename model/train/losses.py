@@ -1,7 +1,7 @@
 """Compute losses of the heads' outputs, one function for each kind of loss. Absent labels add nothing.
 
-Labels become targets first, (B, columns) floats with NaN for what is absent: mixup and cutmix blend targets, and what
-is blended with something absent is absent. A loss is the mean over what is present, 0 where nothing is.
+Labels become targets first, (B, columns) floats with NaN for what is absent: mixup and CutMix blend targets, and a
+blend with an absent target is absent. A loss is the mean over present targets, 0 without any.
 
 B clips, L labels or levels, C dimensions, traits or side numbers.
 """
@@ -23,7 +23,7 @@ def targets(labels: Tensor, task: LearntTask, smoothing: float) -> Tensor:
     Args:
         labels: float32 (B, C), NaN where absent; of expression, probabilities.
         task: the task.
-        smoothing: the share of probability that is spread evenly over all classes.
+        smoothing: label smoothing, the share of probability spread evenly over all classes.
 
     Returns:
         Probabilities (B, L) for expression and (B, C·L) for dimensions in levels; else the labels as they are.

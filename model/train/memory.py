@@ -1,4 +1,4 @@
-"""Keeps memory between steps instead of giving it back to the system after each."""
+"""Keep freed memory between steps instead of returning it to the system."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ _NEVER = 2**31 - 1
 
 
 def keep_memory() -> None:
-    """Let glibc's allocator keep what was freed; elsewhere do nothing.
+    """Make glibc's allocator keep freed memory; with another C library do nothing.
 
-    A step's tensors are large, and freed and asked for again in each step. By default glibc maps and unmaps each of
-    them, and the system clears every page anew: on a CPU this took more time than the arithmetic.
+    Each step frees its large tensors and allocates them again. By default glibc maps and unmaps each of them, and the
+    system clears every page again: on a CPU this took more time than the arithmetic.
     """
     if not sys.platform.startswith("linux"):
         return

@@ -1,4 +1,4 @@
-"""The means of a few steps: losses, speed, and how long the model waited for data."""
+"""Average over a few steps: losses, clips a second, share of time spent waiting for data."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 class Meter:
-    """Counts since it was made or last read."""
+    """Running means since the meter was created or last read."""
 
     def __init__(self) -> None:
         self._start()
@@ -30,7 +30,7 @@ class Meter:
         self._waited += time.perf_counter() - start
 
     def add(self, losses: Mapping[str, Tensor], clips: int) -> None:
-        """Count a batch."""
+        """Add a batch."""
         self._batches += 1
         self._clips += clips
         for name, value in losses.items():

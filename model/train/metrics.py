@@ -1,6 +1,7 @@
-"""How well outputs fit labels: the metrics of the paper's tables (Sun et al., SVFAP, arXiv 2401.00416).
+"""Compute the metrics of the paper's tables (Sun et al., SVFAP, arXiv 2401.00416).
 
-Outputs are what a bundle gives (probabilities and values, not logits), so PyTorch and ONNX Runtime are measured alike.
+Outputs are probabilities and values, not logits, as a bundle has them, so that one code scores
+PyTorch and ONNX Runtime.
 
     expression   UAR, WAR, weighted F1, macro F1; ECE, the expected calibration error
     dimensions   PCC, CCC, MAE: the mean, then each dimension; trained in levels: weighted F1, too
@@ -8,12 +9,12 @@ Outputs are what a bundle gives (probabilities and values, not logits), so PyTor
     units, landmarks
                  PCC, CCC, MAE: the mean, then each
 
-Where a number has no meaning by its formula:
+Where a formula is undefined:
 
 - A label without a single clip has no recall: it is left out of UAR (as in scikit-learn's balanced accuracy).
-  One that nothing has and nothing was taken for is left out of macro F1, too.
-- PCC and CCC are 0 where predictions or labels are constant, so that a model that always says the same comes last in
-  a comparison and does not turn a mean into NaN. CCC's own formula gives that 0, but for both constant.
+  A label without clips and predictions is left out of macro F1, too.
+- PCC and CCC are 0 where predictions or labels are constant, so that a model with constant output comes last in a
+  comparison and does not turn a mean into NaN. CCC's own formula gives that 0, but for both constant.
 
 CCC is TorchMetrics', with variances over B - 1 (Lin's estimate has B: for a few hundred clips the same number).
 
@@ -41,7 +42,7 @@ def measure(task: LearntTask, outputs: Tensor, labels: Tensor) -> dict[str, floa
     """Return each metric of a task by its name, the mean over dimensions or traits under the bare name.
 
     Args:
-        task: what was asked.
+        task: the task.
         outputs: (B, columns), as a bundle gives them.
         labels: float (B, columns), NaN where absent; of expression, probabilities, the likeliest of which counts.
 
@@ -69,7 +70,7 @@ def likeliest(labels: Tensor) -> Tensor:
 
 
 def confusion(outputs: Tensor, labels: Tensor) -> Tensor:
-    """Return how many clips of each expression (rows) were taken for each (columns).
+    """Compute the confusion matrix in clips: labelled expressions (rows), predicted expressions (columns).
 
     Args:
         outputs: probabilities (B, C).

@@ -1,14 +1,14 @@
-"""Groups of parameters and who optimises them: which of them decay, and how fast each depth of the model learns.
+"""Make optimisers and parameter groups: weight decay and learning-rate scale by depth.
 
-AdamW optimises all, as in the paper. Where a recipe says so, Muon (Jordan and others, 2024) takes the matrices of the
-blocks: it makes a step's matrix orthogonal, so that all directions of it are learned alike. It leaves the plateau at
-the start of pre-training several times as fast (docs/decisions/0012).
+AdamW optimises all parameters, as in the paper. If the recipe says so, Muon (Jordan and others, 2024) optimises the
+matrices of the blocks instead: it orthogonalises a matrix's update, so that all its directions are learned at the
+same rate. It leaves the plateau at the start of pre-training several times as fast (docs/decisions/0012).
 
-No weight decay on what has one axis (biases, norms, the mask token); positions are no parameters here. With layer
-decay the depth d of L + 1 learns at `layer_decay` ** (L - d) of the rate: tubelet embedding 0, blocks 1 … L - 1, the
-last norm and the heads L. The published code finds depths by the blocks' names only, so that temporal convolutions and
-bottleneck MLPs learn at the heads' rate; here they have the depth of their stage's first block, and a parameter
-without a depth is an error.
+Parameters of one axis (biases, norms, the mask token) have no weight decay; positions are not parameters.
+With layer decay the depth d of L + 1 learns at `layer_decay` ** (L - d) of the rate: tubelet embedding 0, blocks
+1 … L - 1, the last norm and the heads L. The published code finds depths by the blocks' names only, so that temporal
+convolutions and bottleneck MLPs learn at the heads' rate; here they have the depth of their stage's first block, and
+a parameter without a depth is an error.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import torch
 from torch import nn
 
 SCALE = "scale"
-"""A group's key: what the scheduled learning rate is multiplied by."""
+"""A group's key for the factor on the scheduled learning rate."""
 
 _MATRIX = re.compile(r"\.blocks\..*\.weight$")
 
@@ -29,12 +29,12 @@ _MATRIX = re.compile(r"\.blocks\..*\.weight$")
 def optimisers(
     model: nn.Module, groups: Sequence[dict[str, Any]], betas: tuple[float, float], muon_scale: float | None = None
 ) -> list[torch.optim.Optimizer]:
-    """Return who optimises the groups; `set_rate` gives them their learning rates.
+    """Make the optimisers of parameter groups; `set_rate` sets their learning rates.
 
     Args:
-        model: whose parameters they are.
-        groups: all of them.
-        betas: AdamW's.
+        model: the model.
+        groups: all its parameter groups.
+        betas: betas of AdamW.
         muon_scale: Muon's learning rate over AdamW's; without it AdamW optimises all.
     """
     if muon_scale is None:
@@ -81,7 +81,7 @@ def finetuning_groups(
 
 
 def depth_of(name: str, depths: tuple[int, int, int]) -> int:
-    """Return how deep a parameter of `AffectModel` lies.
+    """Return the depth of a parameter of `AffectModel`.
 
     Raises:
         ValueError: the name is none of its parameters'.

@@ -1,7 +1,7 @@
-"""How long a run is and which clips each step takes, on each process: all from numbers, nothing drawn on the way.
+"""Compute a run's steps and the clips of each step and process.
 
-The order of an epoch depends on (seed, epoch) only, so that a run can go on at any step, and several processes agree
-on it without a word.
+The order of an epoch depends on (seed, epoch) only, so a run can resume at any step, and processes need not
+communicate to agree on it.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from model.errors import ModelError
 
 @dataclass(frozen=True)
 class Plan:
-    """A run in numbers.
+    """The number of steps of a run, and the clips of each step.
 
     Attributes:
-        clips: in the training part.
+        clips: training clips.
         batch: clips a step, over all processes.
         batch_on_device: clips a process takes at once.
-        processes: that share a batch.
-        epochs: passes over the clips; what does not fill a last batch waits for the next epoch's order.
+        processes: processes that share a batch.
+        epochs: passes over the clips; clips that do not fill a last batch are dropped in that epoch.
         warmup_epochs: over which the learning rate rises.
-        seed: of the order.
+        seed: seed of the order of clips.
 
     Raises:
         ModelError: the batch does not divide, or there are too few clips for one.
@@ -72,11 +72,11 @@ class Plan:
 
     @property
     def accumulated(self) -> int:
-        """Batches that a process takes one after the other for one step."""
+        """Micro-batches of a process in one step (gradient accumulation)."""
         return self.batch // (self.batch_on_device * self.processes)
 
     def batches(self, step: int, process: int) -> list[list[tuple[int, int]]]:
-        """Return a step's batches for a process, each of (epoch, index of a clip)."""
+        """Return a process's micro-batches in a step, each a list of (epoch, index of a clip)."""
         epoch, within = divmod(step, self.steps_per_epoch)
         order = _order(self.clips, self.seed, epoch)
         mine = order[within * self.batch : (within + 1) * self.batch][process :: self.processes]

@@ -1,4 +1,4 @@
-"""What one sees of a run while it goes: a bar with the loss, clips a second, the share of waiting and the time left."""
+"""Show a run's progress bar: loss, clips a second, share of time waiting for data, time left."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 BLANK: dict[str, Any] = {"loss": float("nan"), "clips_per_s": 0.0, "waiting": 0.0}
-"""The fields of a bar's task of which nothing is known yet."""
+"""The fields of a task before the first values."""
 
 
 def progress_bar(*, shown: bool) -> Progress:
-    """Return a bar; its tasks need the fields in `BLANK`."""
+    """Make the progress bar; its tasks need the fields in `BLANK`."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),

@@ -1,9 +1,9 @@
-"""A run's journal: `log.jsonl`, a line for every few steps and for every validation, and the same for TensorBoard.
+"""Log a run to `log.jsonl`, a line for every few steps and for every validation, and to TensorBoard.
 
     {"step": 40, "epoch": 1.25, "loss": 0.91, "rate": 0.0003, "clips_per_s": 12.1, "waiting": 0.02}
     {"step": 64, "epoch": 2.0, "validation": {"score": 0.41, "expression UAR": 0.41, …}}
 
-`step` counts steps done, `rate` is the learning rate, `waiting` the share of the time that was spent waiting for data.
+`step` counts steps done, `rate` is the learning rate, `waiting` the share of time spent waiting for data.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ class RunLog:
     """Write a run's log.
 
     Args:
-        folder: the run's.
-        step: steps done; what an earlier process noted after it, and then did not save, is struck out.
+        folder: the run's folder.
+        step: steps done; later lines, which an earlier process logged but did not save, are removed.
     """
 
     def __init__(self, folder: Path, step: int) -> None:
@@ -35,7 +35,7 @@ class RunLog:
         self._board = SummaryWriter(folder / "tensorboard", purge_step=step + 1)
 
     def note(self, step: int, epoch: float, values: Mapping[str, Any]) -> None:
-        """Write a line; numbers in `values`, or in dicts within it, become TensorBoard's curves."""
+        """Log a line; numbers in `values`, or in dicts within it, become TensorBoard scalars."""
         self._log.write(json.dumps({"step": step, "epoch": round(epoch, 4), **values}) + "\n")
         self._log.flush()
         for name, value in values.items():
@@ -44,13 +44,13 @@ class RunLog:
                 self._board.add_scalar(tag.replace(" ", "_"), number, step)
 
     def close(self) -> None:
-        """Write out what is left."""
+        """Flush and close the files."""
         self._log.close()
         self._board.close()
 
 
 def _lines(path: Path) -> list[str]:
-    """Return a log's whole lines; one that was cut off in the middle is none."""
+    """Return a log's complete lines; a line that was cut off is dropped."""
     if not path.exists():
         return []
     return [line.rstrip("\n") for line in path.open(encoding="utf-8") if line.endswith("\n")]

@@ -1,4 +1,4 @@
-"""The learning rate over a run: up in a straight line, then down half a cosine."""
+"""Schedule the learning rate: linear warm-up, then cosine decay."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import math
 
 
 def cosine(step: int, *, steps: int, warmup: int, peak: float, end: float) -> float:
-    """Return the learning rate of a step.
+    """Compute the learning rate of a step.
 
     Args:
         step: 0 … steps - 1.
-        steps: of the whole run.
+        steps: steps of the whole run.
         warmup: steps until the peak is reached; the first of them has peak / warmup.
-        peak: the greatest rate.
-        end: what the rate comes down to after the last step.
+        peak: the highest rate.
+        end: the rate after the last step.
     """
     if step < warmup:
         return peak * (step + 1) / warmup

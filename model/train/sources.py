@@ -1,4 +1,4 @@
-"""The prepared datasets that a recipe names, joined to one row of clips."""
+"""Load the prepared datasets of a recipe and concatenate their clips."""
 
 from __future__ import annotations
 
@@ -21,59 +21,63 @@ from model.train.plan import Clips
 
 
 @dataclass(frozen=True)
-class Found:
-    """A prepared dataset, and those of its clips that are meant."""
+class SelectedRows:
+    """A prepared dataset with a selection of its rows."""
 
     source: Source
     prepared: Prepared
     rows: Rows
 
-    def of(self, rows: Rows) -> Found:
-        """Return the same dataset with other clips."""
+    def of(self, rows: Rows) -> SelectedRows:
+        """Return the same dataset with other rows."""
         return replace(self, rows=rows)
 
 
-def find(recipe: Recipe) -> list[Found]:
+def find(recipe: Recipe) -> list[SelectedRows]:
     """Read the datasets that a recipe names.
 
     Raises:
         ModelError: one is not there, or is broken.
     """
-    return [Found(source, read_prepared(source.folder), read_rows(source.folder)) for source in recipe.data]
+    return [SelectedRows(source, read_prepared(source.folder), read_rows(source.folder)) for source in recipe.data]
 
 
-def common_crop(found: Sequence[Found]) -> FaceCrop:
-    """Return how all of the datasets cut faces out.
+def common_crop(found: Sequence[SelectedRows]) -> FaceCrop:
+    """Return the face crop that all datasets share.
 
     Raises:
-        ModelError: they do it differently.
+        ModelError: their crops differ.
     """
     crops = {part.prepared.crop: part.source.folder for part in found}
     if len(crops) > 1:
-        raise ModelError(f"{' and '.join(map(str, crops.values()))} cut faces out differently: prepare them alike.")
+        raise ModelError(
+            f"{' and '.join(map(str, crops.values()))} crop faces differently: prepare them with the same margin."
+        )
     return next(iter(crops))
 
 
-def joint_tasks(found: Sequence[Found]) -> tuple[LearntTask, ...]:
+def joint_tasks(found: Sequence[SelectedRows]) -> tuple[LearntTask, ...]:
     """Return the tasks of all datasets, each kind once.
 
     Raises:
         ModelError: there is none, or two datasets have different tasks of one kind.
     """
-    tasks: dict[str, tuple[LearntTask, Found]] = {}
+    tasks: dict[str, tuple[LearntTask, SelectedRows]] = {}
     for part in found:
         for task in part.prepared.tasks:
             known, before = tasks.setdefault(task.kind, (task, part))
             if known != task:
                 folders = f"{before.source.folder} and {part.source.folder}"
-                raise ModelError(f"{folders} have different tasks of the kind {task.kind}: one model has one of them.")
+                raise ModelError(
+                    f"{folders} have different tasks of the kind {task.kind}: a model can have one task of a kind."
+                )
     if not tasks:
-        raise ModelError(f"{found[0].source.folder} has no labels: it is for pre-training only.")
+        raise ModelError(f"{found[0].source.folder} has no labels: it can only be used for pre-training.")
     return tuple(task for task, _ in tasks.values())
 
 
 def clips_of(
-    found: Sequence[Found],
+    found: Sequence[SelectedRows],
     tasks: Sequence[LearntTask],
     shape: ClipShape,
     *,
@@ -83,16 +87,16 @@ def clips_of(
     train: bool = True,
     hold: bool = False,
 ) -> Joined:
-    """Return the clips of all datasets.
+    """Concatenate the clips of all datasets.
 
     Args:
         found: the datasets.
-        tasks: whose labels are wanted; a dataset that has none of a kind has them absent.
-        shape: of a clip.
-        seed: of what is drawn.
+        tasks: tasks whose labels to load; labels that a dataset lacks are absent.
+        shape: the shape of a clip.
+        seed: seed of starts and augmentation.
         interval_s: seconds between two frames; by default each dataset's own.
-        augment: what is done to a training clip.
-        train: whether clips start anywhere, anew in each epoch, or in the middle.
+        augment: augmentation of training clips.
+        train: whether a clip's start is random in each epoch, or centred.
         hold: see `ClipDataset`.
     """
     parts = [
@@ -114,7 +118,7 @@ def clips_of(
 
 
 def clip_input(shape: ClipShape, interval_s: float) -> ClipInput:
-    """Return the input that a bundle names, of clips that recipes give the model."""
+    """Describe a recipe's clips as the input of a bundle."""
     return ClipInput(frames=shape.frames, size=shape.size, interval_s=interval_s, mean=IMAGENET_MEAN, std=IMAGENET_STD)
 
 

@@ -1,4 +1,4 @@
-"""Stopping a run politely: Ctrl-C or SIGTERM lets it finish its step and save."""
+"""Stop a run gracefully: on Ctrl-C or SIGTERM it finishes its step and saves."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from types import FrameType
 
 
 class StopAsked:
-    """Whether somebody asked."""
+    """Whether a stop signal has arrived."""
 
     def __init__(self) -> None:
         self.asked = False
@@ -18,7 +18,7 @@ class StopAsked:
 
 @contextmanager
 def stop_on_signals() -> Iterator[StopAsked]:
-    """Note the first SIGINT or SIGTERM; the next one acts as ever."""
+    """Record the first SIGINT or SIGTERM; the next one has its usual effect."""
     stop = StopAsked()
     if threading.current_thread() is not threading.main_thread():  # signals come to the main thread only
         yield stop

@@ -1,4 +1,4 @@
-"""What fine-tuning made, read from a run's folder."""
+"""Read a fine-tuned model from a run's folder."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _TASKS: TypeAdapter[tuple[LearntTask, ...]] = TypeAdapter(tuple[LearntTask, ...]
 
 
 class Trained(NamedTuple):
-    """A fine-tuned model, and what it was made for."""
+    """A fine-tuned model with its metadata."""
 
     model: AffectModel
     """In evaluation mode."""
     clip: ClipInput
     crop: FaceCrop
     scores: dict[str, float]
-    """Of the clips that were held out from training."""
+    """Validation scores, on clips held out from training."""
     data: tuple[str, ...]
-    """What it learned from, in words."""
+    """Its training datasets, in words."""
 
 
 def read_trained(run: Path) -> Trained:

@@ -1,4 +1,4 @@
-"""Scores a model on the clips that were held out from training."""
+"""Score a model on the clips held out from training."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ Batch = dict[str, Any]
 Tensors = dict[str, Tensor]
 
 TEMPERATURE = "expression temperature"
-"""The score that says by what logits must be divided (`model.train.calibration`)."""
+"""Name of the score that is the calibration temperature (`model.train.calibration`)."""
 UNCALIBRATED, CALIBRATED = "expression ECE", "expression ECE calibrated"
-"""The scores that say how far confidence and accuracy are apart, without and with the temperature."""
+"""Names of the expected calibration errors without and with the temperature."""
 
-# What the best checkpoint is picked by: the paper's measure of each kind of task.
+# The best checkpoint is picked by the paper's metric of each kind of task.
 _MAIN = {"expression": "UAR", "dimensions": "CCC", "personality": "accuracy"}
 
 
@@ -41,15 +41,15 @@ def validation(
     accelerator: Accelerator,
     calibrated_on: str | None = None,
 ) -> Callable[[nn.Module], dict[str, float]]:
-    """Return a function that measures a model on each of some sets of clips.
+    """Return a function that scores a model on several sets of clips.
 
     Its scores are named as "expression UAR", of several sets as "ferplus expression UAR"; `score`, the better the
-    higher, is the mean over the sets of the mean of the main one of each task that is served.
+    higher, is the mean over the sets of the mean over the served tasks of their main metric.
 
     Args:
         watched: the sets by their names; all processes share each.
         tasks: what the model learns.
-        recipe: how the model computes.
+        recipe: the batch size and number of loader workers.
         accelerator: the devices.
         calibrated_on: the set that the temperature is fitted on; by default all clips of all sets.
     """
@@ -98,7 +98,7 @@ def _outputs_of(
 
 
 def _scores(tasks: tuple[LearntTask, ...], outputs: Tensors, labels: Tensors) -> tuple[dict[str, float], list[float]]:
-    """Return all scores of a set, and the mean of the main ones as a list; both empty where nothing has a label."""
+    """Return all scores of a set, and the mean of the main metrics in a list; both empty without labels."""
     scores: dict[str, float] = {}
     main: list[float] = []
     for task in tasks:
@@ -110,7 +110,7 @@ def _scores(tasks: tuple[LearntTask, ...], outputs: Tensors, labels: Tensors) ->
 
 
 def _calibration(tasks: tuple[LearntTask, ...], sets: Sequence[tuple[Tensors, Tensors]]) -> dict[str, float]:
-    """Return the temperature, and how far confidence and accuracy are apart without and with it."""
+    """Fit the temperature; return it and the calibration errors without and with it."""
     for task in tasks:
         if not isinstance(task, ExpressionTask):
             continue
@@ -120,12 +120,12 @@ def _calibration(tasks: tuple[LearntTask, ...], sets: Sequence[tuple[Tensors, Te
             continue
         temperature, before = fit_temperature(outputs, true), calibration_error(outputs, true)
         after = calibration_error(at_temperature(outputs, temperature), true)
-        if after > before:  # it is fitted by likelihood, and there was little to mend
+        if after > before:  # the fit optimises likelihood, which can worsen a small calibration error
             temperature, after = 1.0, before
         return {TEMPERATURE: temperature, UNCALIBRATED: before, CALIBRATED: after}
     return {}
 
 
 def _from_all(parts: dict[str, list[Tensor]]) -> Tensors:
-    """Bring together what the processes have, each tensor (B, ...)."""
+    """Gather and concatenate the tensors (B, ...) of all processes."""
     return {kind: torch.cat(gather_object(part)) for kind, part in parts.items()}

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from model.data.dataset import Dataset, Problem
+from model.data.dataset import Problem, PublishedDataset
 from model.data.layouts import tables
 from model.data.prepared import ClipRow
 from model.errors import ModelError
@@ -32,7 +32,7 @@ _HELD_OUT = frozenset(
 )
 
 
-def read_werewolf_xl(root: Path, dataset: Dataset) -> Iterator[ClipRow | Problem]:
+def read_werewolf_xl(root: Path, dataset: PublishedDataset) -> Iterator[ClipRow | Problem]:
     """Read Werewolf-XL; six groups of players are a fold."""
     paths = {path.stem: path for path in tables.videos(tables.folder(root, "clips"))}
     columns = dataset.columns
@@ -52,7 +52,7 @@ def read_werewolf_xl(root: Path, dataset: Dataset) -> Iterator[ClipRow | Problem
             )
 
 
-def read_avcaffe(root: Path, _dataset: Dataset) -> Iterator[ClipRow | Problem]:
+def read_avcaffe(root: Path, _dataset: PublishedDataset) -> Iterator[ClipRow | Problem]:
     """Read AVCAffe: each segment has the level that the participant gave to the whole task."""
     truths = tables.folder(root, "ground_truths")
     levels = {name: dict(_levels(truths / f"{name}.txt", words)) for name, words in _LEVELS.items()}

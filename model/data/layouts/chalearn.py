@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
-from model.data.dataset import Dataset, Problem
+from model.data.dataset import Problem, PublishedDataset
 from model.data.layouts import tables
 from model.data.prepared import ClipRow
 from model.errors import ModelError
@@ -29,7 +29,7 @@ class PlainUnpickler(pickle.Unpickler):
         raise pickle.UnpicklingError(f"it names {module}.{name}, and plain dicts of numbers do not")
 
 
-def read_chalearn(root: Path, dataset: Dataset) -> Iterator[ClipRow | Problem]:
+def read_chalearn(root: Path, dataset: PublishedDataset) -> Iterator[ClipRow | Problem]:
     """Read ChaLearn First Impressions V2."""
     paths = {path.name: path for path in tables.videos(root)}
     for part in dataset.parts:

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from model.data.dataset import Dataset, Problem
+from model.data.dataset import Problem, PublishedDataset
 from model.data.layouts import tables
 from model.data.prepared import ClipRow
 
@@ -23,7 +23,7 @@ _Listed = Callable[[Path], Iterator[tuple[str, str, str]]]
 """A list's path → (place, clip, label)."""
 
 
-def read_dfew(root: Path, dataset: Dataset) -> Iterator[ClipRow | Problem]:
+def read_dfew(root: Path, dataset: PublishedDataset) -> Iterator[ClipRow | Problem]:
     """Read DFEW."""
     frames = tables.folder(root, "Clip/clip_224x224", "Clip/jpg_256")
 
@@ -36,7 +36,7 @@ def read_dfew(root: Path, dataset: Dataset) -> Iterator[ClipRow | Problem]:
     yield from _folds(dataset, frames, paths, listed)
 
 
-def read_mafw(root: Path, dataset: Dataset) -> Iterator[ClipRow | Problem]:
+def read_mafw(root: Path, dataset: PublishedDataset) -> Iterator[ClipRow | Problem]:
     """Read MAFW's single-labelled clips."""
     frames = tables.folder(root, "data/frames")
 
@@ -49,7 +49,7 @@ def read_mafw(root: Path, dataset: Dataset) -> Iterator[ClipRow | Problem]:
     yield from _folds(dataset, frames, paths, listed)
 
 
-def read_ferv39k(root: Path, dataset: Dataset) -> Iterator[ClipRow | Problem]:
+def read_ferv39k(root: Path, dataset: PublishedDataset) -> Iterator[ClipRow | Problem]:
     """Read FERV39k."""
     frames = tables.folder(root, "2_ClipsforFaceCrop")
     split = tables.folder(root, "4_setups/All_scenes")
@@ -62,7 +62,7 @@ _KINDS = ("train", "test")
 
 
 def _folds(
-    dataset: Dataset, frames: Path, paths: dict[str, tuple[Path, ...]], listed: _Listed
+    dataset: PublishedDataset, frames: Path, paths: dict[str, tuple[Path, ...]], listed: _Listed
 ) -> Iterator[ClipRow | Problem]:
     tested = set()
     for part, (_, test) in paths.items():
@@ -76,7 +76,7 @@ def _folds(
                 yield Problem(clip, f"It is in no fold's test list, only in {place}.")
 
 
-def _row(dataset: Dataset, frames: Path, part: str, found: tuple[str, str, str]) -> ClipRow | Problem:
+def _row(dataset: PublishedDataset, frames: Path, part: str, found: tuple[str, str, str]) -> ClipRow | Problem:
     place, clip, label = found
     media = frames / clip
     expression = dataset.expression(label, place)

@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mien.contract.bundle import Dimension, DimensionsTask, ExpressionTask, PersonalityTask, Task
-from model.data.dataset import Dataset, Problem
+from model.data.dataset import Problem, PublishedDataset
 from model.data.layouts import tables
 from model.data.prepared import ClipRow
 from model.errors import ModelError
@@ -28,7 +28,7 @@ LABELS = tuple(_RANGES)
 _FIXED = ("train", "validation", "test")
 
 
-def read_voxceleb2(root: Path, _dataset: Dataset) -> Iterator[ClipRow | Problem]:
+def read_voxceleb2(root: Path, _dataset: PublishedDataset) -> Iterator[ClipRow | Problem]:
     """Read VoxCeleb2's videos."""
     people = tables.folder(root, "dev/mp4", "mp4")
     for path in tables.videos(people):
@@ -36,13 +36,13 @@ def read_voxceleb2(root: Path, _dataset: Dataset) -> Iterator[ClipRow | Problem]
         yield ClipRow(id=clip.as_posix(), media=str(path), subject=clip.parts[0], part="train")
 
 
-def read_folder(root: Path, _dataset: Dataset) -> Iterator[ClipRow | Problem]:
+def read_folder(root: Path, _dataset: PublishedDataset) -> Iterator[ClipRow | Problem]:
     """Read a folder of videos."""
     for path in tables.videos(root):
         yield ClipRow(id=path.relative_to(root).as_posix(), media=str(path), part="train")
 
 
-def read_csv(root: Path, dataset: Dataset) -> Iterator[ClipRow | Problem]:
+def read_csv(root: Path, dataset: PublishedDataset) -> Iterator[ClipRow | Problem]:
     """Read a table of videos and pictures with labels."""
     columns = dataset.columns
     optional = [header for name, header in columns.items() if name != "path"]
@@ -57,7 +57,7 @@ def read_csv(root: Path, dataset: Dataset) -> Iterator[ClipRow | Problem]:
             yield Problem(clip, f"{place}: there is no file {path}.")
 
 
-def settle_csv(dataset: Dataset, rows: Sequence[ClipRow]) -> Dataset:
+def settle_csv(dataset: PublishedDataset, rows: Sequence[ClipRow]) -> PublishedDataset:
     """Return the row with tasks and parts as the table has them.
 
     Expressions are in our usual order, then others by the alphabet; parts other than train, validation and test are

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from model.data.dataset import Dataset, Problem
+from model.data.dataset import Problem, PublishedDataset
 from model.data.media import arrays_in
 from model.data.prepared import ClipRow
 from model.errors import ModelError
@@ -24,7 +24,7 @@ _OUTLIER = 1
 """Votes that are taken for slips, as FER+'s own code takes them (Barsoum et al., section 4)."""
 
 
-def read_ferplus(root: Path, dataset: Dataset) -> Iterator[ClipRow | Problem]:
+def read_ferplus(root: Path, dataset: PublishedDataset) -> Iterator[ClipRow | Problem]:
     """Read FER+: pictures that most people took for one of the dataset's expressions, with the votes on all of them.
 
     What most people took for contempt, for no face or for something unknown is a problem.
@@ -48,7 +48,7 @@ def read_ferplus(root: Path, dataset: Dataset) -> Iterator[ClipRow | Problem]:
                 yield Problem(clip, f"Most people took it for {winner if all_votes.any() else 'nothing in common'}.")
 
 
-def read_pictures(root: Path, dataset: Dataset) -> Iterator[ClipRow | Problem]:
+def read_pictures(root: Path, dataset: PublishedDataset) -> Iterator[ClipRow | Problem]:
     """Read the pictures, each with one expression."""
     for path in _files(root, "pictures"):
         arrays = arrays_in(path)

@@ -228,7 +228,7 @@ def test_a_reconstruction_shows_original_masked_and_reconstructed(pretrained, vi
                 *("finetune", "tiny_finetune", "data.0.folder={some}", "start=null", "size=tiny-vit"),
                 *("augmentation.stills=true",),
             ),
-            "this encoder leaves 392 tokens, of stills 49",
+            "392 tokens for clips of 16 frames and 49 for stills",
         ),
         (
             ("finetune", "tiny_finetune", "data.0.folder={some}", "start=null", "size=tiny", "batch=64"),

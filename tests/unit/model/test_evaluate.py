@@ -165,7 +165,7 @@ def test_a_run_from_other_data_is_scored_on_any_part_without_a_warning(affect_mo
 def test_another_crop_is_told(affect_model, facts, data):
     report = evaluate([Trial(TorchScorer("ours", affect_model, facts["clip"], FaceCrop(margin=0.1)), "1")], data)
 
-    assert report.warnings == ("ours wants faces cut out with a margin of 0.1, and the data has 0.3.",)
+    assert report.warnings == ("ours needs faces cropped with a margin of 0.1, and the data has 0.3.",)
 
 
 def test_an_empty_part_and_one_part_for_two_models_are_refused(scorer, data):
@@ -195,7 +195,9 @@ def test_a_model_of_other_labels_is_refused(micro, facts, data, task, message):
 def test_a_model_without_a_task_that_the_data_has_is_refused(micro, facts, data, tasks):
     stranger = TorchScorer("ours", AffectModel(micro, tasks[2:]), facts["clip"], facts["crop"])
 
-    with pytest.raises(ModelError, match="ours answers personality, and patterns has labels of expression, dimensions"):
+    with pytest.raises(
+        ModelError, match="ours has the tasks personality, and patterns has labels of expression, dimensions"
+    ):
         evaluate([Trial(stranger, "1")], data)
 
 

@@ -2,7 +2,7 @@ import pytest
 
 from mien.contract.bundle import Manifest, Parity, Training
 from model.bundle.card import model_card
-from model.evaluation.report import Confusion, Part, Report
+from model.evaluation.report import Confusion, EvaluationReport, PartScores
 
 
 @pytest.fixture
@@ -41,11 +41,11 @@ def test_only_an_untrained_models_card_says_that_its_scores_mean_nothing(manifes
 
 def test_reports_are_told_one_by_one_with_what_was_taken_for_what(manifest):
     labels = ("happiness", "sadness", "neutral")
-    faces = Report(
+    faces = EvaluationReport(
         data="faces",
         views=4,
         warnings=("No face in 3 of 13 clips.",),
-        parts=(Part(part="validation", model="micro", clips=10, scores={"expression": {"UAR": 0.625}}),),
+        parts=(PartScores(part="validation", model="micro", clips=10, scores={"expression": {"UAR": 0.625}}),),
         pooled={"expression": {"UAR": 0.625}},
         confusion=Confusion(labels=labels, counts=((3, 1, 0), (2, 4, 0), (0, 0, 0))),
     )

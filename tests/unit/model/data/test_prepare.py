@@ -19,7 +19,7 @@ from model.data import jobs, registry
 from model.data.clip_dataset import ClipDataset
 from model.data.faces import CROP
 from model.data.media import open_media, read_still
-from model.data.prepare import Settings, prepare
+from model.data.prepare import PrepareSettings, prepare
 from model.data.prepared import Region, read_prepared, read_rows
 from model.errors import ModelError
 from tests import datasets
@@ -38,7 +38,7 @@ def faces(tmp_path_factory):
 
 def run(root, out, dataset="folder", workers=1, progress=None, **settings):
     more = {} if progress is None else {"progress": progress}
-    return prepare(Settings(dataset=dataset, root=root, **settings), out, workers=workers, **more)
+    return prepare(PrepareSettings(dataset=dataset, root=root, **settings), out, workers=workers, **more)
 
 
 def problems(out):
@@ -88,7 +88,7 @@ def test_what_was_interrupted_goes_on_where_it_was(faces, tmp_path, monkeypatch)
         file.write('["b.mp4", "cut of')  # the machine lost power, too
     first = next((out / "clips").iterdir()).stat()
     asked = []
-    monkeypatch.setattr("model.data.prepare.look_at", lambda job: asked.append(job.id) or jobs.look_at(job))
+    monkeypatch.setattr("model.data.prepare.run_crop_job", lambda job: asked.append(job.id) or jobs.run_crop_job(job))
 
     run(faces, out)
 
@@ -327,10 +327,10 @@ def test_what_goes_wrong_with_one_clip_does_not_end_the_rest(faces, tmp_path, mo
 
 
 def test_a_process_that_is_killed_is_one_sentence():
-    job = jobs.Job("a", Path("a"), None, None, KillsItsReader(), CROP, None)
+    job = jobs.CropJob("a", Path("a"), None, None, KillsItsReader(), CROP, None)
 
     with pytest.raises(ModelError, match="A process was killed"):
-        list(jobs.all_done([job], jobs.look_at, 2))
+        list(jobs.run_jobs([job], jobs.run_crop_job, 2))
 
 
 class KillsItsReader:

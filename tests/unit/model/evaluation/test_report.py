@@ -4,20 +4,22 @@ import cv2
 import numpy as np
 import pytest
 
-from model.evaluation.report import Confusion, Part, Report, markdown, write_report
+from model.evaluation.report import Confusion, EvaluationReport, PartScores, markdown, write_report
 
 EXPRESSION = {"UAR": 0.5, "WAR": 0.61234}
 
 
 @pytest.fixture
 def report():
-    return Report(
+    return EvaluationReport(
         data="crema-d",
         views=4,
         warnings=("One was trained on the part 1.",),
         parts=(
-            Part(part="1", model="runs/1", clips=7, scores={"expression": EXPRESSION}),
-            Part(part="2", model="runs/2", clips=9, scores={"expression": {"UAR": 0.25}, "dimensions": {"CCC": 0.1}}),
+            PartScores(part="1", model="runs/1", clips=7, scores={"expression": EXPRESSION}),
+            PartScores(
+                part="2", model="runs/2", clips=9, scores={"expression": {"UAR": 0.25}, "dimensions": {"CCC": 0.1}}
+            ),
         ),
         pooled={"expression": EXPRESSION, "dimensions": {"CCC": 0.1}},
         confusion=Confusion(labels=("happiness", "sadness"), counts=((30, 0), (2, 5))),
@@ -28,7 +30,7 @@ def test_a_report_is_written_as_data_as_text_and_as_a_picture(report, tmp_path):
     write_report(report, tmp_path / "new" / "report")
 
     folder = tmp_path / "new" / "report"
-    assert Report.model_validate_json((folder / "report.json").read_text()) == report
+    assert EvaluationReport.model_validate_json((folder / "report.json").read_text()) == report
     assert json.loads((folder / "report.json").read_text())["pooled"]["expression"]["UAR"] == 0.5
     assert (folder / "report.md").read_text() == markdown(report)
     picture = cv2.imread(str(folder / "confusion.png"))

@@ -75,5 +75,5 @@ def test_a_sheet_that_cannot_be_written_is_an_error(folder, tmp_path):
 def test_a_folder_without_clips_is_an_error(folder, tmp_path):
     write_rows(folder, [])
 
-    with pytest.raises(ModelError, match="has no clips to show"):
+    with pytest.raises(ModelError, match="has no clips"):
         write_sheet(folder, tmp_path / "sheet.png", clips=3, seed=0)

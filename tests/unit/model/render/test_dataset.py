@@ -9,7 +9,7 @@ from model.data.media import ClipUnreadable, open_media, sample
 from model.data.prepared import read_prepared, read_rows
 from model.errors import ModelError
 from model.render import dataset, labels
-from model.render.dataset import Job, Settings, render
+from model.render.dataset import RenderJob, RenderSettings, render
 from model.render.studio import FRAMES
 from tests.unit.model.render.heads import facekit
 from tests.videos import shared_yunet
@@ -37,7 +37,7 @@ def run(studio, faces, monkeypatch, tmp_path):
     monkeypatch.setattr(dataset, "_studio", lambda _: studio)
 
     def render_(clips=3, seed=5, **more):
-        settings = Settings(facekit=tmp_path / "head.npz", yunet=None, seed=seed)
+        settings = RenderSettings(facekit=tmp_path / "head.npz", yunet=None, seed=seed)
         return render(settings, clips, tmp_path / "out", workers=1, **more)
 
     return render_
@@ -156,7 +156,7 @@ def test_another_seed_needs_another_folder(run):
 
 
 def test_a_head_that_cannot_be_read_is_an_error_before_anything_is_made(tmp_path):
-    settings = Settings(facekit=tmp_path / "nowhere", yunet=None, seed=0)
+    settings = RenderSettings(facekit=tmp_path / "nowhere", yunet=None, seed=0)
 
     with pytest.raises(ModelError, match="nowhere is missing"):
         render(settings, 2, tmp_path / "out", workers=1)
@@ -165,12 +165,12 @@ def test_a_head_that_cannot_be_read_is_an_error_before_anything_is_made(tmp_path
 
 
 def test_a_jobs_id_is_the_clips():
-    assert Job(42, Settings(facekit="a", yunet=None, seed=0), "out").id == "000042"
+    assert RenderJob(42, RenderSettings(facekit="a", yunet=None, seed=0), "out").id == "000042"
 
 
 @pytest.mark.usefixtures("_egl")
 def test_faces_are_found_in_real_people_in_a_process_of_its_own(tmp_path):
-    settings = Settings(facekit=facekit(), yunet=shared_yunet(), seed=2)
+    settings = RenderSettings(facekit=facekit(), yunet=shared_yunet(), seed=2)
 
     used = render(settings, 2, tmp_path / "out", workers=2)
 

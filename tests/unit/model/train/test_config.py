@@ -70,10 +70,10 @@ def test_a_key_that_was_null_takes_keys_below_it():
         ("clip.frame=8", r"the key clip\.frame is unknown\. Known there: frames, size\."),
         ("data.0.test_part=1", r"the key data\.0\.test_part is unknown\. Known there: folder, test, times\."),
         ("augmentation.flip=1", r"the key augmentation\.flip is unknown\. Known there: stills, scales\."),
-        ("epochs=many", r"tiny_pretrain: epochs = 'many' will not do: .*integer"),
-        ("clip.size=100", r"clip\.size = 100 will not do: .*multiple of 16"),
-        ("data=[]", r"data = \[\] will not do: .*at least 1 item"),
-        ("epochs", r"'epochs' is no override: key=value was expected"),
+        ("epochs=many", r"tiny_pretrain: epochs = 'many' is not allowed: .*integer"),
+        ("clip.size=100", r"clip\.size = 100 is not allowed: .*multiple of 16"),
+        ("data=[]", r"data = \[\] is not allowed: .*at least 1 item"),
+        ("epochs", r"'epochs' is not an override: expected key=value"),
         ("data.5.folder=x", r"needs a number from 0 to 1 where it says '5'"),
         ("epochs=[1", r"'epochs=\[1' is not YAML"),
     ],
@@ -88,8 +88,8 @@ def test_what_a_recipe_may_not_say_is_refused_with_file_and_key(override, said):
     [
         ("out: x", "the key data is missing"),
         ("a: [", "is not YAML"),
-        ("- a", "must be a list of keys"),
-        ("", "must be a list of keys"),
+        ("- a", "must be a mapping of keys"),
+        ("", "must be a mapping of keys"),
     ],
 )
 def test_a_broken_file_is_refused_with_its_name(text, said, tmp_path):

@@ -223,7 +223,7 @@ def test_a_loss_that_is_no_number_ends_the_run_with_a_sentence(start):
     def broken(model, batch, draw):
         return {"loss": pretraining_loss(model, batch, draw)["loss"] * float("nan")}
 
-    with pytest.raises(ModelError, match="no number any more at step 1: lower the key learning_rate"):
+    with pytest.raises(ModelError, match="NaN or infinite at step 1: lower the key learning_rate"):
         start(loss=broken).run()
 
 
