@@ -1,8 +1,8 @@
-"""What is done to a training clip before the model sees it, in the data loader's processes.
+"""Augment training clips in the data loader's processes.
 
-A clip is RGB uint8 (T, H, W, 3) and stays one of that shape. Every draw is made once a clip, the same for all its
-frames; the same generator state and clip give the same result. The loop turns a batch to floats with `as_floats`,
-on whatever device it is, and mixes it with `model.data.mix`.
+A clip is RGB uint8 (T, H, W, 3) before and after. Random numbers are drawn once a clip and apply to all its frames;
+the same generator state and clip give the same result. The loop turns a batch to floats with `as_floats`, on whatever
+device it is, and mixes it with `model.data.mix`.
 
 The numbers are the paper's (Sun et al., SVFAP, arXiv 2401.00416); those that it does not print, the published recipe's.
 """
@@ -26,10 +26,10 @@ STILL = 2
 
 
 class Augmentation(Protocol):
-    """Changes a training clip at random."""
+    """A random change of a training clip."""
 
     def __call__(self, clip: Frames, random: np.random.Generator) -> Frames:
-        """Return a changed clip (T, H, W, 3); the one handed in stays as it is."""
+        """Return an augmented copy of the clip (T, H, W, 3)."""
         ...
 
 
@@ -87,7 +87,7 @@ class FinetuneAugmentation(BaseModel):
 
 
 def _still(clip: Frames, random: np.random.Generator) -> Frames:
-    """Return any two neighbouring frames."""
+    """Cut two neighbouring frames at random."""
     start = random.integers(len(clip) - STILL + 1)
     return clip[start : start + STILL]
 
@@ -98,7 +98,7 @@ def as_floats(pixels: Tensor) -> Tensor:
 
 
 def _blown_up(clip: Frames, left: int, top: int, width: int, height: int) -> Frames:
-    """Return a part of the clip, resized to the size of the whole."""
+    """Crop the clip and resize the crop to the clip's size."""
     size = clip.shape[2], clip.shape[1]
     parts = clip[:, top : top + height, left : left + width]
     return np.stack([cv2.resize(part, size).astype(np.uint8, copy=False) for part in parts])
@@ -116,7 +116,7 @@ def _rectangle(
 
 
 def _erase(clip: Frames, random: np.random.Generator) -> None:
-    """Fill a rectangle of the clip itself with noise around ImageNet's mean colour."""
+    """Fill a rectangle of the clip, in place, with noise around ImageNet's mean colour."""
     left, top, w, h = _rectangle(clip.shape[2], clip.shape[1], random, area=(0.02, 1 / 3), ratio=10 / 3)
     noise = random.standard_normal((len(clip), h, w, 3), np.float32) * 57 + np.array(FILL, np.float32)
     clip[:, top : top + h, left : left + w] = noise.clip(0, 255).astype(np.uint8)

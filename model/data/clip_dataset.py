@@ -1,4 +1,4 @@
-"""The clips of a prepared dataset, as PyTorch takes them.
+"""Load the clips of a prepared dataset as a PyTorch dataset.
 
 An item is a dict:
 

@@ -1,4 +1,4 @@
-"""What is known of a dataset before one has it: a row of `model.data.registry`."""
+"""Describe a published dataset: a row of `model.data.registry`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from model.tasks import LearntTask
 
 @dataclass(frozen=True)
 class Problem:
-    """A clip that cannot be had, and why."""
+    """A clip that cannot be read, and the reason."""
 
     clip: str
     reason: str
@@ -26,7 +26,7 @@ Reader = Callable[[Path, "PublishedDataset"], Iterator[ClipRow | Problem]]
 
 @dataclass(frozen=True)
 class PublishedDataset:
-    """A dataset as it is published.
+    """A published dataset.
 
     Attributes:
         title: its name as people write it.

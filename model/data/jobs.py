@@ -1,4 +1,4 @@
-"""Work on many clips, in several processes: to look at one is to read it, or to cut its face out."""
+"""Process many clips in several processes: check that a clip can be read, or crop its face."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _AHEAD = 4  # clips that wait for each process
 
 @dataclass(frozen=True)
 class CropJob:
-    """A clip to look at, and to cut the face out of where there is a target."""
+    """A clip to check, or with a target a clip whose face is cropped."""
 
     id: str
     media: Path
@@ -34,11 +34,11 @@ class CropJob:
 
 
 class Identified(Protocol):
-    """What can be done: its id says which it is."""
+    """A job with an id."""
 
     @property
     def id(self) -> str:
-        """Of all that is to be done, it alone has this one."""
+        """The job's id, unique among all jobs."""
         ...
 
 
@@ -47,7 +47,7 @@ Result = TypeVar("Result")
 
 
 def run_jobs(jobs: Sequence[Work], do: Callable[[Work], Result], workers: int) -> Iterator[tuple[Work, Result]]:
-    """Yield each job as it is done, and what came of it.
+    """Run jobs in processes and yield each with its result as it finishes.
 
     Raises:
         ModelError: a process was killed.
@@ -73,7 +73,7 @@ def run_jobs(jobs: Sequence[Work], do: Callable[[Work], Result], workers: int) -
 
 
 def run_crop_job(job: CropJob) -> str:
-    """Do a job; return what was wrong, or nothing."""
+    """Run a job; return the error message, or an empty string."""
     try:
         if job.target is not None:
             if not job.target.exists():
@@ -83,7 +83,7 @@ def run_crop_job(job: CropJob) -> str:
             _check(job)
     except ClipUnreadable as error:
         return str(error)
-    except Exception as error:  # one clip in a million must not end a day's work
+    except Exception as error:  # one broken clip must not end a run of hours
         return f"{job.media}: {type(error).__name__}: {error}"
     return ""
 

@@ -1,6 +1,6 @@
-"""What makes a stopped `mien-model prepare` or `render` go on: a file of what was done, `journal.jsonl`.
+"""Record finished clips in `journal.jsonl`, so that a stopped `mien-model prepare` or `render` can resume.
 
-Its first line has the settings; each other one has a clip's id and what came of it.
+The first line has the settings; each other line has a clip's id and its result.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Journal:
         settings: in one line; those of a folder that was begun must be the same.
 
     Attributes:
-        results: clip → what came of it, as JSON has it.
+        results: clip id → its result, a JSON value.
 
     Raises:
         ModelError: the folder has something else in it.
@@ -51,7 +51,7 @@ class Journal:
     def finish(
         self, jobs: Sequence[Work], do: Callable[[Work], Any], workers: int, progress: Callable[[int, int], None]
     ) -> None:
-        """Do the jobs that were not done; `do` gives what JSON can hold."""
+        """Run the jobs without a result yet; `do` must return JSON values."""
         left = [job for job in jobs if job.id not in self.results]
         done = len(jobs) - len(left)
         progress(done, len(jobs))

@@ -1,4 +1,4 @@
-"""The labels of rows, as training and evaluation take them.
+"""Turn the labels of rows into tensors for training and evaluation.
 
 All are float32 (N, columns) in the task's order, NaN where a row has none:
 
@@ -20,7 +20,7 @@ from model.errors import ModelError
 from model.tasks import LearntTask, SideTask
 
 _CASTING_VOTE = 1e-3
-"""What a row's own expression has more than its votes, so that it wins a tie."""
+"""Added to the votes of a row's own expression, so that it wins a tie."""
 
 
 def label_columns(rows: Sequence[ClipRow], tasks: Sequence[LearntTask]) -> dict[str, Tensor]:

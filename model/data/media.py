@@ -1,4 +1,4 @@
-"""What a clip is taken from: a video file, the frames of one in a folder or in memory, or a still.
+"""Read clips from video files, frames in a folder or in memory, and stills.
 
 All go through `service.vision.sampling`, as what is served does, so that a clip is the same whatever it is stored as.
 Pictures are RGB uint8 (H, W, 3); times are seconds, 0 at the first frame.
@@ -77,7 +77,7 @@ def open_media(path: Path, fps: float | None) -> Iterator[Media]:
 
 
 def is_still(path: Path) -> bool:
-    """Say whether a row's media is one picture: an image file, or a picture of an array file."""
+    """Return whether a row's media is one picture: an image file, or a picture of an array file."""
     return path.suffix.lower() in IMAGES or path.parent.suffix == ARRAYS
 
 
@@ -152,7 +152,7 @@ def frame_files(folder: Path) -> Sequence[Path]:
 
 
 def in_order(name: str) -> tuple[tuple[str, int], ...]:
-    """Return what to sort names by."""
+    """Return a sort key that orders numbers in names by value."""
     return tuple((text, int(number or 0)) for text, number in re.findall(r"(\D*)(\d*)", name))
 
 
@@ -214,7 +214,7 @@ def _decoded(name: str, content: bytes) -> Picture:
 
 @contextmanager
 def _named(name: str) -> Iterator[None]:
-    """Say of what goes wrong which clip it was."""
+    """Translate errors into ClipUnreadable with the clip's name."""
     try:
         yield
     except BadMedia as error:

@@ -1,7 +1,7 @@
 """Mixup (arXiv 1710.09412) and CutMix (arXiv 1905.04899) of the clips in a batch.
 
-Each clip meets the one at the same place from the batch's other end. One of the two is chosen for the whole batch, and
-one share λ. CutMix pastes one rectangle, the same in all frames.
+Clip i is mixed with clip B - 1 - i. Mixup or CutMix and one share λ are drawn for the whole batch. CutMix pastes one
+rectangle, the same in all frames.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch import Tensor
 
 
 class Mix(BaseModel):
-    """How clips are mixed; the numbers are the paper's."""
+    """Settings of mixup and CutMix; the defaults are the paper's."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

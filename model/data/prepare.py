@@ -1,9 +1,9 @@
-"""A dataset as its owners hand it out → the folder that `model.data.prepared` describes.
+"""Prepare a published dataset as the folder that `model.data.prepared` describes.
 
-Beside that, the folder has:
+The folder also has:
 
-    problems.csv   clips that could not be had, and why
-    report.json    `PrepareReport`: what was found, what was expected
+    problems.csv   clips that could not be read, and the reasons
+    report.json    `PrepareReport`: counts of clips and labels, and warnings
     journal.jsonl  see `model.data.journal`
 """
 
@@ -37,7 +37,7 @@ CLIPS_FOLDER = "clips"
 
 
 class PrepareSettings(BaseModel):
-    """What is asked for."""
+    """Settings of a preparation."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -51,7 +51,7 @@ class PrepareSettings(BaseModel):
 
 
 class PrepareReport(BaseModel):
-    """What was found."""
+    """Result of a preparation."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -71,7 +71,7 @@ def prepare(
     workers: int,
     progress: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> PrepareReport:
-    """Prepare a dataset, or go on with it.
+    """Prepare a dataset, or resume its preparation.
 
     Args:
         settings: which one, and how; those of a folder that was begun must be the same.
@@ -218,7 +218,7 @@ def _report(
 
 
 def _differences(dataset: PublishedDataset, rows: Sequence[ClipRow], clips: Mapping[str, int]) -> Iterator[str]:
-    """Say where the counts are not those that are published; owners' copies differ."""
+    """Yield warnings where counts differ from the published ones; owners' copies differ."""
     for part, expected in dataset.clips.items():
         if clips[part] != expected:
             yield f"Part {part} has {clips[part]} clips, {expected} were expected."

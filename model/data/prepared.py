@@ -1,4 +1,4 @@
-"""What `mien-model prepare` makes of a dataset, and all that training knows of it: a folder.
+"""Read and write prepared datasets: the folder that `mien-model prepare` makes and training reads.
 
     dataset.json    `Prepared`: the tasks, the parts, how clips are sampled
     clips.csv       `ClipRow`: one row a clip, with its labels

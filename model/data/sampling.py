@@ -1,4 +1,4 @@
-"""An open clip → what the model takes of it: uint8 (T, size, size, 3), sampled in seconds."""
+"""Sample a model's input from an open clip: uint8 (T, size, size, 3), at times in seconds."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SAME_S = 0.0005  # as in service.vision.sampling
 
 @dataclass(frozen=True)
 class Sampling:
-    """How clips are taken.
+    """Settings of sampling.
 
     Attributes:
         frames: pictures in a clip (T).

@@ -1,4 +1,4 @@
-"""Clips in tar files of a thousand, for sets that outgrow one disk or have too many files for it.
+"""Store clips in tar files of a thousand, for datasets with too many files for a file system.
 
     shards/PART-NUMBER-DIGEST.tar       webdataset's form: a clip's files share a key: KEY.mp4, or KEY.00001.jpg …
     shards/PART-NUMBER-DIGEST.tar.json  key → its files, each [name, offset, bytes], so that any clip can be read alone

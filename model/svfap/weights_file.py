@@ -1,4 +1,4 @@
-"""Reads the weights in a `.pth` file, which is a pickle: a program that could do anything, and here may not."""
+"""Read the weights of a `.pth` file, a pickle, without running code in it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Masked facial video autoencoding: nine tenths of a clip are hidden and predicted from the rest (SVFAP, pre-training).
+"""Masked autoencoder for videos of faces, with a mask ratio of 0.9 (SVFAP, pre-training).
 
-The published code errs in two places that this follows the paper in: its encoder sees the hidden tubelets in the last
+This follows the paper where the published code departs from it: its encoder sees the hidden tubelets in the last
 block of stages 2 and 3, and its fusion adds tokens of other places. Here the encoder is given the visible tubelets'
 pixels and nothing else.
 
@@ -46,7 +46,7 @@ DECODERS = {
 
 
 class MaskedAutoencoder(nn.Module):
-    """Predicts the hidden tubelets of clips.
+    """Masked autoencoder with a TPSBT encoder: predicts the hidden tubelets of clips.
 
     Args:
         size: of the encoder.

@@ -1,4 +1,4 @@
-"""What is read off the embedding, or off all tokens by side tasks and where `Size.heads_by_place`: a linear layer each.
+"""Heads: one linear layer a task on the embedding, or on all tokens for side tasks and with `Size.heads_by_place`.
 
 A head's `forward` gives what the task's loss wants; `read` turns that into what a bundle promises:
 
