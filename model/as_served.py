@@ -32,7 +32,7 @@ from model.evaluate import Scored, confusion_of, measured
 from model.report import Part, Report
 from model.scoring import OnnxScorer
 from service.vision.clips import Clip, ClipSpec, FaceSeen, read_clips
-from service.vision.decode import OWN_FILES
+from service.vision.frames import OWN_FILES
 
 FPS, SECONDS = 25, 1.0
 """Of the video that a still is made into."""

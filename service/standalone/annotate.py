@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.contract.results import Analysis, Face, PathPoint, Window
-from service.vision.decode import OWN_FILES, Limits, open_video
+from service.vision.frames import OWN_FILES, Limits, open_video
 
 _LIMITS = Limits(max_pixels=2**27, max_duration_s=float("inf"), max_frames=2**62)
 _TICK = Fraction(1, 90_000)  # seconds

@@ -14,9 +14,9 @@ from mien.contract.jobs import State
 from mien.contract.options import AnalyzeOptions
 from mien.contract.results import Analysis, Progress, Timings
 from service.worker.batcher import Batcher
+from service.worker.onnx_model import open_models
 from service.worker.pipeline import Analyzed, Pipeline
 from service.worker.sandbox import Sandbox
-from service.worker.session import open_models
 from service.worker.settings import WorkerSettings
 
 Analyze = Callable[[Path, AnalyzeOptions, Callable[[Progress], None]], Analysis]

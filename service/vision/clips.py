@@ -12,9 +12,9 @@ from pathlib import Path
 
 import cv2
 
-from service.vision.decode import STRANGERS, Formats, Limits, VideoOpened, open_video
 from service.vision.faces import FaceDetector
-from service.vision.persons import FaceSeen, PathPoint
+from service.vision.frames import STRANGERS, Formats, Limits, VideoOpened, open_video
+from service.vision.persons import FaceSeen, TimedBox
 from service.vision.sampling import Grid
 from service.vision.scene import Scene, enough_memory
 from service.vision.tracks import Tracker
@@ -25,8 +25,8 @@ __all__ = [
     "ClipSpec",
     "FaceSeen",
     "Limits",
-    "PathPoint",
     "Progressed",
+    "TimedBox",
     "VideoEnded",
     "VideoOpened",
     "read_clips",

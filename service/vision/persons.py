@@ -20,7 +20,7 @@ from service.vision.windows import Clip, ClipSpec, Windower
 _PATH_S = 0.1  # least time between two points of a path
 
 
-class PathPoint(NamedTuple):
+class TimedBox(NamedTuple):
     """Where a face is at a time, in pixels of the upright original frame."""
 
     time_s: float
@@ -46,11 +46,11 @@ class FaceSeen:
     start_s: float
     end_s: float
     samples: int
-    path: list[PathPoint]
+    path: list[TimedBox]
 
 
 @dataclass(frozen=True)
-class Sample:
+class FaceSample:
     """A face at one instant.
 
     Attributes:
@@ -73,16 +73,16 @@ class Person:
 
     def __init__(self, specs: Sequence[ClipSpec]) -> None:
         self._specs = specs
-        self._held: list[Sample] = []
+        self._held: list[FaceSample] = []
         self._seen = 0  # how many of those held, from the front, are certain
         self._number: int | None = None
         self._windowers: list[Windower] = []
         self._start_s = 0.0
-        self._last: Sample | None = None
+        self._last: FaceSample | None = None
         self._samples = 0
         self._path = array("d")  # time_s, x, y, w, h, time_s, …: an hour of them takes under 2 MB
 
-    def add(self, sample: Sample, number: int | None, *, seen: bool) -> Iterator[Clip]:
+    def add(self, sample: FaceSample, number: int | None, *, seen: bool) -> Iterator[Clip]:
         """Take the sample of the next instant; yield the clips that are complete and certain."""
         self._held.append(sample)
         if seen:
@@ -115,7 +115,7 @@ class Person:
         if self._path[-5] < self._last.time_s:
             self._path.extend((self._last.time_s, *self._last.box))
         values = iter(self._path)
-        path = [PathPoint(*point) for point in zip(values, values, values, values, values, strict=True)]
+        path = [TimedBox(*point) for point in zip(values, values, values, values, values, strict=True)]
         yield FaceSeen(number, self._start_s, end_s, self._samples, path)
 
     def _release(self, number: int) -> Iterator[Clip]:

@@ -2,9 +2,8 @@
 
     clarity = size · inside · light · sharpness · wholeness,    quality = clarity · front
 
-The last, `front`, is what the face detector tells (`service.vision.tracks.Face`). Each part rises or falls along a
-straight line between two limits and is 1 for an ordinary picture of a face. The limits were measured: about 99 of
-100 press pictures lie on the good side of each.
+`front` comes from the face detector (`service.vision.tracks.TrackedFace`); the other factors are computed here. Each is
+a linear ramp between two measured limits, clamped to [0, 1]; about 99 of 100 press pictures score 1 on each.
 """
 
 from __future__ import annotations

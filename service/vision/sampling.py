@@ -32,7 +32,7 @@ class OnDisplay(Protocol):
         ...
 
 
-Shown = TypeVar("Shown", bound=OnDisplay)
+Frame = TypeVar("Frame", bound=OnDisplay)
 
 
 class Grid:
@@ -62,7 +62,7 @@ class Grid:
                 self._next[i] += 1
             yield Instant(time_s, tuple(i for i in due if i < self._specs))
 
-    def looks(self, frames: Iterable[Shown]) -> Iterator[tuple[Shown, Instant, bool]]:
+    def looks(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, Instant, bool]]:
         """Yield, for each instant, the frame on display; instants before the first frame are left out.
 
         Args:

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from mien.contract.errors import DecodeTooCostly
 from service.vision.crop import cut_out
 from service.vision.faces import Box
-from service.vision.persons import FaceSeen, Person, Sample
+from service.vision.persons import FaceSample, FaceSeen, Person
 from service.vision.picture import SMALL_SIDE, shrink
 from service.vision.quality import clarity
 from service.vision.sampling import Instant
-from service.vision.tracks import Face, Tracker
+from service.vision.tracks import TrackedFace, Tracker
 from service.vision.windows import Clip, ClipSpec
 
 _OUT_OF_MEMORY = -4  # OpenCV's code
@@ -79,7 +79,7 @@ class Scene:
             if (person := self._persons.pop(ended.key, None)) is not None:
                 yield from person.finish(ended.number, seen=ended.seen, gone=False, end_s=end_s)
 
-    def _sample(self, picture: NDArray[np.uint8], face: Face, instant: Instant, until_s: float) -> Sample:
+    def _sample(self, picture: NDArray[np.uint8], face: TrackedFace, instant: Instant, until_s: float) -> FaceSample:
         """Cut the face out for each spec that wants this instant; its box is in pixels of the small picture."""
         longest = max(picture.shape)
         small = min(longest, SMALL_SIDE)
@@ -88,7 +88,7 @@ class Scene:
         crops = {index: self._crop(picture, at, self._specs[index]) for index in instant.specs}
         if at not in self._clarity:
             self._clarity[at] = clarity(picture, at)
-        return Sample(instant.time_s, until_s, in_frame, self._clarity[at] * face.front, crops)
+        return FaceSample(instant.time_s, until_s, in_frame, self._clarity[at] * face.front, crops)
 
     def _crop(self, picture: NDArray[np.uint8], box: Box, spec: ClipSpec) -> NDArray[np.uint8]:
         key = box, spec.margin, spec.size

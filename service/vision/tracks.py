@@ -39,7 +39,7 @@ _BLANK_CHANGE = 12.0  # gray levels, where there is nothing to follow
 
 
 @dataclass(frozen=True)
-class Face:
+class TrackedFace:
     """A face in one picture.
 
     Attributes:
@@ -59,13 +59,13 @@ class Face:
 
 
 @dataclass(frozen=True)
-class Ended:
+class EndedTrack:
     """A track that has ended before the picture of this step.
 
     Attributes:
-        key: as in `Face`.
+        key: as in `TrackedFace`.
         number: None where it never was a person.
-        seen: whether the last picture it was reported in showed it for certain, also if `Face` said less then.
+        seen: whether the last picture it was reported in showed it for certain, also if `TrackedFace` said less then.
     """
 
     key: int
@@ -77,8 +77,8 @@ class Ended:
 class Step:
     """What one picture brought: first what ended, then all faces in it."""
 
-    ended: list[Ended]
-    faces: list[Face]
+    ended: list[EndedTrack]
+    faces: list[TrackedFace]
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ class Tracker:
 
     def step(self, picture: NDArray[np.uint8] | None, time_s: float) -> Step:
         """Take the next picture, RGB (H, W, 3) of always the same size; None says that it is the last one again."""
-        ended: list[Ended] = []
+        ended: list[EndedTrack] = []
         if picture is not None:
             ended += self._advance(picture, time_s - self._time_s)
         if self._view is None:
@@ -159,11 +159,11 @@ class Tracker:
             ended += self._search(self._view)
         height, width = self._view.gray.shape
         ended += [self._end(track) for track in list(self._tracks) if self._is_over(track, width, height)]
-        return Step(ended, [Face(t.key, t.number, t.box, t.seen, t.front) for t in self._tracks])
+        return Step(ended, [TrackedFace(t.key, t.number, t.box, t.seen, t.front) for t in self._tracks])
 
-    def finish(self) -> list[Ended]:
+    def finish(self) -> list[EndedTrack]:
         """End all tracks; the last picture was the last of its shot."""
-        ended: list[Ended] = []
+        ended: list[EndedTrack] = []
         if self._view is not None and self._tracks and self._searched_s < self._time_s:
             ended += self._search(self._view)
         for track in sorted(self._tracks, key=lambda t: t.area, reverse=True):
@@ -173,9 +173,9 @@ class Tracker:
         self._searches = 0
         return ended
 
-    def _advance(self, picture: NDArray[np.uint8], elapsed_s: float) -> list[Ended]:
+    def _advance(self, picture: NDArray[np.uint8], elapsed_s: float) -> list[EndedTrack]:
         """Carry all tracks to a new picture, or end them where there is a cut before it."""
-        ended: list[Ended] = []
+        ended: list[EndedTrack] = []
         view = _View(picture, cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False))
         if self._view is not None:
             whole, *flows = self._flows(self._view.gray, view.gray)
@@ -220,7 +220,7 @@ class Tracker:
             return True
         return self._found is None and any(track.lost for track in self._tracks)
 
-    def _search(self, view: _View) -> list[Ended]:
+    def _search(self, view: _View) -> list[EndedTrack]:
         """Detect faces in the last picture and match them to the tracks."""
         picture = view.picture
         self._searched_s = self._time_s
@@ -286,7 +286,7 @@ class Tracker:
             self._tracks.append(_Track(self._keys, place, seen, self._time_s, detection.facing))
             self._keys += 1
 
-    def _confirm(self, track: _Track) -> list[Ended]:
+    def _confirm(self, track: _Track) -> list[EndedTrack]:
         """Make it a person, if there is room; end what has to go."""
         persons = [t for t in self._tracks if t.number is not None]
         ended = []
@@ -306,9 +306,9 @@ class Tracker:
         outside = not (0 <= x <= width and 0 <= y <= height)
         return outside or self._time_s - track.seen_s > _PATIENCE_S
 
-    def _end(self, track: _Track) -> Ended:
+    def _end(self, track: _Track) -> EndedTrack:
         self._tracks.remove(track)
-        return Ended(track.key, track.number, track.seen)
+        return EndedTrack(track.key, track.number, track.seen)
 
 
 def _looks_same(box: Box, before: _View, after: _View) -> bool:

@@ -15,7 +15,7 @@ from concurrent.futures import Future
 import numpy as np
 from numpy.typing import NDArray
 
-from service.worker.session import BUCKETS, Model
+from service.worker.onnx_model import BUCKETS, OnnxModel
 
 Outputs = dict[str, NDArray[np.float32]]
 """Each task's output of one clip, by the task's kind."""
@@ -32,7 +32,7 @@ class Batcher:
         on_batch: called after each batch with its size and its seconds.
     """
 
-    def __init__(self, models: Sequence[Model], wait_s: float, on_batch: Callable[[int, float], None]) -> None:
+    def __init__(self, models: Sequence[OnnxModel], wait_s: float, on_batch: Callable[[int, float], None]) -> None:
         self._models = models
         self._wait_s = wait_s
         self._on_batch = on_batch

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from av.video.reformatter import ColorRange
 
-from service.vision.decode import Limits, open_video
+from service.vision.frames import Limits, open_video
 from service.vision.picture import SMALL_SIDE, WORKING_SIDE, Upright, orientation, shrink
 from tests.videos import write_video
 

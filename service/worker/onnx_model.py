@@ -30,7 +30,7 @@ PROVIDERS = {
 """ONNX Runtime's execution providers by the names that settings use."""
 
 
-class Model:
+class OnnxModel:
     """A served bundle.
 
     Attributes:
@@ -126,7 +126,7 @@ def choose_provider(wanted: Sequence[str]) -> str:
     raise Misconfigured(f"None of the providers {', '.join(wanted)} is in this ONNX Runtime, which has {available}.")
 
 
-def open_models(folders: Sequence[Path], providers: Sequence[str]) -> list[Model]:
+def open_models(folders: Sequence[Path], providers: Sequence[str]) -> list[OnnxModel]:
     """Open and warm every bundle.
 
     Raises:
@@ -136,7 +136,7 @@ def open_models(folders: Sequence[Path], providers: Sequence[str]) -> list[Model
     provider = choose_provider(providers)
     if provider in ("cuda", "tensorrt"):
         onnxruntime.preload_dlls()  # CUDA's and cuDNN's, from their wheels where they are installed
-    models = [Model(folder, provider) for folder in folders]
+    models = [OnnxModel(folder, provider) for folder in folders]
     served: dict[str, Manifest] = {}
     for model in models:
         for task in model.manifest.tasks:

@@ -9,7 +9,7 @@ from mien.contract.errors import BadFrame, TooManyPixels
 from mien.contract.live import Encoding, LiveFrame
 from service.vision.clips import Clip, ClipSpec, FaceSeen, Limits, Progressed, VideoEnded, read_clips
 from service.vision.faces import Cascade
-from service.vision.live import Pictures, watch_clips
+from service.vision.live_frames import Pictures, watch_clips
 from tests.videos import picture, scene, still, write_video
 
 SPEC = ClipSpec(frames=4, interval_s=0.08, size=64, margin=0.2, hop_s=0.2)

@@ -20,8 +20,8 @@ from mien.contract.errors import (
     TruncatedVideo,
     UnsupportedCodec,
 )
-from service.vision import decode
-from service.vision.decode import OWN_FILES, STRANGERS, Limits, Video, open_video
+from service.vision import frames
+from service.vision.frames import OWN_FILES, STRANGERS, Limits, VideoReader, open_video
 from tests.videos import face_video, faceless_video, picture, scene, still, write_video
 
 LIMITS = Limits(max_pixels=8192 * 4320, max_duration_s=3600, max_frames=10**6)
@@ -147,7 +147,7 @@ def test_a_part_is_right_where_the_index_leads_past_it(tmp_path, monkeypatch, st
         monkeypatch.setattr(video, "_seek", lambda time_s: seek(time_s and time_s + 2.5))
         if not stamped:
             stamps = iter([None])
-            monkeypatch.setattr(decode, "_stamp", lambda frame: next(stamps, float(frame.time)))
+            monkeypatch.setattr(frames, "_stamp", lambda frame: next(stamps, float(frame.time)))
         part = [(s.time_s, number(s.frame)) for s in video.read(4.0, 4.1)]
 
     assert [index for _, index in part] == [100 % 28, 101 % 28, 102 % 28]
@@ -525,7 +525,7 @@ def test_nothing_of_a_video_waits_for_the_garbage_collection(tmp_path, frames):
         with open_video(path, LIMITS) as video:
             deque(islice(video.read(0.0, None), frames), maxlen=0)
         del video
-        left = [o for o in gc.get_objects() if isinstance(o, Video | av.VideoFrame)]
+        left = [o for o in gc.get_objects() if isinstance(o, VideoReader | av.VideoFrame)]
     finally:
         gc.enable()
 

@@ -41,7 +41,7 @@ class _ClipHeader:
 _CLIP = TypeAdapter(_ClipHeader)
 
 
-class Source(Protocol):
+class MessageReader(Protocol):
     """The end of the pipe that messages come out of."""
 
     def recv_bytes(self, maxlength: int | None = None, /) -> bytes | bytearray:
@@ -65,7 +65,7 @@ def send_error(pipe: Connection, error: MienError) -> None:
     pipe.send_bytes(json.dumps({"event": "Problem", **error.problem().model_dump()}).encode())
 
 
-def receive_event(pipe: Source, specs: Sequence[ClipSpec]) -> Event:
+def receive_event(pipe: MessageReader, specs: Sequence[ClipSpec]) -> Event:
     """Receive one event.
 
     Raises:
@@ -88,7 +88,7 @@ def receive_event(pipe: Source, specs: Sequence[ClipSpec]) -> Event:
     raise (raise_as if issubclass(raise_as, BadMedia) else CannotDecode)(problem.detail)
 
 
-def _receive_clip(pipe: Source, header: _ClipHeader, specs: Sequence[ClipSpec]) -> Clip:
+def _receive_clip(pipe: MessageReader, header: _ClipHeader, specs: Sequence[ClipSpec]) -> Clip:
     if not (0 <= header.spec < len(specs) and header.track >= 0 and header.frames >= 1 and 0 <= header.quality <= 1):
         raise ValueError(header)
     spec = specs[header.spec]

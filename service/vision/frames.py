@@ -115,7 +115,7 @@ class VideoOpened:
 
 
 @dataclass(frozen=True)
-class Shown:
+class TimedFrame:
     """A frame and the time it is on display, [time_s, until_s)."""
 
     time_s: float
@@ -124,7 +124,7 @@ class Shown:
 
 
 @contextmanager
-def open_video(path: Path, limits: Limits, formats: Formats = STRANGERS) -> Iterator[Video]:
+def open_video(path: Path, limits: Limits, formats: Formats = STRANGERS) -> Iterator[VideoReader]:
     """Open a file and decode its first frame.
 
     Raises:
@@ -145,11 +145,11 @@ def open_video(path: Path, limits: Limits, formats: Formats = STRANGERS) -> Iter
         raise
     except Exception as error:
         raise CannotDecode(f"The file cannot be read as {formats.named}. " + _RESEND) from error
-    with container, closing(Video(container, limits, formats)) as video:
+    with container, closing(VideoReader(container, limits, formats)) as video:
         yield video
 
 
-class Video:
+class VideoReader:
     """An open video, read once from front to back."""
 
     def __init__(self, container: av.container.InputContainer, limits: Limits, formats: Formats) -> None:
@@ -198,7 +198,7 @@ class Video:
             found.append(f"The file could not be read beyond {self.end_s:.1f} s; what came before was analysed.")
         return found
 
-    def read(self, start_s: float, end_s: float | None) -> Iterator[Shown]:
+    def read(self, start_s: float, end_s: float | None) -> Iterator[TimedFrame]:
         """Yield the frames on display in [start_s, end_s), in order; times strictly increase and leave no gap.
 
         Raises:
@@ -222,7 +222,9 @@ class Video:
         if not self.frames:
             raise NoFrames(f"The video ends after {last_s:.1f} s and has no frame from {start_s:g} s on.")
 
-    def _show(self, pending: tuple[float, av.VideoFrame], until_s: float, start_s: float, end_s: float | None) -> Shown:
+    def _show(
+        self, pending: tuple[float, av.VideoFrame], until_s: float, start_s: float, end_s: float | None
+    ) -> TimedFrame:
         time_s, frame = pending
         if end_s is not None:
             until_s = min(until_s, end_s)
@@ -240,7 +242,7 @@ class Video:
         if self.frames == 1:
             self.first_s = time_s
         self.end_s = until_s
-        return Shown(time_s, until_s, frame)
+        return TimedFrame(time_s, until_s, frame)
 
     def _timed(self, start_s: float) -> Iterator[tuple[float, av.VideoFrame]]:
         """Yield all frames from the one on display at `start_s`, or from an earlier one."""
