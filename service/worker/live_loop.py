@@ -23,7 +23,8 @@ from service.worker.sandbox import InterruptedWork
 log = structlog.get_logger()
 
 # Frames in flight per session: enough to hide network latency at 15 frames per second; they bound a session's memory.
-_CREDITS = 4
+# One of them is on display in the worker, which gives its credit back when the next one comes.
+_CREDITS = 5
 _WAIT_S = 1.0
 
 

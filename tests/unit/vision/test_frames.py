@@ -21,7 +21,7 @@ from mien.contract.errors import (
     UnsupportedCodec,
 )
 from service.vision import frames
-from service.vision.frames import OWN_FILES, STRANGERS, Limits, VideoReader, open_video
+from service.vision.frames import OWN_FILES, UPLOADS, Limits, VideoReader, open_video
 from tests.videos import face_video, faceless_video, picture, scene, still, write_video
 
 LIMITS = Limits(max_pixels=8192 * 4320, max_duration_s=3600, max_frames=10**6)
@@ -411,7 +411,7 @@ def test_frames_that_the_decoder_patched_up_are_shown_and_warned_of(tmp_path):
 
     assert len(patched) == 25
     assert sum(patched) == 1
-    assert video.warnings == ["The video is damaged: 1 piece of it could not be decoded well; the rest was analysed."]
+    assert video.warnings == ["The video is damaged: 1 piece of it could not be decoded well. The rest was analysed."]
 
 
 def test_a_broken_last_frame_is_a_warning(tmp_path):
@@ -492,7 +492,7 @@ def test_the_file_is_closed_when_reading_stops_early(tmp_path):
 def test_flv_is_taken_from_files_of_ones_own_only(tmp_path):
     path = write_video(tmp_path / "v.flv", numbered(10), codec="flv")
 
-    with pytest.raises(CannotDecode, match="MP4, MOV, MKV, WebM or AVI"):
+    with pytest.raises(CannotDecode, match="MP4, MOV, 3GP, MKV, WebM or AVI"):
         read(path)
     with open_video(path, LIMITS, OWN_FILES) as video:
         assert [number(shown.frame) for shown in video.read(0.0, None)] == list(range(10))
@@ -512,8 +512,8 @@ def test_what_is_not_ours_to_open_is_not_opened_from_ones_own_files_either(tmp_p
 
     with pytest.raises(CannotDecode, match="FLV"), open_video(listed, LIMITS, OWN_FILES):
         pass
-    assert "concat" not in OWN_FILES.containers
-    assert OWN_FILES.codecs - STRANGERS.codecs == {"flv"}
+    assert "concat" not in {name for container in OWN_FILES.containers for name in container.demuxers}
+    assert OWN_FILES.codecs - UPLOADS.codecs == {"flv"}
 
 
 @pytest.mark.parametrize("frames", [0, 1, 100])
