@@ -34,7 +34,7 @@ log = structlog.get_logger()
 
 
 def main() -> int:
-    """Run a worker until SIGTERM or SIGINT; return the exit code (2: it cannot start as it is set up)."""
+    """Run a worker until SIGTERM or SIGINT; return the exit code (2 for a bad configuration)."""
     os.umask(0o077)
     try:
         settings = WorkerSettings()
