@@ -77,6 +77,7 @@ OWN_FILES = Formats(
 
 _MIN_SEEK_S = 3.0  # decode from the start up to here: that is cheaper than a seek
 _DEFAULT_FRAME_S = 0.04  # duration of a frame if the stream has no frame rate
+_MAX_PIXEL_ASPECT = 4.0
 _THREADS = 2  # each thread takes frame buffers and address space
 _ATTACHED = av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thumbnails
 
@@ -168,14 +169,15 @@ class VideoReader:
         if first is None:
             raise self._nothing()
         self._first: list[av.VideoFrame] = [first]
-        self._origin_s = _stamp(first) or 0.0
+        self._delay_s = _delay(container, self._stream)
+        self._origin_s = (_stamp(first) or 0.0) - self._delay_s
         rate = self._stream.average_rate or self._stream.guessed_rate
         self.frame_s = 1 / float(rate) if rate else _DEFAULT_FRAME_S
-        self.upright = Upright(first)
+        self.upright = Upright(first, _pixel_aspect(self._stream))
         self.frames = 0
         self.first_s = 0.0
         self.end_s = 0.0
-        self.opened = VideoOpened(*self.upright.frame_size, total_s=_declared(container, self._stream))
+        self.opened = VideoOpened(*self.upright.frame_size, total_s=_declared(container, self._stream, self._delay_s))
 
     def close(self) -> None:
         """Free the decoder and its threads now instead of at garbage collection.
@@ -304,6 +306,7 @@ class VideoReader:
 
     def _check_whole(self, last_s: float) -> None:
         declared_s = _indexed(self._container, self._stream)
+        last_s -= self._delay_s
         if last_s < 0.9 * declared_s and declared_s - last_s > 0.5:
             raise TruncatedVideo(
                 f"The file says that it lasts {declared_s:.1f} s, but its pictures end after {last_s:.1f} s. "
@@ -333,9 +336,22 @@ def _choose_stream(container: av.container.InputContainer, formats: Formats) -> 
     return max(taken, key=lambda s: (bool(s.disposition & default), s.codec_context.width * s.codec_context.height))
 
 
-def _declared(container: av.container.InputContainer, stream: av.VideoStream) -> float | None:
+def _delay(container: av.container.InputContainer, stream: av.VideoStream) -> float:
+    """Return the seconds between the start of the presentation, such as its sound, and that of the video stream."""
+    if container.start_time is None or stream.start_time is None or stream.time_base is None:
+        return 0.0
+    return max(0.0, float(stream.start_time * stream.time_base) - container.start_time / av.time_base)
+
+
+def _pixel_aspect(stream: av.VideoStream) -> float:
+    """Return the width of a pixel divided by its height; 1 if it is unknown or absurd."""
+    aspect = float(stream.sample_aspect_ratio or 1)
+    return aspect if 1 / _MAX_PIXEL_ASPECT <= aspect <= _MAX_PIXEL_ASPECT else 1.0
+
+
+def _declared(container: av.container.InputContainer, stream: av.VideoStream, delay_s: float) -> float | None:
     if stream.duration and stream.duration > 0 and stream.time_base is not None:
-        return float(stream.duration * stream.time_base)
+        return delay_s + float(stream.duration * stream.time_base)
     if container.duration and container.duration > 0:
         return container.duration / av.time_base
     return None

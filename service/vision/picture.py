@@ -49,17 +49,25 @@ def orientation(matrix: bytes) -> tuple[int, bool]:
 
 
 class Upright:
-    """Convert the frames of one video, all to the size and orientation of its first.
+    """Convert the frames of one video, all to the size and orientation of its first, with square pixels.
+
+    Args:
+        first: the first frame.
+        pixel_aspect: width divided by height of a pixel; the shorter side of pixels is stretched to square ones.
 
     Attributes:
         frame_size: width and height of the upright original frame in pixels.
     """
 
-    def __init__(self, first: av.VideoFrame) -> None:
+    def __init__(self, first: av.VideoFrame, pixel_aspect: float = 1.0) -> None:
         # Not `first.side_data`, which forms a reference cycle with the frame that only garbage collection frees.
-        matrix = SideDataContainer(first).get(SideData.DISPLAYMATRIX)  # type: ignore[call-arg]
-        self._turns, self._mirrored = (0, False) if matrix is None else orientation(bytes(matrix))
-        size = first.width, first.height
+        try:
+            matrix = SideDataContainer(first).get(SideData.DISPLAYMATRIX)  # type: ignore[call-arg]
+            self._turns, self._mirrored = (0, False) if matrix is None else orientation(bytes(matrix))
+        except ValueError:  # PyAV does not know some type of side data; the rotation alone can be read without it
+            self._turns, self._mirrored = round(first.rotation / 90) % 4, False
+        wide, high = max(1.0, pixel_aspect), max(1.0, 1 / pixel_aspect)
+        size = round(first.width * wide), round(first.height * high)
         self.frame_size = size[::-1] if self._turns % 2 else size
         scale = min(1.0, WORKING_SIDE / max(size))
         self._width, self._height = (max(1, round(side * scale)) for side in size)
@@ -72,7 +80,7 @@ class Upright:
             CannotDecode: the frame's pixel format cannot be converted.
             MemoryError: memory ran out.
         """
-        shrinks = frame.width > self._width
+        shrinks = frame.width * frame.height > self._width * self._height
         full = frame.color_range == ColorRange.JPEG or frame.format.name.startswith("yuvj")
         guess = Colorspace.ITU709 if min(frame.width, frame.height) >= _HD_HEIGHT else Colorspace.ITU601
         try:
