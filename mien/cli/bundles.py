@@ -19,7 +19,7 @@ def check(
 ) -> None:
     """Open bundles as a worker does, and say what they are: manifest, digests, shapes, a first answer."""
     from mien.contract.errors import Misconfigured
-    from service.worker.session import open_models
+    from service.worker.onnx_model import open_models
 
     refused = False
     for folder in folders:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from glob import glob
 from pathlib import Path
 
-_ENDINGS = frozenset({".mp4", ".m4v", ".mov", ".3gp", ".mkv", ".webm", ".avi"})
+from mien.contract.containers import VIDEO_SUFFIXES
 
 
 def videos(named: Iterable[Path]) -> list[Path]:
@@ -20,7 +20,7 @@ def videos(named: Iterable[Path]) -> list[Path]:
 
 def _below(path: Path) -> Iterator[Path]:
     if path.is_dir():
-        yield from sorted(file for file in path.rglob("*") if file.suffix.lower() in _ENDINGS and file.is_file())
+        yield from sorted(file for file in path.rglob("*") if file.suffix.lower() in VIDEO_SUFFIXES and file.is_file())
     elif not path.exists() and set("*?[") & set(str(path)):
         fitting = sorted(map(Path, glob(str(path), recursive=True)))  # noqa: PTH207 - Path.glob raises at a**b
         yield from fitting or [path]

@@ -21,8 +21,8 @@ from mien.contract.errors import BadMedia
 from model.data.media import LIMITS, ClipUnreadable, read_still
 from service.vision.clips import Clip, ClipSpec, FaceSeen, read_clips
 from service.vision.crop import cut_out
-from service.vision.decode import OWN_FILES, open_video
 from service.vision.faces import FaceDetector, open_detector
+from service.vision.frames import OWN_FILES, open_video
 
 CROP = FaceCrop(margin=0.2)
 SIZE = 224  # pixels

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from mien.contract.errors import BadMedia, CannotDecode, NoFrames
 from model.errors import ModelError
-from service.vision.decode import OWN_FILES, Limits, Video, open_video
+from service.vision.frames import OWN_FILES, Limits, VideoReader, open_video
 from service.vision.sampling import Grid
 
 Picture = NDArray[np.uint8]
@@ -159,7 +159,7 @@ def in_order(name: str) -> tuple[tuple[str, int], ...]:
 class VideoFile:
     """A video file, open."""
 
-    def __init__(self, video: Video) -> None:
+    def __init__(self, video: VideoReader) -> None:
         self._video = video
         self.duration_s = video.opened.total_s
 

@@ -1,27 +1,20 @@
-"""What is taken for a video before anything decodes it: a container that its first bytes tell, not too large."""
+"""Checks of an upload before anything decodes it: its container and its size."""
 
 from __future__ import annotations
 
+from mien.contract.containers import UPLOAD_CONTAINERS, is_accepted, listed
 from mien.contract.errors import UnsupportedContainer, UploadTooLarge
-
-HEAD_BYTES = 16
-_STILL_IMAGE_BRANDS = (b"avif", b"avis", b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1", b"crx ")
-_QUICKTIME_ATOMS = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot")
 
 
 def check_container(head: bytes) -> None:
-    """Tell by a file's first `HEAD_BYTES` that it is a container that is taken.
+    """Check a file's first `HEAD_BYTES` bytes for the signature of an accepted container.
 
     Raises:
-        UnsupportedContainer: it is not.
+        UnsupportedContainer: no signature matches.
     """
-    quicktime = head[4:8] in _QUICKTIME_ATOMS and not (head[4:8] == b"ftyp" and head[8:12] in _STILL_IMAGE_BRANDS)
-    matroska = head.startswith(b"\x1a\x45\xdf\xa3")
-    avi = head.startswith(b"RIFF") and head[8:12] == b"AVI "
-    if not (quicktime or matroska or avi):
+    if not is_accepted(head):
         raise UnsupportedContainer(
-            "The file's first bytes are not those of an MP4, MOV, 3GP, MKV, WebM or AVI video. "
-            "Convert it to one of these."
+            f"The file's first bytes are not those of an {listed(UPLOAD_CONTAINERS)} video. Convert it to one of these."
         )
 
 

@@ -12,8 +12,9 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
+from mien.contract.containers import HEAD_BYTES
 from mien.contract.errors import EmptyUpload, MalformedBody, UploadStalled, WrongField
-from service.gateway.containers import HEAD_BYTES, check_container, too_large
+from service.gateway.containers import check_container, too_large
 
 FIELD = "video"
 

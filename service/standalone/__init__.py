@@ -1,1 +1,1 @@
-"""All of Mien on one machine with one command."""
+"""Run all of Mien on one machine with one command."""

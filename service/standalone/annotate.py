@@ -1,4 +1,4 @@
-"""A video with what was found drawn on it: boxes around faces, the label of each moment, bars of its scores."""
+"""Draw an analysis on its video: boxes around faces, the current label, and bars of the scores."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.contract.results import Analysis, Face, PathPoint, Window
-from service.vision.decode import OWN_FILES, Limits, open_video
+from service.vision.frames import OWN_FILES, Limits, open_video
 
 _LIMITS = Limits(max_pixels=2**27, max_duration_s=float("inf"), max_frames=2**62)
 _TICK = Fraction(1, 90_000)  # seconds
-_AWAY_S = 1.0  # between two points of a path: the face was not seen
+_AWAY_S = 1.0  # a longer gap between two points of a path means that the face was away
 _INK, _PAPER, _ACCENT = (255, 255, 255), (46, 18, 20), (169, 163, 255)
 
 Picture = NDArray[np.uint8]
@@ -26,7 +26,7 @@ def annotate(video: Path, analysis: Analysis, target: Path) -> None:
 
     Args:
         video: the file that was analysed.
-        analysis: what was found, with the boxes in pixels of the upright frame.
+        analysis: the analysis of the video, with boxes in pixels of the upright frame.
         target: the file to write.
 
     Raises:
@@ -53,7 +53,7 @@ def annotate(video: Path, analysis: Analysis, target: Path) -> None:
 
 
 def box_at(path: list[PathPoint], time_s: float) -> tuple[float, float, float, float] | None:
-    """Return a face's box (left, top, width, height) at a time, between its path's points; None where it is away."""
+    """Interpolate a face's box (left, top, width, height) at a time; return None while the face is away."""
     if not path or not path[0][0] - 0.1 <= time_s <= path[-1][0] + 0.1:
         return None
     after = next((place for place, point in enumerate(path) if point[0] >= time_s), len(path) - 1)
@@ -66,7 +66,7 @@ def box_at(path: list[PathPoint], time_s: float) -> tuple[float, float, float, f
 
 
 def window_at(timeline: list[Window], time_s: float) -> Window | None:
-    """Return the window whose middle is nearest to a time, of those that it lies in."""
+    """Return the window that contains a time and whose middle is nearest to it, if any."""
     within = [window for window in timeline if window.start_s <= time_s <= window.end_s]
     return min(within, key=lambda window: abs(window.start_s + window.end_s - 2 * time_s), default=None)
 

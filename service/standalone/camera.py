@@ -1,4 +1,4 @@
-"""A camera's or a video's pictures as they are to be seen, each as a JPEG with its time."""
+"""Read a camera or a video in real time as JPEG pictures with times."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import cv2
 
 from mien.contract.errors import CannotDecode
 
-_FASTEST_S = 1 / 16  # between two pictures: no model wants more
+_FASTEST_S = 1 / 16  # minimum time between two pictures; no model needs a higher rate
 _LONGEST_SIDE = 640  # pixels
 _QUALITY = 85
 
 
 def pictures(source: str) -> Iterator[tuple[float, bytes]]:
-    """Yield pictures at the pace at which they are filmed, each with its time in seconds and as a JPEG.
+    """Yield pictures in real time, each as (time in seconds, JPEG).
 
     Args:
-        source: a camera's number, or a video's file or address.
+        source: a camera's number, or a video's path or URL.
 
     Raises:
-        CannotDecode: there is no such camera or video.
+        CannotDecode: the camera or video cannot be opened.
     """
     is_camera = source.isdigit()
     capture = cv2.VideoCapture(int(source)) if is_camera else cv2.VideoCapture(source)

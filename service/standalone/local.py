@@ -1,4 +1,4 @@
-"""An analysis in this process, without a server: `mien analyze --local`."""
+"""Analyse videos in this process, without a server: `mien analyze --local`."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from mien.contract.jobs import State
 from mien.contract.options import AnalyzeOptions
 from mien.contract.results import Analysis, Progress, Timings
 from service.worker.batcher import Batcher
+from service.worker.onnx_model import open_models
 from service.worker.pipeline import Analyzed, Pipeline
 from service.worker.sandbox import Sandbox
-from service.worker.session import open_models
 from service.worker.settings import WorkerSettings
 
 Analyze = Callable[[Path, AnalyzeOptions, Callable[[Progress], None]], Analysis]
-"""A video and options → its analysis; the last argument is told of the progress."""
+"""Analyse a video with options; the last argument is called with the progress."""
 
 
 @contextmanager
 def local_analyzer() -> Iterator[Analyze]:
-    """Open the worker's pipeline as its settings say, and give the function that runs it.
+    """Open the worker's pipeline with its settings, and give the function that runs it.
 
     Raises:
-        Misconfigured: a bundle or provider cannot be had.
+        Misconfigured: a bundle or provider is not available.
     """
     settings = WorkerSettings()
     models = open_models(settings.bundles, settings.providers)
@@ -41,7 +41,7 @@ def local_analyzer() -> Iterator[Analyze]:
         started = time.perf_counter()
         created_at = datetime.now(UTC)
         with video.open("rb"):
-            pass  # a file that is not there is an OSError here, as it is for the client
+            pass  # raise OSError for a missing file, as the client does
         for event in pipeline.analyze(video.name, video.resolve(), options, threading.Event()):
             if isinstance(event, Progress):
                 on_progress(event)
@@ -63,7 +63,7 @@ def local_analyzer() -> Iterator[Analyze]:
                         total=round(1000 * (time.perf_counter() - started), 1),
                     ),
                 )
-        raise CannotDecode("The video gave no result.")
+        raise CannotDecode("The analysis of the video gave no result. Check that the video plays.")
 
     try:
         yield analyze

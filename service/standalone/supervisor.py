@@ -1,7 +1,7 @@
-"""`mien serve`: a private Redis, a worker and a gateway, started in this order and stopped in the other.
+"""Run `mien serve`: start a private Redis, a worker and a gateway in this order, and stop them in reverse.
 
-Each child has a session of its own, so that a terminal's Ctrl-C reaches only this process, and is told to end
-should this process die. A child that ends by itself is started again.
+Each child runs in its own session, so that Ctrl-C reaches only this process, and gets a signal if this process dies.
+A child that exits unexpectedly is restarted.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ _URL_FILE = "redis-url"
 _START_S = 60.0
 _STOP_S = 45.0
 _LONGEST_PAUSE_S = 30.0
-# How long a child must have lived for its next end to count as the first again.
+# A child that ran this long restarts without the pauses of earlier failures.
 _SETTLED_S = 60.0
 
 
 class _Child:
-    """A process that is started again when it ends; `lock` stays locked as long as it lives."""
+    """A process that is restarted when it exits; it holds `lock` as long as it runs."""
 
     def __init__(
         self, name: str, command: Sequence[str], environment: Mapping[str, str], lock: IO[str] | None = None
@@ -76,7 +76,7 @@ class _Child:
         return self._process.poll()
 
     def keep_alive(self) -> None:
-        """Start the process again if it has ended, later each time."""
+        """Restart the process if it has exited, with growing pauses."""
         now = time.monotonic()
         if self._restart_at is not None:
             if now >= self._restart_at:
@@ -85,18 +85,18 @@ class _Child:
         elif (code := self._process.poll()) is not None:
             if now - self._started_at > _SETTLED_S:
                 self._pause_s = 1.0
-            log.warning("ended by itself, starting again", child=self.name, exit_code=code, in_s=self._pause_s)
+            log.warning("exited unexpectedly, restarting", child=self.name, exit_code=code, in_s=self._pause_s)
             self._restart_at = now + self._pause_s
             self._pause_s = min(2 * self._pause_s, _LONGEST_PAUSE_S)
 
     def stop(self) -> None:
-        """Ask the process to end, wait, and kill it if that takes too long."""
+        """Terminate the process, wait, and kill it if it takes too long."""
         if self._process.poll() is None:
             self._process.terminate()
         try:
             self._process.wait(_STOP_S)
         except subprocess.TimeoutExpired:
-            log.warning("does not stop, killed", child=self.name)
+            log.warning("did not stop in time, killed", child=self.name)
             self._process.kill()
             self._process.wait()
 
@@ -105,7 +105,7 @@ def serve(settings: StandaloneSettings) -> None:
     """Serve until SIGTERM or SIGINT.
 
     Raises:
-        Misconfigured: it cannot start: no Redis, data in use by another, port taken, a child that refuses to start.
+        Misconfigured: no Redis, data folder in use, port taken, or a child that does not start.
     """
     os.umask(0o077)
     configure_logs("serve", "info")
@@ -136,7 +136,7 @@ def _run(settings: StandaloneSettings, runtime: Path, stopping: threading.Event,
     environment.setdefault("MIEN_CALLBACK_SECRET", _kept_secret(settings.data_dir / "callback-secret"))
     children: list[_Child] = []
     try:
-        # Redis holds the lock too: should this process be killed, nobody opens the data before Redis has closed it.
+        # Redis holds the lock too: if this process is killed, the data stays locked until Redis has closed it.
         path = {"PATH": os.environ.get("PATH", "")}
         children.append(_Child("redis", server_command(redis_dir, redis_socket), path, lock))
         _await_redis(children[0], redis_dir, redis_socket, stopping)
@@ -151,13 +151,13 @@ def _run(settings: StandaloneSettings, runtime: Path, stopping: threading.Event,
                 child.keep_alive()
     finally:
         url_file.unlink(missing_ok=True)
-        # Gateway, worker, Redis: nobody new comes in, the work is committed, then the queue closes.
+        # Gateway, worker, Redis: first stop new requests, then commit running work, then close the queue.
         for child in reversed(children):
             child.stop()
 
 
 def redis_url() -> str | None:
-    """Return where the queue of the `mien serve` that runs is, if one does."""
+    """Return the Redis URL of the running `mien serve`, if there is one."""
     try:
         return (StandaloneSettings().data_dir / _URL_FILE).read_text(encoding="utf-8")
     except OSError:
@@ -165,7 +165,7 @@ def redis_url() -> str | None:
 
 
 def _kept_secret(file: Path) -> str:
-    """Return what callbacks are signed with, made once for each data folder."""
+    """Return the secret that signs callbacks, created once per data folder."""
     if not file.exists():
         file.write_text("whsec_" + base64.b64encode(secrets.token_bytes(32)).decode(), encoding="ascii")
     return file.read_text(encoding="ascii")
@@ -178,7 +178,7 @@ def _await_redis(redis: _Child, redis_dir: Path, redis_socket: Path, stopping: t
         if redis.exit_code() is not None:
             raise Misconfigured(f"Redis ended at once; {redis_dir}/redis.log says why.")
         try:
-            # A server that still reads its append-only file answers with an error.
+            # A server that is still loading its append-only file answers with an error.
             if redis_socket.exists() and client.ping():
                 break
         except RedisError:

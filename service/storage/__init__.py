@@ -1,1 +1,1 @@
-"""Where uploads and results lie, outside Redis."""
+"""Store uploads and results outside Redis."""

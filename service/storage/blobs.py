@@ -1,7 +1,7 @@
 """The blob store: uploaded videos under `uploads/`, results under `results/`, in a private folder or an S3 bucket.
 
-A blob appears under its name only when it is whole: until then its bytes lie in a temporary file beside it,
-which a failed or cancelled write removes and which a killed process leaves for `sweep_unfinished`.
+A blob appears under its name only when it is complete. Until then its bytes are in a temporary file beside it; a
+failed or cancelled write removes the file, and `sweep_unfinished` removes those of killed processes.
 Names come from the server (job ids and fences), never from a client.
 """
 
@@ -28,7 +28,7 @@ RESULTS = "results"
 
 # obstore buffers one part: this bounds the memory of an upload.
 _PART_BYTES = 1 << 20
-_S3_PART_BYTES = 8 << 20  # of which S3 takes 10,000, none but the last under 5 MiB
+_S3_PART_BYTES = 8 << 20  # S3 allows 10,000 parts, all but the last of at least 5 MiB
 
 
 def upload_name(job_id: str) -> str:
@@ -47,14 +47,14 @@ def job_of(name: str) -> str:
 
 
 def open_blobs(settings: StorageSettings) -> Blobs:
-    """Return the store that the settings name."""
+    """Open the store that the settings select."""
     if settings.blobs_url is None:
         return Blobs(settings.blobs_dir)
     return S3Blobs(settings.blobs_url, settings.s3_endpoint, settings.blobs_dir)
 
 
 class Blobs:
-    """A folder of blobs. The process's umask must be 077: obstore itself would write files that all can read."""
+    """Store blobs in a folder. The process's umask must be 077, for obstore writes world-readable files otherwise."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -63,28 +63,28 @@ class Blobs:
         self._store: LocalStore | S3Store = LocalStore(prefix=self._folder)
 
     async def write(self, name: str, chunks: AsyncIterator[bytes]) -> None:
-        """Store a stream under `name`; where it ends in an exception, nothing is left and that exception goes on.
+        """Store a stream under `name`; an exception of the stream is re-raised and leaves no blob.
 
         Raises:
-            StorageUnavailable: the store does not take it (a full disk, say).
+            StorageUnavailable: the store cannot write it, for example on a full disk.
         """
         try:
             await obstore.put_async(
                 self._store, name, chunks, use_multipart=True, chunk_size=self._part_bytes, max_concurrency=1
             )
-        except (BaseError, FileNotFoundError) as error:  # the latter where there is no such bucket
+        except (BaseError, FileNotFoundError) as error:  # the latter if the bucket does not exist
             raise StorageUnavailable("The upload could not be stored. Try again later.", 30) from error
 
     def put(self, name: str, content: bytes) -> None:
-        """Store `content` under `name` at once."""
+        """Store `content` under `name`."""
         obstore.put(self._store, name, content)
 
     async def read(self, name: str) -> bytes:
         """Return a blob's content.
 
         Raises:
-            FileNotFoundError: there is none under this name.
-            StorageUnavailable: the store does not give it.
+            FileNotFoundError: there is no blob of this name.
+            StorageUnavailable: the store cannot read it.
         """
         try:
             return bytes(await (await obstore.get_async(self._store, name)).bytes_async())
@@ -93,10 +93,10 @@ class Blobs:
 
     @contextmanager
     def local(self, name: str) -> Iterator[Path]:
-        """Give a blob as a file of this machine, for a decoder that must seek in it.
+        """Provide a blob as a local file that a decoder can seek in.
 
         Raises:
-            FileNotFoundError: there is none under this name.
+            FileNotFoundError: there is no blob of this name.
         """
         path = self._folder / name
         if not path.is_file():
@@ -107,8 +107,8 @@ class Blobs:
         """Return a blob's size and its first bytes.
 
         Raises:
-            FileNotFoundError: there is none under this name.
-            StorageUnavailable: the store does not give it.
+            FileNotFoundError: there is no blob of this name.
+            StorageUnavailable: the store cannot read it.
         """
         try:
             size = (await obstore.head_async(self._store, name))["size"]
@@ -119,16 +119,16 @@ class Blobs:
             raise StorageUnavailable("The store does not answer at the moment. Try again shortly.", 5) from error
         return size, bytes(first)
 
-    def upload_url(self, name: str, ttl_s: int) -> str:  # noqa: ARG002 - the bucket's own needs them
-        """Return a URL to which anybody who has it may PUT a blob for `ttl_s` seconds.
+    def upload_url(self, name: str, ttl_s: int) -> str:  # noqa: ARG002 - S3Blobs needs them
+        """Return a presigned URL that accepts a PUT of a blob for `ttl_s` seconds.
 
         Raises:
-            NotOffered: this store takes nothing from outside.
+            NotOffered: this store has no presigned URLs.
         """
         raise NotOffered("This service takes videos itself: send them to POST /analyze.")
 
     def delete(self, names: Iterable[str]) -> None:
-        """Delete blobs; those that are not there are passed over."""
+        """Delete blobs; missing ones are ignored."""
         for name in names:
             try:
                 obstore.delete(self._store, name)
@@ -136,7 +136,7 @@ class Blobs:
                 continue
 
     async def older_than(self, prefix: str, age_s: float) -> AsyncIterator[str]:
-        """Yield the names under `prefix` that were last written over `age_s` seconds ago."""
+        """Yield the names under `prefix` of blobs older than `age_s` seconds."""
         limit = datetime.now(UTC) - timedelta(seconds=age_s)
         async for batch in obstore.list(self._store, prefix):
             for blob in batch:
@@ -144,12 +144,12 @@ class Blobs:
                     yield blob["path"]
 
     def sweep_unfinished(self, age_s: float) -> int:
-        """Delete temporary files that nobody has written to for `age_s` seconds; return how many there were."""
+        """Delete temporary files not written to for `age_s` seconds; return their number."""
         limit = time.time() - age_s
         swept = 0
-        # obstore names them `blob#1` and lists them nowhere.
+        # obstore names them `blob#1` and does not list them.
         for file in self._folder.glob("*/*#*"):
-            # The upload may end, and take its file away, at any moment.
+            # The upload may finish and remove its file at any moment.
             with contextlib.suppress(FileNotFoundError):
                 if file.stat().st_mtime < limit:
                     file.unlink()
@@ -158,14 +158,14 @@ class Blobs:
 
 
 class S3Blobs(Blobs):
-    """The same in a bucket, under the same names.
+    """Store blobs in an S3 bucket, under the same names.
 
-    Unfinished uploads leave parts there that only the bucket's own rules can remove (docs/operations.md).
+    Unfinished uploads leave parts that only the bucket's lifecycle rules can remove (docs/operations.md).
 
     Args:
         url: `s3://bucket` or `s3://bucket/prefix`.
-        endpoint: of another store than Amazon's.
-        scratch: the folder in which blobs lie while they are used as files.
+        endpoint: URL of an S3-compatible store; None for Amazon's.
+        scratch: folder for local copies of blobs.
     """
 
     def __init__(self, url: str, endpoint: str | None, scratch: Path) -> None:
@@ -183,7 +183,7 @@ class S3Blobs(Blobs):
 
     @contextmanager
     def local(self, name: str) -> Iterator[Path]:
-        """Fetch a blob into the scratch folder; the file goes with the block."""
+        """Copy a blob to the scratch folder for the duration of the block."""
         with tempfile.NamedTemporaryFile(dir=self._folder) as file:
             for piece in obstore.get(self._store, name).stream(min_chunk_size=_PART_BYTES):
                 file.write(piece)
@@ -194,6 +194,6 @@ class S3Blobs(Blobs):
         """Return a presigned URL."""
         return obstore.sign(cast("S3Store", self._store), "PUT", name, timedelta(seconds=ttl_s))
 
-    def sweep_unfinished(self, age_s: float) -> int:  # noqa: ARG002 - the folder's needs it
-        """Return 0: the bucket's lifecycle rule does it."""
+    def sweep_unfinished(self, age_s: float) -> int:  # noqa: ARG002 - as in Blobs
+        """Do nothing and return 0: the bucket's lifecycle rules remove unfinished uploads."""
         return 0

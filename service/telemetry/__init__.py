@@ -1,1 +1,1 @@
-"""Logs and traces of a process."""
+"""Configure a process's logs and traces."""

@@ -1,6 +1,6 @@
-"""Structured logs on stderr: for people on a terminal, else one JSON object a line.
+"""Configure structured logs on stderr: readable on a terminal, otherwise one JSON object per line.
 
-Nothing of a video, a face or a result is ever logged.
+Logs never contain data of a video, a face or a result.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import structlog
 
 
 def configure_logs(process: str, level: str) -> None:
-    """Set up structlog and the standard library's logging alike; `process` stands in every line."""
+    """Configure structlog and the standard library's logging; every line contains `process`."""
 
     def named(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
         # A context variable would be missing in threads.
@@ -44,5 +44,5 @@ def configure_logs(process: str, level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    # Its lines on starting and stopping say nothing that ours do not.
+    # Its start and stop messages duplicate ours.
     logging.getLogger("uvicorn.error").setLevel("WARNING")

@@ -1,7 +1,7 @@
-"""Traces: one from a request through Redis to the worker (W3C Trace Context, sent by OTLP over HTTP).
+"""Record traces from a request through Redis to the worker (W3C Trace Context, exported by OTLP over HTTP).
 
-Nothing of a video, a face or a result is in them. Where no endpoint is set, nothing is recorded. FastAPI records HTTP
-requests by itself.
+Traces never contain data of a video, a face or a result. Without an endpoint nothing is recorded. FastAPI's own
+instrumentation records HTTP requests.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _PROPAGATOR = TraceContextTextMapPropagator()
 
 
 def configure_traces(process: str, endpoint: str | None) -> None:
-    """Send the spans of this process to a collector at `endpoint`; record none where there is no endpoint."""
+    """Export this process's spans to a collector at `endpoint`; without an endpoint record none."""
     if endpoint is None:
         return
     provider = TracerProvider(resource=Resource.create({"service.name": f"mien-{process}"}))
@@ -34,13 +34,13 @@ def configure_traces(process: str, endpoint: str | None) -> None:
 def span(
     name: str, *, parent: str = "", kind: SpanKind = SpanKind.INTERNAL, **attributes: str | float
 ) -> Iterator[Span]:
-    """Record what the block does, as a part of the span that surrounds it, or of `parent`.
+    """Record the block as a child span of the current span, or of `parent`.
 
     Args:
-        name: what is done.
-        parent: a `traceparent`, of another process.
-        kind: which part it plays between processes.
-        attributes: what else is known of it.
+        name: name of the operation.
+        parent: a `traceparent` from another process.
+        kind: role of the span between processes.
+        attributes: attributes of the span.
     """
     context = _PROPAGATOR.extract({"traceparent": parent}) if parent else None
     tracer = trace.get_tracer("mien")
@@ -49,7 +49,7 @@ def span(
 
 
 def traceparent() -> str:
-    """Return the current span's `traceparent`; "" where nothing is recorded."""
+    """Return the current span's `traceparent`, or "" if nothing is recorded."""
     carrier: dict[str, str] = {}
     _PROPAGATOR.inject(carrier)
     return carrier.get("traceparent", "")

@@ -1,1 +1,1 @@
-"""From a video file to clips of its faces; the entrance is `service.vision.clips.read_clips`."""
+"""Turn video into clips of faces; the entry points are `read_clips` and `watch_clips` in `service.vision.clips`."""

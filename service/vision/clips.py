@@ -1,22 +1,26 @@
-"""One video file → clips of its faces, ready for the model. Training and serving both come through here.
+"""Turn a video file or live frames into clips of their faces, ready for the model; for training and serving alike.
 
-Pixels are RGB uint8 (H, W, 3); boxes are (x, y, w, h), floats in pixels; times are seconds of the media clock,
-0 at the video's first frame.
+Pixels are RGB uint8 (H, W, 3); boxes are (x, y, w, h), floats in pixels; times are seconds. In a file, time 0 is the
+start of its presentation, as a player shows it; live frames carry the client's times.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import cv2
 
-from service.vision.decode import STRANGERS, Formats, Limits, VideoOpened, open_video
+from mien.contract.live import LiveFrame
 from service.vision.faces import FaceDetector
-from service.vision.persons import FaceSeen, PathPoint
+from service.vision.frames import UPLOADS, Formats, Limits, TimedFrame, VideoOpened, open_video
+from service.vision.live_frames import LiveFrames
+from service.vision.persons import FaceSeen, TimedBox
+from service.vision.picture import Upright
 from service.vision.sampling import Grid
-from service.vision.scene import Scene, enough_memory
+from service.vision.scene import Scene, translate_out_of_memory
 from service.vision.tracks import Tracker
 from service.vision.windows import Clip, ClipSpec
 
@@ -25,11 +29,12 @@ __all__ = [
     "ClipSpec",
     "FaceSeen",
     "Limits",
-    "PathPoint",
     "Progressed",
+    "TimedBox",
     "VideoEnded",
     "VideoOpened",
     "read_clips",
+    "watch_clips",
 ]
 
 _PROGRESS_S = 0.5
@@ -37,24 +42,23 @@ _PROGRESS_S = 0.5
 
 @dataclass(frozen=True)
 class Progressed:
-    """Seconds of the asked-for part that were analysed; comes at least once a second of media time."""
+    """Seconds of the requested part that were analysed; comes at least once per second of media time."""
 
     done_s: float
 
 
 @dataclass(frozen=True)
 class VideoEnded:
-    """The last event: the asked-for part was read.
+    """The last event: the requested part was read.
 
     Attributes:
-        duration_s: media time at which the last frame that was read ends.
-        fps: frames divided by the time they were on display; None for a single frame.
-        width: pixels of the upright frame.
-        height: pixels of the upright frame.
-        frames: frames on display in the asked-for part, all of them decoded.
-        samples: instants at which the frame on display was looked at; a person's coverage is
-            `FaceSeen.samples` divided by this.
-        warnings: what was wrong with the video, in sentences.
+        duration_s: time at which the last read frame ends.
+        fps: frames divided by the time they were on display; None for fewer than two frames.
+        width: width of the upright frame in pixels.
+        height: height of the upright frame in pixels.
+        frames: number of decoded frames on display in the requested part.
+        samples: number of sampled instants; a face's coverage is `FaceSeen.samples` divided by this.
+        warnings: problems of the video, as sentences for users.
     """
 
     duration_s: float
@@ -66,6 +70,20 @@ class VideoEnded:
     warnings: list[str]
 
 
+class FrameSource(Protocol):
+    """What a source knows about its frames; complete once all of them were read."""
+
+    upright: Upright
+    first_s: float
+    end_s: float
+    frames: int
+
+    @property
+    def warnings(self) -> list[str]:
+        """Problems of the frames, as sentences for users."""
+        ...
+
+
 def read_clips(
     path: Path,
     specs: Sequence[ClipSpec],
@@ -75,51 +93,112 @@ def read_clips(
     faces: int,
     start_s: float = 0.0,
     end_s: float | None = None,
-    formats: Formats = STRANGERS,
+    formats: Formats = UPLOADS,
 ) -> Iterator[VideoOpened | Clip | Progressed | FaceSeen | VideoEnded]:
-    """Yield the clips of all faces in a video, each as soon as it is complete and certain.
+    """Yield the clips of all faces in a video file, each as soon as it is complete and certain.
 
-    `VideoOpened` comes first, `VideoEnded` last; a person's `FaceSeen` comes after the last of its clips. The same
-    file and arguments give the same events. Memory does not grow with the video's length.
+    `VideoOpened` comes first, `VideoEnded` last; a face's `FaceSeen` comes after the last of its clips. The same file
+    and arguments give the same events. Memory does not grow with the video's length.
 
     Args:
-        path: the file.
-        specs: what each bundle wants; all are cut from one pass over the video.
-        detector: finds faces.
-        limits: what the video may cost.
-        faces: most faces followed at one time, the largest first.
-        start_s: where to begin, in seconds; also the first sample of each spec's grid.
-        end_s: where to stop; None reads to the end.
-        formats: which containers and codecs are taken.
+        path: the video file.
+        specs: the clips that each bundle needs; one pass over the video gives all of them.
+        detector: the face detector.
+        limits: limits on the video.
+        faces: maximum number of faces followed at one time, the largest first.
+        start_s: start of the part to read, in seconds, and first instant of each sampling grid.
+        end_s: end of the part to read; None reads to the end of the video.
+        formats: accepted containers and codecs.
 
     Raises:
-        BadMedia: the file is no video that can be analysed, or is over a limit.
-        OSError: the file cannot be read at all.
+        BadMedia: the file is not a supported video, or exceeds a limit.
+        OSError: the file cannot be read.
     """
-    cv2.setNumThreads(1)  # for the whole process: the pictures are small, and many such processes share a machine
-    with enough_memory(), open_video(path, limits, formats) as video:
+    with translate_out_of_memory(), open_video(path, limits, formats) as video:
         yield video.opened
-        scene = Scene(specs, Tracker(detector, faces), video.upright.frame_size)
-        grid = Grid([spec.interval_s for spec in specs], start_s)
-        done_s = 0.0
-        picture = None
-        for shown, instant, again in grid.looks(video.read(start_s, end_s)):
-            if not again:
-                picture = None  # makes room for the next
+        yield from _find_clips(video.read(start_s, end_s), video, specs, Tracker(detector, faces), start_s=start_s)
+
+
+def watch_clips(
+    frames: Iterable[LiveFrame],
+    specs: Sequence[ClipSpec],
+    *,
+    detector: FaceDetector,
+    max_pixels: int,
+    faces: int,
+) -> Iterator[Clip | Progressed | FaceSeen | VideoEnded]:
+    """Yield the clips of all faces in live frames, each as soon as it is complete and certain.
+
+    A frame is analysed when the next one comes, which ends its time on display; `Progressed` follows each analysed
+    frame. `VideoEnded` comes last.
+
+    Args:
+        frames: the frames, with strictly increasing times.
+        specs: the clips that each bundle needs.
+        detector: the face detector.
+        max_pixels: maximum width × height of a frame.
+        faces: maximum number of faces followed at one time, the largest first.
+
+    Raises:
+        BadFrame: a frame cannot be decoded, or differs in size from the first.
+        TooManyPixels: a frame is too large.
+    """
+    with translate_out_of_memory():
+        source = LiveFrames(frames, max_pixels)
+        yield from _find_clips(source.read(), source, specs, Tracker(detector, faces), start_s=None)
+
+
+def _find_clips(
+    frames: Iterable[TimedFrame],
+    source: FrameSource,
+    specs: Sequence[ClipSpec],
+    tracker: Tracker,
+    *,
+    start_s: float | None,
+) -> Iterator[Clip | Progressed | FaceSeen | VideoEnded]:
+    """Sample frames, follow their faces and cut clips.
+
+    Args:
+        frames: the frames of `source`, in order and without gaps.
+        source: tells about the frames.
+        specs: the clips that each bundle needs.
+        tracker: finds and follows the faces.
+        start_s: first instant of the sampling grids; None starts them at the first frame and reports progress after
+            every frame instead of every half second.
+    """
+    cv2.setNumThreads(1)  # process-wide: pictures are small, and many such processes share a machine
+    scene: Scene | None = None
+    grid = Grid([spec.interval_s for spec in specs], start_s or 0.0)
+    began_s = start_s or 0.0
+    done_s = 0.0
+    for frame in frames:
+        if scene is None:
+            scene = Scene(specs, tracker, source.upright.frame_size)
+            if start_s is None:
+                began_s = frame.time_s
+                grid = Grid([spec.interval_s for spec in specs], began_s)
+        picture = None  # frees the last picture before the next is converted
+        for instant in grid.on_display(frame):
+            again = picture is not None
             if picture is None:
-                picture = video.upright(shown.frame)
-            yield from scene.look(picture, instant, shown.until_s, again=again)
-            if instant.time_s - start_s >= done_s + _PROGRESS_S:
-                done_s = instant.time_s - start_s
+                picture = source.upright(frame.frame)
+            yield from scene.look(picture, instant, frame.until_s, again=again)
+            if start_s is not None and instant.time_s - began_s >= done_s + _PROGRESS_S:
+                done_s = instant.time_s - began_s
                 yield Progressed(done_s)
-        yield from scene.finish(video.end_s)
-        yield Progressed(video.end_s - start_s)
-        yield VideoEnded(
-            duration_s=video.end_s,
-            fps=video.frames / (video.end_s - video.first_s) if video.frames > 1 else None,
-            width=video.opened.width,
-            height=video.opened.height,
-            frames=video.frames,
-            samples=scene.samples,
-            warnings=video.warnings,
-        )
+        if start_s is None:
+            yield Progressed(frame.until_s - began_s)
+    if scene is not None:
+        yield from scene.finish(source.end_s)
+    if start_s is not None:
+        yield Progressed(source.end_s - began_s)
+    width, height = (0, 0) if scene is None else source.upright.frame_size
+    yield VideoEnded(
+        duration_s=source.end_s,
+        fps=source.frames / (source.end_s - source.first_s) if source.frames > 1 else None,
+        width=width,
+        height=height,
+        frames=source.frames,
+        samples=0 if scene is None else scene.samples,
+        warnings=source.warnings,
+    )

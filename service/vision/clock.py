@@ -1,17 +1,17 @@
-"""Presentation stamps → seconds of the media clock, which starts at the first frame and only moves forward."""
+"""Convert presentation timestamps to seconds of the media clock, which only moves forward."""
 
 from __future__ import annotations
 
-_JUMP_S = 1.0  # a stamp this far back is a new beginning (files glued together), not a disorder of neighbours
-_TICK_S = 0.001  # the step given to a frame whose stamp does not move forward
+_JUMP_S = 1.0  # a larger step back is a restart (concatenated files), not frames out of order
+_TICK_S = 0.001  # step for a frame whose timestamp does not increase
 
 
 class Clock:
-    """Turns the stamps of one stream, in the order of decoding, into strictly increasing times.
+    """Convert the timestamps of one stream, in decoding order, to strictly increasing times.
 
     Args:
-        origin_s: the stamp, in seconds, that is time 0.
-        frame_s: how long a frame lasts where nothing says so, in seconds.
+        origin_s: timestamp of time 0, in seconds.
+        frame_s: duration of a frame without a timestamp, in seconds.
     """
 
     def __init__(self, origin_s: float, frame_s: float) -> None:
@@ -20,7 +20,7 @@ class Clock:
         self._last_s: float | None = None
 
     def time(self, stamp_s: float | None) -> float:
-        """Return the time of the next frame; a missing stamp goes on at the frame rate."""
+        """Return the time of the next frame; without a timestamp, the last time plus one frame."""
         last = self._last_s
         if stamp_s is None:
             time = 0.0 if last is None else last + self._frame_s

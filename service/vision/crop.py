@@ -1,4 +1,4 @@
-"""Cut a face out of a picture: square, with a margin, resized for the model. RGB uint8 (H, W, 3)."""
+"""Crop a face from a picture: a square with a margin, resized for the model. RGB uint8 (H, W, 3)."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from service.vision.faces import Box
 
-_FINEST = 8  # times `size`: the most pixels that a large face is sampled with before it is shrunk
+_FINEST = 8  # maximum oversampling of a large face before it is shrunk, as a multiple of `size`
 
 
 def cut_out(picture: NDArray[np.uint8], box: Box, *, margin: float, size: int) -> NDArray[np.uint8]:
-    """Return the square around a box's centre, side (1 + 2·margin) × the box's longer side, as (size, size, 3).
+    """Crop the square around a box's centre, with side (1 + 2·margin) × the box's longer side, to (size, size, 3).
 
-    Where the square leaves the picture, the picture's edge is repeated. The square is sampled at fractions of a
-    pixel, so that a slow face moves smoothly in its crops, and shrunk by area where it is larger than `size`.
+    Outside the picture, its edge pixels are repeated. Sampling is sub-pixel, so that slow motion stays smooth, and
+    squares larger than `size` are shrunk by area averaging.
     """
     side = (1 + 2 * margin) * max(box.w, box.h)
     left, top = box.x + (box.w - side) / 2, box.y + (box.h - side) / 2

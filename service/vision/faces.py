@@ -1,7 +1,7 @@
-"""Find the faces in one picture: RGB uint8 (H, W, 3).
+"""Detect the faces in one picture: RGB uint8 (H, W, 3).
 
-A face's box is (x, y, w, h), floats in pixels, and square: from the middle of the forehead to the chin, as wide
-as high, centred on the face. Both detectors draw it alike, so that crops do not depend on which one runs.
+A face's box is (x, y, w, h), floats in pixels. It is square, reaches from the middle of the forehead to the chin, and
+is centred on the face. Both detectors use this convention, so crops do not depend on the detector.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ class Box(NamedTuple):
 
 @dataclass(frozen=True)
 class Detection:
-    """A face, or what looks like one.
+    """A detected face.
 
     Attributes:
-        box: where it is.
-        sure: good enough to begin a person; an unsure one is only good enough to go on with one.
-        facing: whether the face looks at the camera, 0 (turned too far to be read) to 1. The cascade finds no other
-            faces than such, so it always says 1.
+        box: the face's box.
+        sure: confident enough to start a track; other detections only continue one.
+        facing: how far the face is turned to the camera, 0 (too far away to be read) to 1. The cascade detects only
+            frontal faces and always gives 1.
     """
 
     box: Box
@@ -43,15 +43,15 @@ class Detection:
 
 
 class FaceDetector(Protocol):
-    """Finds the faces in one picture."""
+    """Detect the faces in one picture."""
 
     def __call__(self, picture: NDArray[np.uint8]) -> list[Detection]:
-        """Return what is found in an RGB picture (H, W, 3), the largest first, without overlaps."""
+        """Return the detections in an RGB picture (H, W, 3), the largest first, without overlaps."""
         ...
 
 
 def open_detector(yunet: Path | None) -> FaceDetector:
-    """Return YuNet where its model's path is given, else OpenCV's Haar cascade.
+    """Return a YuNet detector if its model's path is given, else OpenCV's Haar cascade.
 
     Raises:
         Misconfigured: the model cannot be loaded.
@@ -60,14 +60,14 @@ def open_detector(yunet: Path | None) -> FaceDetector:
 
 
 class Cascade:
-    """OpenCV's frontal cascade, with a second one, trained apart from it, to be sure."""
+    """OpenCV's frontal face cascade, confirmed by a second, independently trained cascade."""
 
-    _STEP = 1.2  # between two sizes of the search
+    _STEP = 1.2  # ratio between two sizes of the search
     _NEIGHBOURS = 3
-    _SMALLEST = 24  # pixels, what the cascade was trained on
+    _SMALLEST = 24  # pixels: the size that the cascade was trained on
     _PATCH = 80  # pixels: side of what the second cascade sees, the face with 30 % around it
     _MARGIN = 0.3
-    # Measured: 20 to 45 neighbours on faces of any size, at most 7 on what is none.
+    # Measured: 20 to 45 neighbours on faces of any size, at most 7 on other things.
     _SURE = 12
 
     def __init__(self) -> None:
@@ -76,7 +76,7 @@ class Cascade:
         self._second = cv2.CascadeClassifier(str(folder / "haarcascade_frontalface_alt2.xml"))
 
     def __call__(self, picture: NDArray[np.uint8]) -> list[Detection]:
-        """Return the faces in an RGB picture."""
+        """Detect the faces in an RGB picture."""
         gray = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False)
         smallest = (self._SMALLEST, self._SMALLEST)
         found, _ = self._search.detectMultiScale2(gray, self._STEP, self._NEIGHBOURS, minSize=smallest)
@@ -94,7 +94,7 @@ class Cascade:
 
 
 class YuNet:
-    """OpenCV Zoo's YuNet; its box is higher than wide and is made square here."""
+    """OpenCV Zoo's YuNet; its tall boxes are converted to square ones."""
 
     _FOUND = 0.6
     _SURE = 0.8
@@ -108,7 +108,7 @@ class YuNet:
             raise Misconfigured(f"{model} cannot be loaded as a YuNet face detector.") from error
 
     def __call__(self, picture: NDArray[np.uint8]) -> list[Detection]:
-        """Return the faces in an RGB picture."""
+        """Detect the faces in an RGB picture."""
         self._net.setInputSize((picture.shape[1], picture.shape[0]))
         _, rows = self._net.detect(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
         found = []
@@ -121,12 +121,12 @@ class YuNet:
 
 
 def _turn(points: NDArray[np.float64]) -> float:
-    """Return how far the nose's tip lies beside the middle of the eyes, in distances between the eyes.
+    """Return the horizontal offset of the nose tip from the middle of the eyes, in eye distances.
 
-    That is half the tangent of the angle that the head is turned aside by (measured: up to 42 degrees).
+    This is half the tangent of the head's yaw (measured up to 42 degrees).
 
     Args:
-        points: both eyes, the nose's tip and both corners of the mouth, (5, 2).
+        points: eyes, nose tip and mouth corners, (5, 2).
     """
     one, other, nose = points[:3]
     across = other - one
@@ -134,13 +134,13 @@ def _turn(points: NDArray[np.float64]) -> float:
 
 
 def overlap(a: Box, b: Box) -> float:
-    """Return the boxes' intersection over their union, in [0, 1]."""
+    """Return the intersection over union of two boxes, in [0, 1]."""
     common = _common(a, b)
     return common / (a.w * a.h + b.w * b.h - common)
 
 
 def covered(a: Box, b: Box) -> float:
-    """Return the boxes' intersection over the smaller one, in [0, 1]."""
+    """Return the intersection of two boxes over the smaller one's area, in [0, 1]."""
     return _common(a, b) / min(a.w * a.h, b.w * b.h)
 
 
@@ -151,7 +151,7 @@ def _common(a: Box, b: Box) -> float:
 
 
 def _apart(found: list[Detection]) -> list[Detection]:
-    """Sort by size and drop what mostly lies in or under another; a sure one goes before an unsure one."""
+    """Remove overlapping detections, keeping sure ones first and then larger ones; return the largest first."""
     kept: list[Detection] = []
     for candidate in sorted(found, key=lambda d: (d.sure, d.box.w * d.box.h), reverse=True):
         if all(covered(candidate.box, other.box) < 0.5 for other in kept):

@@ -1,4 +1,4 @@
-"""How things move from one small picture to the next: optical flow of points, and whether it can be believed.
+"""Track points from one small picture to the next by optical flow, and check the result.
 
 Gray pictures are uint8 (H, W), points float32 (N, 2) as (x, y) in pixels.
 """
@@ -19,22 +19,22 @@ Gray = NDArray[np.uint8]
 Points = NDArray[np.float32]
 
 _GRID = 8  # points per side of a face
-_INSET = 0.1  # of the face's side: hair and background stay out
+_INSET = 0.1  # share of the face's side left out at the border: hair and background
 _FLOW: dict[str, Any] = {
     "nextPts": None,
     "winSize": (15, 15),
     "maxLevel": 3,
     "criteria": (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 15, 0.03),
 }
-_RETURN = 1.0  # pixels: how far from its start a point may land when followed there and back
-_ALIKE = 0.7  # correlation of a point's surroundings before and after
+_RETURN = 1.0  # pixels: maximum forward-backward error of a point
+_ALIKE = 0.7  # minimum correlation of a point's neighbourhoods before and after
 _NEIGHBOURHOOD = np.stack(np.meshgrid(np.arange(-5, 6), np.arange(-5, 6)), -1).reshape(1, -1, 2).astype(np.float32)
-_PLAIN = 50.0  # added to a neighbourhood's energy, so that noise on a plain wall correlates with nothing
+_PLAIN = 50.0  # added to a neighbourhood's energy, so that noise on plain areas does not correlate
 
 
 @dataclass(frozen=True)
 class Motion:
-    """A shift in pixels and a growth (1 is none) about the middle of what moves."""
+    """A translation in pixels and a scale factor about the centre of the moving points."""
 
     dx: float
     dy: float
@@ -42,20 +42,20 @@ class Motion:
 
 
 def grid(box: Box) -> Points:
-    """Return 64 points all over a face."""
+    """Return a grid of 64 points on a face."""
     steps = np.linspace(_INSET, 1 - _INSET, _GRID)
     x, y = np.meshgrid(box.x + steps * box.w, box.y + steps * box.h)
     return np.stack([x, y], -1).reshape(-1, 2).astype(np.float32)  # (8, 8, 2) → (64, 2)
 
 
 def corners(gray: Gray) -> Points:
-    """Return up to 80 points of a picture that are good to follow, spread over it; plain pictures have none."""
+    """Return up to 80 corners that are good to track; plain pictures have none."""
     found = cv2.goodFeaturesToTrack(gray, 80, 0.01, 12)
     return np.empty((0, 2), np.float32) if found is None else found.reshape(-1, 2).astype(np.float32)
 
 
 def follow(before: Gray, after: Gray, points: Points) -> tuple[Points, NDArray[np.bool_]]:
-    """Follow points from one picture to the next; return where they went, and which of them truly did."""
+    """Track points to the next picture; return their new positions and which of them are reliable."""
     if not len(points):
         return points, np.zeros(0, bool)
     start = points.reshape(-1, 1, 2)
@@ -80,7 +80,7 @@ def _correlation(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.f
 
 
 def motion(before: Points, after: Points) -> Motion:
-    """Return the median shift, and the median growth of the distances between points (median flow)."""
+    """Estimate motion by median flow: the median translation, and the median ratio of distances between points."""
     dx, dy = np.median(after - before, axis=0)
     i, j = np.triu_indices(len(before), 1)
     old = np.linalg.norm(before[i] - before[j], axis=1)
@@ -91,9 +91,9 @@ def motion(before: Points, after: Points) -> Motion:
 
 
 def looks(picture: NDArray[np.uint8], box: Box) -> NDArray[np.float32]:
-    """Return what a face looks like, brightness and contrast aside, as a vector of length 1.
+    """Return a face's appearance as a unit vector, normalised for brightness and contrast.
 
-    The dot product of two is their correlation, in [-1, 1].
+    The dot product of two vectors is their correlation, in [-1, 1].
     """
     vector = cut_out(picture, box, margin=0, size=24).astype(np.float32).ravel()
     vector -= vector.mean()
@@ -101,7 +101,7 @@ def looks(picture: NDArray[np.uint8], box: Box) -> NDArray[np.float32]:
 
 
 def thumbnail_likeness(a: Gray, b: Gray) -> tuple[float, float]:
-    """Return the correlation of two pictures' thumbnails, and their mean absolute difference in gray levels."""
+    """Compare two pictures' thumbnails: return their correlation and mean absolute difference in gray levels."""
     small = [cv2.resize(gray, (32, 18), interpolation=cv2.INTER_AREA).astype(np.float32) for gray in (a, b)]
     difference = float(np.abs(small[0] - small[1]).mean())
     centred = [thumbnail - thumbnail.mean() for thumbnail in small]

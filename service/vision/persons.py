@@ -1,7 +1,7 @@
-"""What is kept of one face while it is followed: crops that are not certain yet, its windows, its path.
+"""Buffer the samples of one tracked face, and produce its windows and path.
 
-A sample becomes certain with the next detection of the face. Until then it is held back, which is a second of
-crops at most; samples that no detection follows are dropped.
+A sample becomes certain with the next detection of the face. Until then it is buffered, for one second of crops at
+most; samples that no detection follows are dropped.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from service.vision.faces import Box
 from service.vision.windows import Clip, ClipSpec, Windower
 
-_PATH_S = 0.1  # least time between two points of a path
+_PATH_S = 0.1  # minimum time between two points of a path
 
 
-class PathPoint(NamedTuple):
-    """Where a face is at a time, in pixels of the upright original frame."""
+class TimedBox(NamedTuple):
+    """A face's box at a time, in pixels of the upright original frame."""
 
     time_s: float
     x: float
@@ -32,33 +32,33 @@ class PathPoint(NamedTuple):
 
 @dataclass(frozen=True)
 class FaceSeen:
-    """A person, once the track has ended.
+    """A person whose track has ended.
 
     Attributes:
         track: the person's number: 0, 1, 2 …
         start_s: time of the first sample that shows the face.
-        end_s: end of the last one.
-        samples: how many samples show it.
-        path: where it was, at 5 Hz or more, within the frame.
+        end_s: end of the last sample that shows the face.
+        samples: number of samples that show the face.
+        path: the face's boxes at 5 Hz or more, clipped to the frame.
     """
 
     track: int
     start_s: float
     end_s: float
     samples: int
-    path: list[PathPoint]
+    path: list[TimedBox]
 
 
 @dataclass(frozen=True)
-class Sample:
+class FaceSample:
     """A face at one instant.
 
     Attributes:
-        time_s: the instant.
-        until_s: when the frame on display then goes away.
-        box: in pixels of the upright original frame, within it.
-        quality: how well it can be read, 0 to 1, see `service.vision.quality`.
-        crops: the spec's index → crop (size, size, 3), for the specs whose grid has this instant.
+        time_s: time of the sample.
+        until_s: end of the display of the sampled frame.
+        box: the face's box in pixels of the upright original frame, clipped to it.
+        quality: how well the face can be read, 0 to 1; see `service.vision.quality`.
+        crops: crop (size, size, 3) by spec index, for the specs whose grid contains this instant.
     """
 
     time_s: float
@@ -69,21 +69,21 @@ class Sample:
 
 
 class Person:
-    """A face that is followed; perhaps none, until it gets its number."""
+    """A tracked face; it is confirmed as a person when it gets a number."""
 
     def __init__(self, specs: Sequence[ClipSpec]) -> None:
         self._specs = specs
-        self._held: list[Sample] = []
-        self._seen = 0  # how many of those held, from the front, are certain
+        self._held: list[FaceSample] = []
+        self._seen = 0  # number of held samples, from the front, that are certain
         self._number: int | None = None
         self._windowers: list[Windower] = []
         self._start_s = 0.0
-        self._last: Sample | None = None
+        self._last: FaceSample | None = None
         self._samples = 0
         self._path = array("d")  # time_s, x, y, w, h, time_s, …: an hour of them takes under 2 MB
 
-    def add(self, sample: Sample, number: int | None, *, seen: bool) -> Iterator[Clip]:
-        """Take the sample of the next instant; yield the clips that are complete and certain."""
+    def add(self, sample: FaceSample, number: int | None, *, seen: bool) -> Iterator[Clip]:
+        """Add the sample of the next instant; yield the clips that are complete and certain."""
         self._held.append(sample)
         if seen:
             self._seen = len(self._held)
@@ -94,9 +94,9 @@ class Person:
         """End the track.
 
         Args:
-            number: the person's, None where it was none.
+            number: the person's number; None if the track never became a person.
             seen: whether all samples are certain.
-            gone: whether the face was gone at `end_s`; else it was there up to then.
+            gone: whether the face had left at `end_s`; otherwise it stayed until then.
             end_s: the instant after the last sample, or the end of the video.
         """
         if number is None:
@@ -115,7 +115,7 @@ class Person:
         if self._path[-5] < self._last.time_s:
             self._path.extend((self._last.time_s, *self._last.box))
         values = iter(self._path)
-        path = [PathPoint(*point) for point in zip(values, values, values, values, values, strict=True)]
+        path = [TimedBox(*point) for point in zip(values, values, values, values, values, strict=True)]
         yield FaceSeen(number, self._start_s, end_s, self._samples, path)
 
     def _release(self, number: int) -> Iterator[Clip]:

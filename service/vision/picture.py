@@ -1,7 +1,7 @@
-"""A decoded frame → an upright RGB picture, uint8 (H, W, 3), of bounded size.
+"""Convert decoded frames to upright RGB pictures, uint8 (H, W, 3), of bounded size.
 
-Colours follow the frame's own matrix and range; where it names no matrix, that of its size: BT.709 for high
-definition, BT.601 below. Rotation and mirroring in the frame's display matrix are applied.
+Colours use the frame's matrix and range; without a matrix, BT.709 for high definition and BT.601 below. Rotation and
+mirroring in the frame's display matrix are applied.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 
 from mien.contract.errors import CannotDecode
 
-WORKING_SIDE = 1280  # longest side of what faces are cut from
-SMALL_SIDE = 480  # longest side of what faces are searched and followed in
+WORKING_SIDE = 1280  # longest side of the pictures that crops are cut from, in pixels
+SMALL_SIDE = 480  # longest side of the pictures for detection and tracking, in pixels
 
 _HD_HEIGHT = 720
-_MATRICES = {  # AVColorSpace → the name that swscale has for it
+_MATRICES = {  # AVColorSpace → swscale's name
     1: Colorspace.ITU709,
     4: Colorspace.FCC,
     5: Colorspace.ITU601,
@@ -34,7 +34,7 @@ _MATRICES = {  # AVColorSpace → the name that swscale has for it
 
 
 def orientation(matrix: bytes) -> tuple[int, bool]:
-    """Read a display matrix: quarter turns counterclockwise (0 to 3), after a left-right mirroring or none.
+    """Return a display matrix's quarter turns counterclockwise (0 to 3), and whether it mirrors left-right first.
 
     Args:
         matrix: nine 32-bit numbers in native order, (a, b, u, c, d, v, x, y, w): a pixel (p, q) goes to
@@ -49,30 +49,38 @@ def orientation(matrix: bytes) -> tuple[int, bool]:
 
 
 class Upright:
-    """Converts the frames of one video; all get the size and the orientation of its first.
+    """Convert the frames of one video, all to the size and orientation of its first, with square pixels.
+
+    Args:
+        first: the first frame.
+        pixel_aspect: width divided by height of a pixel; the shorter side of pixels is stretched to square ones.
 
     Attributes:
-        frame_size: width and height of the upright frame as it was filmed.
+        frame_size: width and height of the upright original frame in pixels.
     """
 
-    def __init__(self, first: av.VideoFrame) -> None:
-        # Not `first.side_data`: it and the frame refer to each other, and stay until the garbage is collected.
-        matrix = SideDataContainer(first).get(SideData.DISPLAYMATRIX)  # type: ignore[call-arg]
-        self._turns, self._mirrored = (0, False) if matrix is None else orientation(bytes(matrix))
-        size = first.width, first.height
+    def __init__(self, first: av.VideoFrame, pixel_aspect: float = 1.0) -> None:
+        # Not `first.side_data`, which forms a reference cycle with the frame that only garbage collection frees.
+        try:
+            matrix = SideDataContainer(first).get(SideData.DISPLAYMATRIX)  # type: ignore[call-arg]
+            self._turns, self._mirrored = (0, False) if matrix is None else orientation(bytes(matrix))
+        except ValueError:  # PyAV does not know some type of side data; the rotation alone can be read without it
+            self._turns, self._mirrored = round(first.rotation / 90) % 4, False
+        wide, high = max(1.0, pixel_aspect), max(1.0, 1 / pixel_aspect)
+        size = round(first.width * wide), round(first.height * high)
         self.frame_size = size[::-1] if self._turns % 2 else size
         scale = min(1.0, WORKING_SIDE / max(size))
         self._width, self._height = (max(1, round(side * scale)) for side in size)
-        self._reformatter = VideoReformatter()  # keeps the scaler from frame to frame
+        self._reformatter = VideoReformatter()  # reuses its scaler for all frames
 
     def __call__(self, frame: av.VideoFrame) -> NDArray[np.uint8]:
-        """Return the frame upright, (H, W, 3), at most `WORKING_SIDE` long.
+        """Convert a frame to an upright picture, (H, W, 3), with sides of at most `WORKING_SIDE`.
 
         Raises:
             CannotDecode: the frame's pixel format cannot be converted.
-            MemoryError: there is not enough memory.
+            MemoryError: memory ran out.
         """
-        shrinks = frame.width > self._width
+        shrinks = frame.width * frame.height > self._width * self._height
         full = frame.color_range == ColorRange.JPEG or frame.format.name.startswith("yuvj")
         guess = Colorspace.ITU709 if min(frame.width, frame.height) >= _HD_HEIGHT else Colorspace.ITU601
         try:
@@ -90,14 +98,14 @@ class Upright:
         except MemoryError:
             raise
         except (av.FFmpegError, ValueError) as error:
-            raise CannotDecode("The video's colour format is not taken. Export it as H.264 in MP4.") from error
+            raise CannotDecode("The video's colour format is not supported. Export it as H.264 in MP4.") from error
         if self._mirrored:
             rgb = rgb[:, ::-1]
         return np.ascontiguousarray(np.rot90(rgb, self._turns))
 
 
 def shrink(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return the picture at most `SMALL_SIDE` long."""
+    """Shrink a picture to sides of at most `SMALL_SIDE`."""
     height, width = picture.shape[:2]
     scale = SMALL_SIDE / max(height, width)
     if scale >= 1:

@@ -1,10 +1,9 @@
-"""How well a picture shows a face, whatever the face shows: 0 where nobody could read it, 1 where nothing hinders.
+"""Rate how well a picture shows a face, independently of its expression: 0 unreadable, 1 unhindered.
 
     clarity = size · inside · light · sharpness · wholeness,    quality = clarity · front
 
-The last, `front`, is what the face detector tells (`service.vision.tracks.Face`). Each part rises or falls along a
-straight line between two limits and is 1 for an ordinary picture of a face. The limits were measured: about 99 of
-100 press pictures lie on the good side of each.
+`front` comes from the face detector (`service.vision.tracks.TrackedFace`); the other factors are computed here. Each is
+a linear ramp between two measured limits, clamped to [0, 1]; about 99 of 100 press pictures score 1 on each.
 """
 
 from __future__ import annotations
@@ -21,10 +20,10 @@ from service.vision.faces import Box
 Luma = NDArray[np.float32]
 """A face's box in shades of gray, 0 to 255, (n, n)."""
 
-_FINEST = 64  # pixels: the side at which a face is judged, or its own where that is smaller
+_FINEST = 64  # pixels: the side to which a larger face is shrunk before it is rated
 _COARSEST = 16
-_SMOOTHING = 1.5  # pixels, standard deviation: what is finer is a camera's noise
-_RIM = 4  # pixels: filters see beyond the picture there
+_SMOOTHING = 1.5  # pixels, standard deviation: finer detail is camera noise
+_RIM = 4  # pixels: border where filters reach beyond the picture
 
 _SIDE = (16, 64)  # pixels, unreadable to good; so are all pairs below
 _INSIDE = (0.5, 0.9)  # share of the box
@@ -36,7 +35,7 @@ _WHOLE = (0.1, 0.4)  # share; 0.4 to 1 in pictures of uncovered faces, 0.1 where
 
 
 def clarity(picture: NDArray[np.uint8], box: Box) -> float:
-    """Return how well the pixels of a face can be read, 0 to 1.
+    """Rate the readability of a face's pixels, 0 to 1.
 
     Args:
         picture: RGB (H, W, 3), no larger than what the model's crops are cut from.
@@ -49,12 +48,12 @@ def clarity(picture: NDArray[np.uint8], box: Box) -> float:
 
 
 def size(side: float) -> float:
-    """Return whether a face is large enough, 0 to 1, by its box's side in pixels."""
+    """Rate a face's size, 0 to 1, by its box's side in pixels."""
     return _between(side, _SIDE)
 
 
 def inside(box: Box, shape: tuple[int, ...]) -> float:
-    """Return whether a face is in the picture, 0 to 1, by the share of its box that is; `shape` is (H, W, …)."""
+    """Rate the share of a face's box inside the picture, 0 to 1; `shape` is (H, W, …)."""
     height, width = shape[:2]
     across = min(width, box.x + box.w) - max(0.0, box.x)
     down = min(height, box.y + box.h) - max(0.0, box.y)
@@ -62,13 +61,13 @@ def inside(box: Box, shape: tuple[int, ...]) -> float:
 
 
 def light(luma: Luma) -> float:
-    """Return whether a face is neither too dark nor over-exposed nor without contrast, 0 to 1."""
+    """Rate a face's exposure and contrast, 0 to 1."""
     mean, contrast = float(luma.mean()), float(luma.std())
     return _between(mean, _TOO_DARK) * _between(mean, _TOO_BRIGHT) * _between(contrast, _CONTRAST)
 
 
 def sharpness(luma: Luma) -> float:
-    """Return whether a face is in focus, 0 to 1, by the width of its edges in pixels, √(Σ|∇L|² / Σ(ΔL)²).
+    """Rate a face's focus, 0 to 1, by the width of its edges in pixels, √(Σ|∇L|² / Σ(ΔL)²).
 
     For an edge blurred by a Gaussian, that is the standard deviation times √2, that of `_SMOOTHING` included. It does
     not depend on how many edges there are or how strong they are: a smooth face is as sharp as a wrinkled one. As a
@@ -81,7 +80,7 @@ def sharpness(luma: Luma) -> float:
 
 
 def wholeness(luma: Luma) -> float:
-    """Return whether all of a face shows, 0 to 1, by how alike its halves are: left and right, upper and lower.
+    """Rate how much of a face is visible, 0 to 1, by comparing its halves: left and right, upper and lower.
 
     What covers a half mostly has less relief than a face. Compared are the medians of |∇ log(L + 64)|: the logarithm
     makes light from one side matter less, the constant a dark cover's noise, the median a cover's own outline. A cover

@@ -1,4 +1,4 @@
-"""At which media times the frames are looked at. Each bundle has its own grid, t_k = start_s + k·interval_s."""
+"""Sampling grids: the times at which frames are analysed. Each bundle has its own, t_k = start_s + k·interval_s."""
 
 from __future__ import annotations
 
@@ -6,40 +6,40 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-LONGEST_STEP_S = 0.2  # faces are followed at least this often, also where every bundle wants fewer frames
-_SAME_S = 0.0005  # containers that count in milliseconds round a frame's time by up to this much
+LONGEST_STEP_S = 0.2  # track faces at least this often, even if every bundle samples more coarsely
+_SAME_S = 0.0005  # rounding error of containers that store times in milliseconds
 
 
 @dataclass(frozen=True)
 class Instant:
-    """A time at which the frame on display is looked at, and the specs (by index) whose grid has it."""
+    """A time at which the frame on display is analysed, and the indices of the specs whose grid contains it."""
 
     time_s: float
     specs: tuple[int, ...]
 
 
 class OnDisplay(Protocol):
-    """What is on display in [time_s, until_s)."""
+    """A frame that is on display in [time_s, until_s)."""
 
     @property
     def time_s(self) -> float:
-        """When it comes."""
+        """Start of its display."""
         ...
 
     @property
     def until_s(self) -> float:
-        """When it goes."""
+        """End of its display."""
         ...
 
 
-Shown = TypeVar("Shown", bound=OnDisplay)
+Frame = TypeVar("Frame", bound=OnDisplay)
 
 
 class Grid:
-    """All grids merged; each instant is given out once, in order.
+    """Merge the sampling grids of all specs; each instant comes once, in order.
 
     Args:
-        intervals_s: each spec's interval, in seconds.
+        intervals_s: the interval of each spec in seconds.
         start_s: the first instant.
     """
 
@@ -51,7 +51,7 @@ class Grid:
         self._next = [0] * len(self._intervals_s)
 
     def until(self, end_s: float) -> Iterator[Instant]:
-        """Yield the instants before `end_s` that were not given out yet."""
+        """Yield the instants before `end_s` that have not been yielded yet."""
         while True:
             times = [self._start_s + k * step for k, step in zip(self._next, self._intervals_s, strict=True)]
             time_s = min(times)
@@ -62,19 +62,23 @@ class Grid:
                 self._next[i] += 1
             yield Instant(time_s, tuple(i for i in due if i < self._specs))
 
-    def looks(self, frames: Iterable[Shown]) -> Iterator[tuple[Shown, Instant, bool]]:
-        """Yield, for each instant, the frame on display; instants before the first frame are left out.
+    def looks(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, Instant, bool]]:
+        """Yield each instant with the frame on display; instants before the first frame are skipped.
 
         Args:
-            frames: in order and without a gap.
+            frames: the frames in order, without gaps.
 
         Yields:
-            The frame, the instant, and whether it is the same frame again as at the instant before.
+            The frame, the instant, and whether the frame is the same as at the previous instant.
         """
         for frame in frames:
-            for _ in self.until(frame.time_s):  # nothing was on display yet
-                pass
             again = False
-            for instant in self.until(frame.until_s):
+            for instant in self.on_display(frame):
                 yield frame, instant, again
                 again = True
+
+    def on_display(self, frame: OnDisplay) -> Iterator[Instant]:
+        """Yield the instants at which a frame is on display; earlier ones are skipped, for nothing was on display."""
+        for _ in self.until(frame.time_s):
+            pass
+        yield from self.until(frame.until_s)

@@ -1,4 +1,4 @@
-"""Pictures one after the other → clips of the faces in them. Whether they come from a file or live is all one.
+"""Follow the faces in successive pictures and cut their clips; the same for a file and for live frames.
 
 Pixels are RGB uint8 (H, W, 3); boxes are (x, y, w, h), floats in pixels; times are seconds of the pictures' clock.
 """
@@ -15,20 +15,20 @@ from numpy.typing import NDArray
 from mien.contract.errors import DecodeTooCostly
 from service.vision.crop import cut_out
 from service.vision.faces import Box
-from service.vision.persons import FaceSeen, Person, Sample
+from service.vision.persons import FaceSample, FaceSeen, Person
 from service.vision.picture import SMALL_SIDE, shrink
 from service.vision.quality import clarity
 from service.vision.sampling import Instant
-from service.vision.tracks import Face, Tracker
+from service.vision.tracks import TrackedFace, Tracker
 from service.vision.windows import Clip, ClipSpec
 
-_OUT_OF_MEMORY = -4  # OpenCV's code
-_COSTLY = "Analysing the video needs more memory than it may use. Scale it down and send it again."
+_OUT_OF_MEMORY = -4  # OpenCV's error code
+_COSTLY = "Analysing the video needs more memory than is allowed. Scale it down and send it again."
 
 
 @contextmanager
-def enough_memory() -> Iterator[None]:
-    """Say of pictures for which there is not that they cost too much."""
+def translate_out_of_memory() -> Iterator[None]:
+    """Translate out-of-memory errors into DecodeTooCostly."""
     try:
         yield
     except MemoryError as error:
@@ -40,12 +40,12 @@ def enough_memory() -> Iterator[None]:
 
 
 class Scene:
-    """The faces that are followed at the moment, and what is kept of them.
+    """Hold the faces that are being tracked, with their samples.
 
     Args:
-        specs: what each bundle wants.
+        specs: the clips that each bundle needs.
         tracker: finds and follows faces.
-        frame_size: width and height of the pictures as they were filmed, in pixels.
+        frame_size: width and height of the upright frame in pixels.
     """
 
     def __init__(self, specs: Sequence[ClipSpec], tracker: Tracker, frame_size: tuple[int, int]) -> None:
@@ -53,14 +53,14 @@ class Scene:
         self._tracker = tracker
         self._frame_size = frame_size
         self._persons: dict[int, Person] = {}
-        self._cut: dict[tuple[Box, float, int], NDArray[np.uint8]] = {}  # from the picture on display
-        self._clarity: dict[Box, float] = {}  # in the picture on display
+        self._cut: dict[tuple[Box, float, int], NDArray[np.uint8]] = {}  # crops of the current picture
+        self._clarity: dict[Box, float] = {}  # clarity of boxes in the current picture
         self.samples = 0
 
     def look(
         self, picture: NDArray[np.uint8], instant: Instant, until_s: float, *, again: bool
     ) -> Iterator[Clip | FaceSeen]:
-        """Analyse the picture (H, W, 3) on display at `instant` and up to `until_s`; or the last one, again."""
+        """Analyse the picture (H, W, 3) on display from `instant` to `until_s`; `again`: it is the previous one."""
         self.samples += 1
         if not again:
             self._cut.clear()
@@ -74,13 +74,13 @@ class Scene:
             yield from person.add(self._sample(picture, face, instant, until_s), face.number, seen=face.seen)
 
     def finish(self, end_s: float) -> Iterator[Clip | FaceSeen]:
-        """End all faces with the video."""
+        """End all tracks at the end of the video."""
         for ended in self._tracker.finish():
             if (person := self._persons.pop(ended.key, None)) is not None:
                 yield from person.finish(ended.number, seen=ended.seen, gone=False, end_s=end_s)
 
-    def _sample(self, picture: NDArray[np.uint8], face: Face, instant: Instant, until_s: float) -> Sample:
-        """Cut the face out for each spec that wants this instant; its box is in pixels of the small picture."""
+    def _sample(self, picture: NDArray[np.uint8], face: TrackedFace, instant: Instant, until_s: float) -> FaceSample:
+        """Crop the face for each spec that samples this instant; the face's box is in pixels of the small picture."""
         longest = max(picture.shape)
         small = min(longest, SMALL_SIDE)
         at = _scaled(face.box, longest / small)
@@ -88,7 +88,7 @@ class Scene:
         crops = {index: self._crop(picture, at, self._specs[index]) for index in instant.specs}
         if at not in self._clarity:
             self._clarity[at] = clarity(picture, at)
-        return Sample(instant.time_s, until_s, in_frame, self._clarity[at] * face.front, crops)
+        return FaceSample(instant.time_s, until_s, in_frame, self._clarity[at] * face.front, crops)
 
     def _crop(self, picture: NDArray[np.uint8], box: Box, spec: ClipSpec) -> NDArray[np.uint8]:
         key = box, spec.margin, spec.size

@@ -1,9 +1,9 @@
-"""Who is who from picture to picture.
+"""Track faces from picture to picture.
 
-A detector looks at a picture about every quarter of a second; between detections, optical flow carries the boxes.
-What was detected several times is a person and gets a number, in the order in which that happens. A cut ends all
-tracks: nobody is joined to somebody in another shot. Causal, fed picture by picture; what is known of the past is
-the last picture. Boxes are in pixels of the pictures that are fed, times in seconds of the media clock.
+A detector runs about every quarter of a second; between detections, optical flow moves the boxes. A face that was
+detected several times becomes a person and gets the next number. A cut ends all tracks; persons are not matched
+across shots. The tracker is causal and keeps only the last picture. Boxes are in pixels of the given pictures, times
+in seconds of the media clock.
 """
 
 from __future__ import annotations
@@ -21,32 +21,32 @@ from service.vision.flow import Gray, Points, corners, follow, grid, looks, moti
 from service.vision.steady import SteadyBox
 
 _DETECT_S = 0.23  # a little under a quarter of a second, so that grids of 0.08 and 0.12 s hit it
-_PATIENCE_S = 1.0  # how long a person goes on without being detected
+_PATIENCE_S = 1.0  # how long a person's track continues without a detection
 _HITS = 3  # detections that make a person …
 _SURE_HITS = 2  # … and how many of them must be sure
-_MISSES = 2  # detections in a row that end what is no person yet
-_LARGER = 1.5  # times the area: a newcomer this much larger takes the place of the smallest when all are taken
+_MISSES = 2  # missed detections in a row that end a track that is no person yet
+_LARGER = 1.5  # area ratio at which a new face replaces the smallest person if all places are taken
 
 _SAME_PLACE = 0.3  # intersection over union of a face and where it was expected
 _SAME_LOOKS = 0.8  # correlation; measured above 0.9 from picture to picture, below 0.65 across cuts
-_ONE_FACE = 0.5  # share of a box: what covers another by more is the same face
+_ONE_FACE = 0.5  # share of a box: boxes that overlap more are the same face
 
 # Measured: 20 % of the points and more survive the fastest motion that flow can follow, 14 % at most a cut.
 _SURVIVORS = 0.2
 _ENOUGH_POINTS = 8
 _SAME_PICTURE = 0.9  # correlation of thumbnails; flashes stay above, cuts below
-_BLANK_CHANGE = 12.0  # gray levels, where there is nothing to follow
+_BLANK_CHANGE = 12.0  # gray levels, for pictures without points to track
 
 
 @dataclass(frozen=True)
-class Face:
+class TrackedFace:
     """A face in one picture.
 
     Attributes:
-        key: names its track from the first picture on.
-        number: the person's number; None as long as it may be none.
-        box: where it is.
-        seen: detected in this very picture, and not only carried here from an earlier one.
+        key: id of its track.
+        number: the person's number; None until the face is confirmed.
+        box: the face's box.
+        seen: whether it was detected in this picture rather than moved here by optical flow.
         front: how well the detector saw its front when it last looked, 0 to 1: `Detection.facing`, half of that where
             it was not sure, 0 where it missed the face. Faces that are turned too far or half hidden are missed.
     """
@@ -59,13 +59,13 @@ class Face:
 
 
 @dataclass(frozen=True)
-class Ended:
-    """A track that has ended before the picture of this step.
+class EndedTrack:
+    """A track that ended before the current picture.
 
     Attributes:
-        key: as in `Face`.
-        number: None where it never was a person.
-        seen: whether the last picture it was reported in showed it for certain, also if `Face` said less then.
+        key: as in `TrackedFace`.
+        number: the person's number; None if the face was never confirmed.
+        seen: whether the last picture it was reported in showed it for certain, also if `TrackedFace` said less then.
     """
 
     key: int
@@ -75,10 +75,10 @@ class Ended:
 
 @dataclass(frozen=True)
 class Step:
-    """What one picture brought: first what ended, then all faces in it."""
+    """The result for one picture: tracks that ended before it, and all faces in it."""
 
-    ended: list[Ended]
-    faces: list[Face]
+    ended: list[EndedTrack]
+    faces: list[TrackedFace]
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class _Track:
     sure: int = 1
     misses: int = 0
     seen: bool = True
-    lost: bool = False  # flow went astray: only a detection that looks the same brings it back
+    lost: bool = False  # flow failed: only a detection of the same appearance recovers the track
 
     @property
     def box(self) -> Box:
@@ -114,7 +114,7 @@ class _Track:
 
 @dataclass
 class _Flow:
-    """Points of one picture and where they are in the next."""
+    """Points of one picture and their positions in the next."""
 
     before: Points
     after: Points
@@ -127,18 +127,18 @@ class _Flow:
 
 @dataclass
 class Tracker:
-    """Follows the faces of one video.
+    """Track the faces of one video.
 
     Args:
         detector: finds faces in a picture.
-        faces: most persons at one time, the largest first.
+        faces: maximum number of persons at one time, the largest first.
     """
 
     detector: FaceDetector
     faces: int
     _tracks: list[_Track] = field(default_factory=list)
     _view: _View | None = None
-    _found: list[Detection] | None = None  # in the last picture; None where it was not searched
+    _found: list[Detection] | None = None  # detections in the last picture; None if it was not searched
     _time_s: float = 0.0
     _searched_s: float = 0.0
     _searches: int = 0  # in this shot
@@ -146,8 +146,8 @@ class Tracker:
     _numbers: int = 0
 
     def step(self, picture: NDArray[np.uint8] | None, time_s: float) -> Step:
-        """Take the next picture, RGB (H, W, 3) of always the same size; None says that it is the last one again."""
-        ended: list[Ended] = []
+        """Process the next picture, RGB (H, W, 3), all of one size; None repeats the last one."""
+        ended: list[EndedTrack] = []
         if picture is not None:
             ended += self._advance(picture, time_s - self._time_s)
         if self._view is None:
@@ -159,23 +159,25 @@ class Tracker:
             ended += self._search(self._view)
         height, width = self._view.gray.shape
         ended += [self._end(track) for track in list(self._tracks) if self._is_over(track, width, height)]
-        return Step(ended, [Face(t.key, t.number, t.box, t.seen, t.front) for t in self._tracks])
+        return Step(ended, [TrackedFace(t.key, t.number, t.box, t.seen, t.front) for t in self._tracks])
 
-    def finish(self) -> list[Ended]:
-        """End all tracks; the last picture was the last of its shot."""
-        ended: list[Ended] = []
+    def finish(self) -> list[EndedTrack]:
+        """End all tracks at the end of a shot."""
+        ended: list[EndedTrack] = []
         if self._view is not None and self._tracks and self._searched_s < self._time_s:
             ended += self._search(self._view)
         for track in sorted(self._tracks, key=lambda t: t.area, reverse=True):
-            if track.number is None and track.hits == self._searches == track.sure:  # a shot too short for more
+            if (
+                track.number is None and track.hits == self._searches == track.sure
+            ):  # the shot is too short for more detections
                 ended += self._confirm(track)
         ended += [self._end(track) for track in list(self._tracks)]
         self._searches = 0
         return ended
 
-    def _advance(self, picture: NDArray[np.uint8], elapsed_s: float) -> list[Ended]:
-        """Carry all tracks to a new picture, or end them where there is a cut before it."""
-        ended: list[Ended] = []
+    def _advance(self, picture: NDArray[np.uint8], elapsed_s: float) -> list[EndedTrack]:
+        """Move all tracks to a new picture, or end them if there is a cut before it."""
+        ended: list[EndedTrack] = []
         view = _View(picture, cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False))
         if self._view is not None:
             whole, *flows = self._flows(self._view.gray, view.gray)
@@ -188,7 +190,7 @@ class Tracker:
         return ended
 
     def _flows(self, before: Gray, after: Gray) -> Iterator[_Flow]:
-        """Follow points all over the picture, then those of each track, in one go."""
+        """Compute the flow of the whole picture's points and of each track's points, in one pass."""
         sets = [corners(before), *(grid(track.box) for track in self._tracks)]
         points = np.concatenate(sets)
         moved, good = follow(before, after, points)
@@ -220,7 +222,7 @@ class Tracker:
             return True
         return self._found is None and any(track.lost for track in self._tracks)
 
-    def _search(self, view: _View) -> list[Ended]:
+    def _search(self, view: _View) -> list[EndedTrack]:
         """Detect faces in the last picture and match them to the tracks."""
         picture = view.picture
         self._searched_s = self._time_s
@@ -236,7 +238,7 @@ class Tracker:
             track.misses += 1
             track.front = 0.0
             taken = any(covered(track.box, other.box) > _ONE_FACE for other in unmatched)
-            if track.lost and taken:  # somebody else is there now
+            if track.lost and taken:  # another face is there now
                 ended.append(self._end(track))
         for detection in unmatched:
             self._begin(detection, picture)
@@ -257,7 +259,7 @@ class Tracker:
         return [(self._tracks[i], found[j]) for i, j in pairs], [found[j] for j in sorted(rest)]
 
     def _worth(self, track: _Track, box: Box, seen: NDArray[np.float32]) -> float:
-        """How well a detection fits a track; 0 where it does not."""
+        """Score how well a detection matches a track; 0 if it does not."""
         alike = float(track.looks @ seen)
         if track.lost:
             near = max(abs(track.box.x - box.x), abs(track.box.y - box.y)) < max(track.box.w, box.w)
@@ -286,8 +288,8 @@ class Tracker:
             self._tracks.append(_Track(self._keys, place, seen, self._time_s, detection.facing))
             self._keys += 1
 
-    def _confirm(self, track: _Track) -> list[Ended]:
-        """Make it a person, if there is room; end what has to go."""
+    def _confirm(self, track: _Track) -> list[EndedTrack]:
+        """Confirm a track as a person if there is room; end the track that loses its place."""
         persons = [t for t in self._tracks if t.number is not None]
         ended = []
         if len(persons) >= self.faces:
@@ -306,11 +308,11 @@ class Tracker:
         outside = not (0 <= x <= width and 0 <= y <= height)
         return outside or self._time_s - track.seen_s > _PATIENCE_S
 
-    def _end(self, track: _Track) -> Ended:
+    def _end(self, track: _Track) -> EndedTrack:
         self._tracks.remove(track)
-        return Ended(track.key, track.number, track.seen)
+        return EndedTrack(track.key, track.number, track.seen)
 
 
 def _looks_same(box: Box, before: _View, after: _View) -> bool:
-    """Whether a picture has at a place what the one before had there."""
+    """Return whether two pictures look the same inside a box."""
     return float(looks(before.picture, box) @ looks(after.picture, box)) >= _SAME_LOOKS

@@ -1,7 +1,7 @@
-"""Crops of one face, one after another → clips: windows of `frames` samples, one every hop.
+"""Group the crops of one face into clips: windows of `frames` samples, one per hop.
 
-The windows cover the whole life of the face: the last one ends with its last sample, wherever the hop would have
-put it. A life shorter than a window gives one clip, filled up by repeating its last crop.
+The windows cover the whole track: the last one ends with the last sample, wherever the hop would have put it. A track
+shorter than a window gives one clip, padded by repeating its last crop.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class ClipSpec:
-    """What one bundle wants.
+    """The clips that one bundle needs.
 
     Attributes:
         frames: samples in a clip (T).
         interval_s: seconds of media time between two samples.
         size: height and width of a crop in pixels.
         margin: added on each side of a face's box, as a share of its longer side.
-        hop_s: seconds between the starts of two clips; rounded to the grid of samples, at least one of them.
+        hop_s: seconds between the starts of two clips; rounded to whole samples, at least one.
     """
 
     frames: int
@@ -45,11 +45,11 @@ class Clip:
 
     Attributes:
         track: the person's number.
-        spec: index of the spec that the clip was made for.
+        spec: index of the clip's spec.
         start_s: time of its first sample.
-        end_s: where its last sample ends: one interval later, or where the face or the video ends before that.
-        frames: how many of the T are real; the others repeat the last.
-        quality: how well the face can be read, 0 to 1: the mean over the real samples, see `service.vision.quality`.
+        end_s: end of its last sample: one interval later, or the end of the face or video if that is earlier.
+        frames: number of real samples among the T; the others repeat the last one.
+        quality: how well the face can be read, 0 to 1: mean over the real samples; see `service.vision.quality`.
         pixels: RGB uint8 (T, size, size, 3).
     """
 
@@ -63,9 +63,9 @@ class Clip:
 
 
 class Windower:
-    """Makes the clips of one face for one spec.
+    """Make the clips of one face for one spec.
 
-    A clip comes out as soon as it is known where it ends: with the sample after its last, or at the face's end.
+    A clip is yielded once its end is known: with the sample after its last, or at the end of the face.
     """
 
     def __init__(self, track: int, index: int, spec: ClipSpec) -> None:
@@ -74,17 +74,17 @@ class Windower:
         self._spec = spec
         self._recent: deque[tuple[float, NDArray[np.uint8], float]] = deque(maxlen=spec.frames)
         self._pushed = 0
-        self._covered = 0  # samples up to the end of the last clip
+        self._covered = 0  # number of samples up to the end of the last clip
 
     def push(self, time_s: float, crop: NDArray[np.uint8], quality: float) -> Iterator[Clip]:
-        """Take the next sample, a crop (size, size, 3); yield the clip that ended with the one before, if any."""
+        """Add a sample, a crop (size, size, 3); yield the clip that ended with the previous sample, if any."""
         if self._is_due():
             yield self._clip(time_s)
         self._recent.append((time_s, crop, quality))
         self._pushed += 1
 
     def finish(self, end_s: float) -> Iterator[Clip]:
-        """End the face at `end_s`; yield the last clip where there are samples that none covers."""
+        """End the face at `end_s`; yield a last clip if some samples are in no clip yet."""
         if self._pushed > self._covered:
             yield self._clip(end_s)
 

@@ -1,1 +1,1 @@
-"""The worker: claims jobs, turns each video into scores, commits the result."""
+"""The worker: claims jobs, analyses their videos, commits the results."""

@@ -1,18 +1,20 @@
-"""Windows → one verdict a face.
+"""Aggregate the scores of a face's windows into one verdict.
 
-Probabilities, dimensions and traits are averaged over a face's windows, as the paper averages the views of a clip
-(Sun et al., SVFAP, arXiv 2401.00416, section IV); a window weighs as many frames as it really has, so that a
-padded one counts for less. Dimensions are brought from their range in the manifest to [-1, 1].
+Model outputs are averaged over the windows of a face, as the paper averages the views of a clip (Sun et al., SVFAP,
+arXiv 2401.00416, section IV). A window's weight is its number of real frames, so that padded windows count for less.
+Dimensions are rescaled from their range in the manifest to [-1, 1].
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mien.contract.bundle import DimensionsTask, ExpressionTask, Task
+from mien.contract.events import FaceWindow
 from mien.contract.results import Expression, Face, Scores, Window
 from service.vision.clips import Clip, FaceSeen
 from service.worker.batcher import Outputs
@@ -21,7 +23,7 @@ _DIGITS = 4
 
 
 def scores(tasks: Iterable[Task], outputs: Outputs) -> Scores:
-    """Return a window's scores; the tasks that `outputs` lacks, and personality, stay unset."""
+    """Convert model outputs to scores; tasks without an output, and personality, stay unset."""
     found: dict[str, Expression | float] = {}
     for task in tasks:
         if task.kind not in outputs:
@@ -39,15 +41,15 @@ def scores(tasks: Iterable[Task], outputs: Outputs) -> Scores:
 
 
 class FaceScores:
-    """The windows of one face so far, and their weighted sums."""
+    """Accumulate the scored windows of one face and the weighted sums of their outputs."""
 
     def __init__(self) -> None:
         self.timeline: list[Window] = []
         self._sums: dict[str, NDArray[np.float64]] = {}
         self._weights: dict[str, int] = {}
 
-    def add(self, tasks: Iterable[Task], clip: Clip, outputs: Outputs) -> Window:
-        """Take in a window's outputs; return the window as the timeline shows it."""
+    def add(self, tasks: Iterable[Task], clip: Clip, outputs: Outputs) -> FaceWindow:
+        """Add the outputs of one clip to the timeline and the sums; return its scored window."""
         for kind, values in outputs.items():
             self._sums[kind] = self._sums.get(kind, 0) + clip.frames * values.astype(np.float64)
             self._weights[kind] = self._weights.get(kind, 0) + clip.frames
@@ -58,10 +60,10 @@ class FaceScores:
             quality=_unit(clip.quality),
         )
         self.timeline.append(window)
-        return window
+        return FaceWindow(track=clip.track, **_set_fields(window))
 
     def verdict(self, tasks: Iterable[Task], seen: FaceSeen, samples: int) -> Face:
-        """Return the face as the answer shows it; `samples` is the number of all sampled frames of the video."""
+        """Return the face with its averaged scores; `samples` is the number of sampled frames of the whole video."""
         tasks = list(tasks)
         means = {kind: (total / self._weights[kind]).astype(np.float32) for kind, total in self._sums.items()}
         personality = {
@@ -81,7 +83,7 @@ class FaceScores:
         )
 
 
-def _set_fields(found: Scores) -> dict[str, Expression | float]:
+def _set_fields(found: Scores) -> dict[str, Any]:
     return {name: getattr(found, name) for name in found.model_fields_set}
 
 

@@ -23,18 +23,18 @@ from service.telemetry.logs import configure_logs
 from service.telemetry.traces import configure_traces
 from service.worker import metrics
 from service.worker.batcher import Batcher
-from service.worker.live import Live
+from service.worker.live_loop import LiveLoop
 from service.worker.loop import Loop
+from service.worker.onnx_model import open_models
 from service.worker.pipeline import Pipeline
 from service.worker.sandbox import Sandbox
-from service.worker.session import open_models
 from service.worker.settings import WorkerSettings
 
 log = structlog.get_logger()
 
 
 def main() -> int:
-    """Run a worker until SIGTERM or SIGINT; return the exit code (2: it cannot start as it is set up)."""
+    """Run a worker until SIGTERM or SIGINT; return the exit code (2 for a bad configuration)."""
     os.umask(0o077)
     try:
         settings = WorkerSettings()
@@ -80,7 +80,7 @@ def _serve(settings: WorkerSettings) -> None:
         drain_s=settings.drain_s,
         register=lambda rate: Registration(name=name, provider=provider, models=served, bytes_per_s=rate),
     )
-    live = Live(
+    live = LiveLoop(
         Desk(*(connect(settings.redis_url, settings.redis_password_file, text=False) for _ in range(2))),
         pipeline,
         slots=settings.live_slots,

@@ -1,7 +1,7 @@
-"""Clips of all jobs → batches, on one inference thread for the device.
+"""Batch the clips of all jobs and run them on one inference thread.
 
-A batch is flushed when it is full or when its first clip has waited `wait_s`. Jobs take turns, a clip each, so
-that a long video does not hold up a short one. A batch that fails is halved down to the clip that fails.
+A batch runs when it is full or when its first clip has waited `wait_s`. Jobs take turns, one clip each, so that a long
+video does not delay a short one. A failing batch is split in halves until the failing clip is isolated.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ from concurrent.futures import Future
 import numpy as np
 from numpy.typing import NDArray
 
-from service.worker.session import BUCKETS, Model
+from service.worker.onnx_model import BUCKETS, OnnxModel
 
 Outputs = dict[str, NDArray[np.float32]]
-"""Each task's output of one clip, by the task's kind."""
+"""The outputs of one clip by task kind."""
 
 _Item = tuple[NDArray[np.uint8], "Future[Outputs]"]
 
 
 class Batcher:
-    """The inference thread and the queue before it.
+    """The inference thread and its queue of clips.
 
     Args:
-        models: the models, which callers name by their index.
-        wait_s: the longest that a clip waits for others to fill its batch.
-        on_batch: called after each batch with its size and its seconds.
+        models: the models; callers refer to them by index.
+        wait_s: maximum seconds that a clip waits for others to fill its batch.
+        on_batch: called after each batch with its size and its duration in seconds.
     """
 
-    def __init__(self, models: Sequence[Model], wait_s: float, on_batch: Callable[[int, float], None]) -> None:
+    def __init__(self, models: Sequence[OnnxModel], wait_s: float, on_batch: Callable[[int, float], None]) -> None:
         self._models = models
         self._wait_s = wait_s
         self._on_batch = on_batch
@@ -44,7 +44,7 @@ class Batcher:
         self._thread.start()
 
     def submit(self, model: int, job: str, clip: NDArray[np.uint8]) -> Future[Outputs]:
-        """Queue a clip of shape (T, H, W, 3); the future gives its outputs or the error it caused."""
+        """Queue a clip, (T, H, W, 3); the future resolves to its outputs or its error."""
         future: Future[Outputs] = Future()
         with self._changed:
             if self._closed:
@@ -54,7 +54,7 @@ class Batcher:
         return future
 
     def close(self) -> None:
-        """Stop the thread after the batch that it runs; clips still waiting are cancelled."""
+        """Stop the thread after its current batch and cancel all waiting clips."""
         with self._changed:
             self._closed = True
             self._changed.notify()
@@ -100,7 +100,7 @@ class Batcher:
         started = time.perf_counter()
         try:
             outputs = self._models[model].run(np.stack([clip for clip, _ in batch]))
-        except Exception as error:  # ONNX Runtime raises a dozen kinds
+        except Exception as error:  # ONNX Runtime has many error types
             if len(batch) == 1:
                 batch[0][1].set_exception(error)
                 return

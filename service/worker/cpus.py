@@ -1,4 +1,4 @@
-"""How many processors this process may really use: ONNX Runtime itself counts the host's."""
+"""Count the processors available to this process; ONNX Runtime itself counts the host's."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def available_cpus(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
-    """Return the processors that affinity and the container's quota (cgroup v2 or v1) leave, at least 1."""
+    """Return the number of processors allowed by CPU affinity and cgroup quota (v2 or v1), at least 1."""
     affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quota = _quota(cgroup)
     return affinity if quota is None else max(1, min(affinity, math.ceil(quota)))

@@ -22,10 +22,9 @@ import cv2
 
 from mien.contract.errors import BadMedia, CannotDecode, DecodeTooCostly
 from mien.contract.live import LiveFrame, unpack
-from service.vision.clips import ClipSpec, Limits, read_clips
+from service.vision.clips import ClipSpec, Limits, read_clips, watch_clips
 from service.vision.faces import open_detector
-from service.vision.live import watch_clips
-from service.worker.wire import Event, send_error, send_event
+from service.worker.pipe import Event, send_error, send_event
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NO_NEW_PRIVS = 38

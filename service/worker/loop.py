@@ -1,8 +1,11 @@
-"""Claim … commit, and drain.
+"""Claim jobs, run them, commit their results, and drain on shutdown.
 
-Three kinds of thread: the main loop claims as many jobs as there are free slots; a thread a job runs the
-pipeline and commits; the keeper renews the leases of the jobs that move, as long as the main loop moves too, and
-says that this worker lives. A worker that hangs therefore loses its leases, and its jobs go to another.
+Threads:
+
+- The main loop claims as many jobs as there are free slots.
+- One thread per job runs the pipeline and commits the result.
+- The keeper registers the worker and renews the leases of jobs that make progress, as long as the main loop makes
+  progress too. A worker that hangs therefore loses its leases, and other workers take over its jobs.
 """
 
 from __future__ import annotations
@@ -18,26 +21,27 @@ from opentelemetry.trace import SpanKind
 from redis.exceptions import RedisError
 
 from mien.contract.errors import AttemptsExhausted, BadMedia, InvalidRequest
+from mien.contract.events import FaceWindow
 from mien.contract.workers import Registration
 from service.queue.consumer import Attempt, Consumer
 from service.storage.blobs import Blobs, result_name
 from service.telemetry.traces import span
 from service.worker import metrics
-from service.worker.pipeline import Analyzed, Pipeline, WindowScored
+from service.worker.pipeline import Analyzed, Pipeline
 from service.worker.reporter import Reporter
 from service.worker.sandbox import InterruptedWork
 
 log = structlog.get_logger()
 
 _REGISTER_EVERY_S = 5.0
-# Above every bounded wait in a job (decode stall, inference) and in the main loop.
+# Longer than every bounded wait in a job (decode stall, inference) and in the main loop.
 _HUNG_AFTER_S = 180.0
 _RATE_SMOOTHING = 0.3
 
 
 @dataclass
 class _Running:
-    """A job being worked on. `interrupted` ends its pipeline; `moved_at` is its last sign of progress."""
+    """A running job. Setting `interrupted` ends its pipeline; `moved_at` is the time of its last event."""
 
     attempt: Attempt
     interrupted: threading.Event = field(default_factory=threading.Event)
@@ -46,10 +50,15 @@ class _Running:
 
 
 class Loop:
-    """The life of one worker.
+    """The main loop of one worker.
 
     Args:
-        register: makes this worker's registration from its recent rate in bytes a second.
+        consumer: the worker's end of the queue.
+        blobs: the store of uploads and results.
+        pipeline: analyses the videos.
+        slots: maximum number of jobs at once.
+        drain_s: seconds that running jobs get to finish after `stop`.
+        register: returns this worker's registration for its recent speed in bytes per second.
     """
 
     def __init__(
@@ -76,11 +85,11 @@ class Loop:
         self._bytes_per_s = 0.0
 
     def stop(self) -> None:
-        """Begin to drain: claim no more, let running jobs end, hand back those that take too long."""
+        """Start draining: claim no more jobs, let running jobs finish, hand back those that take too long."""
         self._stopping.set()
 
     def run(self) -> None:
-        """Work until `stop` is called and the drain is over."""
+        """Run until `stop` is called and the drain has ended."""
         keeper = threading.Thread(target=self._keep, name="keeper")
         keeper.start()
         try:
@@ -108,7 +117,7 @@ class Loop:
                 continue
             job = _Running(attempt)
             with self._changed:
-                # A lease of our own that ran out comes back as a new attempt; the old one is over.
+                # Our own expired lease comes back as a new attempt: interrupt the old one.
                 if (old := self._running.get(attempt.job_id)) is not None:
                     old.interrupted.set()
                 self._running[attempt.job_id] = job
@@ -124,7 +133,7 @@ class Loop:
             try:
                 outcome = self._attempt(job)
             except RedisError as error:
-                # The outcome could not be told: the lease runs out and the job is tried again.
+                # The outcome could not be committed: the lease expires and the job is tried again.
                 log.warning("queue unreachable, attempt lost", error=str(error))
                 outcome = "lost"
             finally:
@@ -162,7 +171,7 @@ class Loop:
             outcome = "bad_media"
         except RedisError:
             raise
-        except Exception as error:  # whatever broke, the job must go on or end
+        except Exception as error:  # whatever broke, the job must be retried or fail
             log.exception("attempt broke")
             return self._broken(attempt, error)
         else:
@@ -175,14 +184,14 @@ class Loop:
     def _analyze(self, job: _Running) -> Analyzed:
         attempt = job.attempt
         reporter = Reporter(self._consumer, attempt)
-        # A video that is not there is the store's fault, which the decoder would blame on the video.
+        # Check here that the file exists: the decoder would report a missing file as a bad video.
         with self._blobs.local(attempt.upload) as video, span("analyze"):
             for event in self._pipeline.analyze(attempt.job_id, video, attempt.options, job.interrupted):
                 job.moved_at = time.monotonic()
                 if isinstance(event, Analyzed):
                     reporter.tell()
                     return event
-                if isinstance(event, WindowScored):
+                if isinstance(event, FaceWindow):
                     metrics.WINDOWS.inc()
                 if not reporter.note(event):
                     job.interrupted.set()
@@ -243,4 +252,4 @@ class Loop:
         try:
             self._consumer.leave()
         except RedisError as error:
-            log.warning("queue unreachable, not signed off", error=str(error))
+            log.warning("queue unreachable, registration not removed", error=str(error))

@@ -1,4 +1,4 @@
-"""The worker's metrics, in Prometheus' base units; labels are bounded, ids never are labels."""
+"""The worker's metrics, in Prometheus' base units; label values are bounded and never ids."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A video, or live frames → events: decoded in the sandbox, scored in batches, put together. Knows no Redis.
+"""Analyse a video or live frames: decode in the sandbox, score clips in batches, aggregate. Independent of Redis.
 
 sandbox ─▶ clips ─▶ batcher ─▶ windows ─▶ verdicts
 """
@@ -19,22 +19,23 @@ from pydantic import BaseModel, Field
 
 from mien.contract.bundle import Task, TaskKind
 from mien.contract.errors import InvalidOption
+from mien.contract.events import FaceWindow
 from mien.contract.options import AnalyzeOptions, LiveOptions
-from mien.contract.results import Face, Findings, Progress, Video, Window
+from mien.contract.results import Face, Findings, Progress, Video
 from service.vision.clips import Clip, ClipSpec, FaceSeen, Limits, Progressed, VideoEnded, VideoOpened
 from service.worker.aggregate import FaceScores
 from service.worker.batcher import Batcher, Outputs
 from service.worker.decode_child import Assignment, Part
+from service.worker.onnx_model import OnnxModel
 from service.worker.sandbox import Sandbox
-from service.worker.session import Model
 
-# Clips of one job that may wait for the model: bounds its memory and keeps the largest batch filled.
+# Clips of one job that may wait for the model: bounds the job's memory and still fills the largest batch.
 _MOST_IN_FLIGHT = 32
 _LONGEST_INFERENCE_S = 120
 
 
 class DecodeSettings(BaseModel):
-    """What a stranger's video may use up, and how faces are found."""
+    """Limits on decoding untrusted video, and the face detector."""
 
     yunet_model: Path | None = Field(
         None, description="An ONNX file of OpenCV's YuNet face detector, used in place of OpenCV's cascade."
@@ -48,51 +49,53 @@ class DecodeSettings(BaseModel):
 
 
 @dataclass(frozen=True)
-class WindowScored:
-    """A window of a face has its scores."""
-
-    track: int
-    window: Window
-
-
-@dataclass(frozen=True)
 class Analyzed:
-    """The video is done. `decode_ms` is the time waited for the child, `inference_ms` that waited for the model."""
+    """The result of a video.
+
+    Attributes:
+        findings: what was found.
+        decode_ms: milliseconds spent waiting for the decode child.
+        inference_ms: milliseconds spent waiting for the models.
+    """
 
     findings: Findings
     decode_ms: float
     inference_ms: float
 
 
-Event = Progress | WindowScored | Analyzed
+AnalysisEvent = Progress | FaceWindow | Analyzed
 
 
 @dataclass(frozen=True)
 class FrameTaken:
-    """A live frame went into what is looked at: there is room for another."""
+    """A live frame was consumed: the client may send another."""
 
 
 class Pipeline:
-    """Analyses videos, several at once from as many threads, over one sandbox and one batcher."""
+    """Analyse videos with one shared sandbox and batcher; safe to call from several threads."""
 
-    def __init__(self, models: Sequence[Model], sandbox: Sandbox, batcher: Batcher, settings: DecodeSettings) -> None:
+    def __init__(
+        self, models: Sequence[OnnxModel], sandbox: Sandbox, batcher: Batcher, settings: DecodeSettings
+    ) -> None:
         self._models = models
         self._sandbox = sandbox
         self._batcher = batcher
         self._settings = settings
 
-    def analyze(self, job: str, video: Path, options: AnalyzeOptions, interrupted: threading.Event) -> Generator[Event]:
-        """Yield a video's progress, its windows as they are scored, and at last what was found.
+    def analyze(
+        self, job: str, video: Path, options: AnalyzeOptions, interrupted: threading.Event
+    ) -> Generator[AnalysisEvent]:
+        """Analyse a video file: yield progress, each window when it is scored, and the findings last.
 
         Args:
-            job: by which the batcher tells jobs apart.
-            video: the file.
-            options: what is asked for.
-            interrupted: set by another thread to end the work.
+            job: id by which the batcher shares its time fairly between jobs.
+            video: the video file.
+            options: the analysis options.
+            interrupted: another thread sets it to stop the analysis.
 
         Raises:
-            InvalidOption: a task is asked for that no model has.
-            BadMedia: the video is at fault.
+            InvalidOption: no model serves a requested task.
+            BadMedia: the video cannot be analysed.
             InterruptedWork: `interrupted` was set.
         """
         run = self._run(options, Part(video, options.start_s, options.end_s))
@@ -103,7 +106,7 @@ class Pipeline:
                 if isinstance(event, VideoOpened):
                     total_s = event.total_s
                     yield Progress(done_s=0.0, total_s=total_s)
-                elif isinstance(event, WindowScored):
+                elif isinstance(event, FaceWindow):
                     yield event
                 elif isinstance(event, Progressed):
                     yield Progress(done_s=round(event.done_s, 3), total_s=total_s)
@@ -115,25 +118,25 @@ class Pipeline:
 
     def watch(
         self, session: str, frames: Connection, options: LiveOptions, interrupted: threading.Event
-    ) -> Generator[FrameTaken | WindowScored]:
-        """Yield the windows of live frames as they are scored, and that a frame was taken, for each of them.
+    ) -> Generator[FrameTaken | FaceWindow]:
+        """Analyse live frames: yield each window when it is scored, and `FrameTaken` for each consumed frame.
 
         Args:
-            session: by which the batcher tells it from jobs.
-            frames: gives packed frames until it is closed; it is closed here as soon as the child has it.
-            options: what is asked for.
-            interrupted: set by another thread to end the work.
+            session: id by which the batcher shares its time fairly between jobs.
+            frames: pipe of packed frames that ends when the writer closes it; this end is closed once the child has it.
+            options: the live options.
+            interrupted: another thread sets it to stop the analysis.
 
         Raises:
-            InvalidOption: a task is asked for that no model has.
-            BadMedia: a frame is at fault.
+            InvalidOption: no model serves a requested task.
+            BadMedia: a frame cannot be analysed.
             InterruptedWork: `interrupted` was set.
         """
         with closing(frames):
             run = self._run(options, frames)
             with closing(run.events(session, interrupted)) as events:
                 for event in events:
-                    if isinstance(event, WindowScored):
+                    if isinstance(event, FaceWindow):
                         yield event
                     elif isinstance(event, Progressed):
                         yield FrameTaken()
@@ -160,7 +163,7 @@ class Pipeline:
         served = {task.kind for model in self._models for task in model.manifest.tasks}
         for kind in kinds or ():
             if kind not in served:
-                raise InvalidOption(f"No model here does the task {kind}; there is {', '.join(sorted(served))}.")
+                raise InvalidOption(f"No model here serves the task {kind}. Served tasks: {', '.join(sorted(served))}.")
         kept = (
             (index, [task for task in model.manifest.tasks if kinds is None or task.kind in kinds])
             for index, model in enumerate(self._models)
@@ -198,7 +201,7 @@ class Pipeline:
         )
 
 
-def _spec(model: Model, options: LiveOptions) -> ClipSpec:
+def _spec(model: OnnxModel, options: LiveOptions) -> ClipSpec:
     wanted = model.manifest.input
     return ClipSpec(
         frames=wanted.frames,
@@ -210,14 +213,14 @@ def _spec(model: Model, options: LiveOptions) -> ClipSpec:
 
 
 class _Run:
-    """One pass over a video or live frames: what the child tells, with its clips scored.
+    """One pass over a video or live frames: relays the child's events and scores its clips.
 
     Attributes:
-        models: which of the models are used, by their index, each with the tasks that are asked of it.
-        tasks: all of these.
-        scores: a face's windows so far, by its number.
-        seen: the faces that have gone.
-        inference_s: seconds waited for the models.
+        models: (index of a model, the requested tasks that it serves) for each model in use.
+        tasks: all requested tasks.
+        scores: accumulated scores by track number.
+        seen: the faces whose tracks have ended.
+        inference_s: seconds spent waiting for the models.
     """
 
     def __init__(
@@ -240,8 +243,8 @@ class _Run:
 
     def events(
         self, name: str, interrupted: threading.Event
-    ) -> Generator[VideoOpened | Progressed | WindowScored | VideoEnded]:
-        """Yield what the child tells, with windows in place of clips, each as soon as a later event finds it scored."""
+    ) -> Generator[VideoOpened | Progressed | FaceWindow | VideoEnded]:
+        """Yield the child's events, with each clip replaced by its scored window once the model has run."""
         waiting: deque[tuple[Clip, list[Future[Outputs]]]] = deque()
         with closing(self._sandbox.decode(self._assignment, interrupted)) as events:
             for event in events:
@@ -262,7 +265,7 @@ class _Run:
                 if not isinstance(event, Clip | FaceSeen):
                     yield event
 
-    def _score(self, clip: Clip, futures: list[Future[Outputs]]) -> WindowScored:
+    def _score(self, clip: Clip, futures: list[Future[Outputs]]) -> FaceWindow:
         wanted: set[str] = {task.kind for task in self.tasks}
         outputs = {
             kind: values
@@ -270,5 +273,4 @@ class _Run:
             for kind, values in future.result(_LONGEST_INFERENCE_S).items()
             if kind in wanted
         }
-        window = self.scores.setdefault(clip.track, FaceScores()).add(self.tasks, clip, outputs)
-        return WindowScored(clip.track, window)
+        return self.scores.setdefault(clip.track, FaceScores()).add(self.tasks, clip, outputs)

@@ -18,7 +18,7 @@ from mien.contract.errors import CannotDecode, DecodeStalled, DecodeTooCostly
 from service.vision.clips import VideoEnded
 from service.worker import decode_child
 from service.worker.decode_child import Assignment
-from service.worker.wire import Event, receive_event
+from service.worker.pipe import Event, receive_event
 
 # How long an interruption may go unnoticed.
 _SLICE_S = 0.2

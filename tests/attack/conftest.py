@@ -31,7 +31,7 @@ def http(served: Served) -> Iterator[httpx2.Client]:
         yield client
         wait_for(lambda: client.get("/readyz").json() == {"status": "ok", "queued": 0, "workers": 1}, 20)
     wait_for(lambda: not [blob for blob in served.blobs if blob.parent.name == "uploads"], 5)
-    assert not served.process.said("ended by itself")
+    assert not served.process.said("exited unexpectedly")
     assert not served.process.said("Traceback")
 
 

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from service.worker.cpus import available_cpus
-from service.worker.session import BUCKETS, Model
+from service.worker.onnx_model import BUCKETS, OnnxModel
 from service.worker.settings import DEFAULT_BUNDLE
 
 
 def run(_: Path) -> None:
     """Clips a second of the default bundle on ONNX Runtime's CPU provider, by batch size."""
-    model = Model(DEFAULT_BUNDLE, "cpu")
+    model = OnnxModel(DEFAULT_BUNDLE, "cpu")
     print(f"{model.info.name} {model.info.version}, {available_cpus()} threads")
     for size in BUCKETS:
         clips = np.random.default_rng(0).integers(0, 256, (size, *model.manifest.input.shape), np.uint8)

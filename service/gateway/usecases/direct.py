@@ -9,10 +9,11 @@ from datetime import UTC, datetime, timedelta
 
 from ulid import ULID
 
+from mien.contract.containers import HEAD_BYTES
 from mien.contract.errors import EmptyUpload, InvalidOption, NoSuchUpload, QueueFull
 from mien.contract.options import AnalyzeOptions
 from mien.contract.results import UploadSlot
-from service.gateway.containers import HEAD_BYTES, check_container, too_large
+from service.gateway.containers import check_container, too_large
 from service.gateway.metrics import REFUSALS
 from service.gateway.usecases.authenticate import Owner
 from service.gateway.usecases.submit import FULL, RETRY_AFTER_S

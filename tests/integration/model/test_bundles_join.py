@@ -14,9 +14,9 @@ from model.tpsbt.affect_model import AffectModel
 from model.tpsbt.normalise import IMAGENET_MEAN, IMAGENET_STD
 from model.tpsbt.zoo import Size
 from service.worker.batcher import Batcher
+from service.worker.onnx_model import open_models
 from service.worker.pipeline import Analyzed, DecodeSettings, Pipeline
 from service.worker.sandbox import Sandbox
-from service.worker.session import open_models
 from tests.videos import face_video
 
 EXPRESSION = ExpressionTask(labels=("happiness", "neutral", "calm"))

@@ -11,11 +11,11 @@ import pytest
 from mien.contract.errors import AttemptsExhausted
 from mien.contract.events import FaceWindow
 from mien.contract.jobs import State
-from mien.contract.results import Findings, Progress, Video, Window
+from mien.contract.results import Findings, Progress, Video
 from service.queue import keys
 from service.storage.blobs import Blobs
 from service.worker.loop import Loop
-from service.worker.pipeline import Analyzed, Event, WindowScored
+from service.worker.pipeline import AnalysisEvent, Analyzed
 from tests.integration.queue.helpers import registration, succeed, take
 from tests.integration.worker.helpers import Site
 from tests.processes import wait_for
@@ -26,11 +26,11 @@ NOTHING = Findings(video=Video(duration_s=1, fps=25, width=4, height=4, frames=2
 class Scripted:
     """A pipeline that does as it is told, tells what it is told, and then finds nothing."""
 
-    def __init__(self, first: Callable[[], None], happening: Sequence[Event]) -> None:
+    def __init__(self, first: Callable[[], None], happening: Sequence[AnalysisEvent]) -> None:
         self._first = first
         self._happening = happening
 
-    def analyze(self, *_: object) -> Iterator[Event]:
+    def analyze(self, *_: object) -> Iterator[AnalysisEvent]:
         self._first()
         yield from self._happening
         yield Analyzed(NOTHING, decode_ms=1, inference_ms=1)
@@ -38,7 +38,7 @@ class Scripted:
 
 @contextmanager
 def looping(
-    site: Site, first: Callable[[], None], *, max_attempts: int = 3, happening: Sequence[Event] = ()
+    site: Site, first: Callable[[], None], *, max_attempts: int = 3, happening: Sequence[AnalysisEvent] = ()
 ) -> Iterator[None]:
     loop = Loop(
         site.queue.worker("ann", max_attempts=max_attempts),
@@ -86,8 +86,8 @@ def test_a_result_that_comes_too_late_is_taken_away_again(site: Site, job: str):
 
 
 def test_everything_that_happened_is_told_before_the_job_ends(site: Site, job: str):
-    windows = [Window(start_s=float(i), end_s=i + 1.0, valence=0.5) for i in range(3)]
-    happening = [Progress(done_s=0, total_s=1), *(WindowScored(0, window) for window in windows)]
+    windows = [FaceWindow(track=0, start_s=float(i), end_s=i + 1.0, valence=0.5) for i in range(3)]
+    happening = [Progress(done_s=0, total_s=1), *windows]
 
     with looping(site, lambda: None, happening=[*happening, Progress(done_s=1, total_s=1)]):
         found = site.ended(job, 10)

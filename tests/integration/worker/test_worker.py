@@ -257,7 +257,7 @@ def test_a_worker_that_cannot_start_says_why_and_exits_with_two(site: Site, brok
 
 def test_a_worker_needs_neither_torch_nor_the_gateways_packages():
     code = (
-        "import sys; from service.worker import app; from service.worker.session import open_models;"
+        "import sys; from service.worker import app; from service.worker.onnx_model import open_models;"
         "from service.worker.settings import WorkerSettings;"
         "open_models(WorkerSettings().bundles, ['cpu']); print(*sys.modules)"
     )

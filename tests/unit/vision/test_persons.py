@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from service.vision.faces import Box
-from service.vision.persons import FaceSeen, Person, Sample
+from service.vision.persons import FaceSample, FaceSeen, Person
 from service.vision.windows import Clip, ClipSpec
 
 SPECS = [ClipSpec(frames=4, interval_s=0.1, size=4, margin=0, hop_s=0.2)]
@@ -11,7 +11,7 @@ SPECS = [ClipSpec(frames=4, interval_s=0.1, size=4, margin=0, hop_s=0.2)]
 def sample(index, interval_s=0.1):
     time_s = index * interval_s
     crop = np.full((4, 4, 3), index % 251, np.uint8)
-    return Sample(time_s, time_s + 0.04, Box(index, 2, 3, 4), index / 10, {0: crop})
+    return FaceSample(time_s, time_s + 0.04, Box(index, 2, 3, 4), index / 10, {0: crop})
 
 
 def grown(count, *, number_from, seen):

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from av.video.reformatter import ColorRange
 
-from service.vision.decode import Limits, open_video
+from service.vision.frames import Limits, open_video
 from service.vision.picture import SMALL_SIDE, WORKING_SIDE, Upright, orientation, shrink
 from tests.videos import write_video
 
@@ -145,3 +145,17 @@ def test_big_frames_are_worked_on_at_a_bounded_size(tmp_path):
 def test_the_small_picture_keeps_its_shape_and_never_grows():
     assert shrink(np.zeros((720, 1280, 3), np.uint8)).shape == (270, SMALL_SIDE, 3)
     assert shrink(np.zeros((100, 90, 3), np.uint8)).shape == (100, 90, 3)
+
+
+def test_a_frame_with_side_data_that_the_library_does_not_know_keeps_its_rotation(tmp_path, monkeypatch):
+    stored = np.ascontiguousarray(np.rot90(card(64, 96), -1))
+    path = write_video(tmp_path / "v.mp4", [stored] * 3, rotation=90)
+
+    def unknown(_frame):
+        raise ValueError("31 is not a valid Type")
+
+    monkeypatch.setattr("service.vision.picture.SideDataContainer", unknown)
+    picture, opened = first_picture(path)
+
+    assert (opened.width, opened.height) == (96, 64)
+    assert np.abs(corners_of(picture).astype(int) - CORNERS).max() <= 6

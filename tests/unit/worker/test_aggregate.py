@@ -95,7 +95,8 @@ def test_personality_is_in_the_verdict_and_not_in_the_timeline():
     verdict = face.verdict([PERSONALITY], seen(), samples=8)
 
     assert verdict.personality == {"openness": 0.5, "neuroticism": 0.25}
-    assert window.model_dump(exclude_unset=True) == {"start_s": 0, "end_s": 1, "quality": 1}
+    assert window.model_dump(exclude_unset=True) == {"track": 2, "start_s": 0, "end_s": 1, "quality": 1}
+    assert verdict.timeline[0].model_dump(exclude_unset=True) == {"start_s": 0, "end_s": 1, "quality": 1}
 
 
 def test_a_window_has_the_quality_of_its_clip_and_the_verdict_does_not_depend_on_it():

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from service.worker.batcher import Batcher
-from service.worker.session import BUCKETS
+from service.worker.onnx_model import BUCKETS
 
 RUIN = 255
 

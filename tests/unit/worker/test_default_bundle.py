@@ -5,7 +5,7 @@ import onnx
 import pytest
 
 from mien.contract.bundle import read_bundle
-from service.worker.session import open_models
+from service.worker.onnx_model import open_models
 from service.worker.settings import DEFAULT_BUNDLE
 
 

@@ -13,12 +13,13 @@ from pathlib import Path
 import pytest
 
 from mien.contract.errors import InvalidOption, TooLong
+from mien.contract.events import FaceWindow
 from mien.contract.options import AnalyzeOptions
 from mien.contract.results import Findings, Progress
 from service.worker.batcher import Batcher
-from service.worker.pipeline import Analyzed, DecodeSettings, Event, Pipeline, WindowScored
+from service.worker.onnx_model import open_models
+from service.worker.pipeline import AnalysisEvent, Analyzed, DecodeSettings, Pipeline
 from service.worker.sandbox import ChildLost, InterruptedWork, Sandbox
-from service.worker.session import open_models
 from tests.bundles import DIMENSIONS, EXPRESSION, PERSONALITY, write_bundle
 
 pytestmark = pytest.mark.usefixtures("fork_server")
@@ -41,11 +42,11 @@ def pipeline(tmp_path: Path) -> Iterator[MakePipeline]:
         batcher.close()
 
 
-def analyze(pipeline: Pipeline, video: Path, **options) -> list[Event]:
+def analyze(pipeline: Pipeline, video: Path, **options) -> list[AnalysisEvent]:
     return list(pipeline.analyze("job", video, AnalyzeOptions(**options), threading.Event()))
 
 
-def findings(events: list[Event]) -> Findings:
+def findings(events: list[AnalysisEvent]) -> Findings:
     assert isinstance(events[-1], Analyzed)
     return events[-1].findings
 
@@ -61,11 +62,10 @@ def test_a_video_gives_progress_windows_and_at_last_what_was_found(pipeline: Mak
     found = findings(events)
     assert found.video.model_dump() == {"duration_s": 1.6, "fps": 25.0, "width": 320, "height": 240, "frames": 40}
     [one] = found.faces
-    windows = [event for event in events if isinstance(event, WindowScored)]
-    assert (
-        sorted((event.window for event in windows), key=lambda window: (window.start_s, window.end_s)) == one.timeline
+    windows = sorted(
+        (event for event in events if isinstance(event, FaceWindow)), key=lambda window: (window.start_s, window.end_s)
     )
-    assert {event.track for event in windows} == {one.track}
+    assert windows == [FaceWindow(track=one.track, **window.model_dump(exclude_unset=True)) for window in one.timeline]
     assert (one.start_s, one.coverage) == (0.0, 1.0)
     assert one.timeline[0].start_s == 0.0
     assert one.timeline[-1].end_s == pytest.approx(1.6, abs=0.05)
@@ -103,7 +103,7 @@ def test_only_the_tasks_that_are_asked_for_are_answered(pipeline: MakePipeline, 
 def test_a_task_that_is_not_served_is_refused_before_the_video_is_touched(pipeline: MakePipeline, tmp_path: Path):
     made = pipeline(write_bundle(tmp_path / "one", [EXPRESSION]))
 
-    with pytest.raises(InvalidOption, match="No model here does the task personality; there is expression"):
+    with pytest.raises(InvalidOption, match=r"No model here serves the task personality\. Served tasks: expression"):
         analyze(made, tmp_path / "none.mp4", tasks=["expression", "personality"])
 
 

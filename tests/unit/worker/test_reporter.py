@@ -5,9 +5,8 @@ from typing import Any
 import pytest
 
 from mien.contract.events import FaceWindow
-from mien.contract.results import Progress, Window
+from mien.contract.results import Progress
 from service.worker import reporter
-from service.worker.pipeline import WindowScored
 from service.worker.reporter import Reporter
 
 
@@ -34,11 +33,7 @@ def clock(monkeypatch):
     return Clock
 
 
-def window(start_s: float) -> WindowScored:
-    return WindowScored(3, Window(start_s=start_s, end_s=start_s + 1, valence=0.5))
-
-
-def face_window(start_s: float) -> FaceWindow:
+def window(start_s: float) -> FaceWindow:
     return FaceWindow(track=3, start_s=start_s, end_s=start_s + 1, valence=0.5)
 
 
@@ -53,16 +48,16 @@ def test_what_happens_within_a_quarter_of_a_second_is_told_together(clock):
     telling.tell()
 
     assert [first for first, _ in told.batches] == [1, 2, 6, 10, 14]
-    assert told.batches[0][1] == [face_window(1.0)]
+    assert told.batches[0][1] == [window(1.0)]
     # The latest progress stands for those before it.
     assert told.batches[1][1] == [
-        face_window(2.0),
-        face_window(3.0),
-        face_window(4.0),
+        window(2.0),
+        window(3.0),
+        window(4.0),
         Progress(done_s=3, total_s=None),
     ]
     windows = [what for _, batch in told.batches for what in batch if isinstance(what, FaceWindow)]
-    assert windows == [face_window(float(step)) for step in range(1, 11)]
+    assert windows == [window(float(step)) for step in range(1, 11)]
     assert windows[0].model_fields_set == {"track", "start_s", "end_s", "valence"}
 
 

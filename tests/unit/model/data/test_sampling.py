@@ -7,8 +7,8 @@ from model.data.media import open_media
 from model.data.prepared import Region
 from model.data.sampling import Sampling
 from service.vision.clips import Clip, ClipSpec, read_clips
-from service.vision.decode import Limits
 from service.vision.faces import Box, Detection
+from service.vision.frames import Limits
 from tests.unit.model.data.conftest import numbered, numbers
 from tests.videos import portrait, write_video
 

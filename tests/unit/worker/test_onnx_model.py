@@ -12,7 +12,7 @@ import pytest
 from onnx import TensorProto
 
 from mien.contract.errors import BundleRefused, Misconfigured
-from service.worker.session import BUCKETS, choose_provider, open_models
+from service.worker.onnx_model import BUCKETS, choose_provider, open_models
 from service.worker.settings import WorkerSettings
 from tests.bundles import COLUMNS, DIMENSIONS, EXPRESSION, PERSONALITY, brightness, write_bundle
 
@@ -186,7 +186,7 @@ def _loads_cuda() -> bool:
 @pytest.mark.parametrize(
     "opened",
     [
-        "from service.worker.session import open_models; open_models([bundle], ['cpu'])",
+        "from service.worker.onnx_model import open_models; open_models([bundle], ['cpu'])",
         "from model.bundle.runtime import open_graph; open_graph(bundle / 'model.onnx')",
     ],
     ids=["worker", "training"],

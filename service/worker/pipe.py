@@ -1,7 +1,7 @@
-"""What goes through the pipe from the decode child to the worker: bytes, never pickles.
+"""Serialise events for the pipe from the decode child to the worker: bytes, never pickles.
 
 A message is one JSON object, `{"event": <class name>, ...fields}`; a clip's is followed by a second message,
-its pixels, uint8 in C order. The child is not trusted: lengths, types and shapes are checked on arrival.
+its pixels, uint8 in C order. The child is not trusted: the receiver checks lengths, types and shapes.
 """
 
 from __future__ import annotations
@@ -41,36 +41,36 @@ class _ClipHeader:
 _CLIP = TypeAdapter(_ClipHeader)
 
 
-class Source(Protocol):
-    """The end of the pipe that messages come out of."""
+class MessageReader(Protocol):
+    """The receiving end of the pipe."""
 
     def recv_bytes(self, maxlength: int | None = None, /) -> bytes | bytearray:
-        """Return the next message; OSError where it is longer than `maxlength`, EOFError where none comes."""
+        """Return the next message; raise OSError if it is longer than `maxlength`, EOFError at the end."""
         ...
 
 
 def send_event(pipe: Connection, event: Event) -> None:
-    """Send one event; blocks while the pipe is full."""
+    """Send one event; block while the pipe is full."""
     if isinstance(event, Clip):
         header = _ClipHeader(event.track, event.spec, event.start_s, event.end_s, event.frames, event.quality)
         pipe.send_bytes(json.dumps({"event": "Clip", **dataclasses.asdict(header)}).encode())
-        # A flat view: 3.11's send_bytes counts the items of a 4-D array's first axis, not its bytes.
+        # A flat view: send_bytes of Python 3.11 counts a 4-D array's first axis instead of its bytes.
         pipe.send_bytes(np.ascontiguousarray(event.pixels).data.cast("B"))
     else:
         pipe.send_bytes(json.dumps({"event": type(event).__name__, **dataclasses.asdict(event)}).encode())
 
 
 def send_error(pipe: Connection, error: MienError) -> None:
-    """Send the error that ended the child's work."""
+    """Send the error that stopped the child."""
     pipe.send_bytes(json.dumps({"event": "Problem", **error.problem().model_dump()}).encode())
 
 
-def receive_event(pipe: Source, specs: Sequence[ClipSpec]) -> Event:
+def receive_event(pipe: MessageReader, specs: Sequence[ClipSpec]) -> Event:
     """Receive one event.
 
     Raises:
-        BadMedia: the child says that the video is at fault, or what it sends makes no sense.
-        EOFError: the child is gone.
+        BadMedia: the child reports a bad video, or its message is invalid.
+        EOFError: the child has exited.
     """
     try:
         header = json.loads(pipe.recv_bytes(_LONGEST_HEADER))
@@ -88,7 +88,7 @@ def receive_event(pipe: Source, specs: Sequence[ClipSpec]) -> Event:
     raise (raise_as if issubclass(raise_as, BadMedia) else CannotDecode)(problem.detail)
 
 
-def _receive_clip(pipe: Source, header: _ClipHeader, specs: Sequence[ClipSpec]) -> Clip:
+def _receive_clip(pipe: MessageReader, header: _ClipHeader, specs: Sequence[ClipSpec]) -> Clip:
     if not (0 <= header.spec < len(specs) and header.track >= 0 and header.frames >= 1 and 0 <= header.quality <= 1):
         raise ValueError(header)
     spec = specs[header.spec]

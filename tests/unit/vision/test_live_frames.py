@@ -7,9 +7,9 @@ import pytest
 
 from mien.contract.errors import BadFrame, TooManyPixels
 from mien.contract.live import Encoding, LiveFrame
-from service.vision.clips import Clip, ClipSpec, FaceSeen, Limits, Progressed, VideoEnded, read_clips
+from service.vision.clips import Clip, ClipSpec, FaceSeen, Limits, Progressed, VideoEnded, read_clips, watch_clips
 from service.vision.faces import Cascade
-from service.vision.live import Pictures, watch_clips
+from service.vision.live_frames import LiveFrames
 from tests.videos import picture, scene, still, write_video
 
 SPEC = ClipSpec(frames=4, interval_s=0.08, size=64, margin=0.2, hop_s=0.2)
@@ -24,6 +24,12 @@ def encoded(pixels, encoding, time_s=0.0):
     return LiveFrame(time_s, encoding, cv2.imencode(ending, pixels[:, :, ::-1])[1].tobytes())
 
 
+def decode(*frames, max_pixels=PIXELS):
+    """The pictures of live frames."""
+    live = LiveFrames(frames, max_pixels)
+    return [live.upright(timed.frame) for timed in live.read()]
+
+
 def watch(frames):
     return list(watch_clips(frames, [SPEC], detector=Cascade(), max_pixels=PIXELS, faces=4))
 
@@ -32,7 +38,7 @@ def watch(frames):
 def test_a_frame_is_decoded_to_its_colours(encoding, apart):
     pixels = picture(0.0, [still()])
 
-    decoded = Pictures(PIXELS)(encoded(pixels, encoding))
+    [decoded] = decode(encoded(pixels, encoding))
 
     assert decoded.shape == pixels.shape
     assert np.abs(decoded.astype(int) - pixels).mean() <= apart
@@ -57,21 +63,20 @@ PNG = encoded(picture(0.0, [still()]), Encoding.PNG).content
 )
 def test_what_is_no_picture_is_a_bad_frame(encoding, content):
     with pytest.raises(BadFrame):
-        Pictures(PIXELS)(LiveFrame(1.5, encoding, content, 10, 10))
+        decode(LiveFrame(1.5, encoding, content, 10, 10))
 
 
 @pytest.mark.parametrize("encoding", Encoding)
 def test_a_frame_with_too_many_pixels_is_refused_before_it_is_decoded(encoding):
     with pytest.raises(TooManyPixels, match="1000 pixels"):
-        Pictures(1000)(encoded(picture(0.0, []), encoding))
+        decode(encoded(picture(0.0, []), encoding), max_pixels=1000)
 
 
 def test_frames_have_one_size():
-    pictures = Pictures(PIXELS)
-    pictures(encoded(picture(0.0, []), Encoding.JPEG))
+    first, other = (encoded(picture(0.0, [], size), Encoding.JPEG) for size in ((320, 240), (160, 120)))
 
     with pytest.raises(BadFrame, match="160 × 120 pixels, the first had 320 × 240"):
-        pictures(encoded(picture(0.0, [], (160, 120)), Encoding.JPEG))
+        decode(first, other)
 
 
 def test_live_frames_give_the_clips_that_a_file_of_them_gives(tmp_path):

@@ -1,6 +1,6 @@
-"""Models on ONNX Runtime: a bundle opened, checked against its manifest, and warmed.
+"""Run bundles on ONNX Runtime: open them, check them against their manifests, and warm them up.
 
-Batches come in few sizes only (`BUCKETS`): ONNX Runtime's arena grows with each new shape and never shrinks.
+Only the batch sizes in `BUCKETS` are run: ONNX Runtime's memory arena grows with each new shape and never shrinks.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from service.onnx_runtime import onnxruntime
 from service.worker.cpus import available_cpus
 
 BUCKETS = (1, 2, 4, 8, 16)
-"""The batch sizes that are ever run."""
+"""The batch sizes in use."""
 
 PROVIDERS = {
     "tensorrt": "TensorrtExecutionProvider",
@@ -27,16 +27,17 @@ PROVIDERS = {
     "openvino": "OpenVINOExecutionProvider",
     "cpu": "CPUExecutionProvider",
 }
-"""ONNX Runtime's execution providers by the names that settings use."""
+"""ONNX Runtime's execution providers by their names in settings."""
 
 
-class Model:
+class OnnxModel:
     """A served bundle.
 
     Attributes:
-        manifest: what the bundle says of itself.
-        info: the same, as answers show it; `served`: as `/models` does.
-        provider: the execution provider that runs it.
+        manifest: the bundle's manifest.
+        info: description of the model in answers.
+        served: description of the model at `/models`.
+        provider: name of the execution provider.
     """
 
     def __init__(self, folder: Path, provider: str) -> None:
@@ -68,9 +69,9 @@ class Model:
             self._session = onnxruntime.InferenceSession(
                 folder / self.manifest.graph, sess_options=options, providers=[PROVIDERS[provider]]
             )
-        except Exception as error:  # ONNX Runtime raises a dozen kinds
+        except Exception as error:  # ONNX Runtime has many error types
             raise BundleRefused(f"ONNX Runtime cannot open {folder / self.manifest.graph}: {error}") from error
-        # ONNX Runtime goes on without a provider that fails to load, on the CPU and with a warning only.
+        # If a provider fails to load, ONNX Runtime only warns and falls back to the CPU.
         if self._session.get_providers()[0] != PROVIDERS[provider]:
             raise Misconfigured(f"{PROVIDERS[provider]} was asked for and could not be loaded on this machine.")
         self._check_graph(folder)
@@ -114,10 +115,10 @@ def _columns(task: Task) -> int:
 
 
 def choose_provider(wanted: Sequence[str]) -> str:
-    """Return the first wanted provider that this ONNX Runtime has.
+    """Return the first wanted provider that this ONNX Runtime supports.
 
     Raises:
-        Misconfigured: it has none of them; a GPU that was asked for is never replaced by the CPU unasked.
+        Misconfigured: it supports none of them; there is no silent fallback from GPU to CPU.
     """
     available = onnxruntime.get_available_providers()
     for name in wanted:
@@ -126,17 +127,17 @@ def choose_provider(wanted: Sequence[str]) -> str:
     raise Misconfigured(f"None of the providers {', '.join(wanted)} is in this ONNX Runtime, which has {available}.")
 
 
-def open_models(folders: Sequence[Path], providers: Sequence[str]) -> list[Model]:
-    """Open and warm every bundle.
+def open_models(folders: Sequence[Path], providers: Sequence[str]) -> list[OnnxModel]:
+    """Open and warm up every bundle.
 
     Raises:
-        BundleRefused: a bundle is broken, or two have the same task.
-        Misconfigured: no wanted provider can be had.
+        BundleRefused: a bundle is broken, or two bundles serve the same task.
+        Misconfigured: no wanted provider is available.
     """
     provider = choose_provider(providers)
     if provider in ("cuda", "tensorrt"):
-        onnxruntime.preload_dlls()  # CUDA's and cuDNN's, from their wheels where they are installed
-    models = [Model(folder, provider) for folder in folders]
+        onnxruntime.preload_dlls()  # CUDA and cuDNN from their wheels, if installed
+    models = [OnnxModel(folder, provider) for folder in folders]
     served: dict[str, Manifest] = {}
     for model in models:
         for task in model.manifest.tasks:

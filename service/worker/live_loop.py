@@ -1,4 +1,4 @@
-"""Live analyses: claim one, take its frames, tell its windows. Nothing of them is stored, and none is tried again."""
+"""Claim live sessions, analyse their frames, and send back windows. Nothing is stored, and none is retried."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from mien.contract.events import FaceWindow
 from mien.contract.live import END, LONGEST_GAP_S, News
 from service.queue.sessions import Desk, Line, Session
 from service.worker import metrics
-from service.worker.pipeline import Pipeline, WindowScored
+from service.worker.pipeline import Pipeline
 from service.worker.sandbox import InterruptedWork
 
 log = structlog.get_logger()
 
-# Frames that may be on their way: at 15 a second and the gap of a network they keep the worker busy, and they are what
-# a session holds in memory.
-_CREDITS = 4
+# Frames in flight per session: enough to hide network latency at 15 frames per second; they bound a session's memory.
+# One of them is on display in the worker, which gives its credit back when the next one comes.
+_CREDITS = 5
 _WAIT_S = 1.0
 
 
-class Live:
-    """The live analyses of one worker.
+class LiveLoop:
+    """Run the live sessions of one worker.
 
     Args:
-        desk: where they are claimed.
-        pipeline: does the work.
-        slots: how many at a time.
-        max_s: the longest one.
+        desk: the queue of live sessions.
+        pipeline: analyses the frames.
+        slots: maximum number of sessions at once.
+        max_s: maximum length of a session in seconds.
     """
 
     def __init__(self, desk: Desk, pipeline: Pipeline, *, slots: int, max_s: float) -> None:
@@ -47,11 +47,11 @@ class Live:
         self._sessions: set[threading.Thread] = set()
 
     def stop(self) -> None:
-        """Claim no more, and end those under way."""
+        """Stop claiming sessions and end the running ones."""
         self._stopping.set()
 
     def run(self) -> None:
-        """Work until `stop` is called."""
+        """Run until `stop` is called."""
         while not self._stopping.is_set():
             if not self._free.acquire(timeout=_WAIT_S):
                 continue
@@ -83,7 +83,7 @@ class Live:
             self._sessions.discard(threading.current_thread())
 
     def _watch(self, session: Session, line: Line) -> News:
-        """Work on a session; return its last news."""
+        """Analyse a session; return its last message."""
         interruption = _Interruption()
         reader, writer = Pipe(duplex=False)
         feeder = threading.Thread(target=self._feed, args=(line, writer, interruption), daemon=True)
@@ -94,10 +94,9 @@ class Live:
             if not heard:
                 interruption.set()
             for event in self._pipeline.watch(session.id, reader, session.options, interruption):
-                if isinstance(event, WindowScored):
+                if isinstance(event, FaceWindow):
                     metrics.WINDOWS.inc()
-                    window = FaceWindow.model_validate({"track": event.track, **event.window.model_dump()})
-                    heard = heard and line.tell(News(window=window))
+                    heard = heard and line.tell(News(window=event))
                 else:
                     heard = heard and line.tell(News(credits=1))
                 if not heard:
@@ -110,15 +109,15 @@ class Live:
         except RedisError:
             raise
         except Exception:
-            log.exception("live analysis broke")
-            failed = Unexpected("The live analysis broke: begin another one.")
+            log.exception("live analysis failed")
+            failed = Unexpected("The live analysis failed. Start another one.")
         finally:
             interruption.set()
             feeder.join(2 * _WAIT_S)
         return News(problem=failed.problem())
 
     def _feed(self, line: Line, writer: Connection, interruption: _Interruption) -> None:
-        """Hand frames on to the child until they end, stay away for too long, or the work is interrupted."""
+        """Forward frames to the child until they end, none come for too long, or the session is interrupted."""
         began = heard = time.monotonic()
         with contextlib.closing(writer), contextlib.suppress(BrokenPipeError):
             while not interruption.is_set():
@@ -134,12 +133,14 @@ class Live:
                     heard = now
                     writer.send_bytes(data)
                 if now - began > self._max_s:
-                    interruption.reason = TooLong(f"A live analysis takes {self._max_s:g} s at most. Begin another.")
+                    interruption.reason = TooLong(
+                        f"A live analysis may last {self._max_s:g} s at most. Start another one."
+                    )
                 if self._stopping.is_set() or now - heard > 2 * LONGEST_GAP_S or now - began > self._max_s:
                     interruption.set()
 
 
 class _Interruption(threading.Event):
-    """That a session's work is to end, and what to tell of it."""
+    """Signal that a session must end, with the error to send to the client."""
 
-    reason: MienError = SessionLost("The live analysis was cut off. Begin another one.", 1)
+    reason: MienError = SessionLost("The live analysis was cut off. Start another one.", 1)

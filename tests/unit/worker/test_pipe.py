@@ -23,8 +23,8 @@ from mien.contract.errors import (
     TooLong,
     Unexpected,
 )
-from service.vision.clips import Clip, ClipSpec, FaceSeen, PathPoint, Progressed, VideoEnded, VideoOpened
-from service.worker.wire import receive_event, send_error, send_event
+from service.vision.clips import Clip, ClipSpec, FaceSeen, Progressed, TimedBox, VideoEnded, VideoOpened
+from service.worker.pipe import receive_event, send_error, send_event
 
 SPECS = [
     ClipSpec(frames=2, interval_s=0.1, size=4, margin=0.2, hop_s=0.5),
@@ -52,7 +52,7 @@ def _clip_header(**changes) -> bytes:
         VideoOpened(width=320, height=240, total_s=1.5),
         VideoOpened(width=320, height=240, total_s=None),
         Progressed(done_s=0.5),
-        FaceSeen(track=3, start_s=0.1, end_s=2.0, samples=19, path=[PathPoint(0.1, 1.5, 2.5, 30.0, 30.0)] * 3),
+        FaceSeen(track=3, start_s=0.1, end_s=2.0, samples=19, path=[TimedBox(0.1, 1.5, 2.5, 30.0, 30.0)] * 3),
         VideoEnded(duration_s=1.5, fps=None, width=320, height=240, frames=1, samples=2, warnings=["näher heran"]),
     ],
     ids=lambda event: type(event).__name__,

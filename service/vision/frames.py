@@ -1,8 +1,8 @@
-"""One video file → its frames, each with the time it is on display, in seconds of the media clock.
+"""Decode a video file into frames with display times, in seconds of the media clock.
 
-What is opened is narrow on purpose: containers and codecs from a short list, no playlist, no image, no
-network, nothing that names another file. Durations that a file declares are never believed; decoded time is
-counted. Every way in which FFmpeg can fail ends as one of `mien.contract.errors.BadMedia`.
+FFmpeg opens only listed containers and codecs: no playlists, images, network protocols or references to other files.
+Declared durations are not trusted; decoded time counts. Every FFmpeg failure becomes a
+`mien.contract.errors.BadMedia`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import av
 import av.container
 import av.stream
 
+from mien.contract.containers import TRUSTED_CONTAINERS, UPLOAD_CONTAINERS, Container, listed
 from mien.contract.errors import (
     BadMedia,
     CannotDecode,
@@ -32,22 +33,20 @@ from service.vision.picture import Upright
 
 @dataclass(frozen=True)
 class Formats:
-    """What is opened at all.
+    """The formats that may be opened.
 
     Attributes:
-        containers: by FFmpeg's names, with commas between.
-        codecs: decoders by FFmpeg's names.
-        named: the containers as people call them.
+        containers: the accepted containers.
+        codecs: FFmpeg's names of the accepted decoders.
     """
 
-    containers: str
+    containers: tuple[Container, ...]
     codecs: frozenset[str]
-    named: str
 
 
-# Each decoder is one more parser that strangers' bytes reach, so each has a reason.
-STRANGERS = Formats(
-    containers="mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi",
+# Each decoder is one more parser exposed to untrusted bytes, so each needs a reason.
+UPLOADS = Formats(
+    containers=UPLOAD_CONTAINERS,
     codecs=frozenset(
         {
             "h264",  # nearly everything
@@ -68,30 +67,29 @@ STRANGERS = Formats(
             "dnxhd",
         }
     ),
-    named="MP4, MOV, MKV, WebM or AVI",
 )
 
-# For files that the caller has reason to trust: what older datasets come in, too.
+# For trusted files; older datasets use FLV.
 OWN_FILES = Formats(
-    containers=STRANGERS.containers + ",flv",
-    codecs=STRANGERS.codecs | {"flv"},  # FFmpeg's name for the decoder of FLV1
-    named="MP4, MOV, MKV, WebM, AVI or FLV",
+    containers=TRUSTED_CONTAINERS,
+    codecs=UPLOADS.codecs | {"flv"},  # FFmpeg's name of the FLV1 decoder
 )
 
-_WORTH_A_SEEK_S = 3.0
-_UNKNOWN_FRAME_S = 0.04
-_THREADS = 2  # each holds frames of its own and address space
+_MIN_SEEK_S = 3.0  # decode from the start up to here: that is cheaper than a seek
+_DEFAULT_FRAME_S = 0.04  # duration of a frame if the stream has no frame rate
+_MAX_PIXEL_ASPECT = 4.0
+_THREADS = 2  # each thread takes frame buffers and address space
 _ATTACHED = av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thumbnails
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What one video may cost.
+    """Limits on one video.
 
     Attributes:
-        max_pixels: width × height of a frame.
-        max_duration_s: seconds of media time in the part that is read.
-        max_frames: decoded frames.
+        max_pixels: maximum width × height of a frame.
+        max_duration_s: maximum length of the part that is read, in seconds of media time.
+        max_frames: maximum number of decoded frames.
     """
 
     max_pixels: int
@@ -101,12 +99,12 @@ class Limits:
 
 @dataclass(frozen=True)
 class VideoOpened:
-    """The file is a video that can be decoded; its first frame was.
+    """The file was opened and its first frame decoded.
 
     Attributes:
-        width: pixels of the upright frame.
-        height: pixels of the upright frame.
-        total_s: the duration as the container declares it, which may be wrong; None where it does not.
+        width: width of the upright frame in pixels.
+        height: height of the upright frame in pixels.
+        total_s: duration that the container declares, which may be wrong; None if it declares none.
     """
 
     width: int
@@ -115,8 +113,8 @@ class VideoOpened:
 
 
 @dataclass(frozen=True)
-class Shown:
-    """A frame and the time it is on display, [time_s, until_s)."""
+class TimedFrame:
+    """A frame that is on display in [time_s, until_s)."""
 
     time_s: float
     until_s: float
@@ -124,38 +122,38 @@ class Shown:
 
 
 @contextmanager
-def open_video(path: Path, limits: Limits, formats: Formats = STRANGERS) -> Iterator[Video]:
+def open_video(path: Path, limits: Limits, formats: Formats = UPLOADS) -> Iterator[VideoReader]:
     """Open a file and decode its first frame.
 
     Raises:
-        BadMedia: the file is no video that can be analysed, or it is over a limit.
-        MemoryError: there is not enough memory to decode it.
-        OSError: the file cannot be read at all.
+        BadMedia: the file is not a supported video, or exceeds a limit.
+        MemoryError: decoding needs more memory than is available.
+        OSError: the file cannot be read.
     """
     if path.stat().st_size == 0:
         raise CannotDecode("The file is empty. Send it again.")
-    narrow = {
-        "format_whitelist": formats.containers,
+    options = {
+        "format_whitelist": ",".join(name for container in formats.containers for name in container.demuxers),
         "protocol_whitelist": "file",
-        "codec_whitelist": ",".join(sorted(formats.codecs)),  # for the probe, which decodes on its own
+        "codec_whitelist": ",".join(sorted(formats.codecs)),  # also restricts FFmpeg's probing
     }
     try:
-        container = av.open(str(path.absolute()), options=narrow, metadata_errors="replace")
+        container = av.open(str(path.absolute()), options=options, metadata_errors="replace")
     except MemoryError:
         raise
     except Exception as error:
-        raise CannotDecode(f"The file cannot be read as {formats.named}. " + _RESEND) from error
-    with container, closing(Video(container, limits, formats)) as video:
+        raise CannotDecode(f"The file cannot be read as {listed(formats.containers)}. " + _RESEND) from error
+    with container, closing(VideoReader(container, limits, formats)) as video:
         yield video
 
 
-class Video:
-    """An open video, read once from front to back."""
+class VideoReader:
+    """Read the frames of an open video once, from front to back."""
 
     def __init__(self, container: av.container.InputContainer, limits: Limits, formats: Formats) -> None:
         self._container = container
         self._limits = limits
-        self._stream = _moving_picture(container, formats)
+        self._stream = _choose_stream(container, formats)
         self._damaged = 0
         self._broke_off = False
         self._check_pixels(self._stream.codec_context.width, self._stream.codec_context.height)
@@ -171,38 +169,39 @@ class Video:
         if first is None:
             raise self._nothing()
         self._first: list[av.VideoFrame] = [first]
-        self._origin_s = _stamp(first) or 0.0
+        self._delay_s = _delay(container, self._stream)
+        self._origin_s = (_stamp(first) or 0.0) - self._delay_s
         rate = self._stream.average_rate or self._stream.guessed_rate
-        self.frame_s = 1 / float(rate) if rate else _UNKNOWN_FRAME_S
-        self.upright = Upright(first)
+        self.frame_s = 1 / float(rate) if rate else _DEFAULT_FRAME_S
+        self.upright = Upright(first, _pixel_aspect(self._stream))
         self.frames = 0
         self.first_s = 0.0
         self.end_s = 0.0
-        self.opened = VideoOpened(*self.upright.frame_size, total_s=_declared(container, self._stream))
+        self.opened = VideoOpened(*self.upright.frame_size, total_s=_declared(container, self._stream, self._delay_s))
 
     def close(self) -> None:
-        """Let go of the decoder and its threads now, not when the garbage is collected.
+        """Free the decoder and its threads now instead of at garbage collection.
 
-        A process that is forked before that would collect it, too, and wait for ever for threads that it does not have.
+        A process forked in between would collect the decoder too, and wait forever for threads that it does not have.
         """
         self._decoded.close()
 
     @property
     def warnings(self) -> list[str]:
-        """What was wrong with the part that was read, in sentences."""
+        """Problems of the part that was read, as sentences for users."""
         found = []
         if self._damaged:
             pieces = "1 piece" if self._damaged == 1 else f"{self._damaged} pieces"
-            found.append(f"The video is damaged: {pieces} of it could not be decoded well; the rest was analysed.")
+            found.append(f"The video is damaged: {pieces} of it could not be decoded well. The rest was analysed.")
         if self._broke_off:
-            found.append(f"The file could not be read beyond {self.end_s:.1f} s; what came before was analysed.")
+            found.append(f"The file could not be read beyond {self.end_s:.1f} s. The part before that was analysed.")
         return found
 
-    def read(self, start_s: float, end_s: float | None) -> Iterator[Shown]:
-        """Yield the frames on display in [start_s, end_s), in order; times strictly increase and leave no gap.
+    def read(self, start_s: float, end_s: float | None) -> Iterator[TimedFrame]:
+        """Yield the frames on display in [start_s, end_s) in order, with strictly increasing times and without gaps.
 
         Raises:
-            BadMedia: as `open_video`; `TruncatedVideo` only at the end, once all that is there was yielded.
+            BadMedia: as `open_video`. `TruncatedVideo` is raised only after the last frame was yielded.
         """
         pending: tuple[float, av.VideoFrame] | None = None
         for time_s, frame in self._timed(start_s):
@@ -222,35 +221,37 @@ class Video:
         if not self.frames:
             raise NoFrames(f"The video ends after {last_s:.1f} s and has no frame from {start_s:g} s on.")
 
-    def _show(self, pending: tuple[float, av.VideoFrame], until_s: float, start_s: float, end_s: float | None) -> Shown:
+    def _show(
+        self, pending: tuple[float, av.VideoFrame], until_s: float, start_s: float, end_s: float | None
+    ) -> TimedFrame:
         time_s, frame = pending
         if end_s is not None:
             until_s = min(until_s, end_s)
         self.frames += 1
         if until_s - start_s > self._limits.max_duration_s:
             raise TooLong(
-                f"The video is longer than the {self._limits.max_duration_s:g} s that are analysed at most. "
+                f"The video is longer than the limit of {self._limits.max_duration_s:g} s. "
                 "Cut it, or choose a part with start_s and end_s."
             )
         if self.frames > self._limits.max_frames:
             raise TooLong(
-                f"The video has more than the {self._limits.max_frames} frames that are analysed at most. "
+                f"The video has more than the limit of {self._limits.max_frames} frames. "
                 "Cut it, choose a part with start_s and end_s, or lower its frame rate."
             )
         if self.frames == 1:
             self.first_s = time_s
         self.end_s = until_s
-        return Shown(time_s, until_s, frame)
+        return TimedFrame(time_s, until_s, frame)
 
     def _timed(self, start_s: float) -> Iterator[tuple[float, av.VideoFrame]]:
-        """Yield all frames from the one on display at `start_s`, or from an earlier one."""
+        """Yield all frames with their times, from the one on display at `start_s` or an earlier one."""
         clock = Clock(self._origin_s, self.frame_s)
-        if start_s > _WORTH_A_SEEK_S and self._seek(start_s):
+        if start_s > _MIN_SEEK_S and self._seek(start_s):
             landed = next(self._decoded, None)
             stamp_s = None if landed is None else _stamp(landed)
             if landed is not None and stamp_s is not None and stamp_s - self._origin_s <= start_s:
                 yield clock.time(stamp_s), landed
-            else:  # the index led past the place, or to where nothing says what time it is: read up to it
+            else:  # the seek went too far, or landed on a frame without a timestamp: read from the start
                 self._seek(0.0)
         else:
             first = self._first.pop()
@@ -270,14 +271,14 @@ class Video:
         return True
 
     def _decode(self) -> Generator[av.VideoFrame]:
-        """Yield what can be decoded; count what cannot."""
+        """Yield all frames that can be decoded; count failures."""
         packets = self._container.demux(self._stream)
         while True:
             try:
                 packet = next(packets, None)
             except MemoryError:
                 raise
-            except Exception:  # FFmpeg fails in eight ways at least; all mean that the data ends here
+            except Exception:  # FFmpeg has many error types; each means that the data ends here
                 self._broke_off = True
                 packet = None
             try:
@@ -299,12 +300,13 @@ class Video:
     def _check_pixels(self, width: int, height: int) -> None:
         if width * height > self._limits.max_pixels:
             raise TooManyPixels(
-                f"The video's frames have {width} × {height} pixels, more than the {self._limits.max_pixels} that are "
-                "taken. Scale it down and send it again."
+                f"The video's frames have {width} × {height} pixels. The limit is {self._limits.max_pixels} pixels per "
+                "frame. Scale the video down and send it again."
             )
 
     def _check_whole(self, last_s: float) -> None:
         declared_s = _indexed(self._container, self._stream)
+        last_s -= self._delay_s
         if last_s < 0.9 * declared_s and declared_s - last_s > 0.5:
             raise TruncatedVideo(
                 f"The file says that it lasts {declared_s:.1f} s, but its pictures end after {last_s:.1f} s. "
@@ -320,34 +322,47 @@ class Video:
 _RESEND = "It may be damaged or incomplete: check that it plays, export it as H.264 in MP4, and send it again."
 
 
-def _moving_picture(container: av.container.InputContainer, formats: Formats) -> av.VideoStream:
-    """Choose the video stream: no cover picture, the one marked as default, then the largest."""
+def _choose_stream(container: av.container.InputContainer, formats: Formats) -> av.VideoStream:
+    """Choose a video stream: not a cover picture, preferably the default one, then the largest."""
     streams = [stream for stream in container.streams.video if not stream.disposition & _ATTACHED]
     if not streams:
-        raise NoVideoStream("The file has sound or pictures at most. Send a video.")
+        raise NoVideoStream("The file has no video stream. Send a video.")
     taken = [s for s in streams if s.codec_context is not None and s.codec_context.name in formats.codecs]
     if not taken:
         context = streams[0].codec_context
-        named = f"The codec {context.name} is not taken" if context is not None else "The video's codec is not known"
+        named = f"The codec {context.name} is not supported" if context is not None else "The video's codec is unknown"
         raise UnsupportedCodec(f"{named}. Export the video as H.264 in MP4 and send it again.")
     default = av.stream.Disposition.default
     return max(taken, key=lambda s: (bool(s.disposition & default), s.codec_context.width * s.codec_context.height))
 
 
-def _declared(container: av.container.InputContainer, stream: av.VideoStream) -> float | None:
+def _delay(container: av.container.InputContainer, stream: av.VideoStream) -> float:
+    """Return the seconds between the start of the presentation, such as its sound, and that of the video stream."""
+    if container.start_time is None or stream.start_time is None or stream.time_base is None:
+        return 0.0
+    return max(0.0, float(stream.start_time * stream.time_base) - container.start_time / av.time_base)
+
+
+def _pixel_aspect(stream: av.VideoStream) -> float:
+    """Return the width of a pixel divided by its height; 1 if it is unknown or absurd."""
+    aspect = float(stream.sample_aspect_ratio or 1)
+    return aspect if 1 / _MAX_PIXEL_ASPECT <= aspect <= _MAX_PIXEL_ASPECT else 1.0
+
+
+def _declared(container: av.container.InputContainer, stream: av.VideoStream, delay_s: float) -> float | None:
     if stream.duration and stream.duration > 0 and stream.time_base is not None:
-        return float(stream.duration * stream.time_base)
+        return delay_s + float(stream.duration * stream.time_base)
     if container.duration and container.duration > 0:
         return container.duration / av.time_base
     return None
 
 
 def _indexed(container: av.container.InputContainer, stream: av.VideoStream) -> float:
-    """Return the duration that the index gives for the video stream itself; 0 where the container has no such index."""
+    """Return the video stream's duration from the container's index; 0 if the container has no such index."""
     if stream.time_base is None:
         return 0.0
     if container.format.name == "avi":
-        return float(stream.frames * stream.time_base)  # its duration was already cut to the file's size
+        return float(stream.frames * stream.time_base)  # FFmpeg already clipped the duration to the file's size
     if container.format.name.startswith("mov,mp4"):
         return float((stream.duration or 0) * stream.time_base)
     return 0.0
