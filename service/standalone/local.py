@@ -28,11 +28,11 @@ def local_analyzer() -> Iterator[Analyze]:
     """Open the worker's pipeline as its settings say, and give the function that runs it.
 
     Raises:
-        Misconfigured: a bundle or provider cannot be had.
+        Misconfigured: a bundle, a provider, or the confinement that is required cannot be had.
     """
     settings = WorkerSettings()
     models = open_models(settings.bundles, settings.providers)
-    sandbox = Sandbox(settings.decode_stall_s)
+    sandbox = Sandbox(settings.decode_stall_s, required=settings.sandbox == "required")
     sandbox.start()
     batcher = Batcher(models, settings.batch_wait_ms / 1000, lambda *_: None)
     pipeline = Pipeline(models, sandbox, batcher, settings)
