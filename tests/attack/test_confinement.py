@@ -12,6 +12,7 @@ import os
 import resource
 import signal
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -242,3 +243,14 @@ def read_its_video(target: Target) -> None:
 @pytest.mark.parametrize("attempt", [start_a_thread, read_its_video], ids=lambda attempt: attempt.__name__)
 def test_what_decoding_needs_works_under_the_confinement(attempt, target: Target, lacking):
     assert works(attempt, target, set(confinement.LAYERS))
+
+
+def test_a_worker_that_hides_its_memory_is_not_dumpable():
+    code = (
+        "from service.worker import confinement, kernel\n"
+        "dumpable = lambda: kernel.call('prctl', 3, 0, 0, 0, 0)\n"
+        "before = dumpable(); confinement.hide_memory(); print(before, dumpable())"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path.cwd())
+
+    assert said.stdout.split() == ["1", "0"]
