@@ -28,11 +28,11 @@ def local_analyzer() -> Iterator[Analyze]:
     """Open the worker's pipeline with its settings, and give the function that runs it.
 
     Raises:
-        Misconfigured: a bundle or provider is not available.
+        Misconfigured: a bundle, a provider, or a required layer of confinement is not available.
     """
     settings = WorkerSettings()
     models = open_models(settings.bundles, settings.providers)
-    sandbox = Sandbox(settings.decode_stall_s)
+    sandbox = Sandbox(settings.decode_stall_s, required=settings.sandbox == "required")
     sandbox.start()
     batcher = Batcher(models, settings.batch_wait_ms / 1000, lambda *_: None)
     pipeline = Pipeline(models, sandbox, batcher, settings)

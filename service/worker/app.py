@@ -23,6 +23,7 @@ from service.telemetry.logs import configure_logs
 from service.telemetry.traces import configure_traces
 from service.worker import metrics
 from service.worker.batcher import Batcher
+from service.worker.confinement import LAYERS, hide_memory
 from service.worker.live_loop import LiveLoop
 from service.worker.loop import Loop
 from service.worker.onnx_model import open_models
@@ -37,6 +38,7 @@ def main() -> int:
     """Run a worker until SIGTERM or SIGINT; return the exit code (2 for a bad configuration)."""
     os.umask(0o077)
     try:
+        hide_memory()
         settings = WorkerSettings()
         configure_logs("worker", settings.log_level)
         configure_traces("worker", settings.otlp_endpoint)
@@ -51,8 +53,10 @@ def main() -> int:
 def _serve(settings: WorkerSettings) -> None:
     models = open_models(settings.bundles, settings.providers)
     blobs = open_blobs(settings)
-    sandbox = Sandbox(settings.decode_stall_s)
-    sandbox.start()
+    sandbox = Sandbox(settings.decode_stall_s, required=settings.sandbox == "required")
+    lacking = sandbox.start()
+    tell = log.warning if lacking else log.info
+    tell("sandbox", layers=[layer for layer in LAYERS if layer not in lacking], lacking=lacking)
     name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
     consumer = Consumer(
         connect(settings.redis_url, settings.redis_password_file),

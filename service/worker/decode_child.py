@@ -1,4 +1,4 @@
-"""The child that decodes a stranger's video or live frames: limits first, then their clips, events into the pipe.
+"""The child that decodes a stranger's video or live frames: limits, confinement, then events into the pipe.
 
 It starts from a fork server without environment, holds no secret and no connection but the pipe, and dies
 with its worker.
@@ -7,8 +7,9 @@ with its worker.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import errno
+import itertools
+import json
 import os
 import resource
 import signal
@@ -18,16 +19,21 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+# PyAV imports these as it first meets a stream, when the confinement no longer lets it.
+import av.subtitles.codeccontext
+import av.subtitles.stream
+import av.subtitles.subtitle  # noqa: F401
 import cv2
 
 from mien.contract.errors import BadMedia, CannotDecode, DecodeTooCostly
 from mien.contract.live import LiveFrame, unpack
 from service.vision.clips import ClipSpec, Limits, read_clips, watch_clips
-from service.vision.faces import open_detector
+from service.vision.faces import FaceDetector, open_detector
+from service.worker import kernel
+from service.worker.confinement import confine
 from service.worker.pipe import Event, send_error, send_event
 
 _PR_SET_PDEATHSIG = 1
-_PR_SET_NO_NEW_PRIVS = 38
 
 
 @dataclass(frozen=True)
@@ -55,15 +61,27 @@ class Assignment:
     cpu_s: int
 
 
-def run(pipe: Connection, assignment: Assignment) -> None:
-    """Be the child: read the assigned video and send its events, or the error that stopped it."""
-    _give_up_rights(assignment)
+def run(pipe: Connection, assignment: Assignment, required: bool) -> None:
+    """Be the child: read the assigned video and send its events, or the error that stopped it.
+
+    Args:
+        pipe: to the worker.
+        assignment: what to read.
+        required: do not read it unless every layer of the confinement is there.
+    """
+    _leave_session(pipe, assignment.source)
+    _limit_resources(assignment)
     too_costly = DecodeTooCostly(
         "Decoding this video needs more memory than is allowed. Scale it down (720p is plenty) and try again."
     )
     try:
         cv2.setNumThreads(1)
-        for event in _events(assignment):
+        detector = open_detector(assignment.yunet)
+        lacking = confine([assignment.source.video] if isinstance(assignment.source, Part) else [])
+        if required and lacking:
+            # The way to die that is no fault of the video.
+            signal.raise_signal(signal.SIGKILL)
+        for event in _events(assignment, detector):
             send_event(pipe, event)
     except BrokenPipeError:
         return
@@ -80,8 +98,13 @@ def run(pipe: Connection, assignment: Assignment) -> None:
         )
 
 
-def _events(assignment: Assignment) -> Iterator[Event]:
-    detector = open_detector(assignment.yunet)
+def rehearse(pipe: Connection) -> None:
+    """Be a child that is confined and reads nothing: send the layers that the kernel does not offer, in JSON."""
+    _leave_session(pipe, pipe)
+    pipe.send_bytes(json.dumps(confine([])).encode())
+
+
+def _events(assignment: Assignment, detector: FaceDetector) -> Iterator[Event]:
     if not isinstance(assignment.source, Part):
         return watch_clips(
             _frames(assignment.source),
@@ -119,7 +142,8 @@ def _tells_of_no_memory(error: BaseException | None) -> bool:
     )
 
 
-def _give_up_rights(assignment: Assignment) -> None:
+def _leave_session(pipe: Connection, source: Part | Connection) -> None:
+    """Leave the fork server's session, and all its open files but those of this child."""
     os.umask(0o077)
     # Its own group, so that whatever it might start is killed with it.
     os.setsid()
@@ -127,12 +151,17 @@ def _give_up_rights(assignment: Assignment) -> None:
     with Path(os.devnull).open("r+b") as nowhere:
         for stream in range(3):
             os.dup2(nowhere.fileno(), stream)
+    # multiprocessing leaves the pipes by which the fork server and the resource tracker are told to end.
+    kept = {2, pipe.fileno()} | ({source.fileno()} if isinstance(source, Connection) else set())
+    for below, above in itertools.pairwise([*sorted(kept), os.sysconf("SC_OPEN_MAX")]):
+        os.closerange(below + 1, above)
     # A terminal's interrupt is for the worker, which then ends this child in order.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.platform == "linux":
-        libc = ctypes.CDLL(None, use_errno=True)
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+        kernel.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _limit_resources(assignment: Assignment) -> None:
     _limit(resource.RLIMIT_AS, _address_space() + assignment.memory_bytes)
     # The kernel's SIGXCPU tells it apart from a kill, and comes only below the hard limit.
     _limit(resource.RLIMIT_CPU, assignment.cpu_s, grace=5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import multiprocessing
 import os
 import select
@@ -10,11 +11,10 @@ import signal
 import struct
 import threading
 from collections.abc import Generator, Iterator
-from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 
-from mien.contract.errors import CannotDecode, DecodeStalled, DecodeTooCostly
+from mien.contract.errors import CannotDecode, DecodeStalled, DecodeTooCostly, Misconfigured
 from service.vision.clips import VideoEnded
 from service.worker import decode_child
 from service.worker.decode_child import Assignment
@@ -42,17 +42,48 @@ class Sandbox:
     """The fork server and the way to a child of it.
 
     Children inherit nothing of this process's environment.
+
+    Args:
+        stall_s: seconds without anything from a child before it is killed.
+        required: read no video unless the kernel offers every layer of the confinement.
     """
 
-    def __init__(self, stall_s: float) -> None:
+    def __init__(self, stall_s: float, *, required: bool = False) -> None:
         self._stall_s = stall_s
+        self._required = required
         self._context = multiprocessing.get_context("forkserver")
 
-    def start(self) -> None:
-        """Start the fork server, with the decoder's libraries already in it."""
+    def start(self) -> list[str]:
+        """Start the fork server, with the decoder's libraries already in it.
+
+        Returns:
+            The layers of the confinement that the kernel does not offer, as a first child has found.
+
+        Raises:
+            Misconfigured: all are required, and one is lacking.
+        """
         self._context.set_forkserver_preload(["service.worker.decode_child"])
+        receiver, sender = self._context.Pipe(duplex=False)
+        child = self._context.Process(target=decode_child.rehearse, args=(sender,), daemon=True)
         with _child_environment():
-            forkserver.ensure_running()
+            child.start()
+        sender.close()
+        try:
+            lacking: list[str] = json.loads(receiver.recv_bytes())
+        except EOFError:
+            child.join()
+            raise Misconfigured(
+                f"The decode child cannot be confined: it ended with exit code {child.exitcode}."
+            ) from None
+        finally:
+            receiver.close()
+            _kill(child)
+        if self._required and lacking:
+            raise Misconfigured(
+                f"The kernel does not offer {', '.join(lacking)} to this process, and MIEN_SANDBOX is `required`. "
+                "Allow it, or set MIEN_SANDBOX=best."
+            )
+        return lacking
 
     def decode(self, assignment: Assignment, interrupted: threading.Event) -> Generator[Event]:
         """Yield the events of a video or of live frames. Closing the generator, or any error, kills the child.
@@ -63,7 +94,7 @@ class Sandbox:
             ChildLost: the child was killed from outside.
         """
         receiver, sender = self._context.Pipe(duplex=False)
-        child = self._context.Process(target=decode_child.run, args=(sender, assignment), daemon=True)
+        child = self._context.Process(target=decode_child.run, args=(sender, assignment, self._required), daemon=True)
         with _child_environment():  # a fork server that has died is started anew
             child.start()
         sender.close()

@@ -30,6 +30,11 @@ class WorkerSettings(QueueSettings, StorageSettings, DecodeSettings, TelemetrySe
         description="ONNX Runtime's execution providers in order of preference, a JSON list. "
         "Where none of them can be had the worker refuses to start.",
     )
+    sandbox: Literal["best", "required"] = Field(
+        "best",
+        description="Whether videos are decoded under what confinement the kernel offers, or the worker refuses "
+        "to start where a layer is lacking.",
+    )
     slots: int = Field(2, ge=1, le=64, description="Jobs worked on at once.")
     live_slots: int = Field(1, ge=0, le=64, description="Live analyses at once, beside the jobs; 0 for none.")
     live_max_s: float = Field(3600, gt=0, description="Longest live analysis in seconds.")

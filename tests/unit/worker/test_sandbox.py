@@ -10,15 +10,17 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from mien.contract.errors import CannotDecode, DecodeStalled, DecodeTooCostly, TooLong
+from mien.contract.errors import CannotDecode, DecodeStalled, DecodeTooCostly, Misconfigured, TooLong
 from service.vision.clips import Clip, ClipSpec, FaceSeen, Limits, VideoEnded, VideoOpened, read_clips
 from service.vision.faces import open_detector
+from service.worker import decode_child
 from service.worker.decode_child import Assignment, Part, _tells_of_no_memory
 from service.worker.pipeline import DecodeSettings
 from service.worker.sandbox import ChildLost, InterruptedWork, Sandbox
@@ -131,8 +133,8 @@ def test_a_child_holds_nothing_open_but_the_pipe_the_video_and_nowhere(face: Pat
     with under_way(face, specs=LARGE) as (_, pid):
         open_files = {str(entry.readlink()) for entry in Path(f"/proc/{pid}/fd").iterdir()}
 
-    assert {name for name in open_files if not name.startswith("pipe:")} <= {"/dev/null", str(face)}
-    assert not any(name.startswith("socket:") for name in open_files)
+    assert {name for name in open_files if not name.startswith("pipe:")} == {"/dev/null", str(face)}
+    assert len(open_files) == 3
 
 
 def test_the_limits_are_in_force_in_a_child(face: Path):
@@ -151,7 +153,54 @@ def test_the_limits_are_in_force_in_a_child(face: Path):
     assert soft("Max file size") == "0"
     assert soft("Max core file size") == "0"
     assert "NoNewPrivs:\t1" in status
+    assert "CapEff:\t0000000000000000" in status
     assert session == pid
+
+
+def test_a_video_is_not_read_where_a_layer_is_required_and_lacking(face: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(decode_child, "confine", lambda _: ["landlock"])
+    monkeypatch.setattr(decode_child, "_leave_session", lambda *_: None)
+    monkeypatch.setattr(decode_child, "_limit_resources", lambda _: None)
+    monkeypatch.setattr(signal, "raise_signal", _killed)
+    receiver, sender = multiprocessing.Pipe(duplex=False)
+
+    with pytest.raises(_Killed):
+        decode_child.run(sender, assignment(face), required=True)
+    assert not receiver.poll()
+
+
+def test_a_worker_that_requires_a_layer_refuses_to_start_without_it(monkeypatch: pytest.MonkeyPatch):
+    if not Sandbox(30).start():
+        assert Sandbox(30, required=True).start() == []
+    monkeypatch.setattr(decode_child, "rehearse", _found_no_landlock)
+
+    assert Sandbox(30).start() == ["landlock"]
+    with pytest.raises(Misconfigured, match="does not offer landlock"):
+        Sandbox(30, required=True).start()
+
+
+class _Killed(BaseException):
+    pass
+
+
+def _killed(number: int) -> None:
+    assert number == signal.SIGKILL
+    raise _Killed
+
+
+def _found_no_landlock(pipe: Connection) -> None:
+    pipe.send_bytes(b'["landlock"]')
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    [("a.mp4", "libx264"), ("a.mov", "mpeg4"), ("a.mkv", "mpeg4"), ("a.webm", "libvpx-vp9"), ("a.avi", "mpeg4")],
+)
+def test_every_container_is_decoded_under_the_confinement(tmp_path: Path, name: str, codec: str):
+    pictures = [np.full((96, 128, 3), level, np.uint8) for level in range(0, 200, 20)]
+    video = write_video(tmp_path / name, pictures, fps=25, codec=codec)
+
+    assert isinstance(list(decode(video))[-1], VideoEnded)
 
 
 def test_a_child_that_stops_is_killed_when_the_time_is_over(long_face: Path):
