@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from asyncio import CancelledError
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -49,7 +51,7 @@ def analyze(  # noqa: PLR0917 - typer calls it by name
     from pydantic import ValidationError
 
     from mien.cli.options import options_of
-    from mien.cli.show import print_csv, print_json, print_table
+    from mien.cli.show import CsvTable, print_json, print_table
     from mien.cli.videos import videos
     from mien.contract.errors import MienError, Misconfigured
     from mien.contract.options import AnalyzeOptions
@@ -63,27 +65,15 @@ def analyze(  # noqa: PLR0917 - typer calls it by name
     if not meant:
         raise typer.BadParameter(f"there is no video in {', '.join(map(str, files))}")
     targets = _targets(annotate, meant)
-    found: list[tuple[Path, Analysis]] = []
-    failed = False
+    table = CsvTable()
+    show = table.add if as_csv else print_json if as_json else print_table
     try:
-        with _analyzer(url, key, local=local) as run, _bars() as bars:
-            for file, outcome in _all(meant, run, options, bars, at_once=1 if local else _AT_ONCE):
-                try:
-                    analysis = outcome.result()
-                    if targets:
-                        _annotate(file, analysis, targets[file])
-                except (MienError, OSError) as error:
-                    failed = True
-                    bars.console.print(
-                        f"{file}: {getattr(error, 'strerror', None) or error}",
-                        soft_wrap=True,
-                        markup=False,
-                        highlight=False,
-                    )
-                    continue
-                found.append((file, analysis))
-                if not as_csv:
-                    print_json(file, analysis) if as_json else print_table(file, analysis)
+        if local:
+            from service.standalone.local import local_analyzer
+
+            failed = _analyze_all(meant, targets, options, local_analyzer(), at_once=1, show=show)
+        else:
+            failed = _analyze_all(meant, targets, options, _remote_analyzer(url, key), at_once=_AT_ONCE, show=show)
     except (Misconfigured, ValidationError) as error:
         typer.echo(f"mien analyze: {error}", err=True)
         raise typer.Exit(2) from error
@@ -91,9 +81,61 @@ def analyze(  # noqa: PLR0917 - typer calls it by name
         typer.echo(f"mien analyze: {error}", err=True)
         raise typer.Exit(1) from error
     if as_csv:
-        print_csv(found)
+        table.end()
     if failed:
         raise typer.Exit(1)
+
+
+def _analyze_all(
+    files: Sequence[Path],
+    targets: dict[Path, Path],
+    options: AnalyzeOptions,
+    analyzer: AbstractContextManager[Analyze],
+    *,
+    at_once: int,
+    show: Callable[[Path, Analysis], None],
+) -> bool:
+    """Analyse all files, `at_once` of them at a time, and show each in order; return whether one failed.
+
+    After Ctrl-C what has ended is shown, and what has not is cancelled.
+    """
+    from mien.contract.errors import MienError
+
+    failed = False
+    outcomes: deque[tuple[Path, Future[Analysis]]] = deque()
+
+    def finish(file: Path, outcome: Future[Analysis], target: Path | None) -> None:
+        nonlocal failed
+        try:
+            analysis = outcome.result()
+            if target is not None:
+                _annotate(file, analysis, target)
+        except (MienError, OSError) as error:
+            failed = True
+            said = f"{file}: {getattr(error, 'strerror', None) or error}"
+            bars.console.print(said, soft_wrap=True, markup=False, highlight=False)
+        else:
+            show(file, analysis)
+
+    try:
+        # On the way out the bars go first, then the analyzer cancels what still runs, so that its threads end.
+        with ThreadPoolExecutor(at_once) as threads, analyzer as run, _bars() as bars:
+            outcomes.extend(_submit_all(files, threads, run, options, bars))
+            try:
+                while outcomes:
+                    file, outcome = outcomes[0]
+                    wait([outcome])
+                    finish(file, outcome, targets.get(file))
+                    outcomes.popleft()
+            except BaseException:
+                threads.shutdown(wait=False, cancel_futures=True)
+                raise
+    except KeyboardInterrupt:
+        for file, outcome in outcomes:
+            if not outcome.cancelled() and not isinstance(outcome.exception(), CancelledError):
+                finish(file, outcome, None)  # drawing would take long
+        raise
+    return failed
 
 
 def _targets(annotate: Path | None, files: Sequence[Path]) -> dict[Path, Path]:
@@ -121,23 +163,17 @@ def _annotate(file: Path, analysis: Analysis, target: Path) -> None:
 
 
 @contextmanager
-def _analyzer(url: str, key: str | None, *, local: bool) -> Iterator[Analyze]:
-    if local:
-        from service.standalone.local import local_analyzer
+def _remote_analyzer(url: str, key: str | None) -> Iterator[Analyze]:
+    from mien.client import Mien
 
-        with local_analyzer() as run:
-            yield run
-    else:
-        from mien.client import Mien
-
-        with Mien(url, key=key) as client:
-            yield client.analyze
+    with Mien(url, key=key) as client:
+        yield client.analyze
 
 
-def _all(
-    files: Sequence[Path], run: Analyze, options: AnalyzeOptions, bars: Bars, *, at_once: int
+def _submit_all(
+    files: Sequence[Path], threads: ThreadPoolExecutor, run: Analyze, options: AnalyzeOptions, bars: Bars
 ) -> Iterator[tuple[Path, Future[Analysis]]]:
-    """Analyse all, `at_once` of them at a time; give each with its outcome, in order."""
+    """Hand all files to the threads; give each with its future, in order."""
     total = bars.add_task("all", total=len(files), done="", visible=len(files) > 1)
 
     def one(file: Path) -> Analysis:
@@ -153,12 +189,7 @@ def _all(
             bars.remove_task(bar)
             bars.advance(total)
 
-    with ThreadPoolExecutor(at_once) as threads:
-        outcomes = [(file, threads.submit(one, file)) for file in files]
-        try:
-            yield from outcomes
-        finally:
-            threads.shutdown(cancel_futures=True)
+    return ((file, threads.submit(one, file)) for file in files)
 
 
 @contextmanager
@@ -167,5 +198,11 @@ def _bars() -> Iterator[Bars]:
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[done]}"), TimeElapsedColumn()
-    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bars:
+    with Progress(
+        *columns,
+        console=Console(stderr=True),
+        transient=True,
+        disable=not sys.stderr.isatty(),
+        redirect_stdout=sys.stdout.isatty(),  # data for a file or a pipe must not go to the terminal
+    ) as bars:
         yield bars

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import typer
@@ -13,7 +13,9 @@ from rich.table import Table
 
 from mien.contract.events import FaceWindow
 from mien.contract.results import Analysis, Face
-from mien.contract.timeline import timeline_rows, write_csv
+from mien.contract.timeline import Row, csv_writer, timeline_rows
+
+_FIRST_COLUMNS = ("file", "track", "start_s", "end_s")
 
 
 def print_json(file: Path, analysis: Analysis) -> None:
@@ -22,10 +24,35 @@ def print_json(file: Path, analysis: Analysis) -> None:
     typer.echo(json.dumps(told, separators=(",", ":")))
 
 
-def print_csv(found: Sequence[tuple[Path, Analysis]]) -> None:
-    """Print the windows of all, one a line."""
-    rows = [{"file": str(file), **row} for file, analysis in found for row in timeline_rows(analysis)]
-    write_csv(rows, sys.stdout, ("file", "track", "start_s", "end_s"))
+class CsvTable:
+    """The windows of all files on stdout, one a line, each file as soon as it is added.
+
+    The header is printed with the first window, since its columns are what the models give; a file without a face
+    gets a note on stderr.
+    """
+
+    def __init__(self) -> None:
+        self._writer: csv.DictWriter[str] | None = None
+
+    def add(self, file: Path, analysis: Analysis) -> None:
+        """Print the windows of a file."""
+        rows: list[Row] = [{"file": str(file), **row} for row in timeline_rows(analysis)]
+        if not analysis.faces:
+            typer.echo(f"{file}: no face was found, so it has no lines in the CSV.", err=True)
+        if rows and self._writer is None:
+            self._writer = csv_writer(rows, sys.stdout, _FIRST_COLUMNS)
+        if rows and self._writer is not None:
+            if more := dict.fromkeys(name for row in rows for name in row if name not in self._writer.fieldnames):
+                typer.echo(
+                    f"{file}: left out of the CSV, as earlier files do not have it: {', '.join(more)}.", err=True
+                )
+            self._writer.writerows(rows)
+            sys.stdout.flush()
+
+    def end(self) -> None:
+        """Print the header if no window has come."""
+        if self._writer is None:
+            csv_writer([], sys.stdout, _FIRST_COLUMNS)
 
 
 def print_table(file: Path, analysis: Analysis) -> None:

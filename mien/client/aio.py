@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -14,7 +14,7 @@ import httpx2
 from mien.client.live import Frame, watch_live
 from mien.client.patience import Patience
 from mien.client.wire import nobody, parsed, sent, told
-from mien.contract.errors import QueueUnavailable, Unavailable, from_problem
+from mien.contract.errors import MienError, QueueUnavailable, Unavailable, from_problem
 from mien.contract.events import Ended, FaceWindow, Happening
 from mien.contract.jobs import State
 from mien.contract.live import LiveScored
@@ -28,6 +28,7 @@ Video = Path | str | bytes
 """A file's path, or the bytes of one."""
 
 _TIMEOUT_S = 60
+_DELETE_S = 5
 _CHUNK = 1 << 18
 
 
@@ -71,6 +72,8 @@ class AsyncMien:
     ) -> Analysis:
         """Upload a video and return its analysis when it has ended.
 
+        If the call is cancelled (a timeout, Ctrl-C), the analysis is deleted: nobody else knows its id.
+
         Args:
             video: the file.
             options: what to ask for.
@@ -81,13 +84,22 @@ class AsyncMien:
             OSError: the file cannot be read.
         """
         accepted = await self.submit(video, options)
-        async with aclosing(self.watch(accepted.id)) as events:
-            async for what in events:
-                if on_progress is not None and isinstance(what, Progress):
-                    on_progress(what)
-                if isinstance(what, Ended) and what.error is not None:
-                    raise from_problem(what.error)
-        analysis = await self.get(accepted.id)
+        try:
+            return await self._result(accepted.id, on_progress)
+        except asyncio.CancelledError:
+            with suppress(MienError, TimeoutError):
+                async with asyncio.timeout(_DELETE_S):
+                    await self.delete(accepted.id)
+            raise
+
+    async def _result(self, analysis_id: str, on_progress: Callable[[Progress], None] | None) -> Analysis:
+        async with aclosing(self.watch(analysis_id)) as events:
+            async for event in events:
+                if on_progress is not None and isinstance(event, Progress):
+                    on_progress(event)
+                if isinstance(event, Ended) and event.error is not None:
+                    raise from_problem(event.error)
+        analysis = await self.get(analysis_id)
         if analysis.state is State.FAILED and analysis.error is not None:
             raise from_problem(analysis.error)
         return analysis
