@@ -1,4 +1,4 @@
-"""`mien analyze`: many videos at once, at a service or in this process."""
+"""`mien analyze`: analyse videos, with a service or in this process."""
 
 from __future__ import annotations
 
@@ -30,22 +30,20 @@ def analyze(  # noqa: PLR0917 - typer calls it by name
     files: Annotated[
         list[Path], typer.Argument(help="Videos, folders of them, or patterns in quotes.", metavar="FILE...")
     ],
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the answers as JSON, one a line, each with its file.")
-    ] = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Print the windows as CSV, one a line.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one line for each file.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, one line for each window.")] = False,
     annotate: Annotated[
         Path | None,
-        typer.Option(help="Also write the video with boxes and scores drawn on it: an MP4 file, or a folder."),
+        typer.Option(help="Also write the video with boxes and scores drawn on it, to an .mp4 file or into a folder."),
     ] = None,
     local: Annotated[bool, typer.Option("--local", help="Analyse in this process, without a server.")] = False,
-    url: Annotated[str, typer.Option(envvar="MIEN_URL", help="The service to ask.")] = "http://127.0.0.1:8000",
-    key: Annotated[str | None, typer.Option(envvar="MIEN_KEY", help="The API key, where one is needed.")] = None,
-    faces: Annotated[int | None, typer.Option(help="Most faces followed at one time.")] = None,
+    url: Annotated[str, typer.Option(envvar="MIEN_URL", help="Address of the service.")] = "http://127.0.0.1:8000",
+    key: Annotated[str | None, typer.Option(envvar="MIEN_KEY", help="The API key, if the service needs one.")] = None,
+    faces: Annotated[int | None, typer.Option(help="Most faces tracked at a time.")] = None,
     start: Annotated[float | None, typer.Option(help="Analyse from this second.")] = None,
     end: Annotated[float | None, typer.Option(help="Analyse up to this second.")] = None,
     hop: Annotated[float | None, typer.Option(help="Seconds between the starts of two windows.")] = None,
-    task: Annotated[list[str] | None, typer.Option(help="Only this task; can be given again.")] = None,
+    task: Annotated[list[str] | None, typer.Option(help="Run only this task; can be repeated.")] = None,
 ) -> None:
     """Analyse videos, with the service at --url or right here with --local."""
     from pydantic import ValidationError
@@ -57,13 +55,13 @@ def analyze(  # noqa: PLR0917 - typer calls it by name
     from mien.contract.options import AnalyzeOptions
 
     if as_json and as_csv:
-        raise typer.BadParameter("--json and --csv exclude each other")
+        raise typer.BadParameter("--json and --csv cannot be combined")
     options = options_of(
         AnalyzeOptions, {"faces": faces, "start_s": start, "end_s": end, "hop_s": hop, "tasks": task or None}
     )
     meant = videos(files)
     if not meant:
-        raise typer.BadParameter(f"there is no video in {', '.join(map(str, files))}")
+        raise typer.BadParameter(f"no video found in {', '.join(map(str, files))}")
     targets = _targets(annotate, meant)
     table = CsvTable()
     show = table.add if as_csv else print_json if as_json else print_table
@@ -145,13 +143,15 @@ def _targets(annotate: Path | None, files: Sequence[Path]) -> dict[Path, Path]:
     if annotate.suffix.lower() == ".mp4" and len(files) == 1:
         targets = {files[0]: annotate}
     elif annotate.suffix:
-        raise typer.BadParameter("--annotate takes the name of an .mp4 file for one video, a folder for several")
+        raise typer.BadParameter("--annotate takes an .mp4 file for one video, or a folder for several")
     else:
         targets = {file: annotate / f"{file.stem}.mp4" for file in files}
     if len(set(targets.values())) < len(files):
-        raise typer.BadParameter("two of the videos have the same name, and their annotated ones would, too")
+        raise typer.BadParameter(
+            "--annotate: two of the videos have the same name, so their annotated videos would, too"
+        )
     if overwritten := {target.resolve() for target in targets.values()} & {file.resolve() for file in files}:
-        raise typer.BadParameter(f"--annotate would write over the video {min(overwritten)}: name another place")
+        raise typer.BadParameter(f"--annotate would overwrite the video {min(overwritten)}: choose another place")
     return targets
 
 

@@ -1,4 +1,4 @@
-"""Analyses on stdout: as a table for people, as JSON or CSV for programs."""
+"""Print analyses on stdout: a table for people, JSON or CSV for programs."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _FIRST_COLUMNS = ("file", "track", "start_s", "end_s")
 
 
 def print_json(file: Path, analysis: Analysis) -> None:
-    """Print an analysis on one line, with the file that it is of: with many at once their order tells too little."""
-    told = {"file": str(file), **analysis.model_dump(mode="json", exclude_unset=True)}
-    typer.echo(json.dumps(told, separators=(",", ":")))
+    """Print an analysis as one line of JSON, with the name of its file."""
+    answer = {"file": str(file), **analysis.model_dump(mode="json", exclude_unset=True)}
+    typer.echo(json.dumps(answer, separators=(",", ":")))
 
 
 class CsvTable:
@@ -56,11 +56,11 @@ class CsvTable:
 
 
 def print_table(file: Path, analysis: Analysis) -> None:
-    """Print a column for each face; warnings go to stderr."""
+    """Print a column for each track; warnings go to stderr."""
     faces = analysis.faces or []
     video = analysis.video
     title = f"{file.name}: {video.duration_s:.1f} s, {video.width}×{video.height}" if video else file.name
-    table = Table("", *(f"face {face.track}" for face in faces), title=title, title_justify="left")
+    table = Table("", *(f"track {face.track}" for face in faces), title=title, title_justify="left")
     columns = [_describe(face) for face in faces]
     for name in dict.fromkeys(name for column in columns for name in column):
         table.add_row(name, *(column.get(name, "") for column in columns))
@@ -71,7 +71,7 @@ def print_table(file: Path, analysis: Analysis) -> None:
 
 def print_window(window: FaceWindow) -> None:
     """Print a window on one line."""
-    parts = [f"{window.start_s:8.2f}–{window.end_s:.2f} s  face {window.track}"]
+    parts = [f"{window.start_s:8.2f}–{window.end_s:.2f} s  track {window.track}"]
     if window.expression is not None:
         parts.append(f"{window.expression.label} {window.expression.scores[window.expression.label]:.2f}")
     parts += [

@@ -12,7 +12,7 @@ from typing import TypeVar
 from mien.client.aio import DEFAULT_URL, AsyncMien, Video
 from mien.client.event_loop import EventLoopThread
 from mien.client.live import Frame
-from mien.contract.events import FaceWindow, Happening
+from mien.contract.events import AnalysisEvent, FaceWindow
 from mien.contract.jobs import State
 from mien.contract.live import LiveScored
 from mien.contract.options import AnalyzeOptions, LiveOptions
@@ -58,11 +58,11 @@ class Mien:
         return self._loop.run(self._mien.analyze(video, options, on_progress))
 
     def windows(self, video: Video, options: AnalyzeOptions | None = None) -> Generator[FaceWindow]:
-        """Upload a video and give each window's scores as soon as they exist."""
+        """Upload a video and yield each window's scores as soon as they exist."""
         return self._each(self._mien.windows(video, options))
 
     def live(self, frames: Iterable[Frame], options: LiveOptions | None = None) -> Generator[LiveScored]:
-        """Send pictures as they are taken and give each window's scores as soon as they exist.
+        """Send live frames and yield each window's scores as soon as they exist.
 
         `frames` is read in a thread of its own.
         """
@@ -74,24 +74,24 @@ class Mien:
         """Upload a video and return its analysis as soon as it is accepted."""
         return self._loop.run(self._mien.submit(video, options, idempotency_key=idempotency_key))
 
-    def watch(self, analysis_id: str) -> Generator[Happening]:
-        """Give what happens to an analysis from its beginning to its end."""
+    def watch(self, analysis_id: str) -> Generator[AnalysisEvent]:
+        """Yield the events of an analysis from its start to its end."""
         return self._each(self._mien.watch(analysis_id))
 
     def get(self, analysis_id: str) -> Analysis:
-        """Return an analysis in whatever state it is."""
+        """Return an analysis in its current state."""
         return self._loop.run(self._mien.get(analysis_id))
 
     def analyses(self, state: State | None = None) -> Generator[Summary]:
-        """Give all analyses that can be read, newest first."""
+        """Yield summaries of all analyses that can be read, newest first."""
         return self._each(self._mien.analyses(state))
 
     def delete(self, analysis_id: str) -> None:
-        """Cancel an analysis if it still runs, and erase its video and its result."""
+        """Cancel an analysis if it still runs, and erase its video and result."""
         self._loop.run(self._mien.delete(analysis_id))
 
     def models(self) -> Models:
-        """Return what is served, and by how many workers."""
+        """Return the models that are served, and the number of workers."""
         return self._loop.run(self._mien.models())
 
     def _each(self, items: AsyncGenerator[T]) -> Generator[T]:

@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 
 from mien.contract.errors import BadMedia, InvalidRequest, MienError, SessionLost, TooLong, Unexpected
 from mien.contract.events import FaceWindow
-from mien.contract.live import END, LONGEST_GAP_S, News
+from mien.contract.live import END, LONGEST_GAP_S, LiveUpdate
 from service.queue.sessions import Desk, Line, Session
 from service.worker import metrics
 from service.worker.pipeline import Pipeline, WindowScored
@@ -82,7 +82,7 @@ class Live:
             self._free.release()
             self._sessions.discard(threading.current_thread())
 
-    def _watch(self, session: Session, line: Line) -> News:
+    def _watch(self, session: Session, line: Line) -> LiveUpdate:
         """Work on a session; return its last news."""
         interruption = _Interruption()
         reader, writer = Pipe(duplex=False)
@@ -90,19 +90,19 @@ class Live:
         feeder.start()
         failed: MienError
         try:
-            heard = line.tell(News(credits=_CREDITS))
+            heard = line.tell(LiveUpdate(credits=_CREDITS))
             if not heard:
                 interruption.set()
             for event in self._pipeline.watch(session.id, reader, session.options, interruption):
                 if isinstance(event, WindowScored):
                     metrics.WINDOWS.inc()
                     window = FaceWindow.model_validate({"track": event.track, **event.window.model_dump()})
-                    heard = heard and line.tell(News(window=window))
+                    heard = heard and line.tell(LiveUpdate(window=window))
                 else:
-                    heard = heard and line.tell(News(credits=1))
+                    heard = heard and line.tell(LiveUpdate(credits=1))
                 if not heard:
                     interruption.set()
-            return News(ended=True)
+            return LiveUpdate(ended=True)
         except InterruptedWork:
             failed = interruption.reason
         except (BadMedia, InvalidRequest) as error:
@@ -115,7 +115,7 @@ class Live:
         finally:
             interruption.set()
             feeder.join(2 * _WAIT_S)
-        return News(problem=failed.problem())
+        return LiveUpdate(problem=failed.problem())
 
     def _feed(self, line: Line, writer: Connection, interruption: _Interruption) -> None:
         """Hand frames on to the child until they end, stay away for too long, or the work is interrupted."""

@@ -73,6 +73,7 @@ def test_a_table_shows_the_face_and_stderr_the_warnings(served, face, manifest):
     done = mien("analyze", face, "--url", served.url, COLUMNS="200")
     assert done.returncode == 0
     assert "face.mp4: 2.0 s, 320×240" in done.stdout
+    assert "track 0" in done.stdout
     assert "0.0–2.0 s" in done.stdout
     assert ("not trained" in done.stderr) == (not manifest.training.trained)
 
@@ -125,7 +126,7 @@ def test_folders_and_patterns_name_videos_and_answers_come_in_their_order(served
 def test_a_folder_without_videos_is_told(tmp_path):
     done = mien("analyze", tmp_path)
     assert done.returncode == 2
-    assert "there is no video in" in done.stderr
+    assert "no video found in" in done.stderr
 
 
 @pytest.mark.parametrize("where", ["--url", "--local"])
@@ -167,7 +168,7 @@ def test_a_video_is_never_written_over(served, face, tmp_path, target):
     done = mien("analyze", video, "--annotate", video.parent / target, "--url", served.url)
 
     assert done.returncode == 2
-    assert "would write over" in done.stderr
+    assert "would overwrite" in done.stderr
     assert video.read_bytes() == face.read_bytes()
 
 
@@ -228,11 +229,11 @@ server.serve_forever()
     ("arguments", "said"),
     [
         ([], "FILE"),
-        (["--json", "--csv", "x.mp4"], "exclude"),
-        (["--faces", "0", "x.mp4"], "faces"),
+        (["--json", "--csv", "x.mp4"], "combined"),
+        (["--faces", "0", "x.mp4"], "--faces: "),
         (["--faces", "many", "x.mp4"], "faces"),
-        (["--start", "2", "--end", "1", "x.mp4"], "end_s must be greater"),
-        (["--task", "nose", "x.mp4"], "tasks"),
+        (["--start", "2", "--end", "1", "x.mp4"], "--end must be greater than --start"),
+        (["--task", "nose", "x.mp4"], "--task: "),
         (["--nose", "x.mp4"], "--nose"),
     ],
 )
