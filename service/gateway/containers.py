@@ -1,4 +1,4 @@
-"""What is taken for a video before anything decodes it: a container that its first bytes tell, not too large."""
+"""Recognise video containers by their first bytes, before anything is decoded."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ _QUICKTIME_ATOMS = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot
 
 
 def check_container(head: bytes) -> None:
-    """Tell by a file's first `HEAD_BYTES` that it is a container that is taken.
+    """Check by the first `HEAD_BYTES` of a file that its container is supported.
 
     Raises:
-        UnsupportedContainer: it is not.
+        UnsupportedContainer: it is not supported.
     """
     quicktime = head[4:8] in _QUICKTIME_ATOMS and not (head[4:8] == b"ftyp" and head[8:12] in _STILL_IMAGE_BRANDS)
     matroska = head.startswith(b"\x1a\x45\xdf\xa3")
@@ -28,5 +28,5 @@ def check_container(head: bytes) -> None:
 def too_large(most_bytes: int) -> UploadTooLarge:
     """Return the error of an upload over the limit."""
     return UploadTooLarge(
-        f"The upload is larger than the {most_bytes / 1e6:,.1f} MB that are allowed. Cut or compress the video."
+        f"The upload is larger than the {most_bytes / 1e6:,.1f} MB allowed. Cut or compress the video."
     )
