@@ -1,6 +1,6 @@
 """The command `mien`. Data goes to stdout, everything else to stderr.
 
-Exit codes: 0, success; 1, something failed; 2, usage or configuration error.
+Exit codes: 0, success; 1, something failed; 2, usage or configuration error; 130, ended by Ctrl-C.
 """
 
 import sys

@@ -1,11 +1,13 @@
-"""`mien analyze`: many videos at once, at a service or in this process."""
+"""`mien analyze`: analyse videos, with a service or in this process."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from asyncio import CancelledError
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,62 +30,48 @@ def analyze(  # noqa: PLR0917 - typer calls it by name
     files: Annotated[
         list[Path], typer.Argument(help="Videos, folders of them, or patterns in quotes.", metavar="FILE...")
     ],
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the answers as JSON, one a line, each with its file.")
-    ] = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Print the windows as CSV, one a line.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one line for each file.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, one line for each window.")] = False,
     annotate: Annotated[
         Path | None,
-        typer.Option(help="Also write the video with boxes and scores drawn on it: an MP4 file, or a folder."),
+        typer.Option(help="Also write the video with boxes and scores drawn on it, to an .mp4 file or into a folder."),
     ] = None,
     local: Annotated[bool, typer.Option("--local", help="Analyse in this process, without a server.")] = False,
-    url: Annotated[str, typer.Option(envvar="MIEN_URL", help="The service to ask.")] = "http://127.0.0.1:8000",
-    key: Annotated[str | None, typer.Option(envvar="MIEN_KEY", help="The API key, where one is needed.")] = None,
-    faces: Annotated[int | None, typer.Option(help="Most faces followed at one time.")] = None,
+    url: Annotated[str, typer.Option(envvar="MIEN_URL", help="Address of the service.")] = "http://127.0.0.1:8000",
+    key: Annotated[str | None, typer.Option(envvar="MIEN_KEY", help="The API key, if the service needs one.")] = None,
+    faces: Annotated[int | None, typer.Option(help="Most faces tracked at a time.")] = None,
     start: Annotated[float | None, typer.Option(help="Analyse from this second.")] = None,
     end: Annotated[float | None, typer.Option(help="Analyse up to this second.")] = None,
     hop: Annotated[float | None, typer.Option(help="Seconds between the starts of two windows.")] = None,
-    task: Annotated[list[str] | None, typer.Option(help="Only this task; can be given again.")] = None,
+    task: Annotated[list[str] | None, typer.Option(help="Run only this task; can be repeated.")] = None,
 ) -> None:
     """Analyse videos, with the service at --url or right here with --local."""
     from pydantic import ValidationError
 
     from mien.cli.options import options_of
-    from mien.cli.show import print_csv, print_json, print_table
+    from mien.cli.show import CsvTable, print_json, print_table
     from mien.cli.videos import videos
     from mien.contract.errors import MienError, Misconfigured
     from mien.contract.options import AnalyzeOptions
 
     if as_json and as_csv:
-        raise typer.BadParameter("--json and --csv exclude each other")
+        raise typer.BadParameter("--json and --csv cannot be combined")
     options = options_of(
         AnalyzeOptions, {"faces": faces, "start_s": start, "end_s": end, "hop_s": hop, "tasks": task or None}
     )
     meant = videos(files)
     if not meant:
-        raise typer.BadParameter(f"there is no video in {', '.join(map(str, files))}")
+        raise typer.BadParameter(f"no video found in {', '.join(map(str, files))}")
     targets = _targets(annotate, meant)
-    found: list[tuple[Path, Analysis]] = []
-    failed = False
+    table = CsvTable()
+    show = table.add if as_csv else print_json if as_json else print_table
     try:
-        with _analyzer(url, key, local=local) as run, _bars() as bars:
-            for file, outcome in _all(meant, run, options, bars, at_once=1 if local else _AT_ONCE):
-                try:
-                    analysis = outcome.result()
-                    if targets:
-                        _annotate(file, analysis, targets[file])
-                except (MienError, OSError) as error:
-                    failed = True
-                    bars.console.print(
-                        f"{file}: {getattr(error, 'strerror', None) or error}",
-                        soft_wrap=True,
-                        markup=False,
-                        highlight=False,
-                    )
-                    continue
-                found.append((file, analysis))
-                if not as_csv:
-                    print_json(file, analysis) if as_json else print_table(file, analysis)
+        if local:
+            from service.standalone.local import local_analyzer
+
+            failed = _analyze_all(meant, targets, options, local_analyzer(), at_once=1, show=show)
+        else:
+            failed = _analyze_all(meant, targets, options, _remote_analyzer(url, key), at_once=_AT_ONCE, show=show)
     except (Misconfigured, ValidationError) as error:
         typer.echo(f"mien analyze: {error}", err=True)
         raise typer.Exit(2) from error
@@ -91,9 +79,61 @@ def analyze(  # noqa: PLR0917 - typer calls it by name
         typer.echo(f"mien analyze: {error}", err=True)
         raise typer.Exit(1) from error
     if as_csv:
-        print_csv(found)
+        table.end()
     if failed:
         raise typer.Exit(1)
+
+
+def _analyze_all(
+    files: Sequence[Path],
+    targets: dict[Path, Path],
+    options: AnalyzeOptions,
+    analyzer: AbstractContextManager[Analyze],
+    *,
+    at_once: int,
+    show: Callable[[Path, Analysis], None],
+) -> bool:
+    """Analyse all files, `at_once` of them at a time, and show each in order; return whether one failed.
+
+    After Ctrl-C what has ended is shown, and what has not is cancelled.
+    """
+    from mien.contract.errors import MienError
+
+    failed = False
+    outcomes: deque[tuple[Path, Future[Analysis]]] = deque()
+
+    def finish(file: Path, outcome: Future[Analysis], target: Path | None) -> None:
+        nonlocal failed
+        try:
+            analysis = outcome.result()
+            if target is not None:
+                _annotate(file, analysis, target)
+        except (MienError, OSError) as error:
+            failed = True
+            said = f"{file}: {getattr(error, 'strerror', None) or error}"
+            bars.console.print(said, soft_wrap=True, markup=False, highlight=False)
+        else:
+            show(file, analysis)
+
+    try:
+        # On the way out the bars go first, then the analyzer cancels what still runs, so that its threads end.
+        with ThreadPoolExecutor(at_once) as threads, analyzer as run, _bars() as bars:
+            outcomes.extend(_submit_all(files, threads, run, options, bars))
+            try:
+                while outcomes:
+                    file, outcome = outcomes[0]
+                    wait([outcome])
+                    finish(file, outcome, targets.get(file))
+                    outcomes.popleft()
+            except BaseException:
+                threads.shutdown(wait=False, cancel_futures=True)
+                raise
+    except KeyboardInterrupt:
+        for file, outcome in outcomes:
+            if not outcome.cancelled() and not isinstance(outcome.exception(), CancelledError):
+                finish(file, outcome, None)  # drawing would take long
+        raise
+    return failed
 
 
 def _targets(annotate: Path | None, files: Sequence[Path]) -> dict[Path, Path]:
@@ -103,13 +143,15 @@ def _targets(annotate: Path | None, files: Sequence[Path]) -> dict[Path, Path]:
     if annotate.suffix.lower() == ".mp4" and len(files) == 1:
         targets = {files[0]: annotate}
     elif annotate.suffix:
-        raise typer.BadParameter("--annotate takes the name of an .mp4 file for one video, a folder for several")
+        raise typer.BadParameter("--annotate takes an .mp4 file for one video, or a folder for several")
     else:
         targets = {file: annotate / f"{file.stem}.mp4" for file in files}
     if len(set(targets.values())) < len(files):
-        raise typer.BadParameter("two of the videos have the same name, and their annotated ones would, too")
+        raise typer.BadParameter(
+            "--annotate: two of the videos have the same name, so their annotated videos would, too"
+        )
     if overwritten := {target.resolve() for target in targets.values()} & {file.resolve() for file in files}:
-        raise typer.BadParameter(f"--annotate would write over the video {min(overwritten)}: name another place")
+        raise typer.BadParameter(f"--annotate would overwrite the video {min(overwritten)}: choose another place")
     return targets
 
 
@@ -121,23 +163,17 @@ def _annotate(file: Path, analysis: Analysis, target: Path) -> None:
 
 
 @contextmanager
-def _analyzer(url: str, key: str | None, *, local: bool) -> Iterator[Analyze]:
-    if local:
-        from service.standalone.local import local_analyzer
+def _remote_analyzer(url: str, key: str | None) -> Iterator[Analyze]:
+    from mien.client import Mien
 
-        with local_analyzer() as run:
-            yield run
-    else:
-        from mien.client import Mien
-
-        with Mien(url, key=key) as client:
-            yield client.analyze
+    with Mien(url, key=key) as client:
+        yield client.analyze
 
 
-def _all(
-    files: Sequence[Path], run: Analyze, options: AnalyzeOptions, bars: Bars, *, at_once: int
+def _submit_all(
+    files: Sequence[Path], threads: ThreadPoolExecutor, run: Analyze, options: AnalyzeOptions, bars: Bars
 ) -> Iterator[tuple[Path, Future[Analysis]]]:
-    """Analyse all, `at_once` of them at a time; give each with its outcome, in order."""
+    """Hand all files to the threads; give each with its future, in order."""
     total = bars.add_task("all", total=len(files), done="", visible=len(files) > 1)
 
     def one(file: Path) -> Analysis:
@@ -153,12 +189,7 @@ def _all(
             bars.remove_task(bar)
             bars.advance(total)
 
-    with ThreadPoolExecutor(at_once) as threads:
-        outcomes = [(file, threads.submit(one, file)) for file in files]
-        try:
-            yield from outcomes
-        finally:
-            threads.shutdown(cancel_futures=True)
+    return ((file, threads.submit(one, file)) for file in files)
 
 
 @contextmanager
@@ -167,5 +198,11 @@ def _bars() -> Iterator[Bars]:
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[done]}"), TimeElapsedColumn()
-    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bars:
+    with Progress(
+        *columns,
+        console=Console(stderr=True),
+        transient=True,
+        disable=not sys.stderr.isatty(),
+        redirect_stdout=sys.stdout.isatty(),  # data for a file or a pipe must not go to the terminal
+    ) as bars:
         yield bars

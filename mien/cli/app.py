@@ -9,7 +9,7 @@ import typer
 from mien import __version__
 
 cli = typer.Typer(
-    epilog="Exit codes: 0 success, 1 something failed, 2 usage or configuration error.",
+    epilog="Exit codes: 0 success, 1 something failed, 2 usage or configuration error, 130 ended by Ctrl-C.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,

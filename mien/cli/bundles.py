@@ -1,4 +1,4 @@
-"""`mien bundles check`: would a worker serve this?"""
+"""`mien bundles check`: test whether a worker would serve a bundle."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 
 from mien.cli.app import cli
 
-bundles = typer.Typer(help="Look at bundles, the folders with a model that a worker serves.", no_args_is_help=True)
+bundles = typer.Typer(help="Inspect bundles: folders with a model that a worker can serve.", no_args_is_help=True)
 cli.add_typer(bundles, name="bundles")
 
 
@@ -17,7 +17,7 @@ cli.add_typer(bundles, name="bundles")
 def check(
     folders: Annotated[list[Path], typer.Argument(help="Folders of bundles.", metavar="DIR...")],
 ) -> None:
-    """Open bundles as a worker does, and say what they are: manifest, digests, shapes, a first answer."""
+    """Open bundles as a worker does (manifest, digests, shapes, a first inference) and describe them."""
     from mien.contract.errors import Misconfigured
     from service.worker.onnx_model import open_models
 

@@ -1,4 +1,4 @@
-"""`mien keys`: who may use a service that others can reach."""
+"""`mien keys`: manage API keys."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from mien.cli.app import cli
 if TYPE_CHECKING:
     from service.queue.key_ring import KeyRing
 
-keys = typer.Typer(help="Make, list and revoke API keys, in the Redis at MIEN_REDIS_URL.", no_args_is_help=True)
+keys = typer.Typer(help="Create, list and revoke API keys, in the Redis at MIEN_REDIS_URL.", no_args_is_help=True)
 cli.add_typer(keys, name="keys")
 
 
 @keys.command()
-def create(name: Annotated[str, typer.Argument(help="What it is for, as people call it.")] = "") -> None:
-    """Make a key and print it. It is shown this once: only a digest of it is kept."""
+def create(name: Annotated[str, typer.Argument(help="A name that says what the key is for.")] = "") -> None:
+    """Create a key and print it. It is shown only once: Mien keeps a digest of it."""
     with _ring() as ring:
         typer.echo(ring.create(name))
 
 
 @keys.command("list")
 def list_() -> None:
-    """List the valid keys by their ids, which are in their texts, `mien_ID_…`."""
+    """List the valid keys: id (the ID in `mien_ID_…`), creation time, name."""
     with _ring() as ring:
         for key_id, entry in ring.entries():
             typer.echo(f"{key_id}  {entry.created_at:%Y-%m-%d %H:%M}  {entry.name}".rstrip())
 
 
 @keys.command()
-def revoke(key_id: Annotated[str, typer.Argument(help="The id, as `mien keys list` gives it.", metavar="ID")]) -> None:
-    """Make a key worthless from now on. What was sent with it stays until its time to live is over."""
+def revoke(key_id: Annotated[str, typer.Argument(help="The id that `mien keys list` shows.", metavar="ID")]) -> None:
+    """Revoke a key. Analyses made with it stay until they expire."""
     with _ring() as ring:
         if not ring.revoke(key_id):
-            typer.echo(f"mien keys: there is no key {key_id}", err=True)
+            typer.echo(f"mien keys: no key has the id {key_id}", err=True)
             raise typer.Exit(1)
 
 

@@ -1,4 +1,4 @@
-"""`mien live`: a camera or a video, scored as it is filmed."""
+"""`mien live`: score the faces of a camera or a video while it plays."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from mien.cli.app import cli
 
 @cli.command()
 def live(  # noqa: PLR0917 - typer calls it by name
-    source: Annotated[str, typer.Argument(help="A camera's number, or a video's file, played at its own pace.")] = "0",
+    source: Annotated[str, typer.Argument(help="A camera's number, or a video file, played at its own speed.")] = "0",
     as_json: Annotated[bool, typer.Option("--json", help="Print the windows as JSON, one a line.")] = False,
-    url: Annotated[str, typer.Option(envvar="MIEN_URL", help="The service to ask.")] = "http://127.0.0.1:8000",
-    key: Annotated[str | None, typer.Option(envvar="MIEN_KEY", help="The API key, where one is needed.")] = None,
-    faces: Annotated[int | None, typer.Option(help="Most faces followed at one time.")] = None,
+    url: Annotated[str, typer.Option(envvar="MIEN_URL", help="Address of the service.")] = "http://127.0.0.1:8000",
+    key: Annotated[str | None, typer.Option(envvar="MIEN_KEY", help="The API key, if the service needs one.")] = None,
+    faces: Annotated[int | None, typer.Option(help="Most faces tracked at a time.")] = None,
     hop: Annotated[float | None, typer.Option(help="Seconds between the starts of two windows.")] = None,
-    task: Annotated[list[str] | None, typer.Option(help="Only this task; can be given again.")] = None,
+    task: Annotated[list[str] | None, typer.Option(help="Run only this task; can be repeated.")] = None,
 ) -> None:
-    """Score a camera's faces while it films them, with the service at --url. Ctrl-C ends it."""
+    """Score the faces in front of a camera, with the service at --url, until Ctrl-C."""
     from mien.cli.options import options_of
     from mien.cli.show import print_window
     from mien.client import Mien

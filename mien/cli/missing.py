@@ -1,4 +1,4 @@
-"""What to install where a command needs more than the package `mien`."""
+"""Say what to install when a command needs more than the package `mien`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ def advice(error: ModuleNotFoundError, extra: str) -> str:
 
     Args:
         error: names the module.
-        extra: the one of pyproject.toml that installs the packages the command needs.
+        extra: the extra of pyproject.toml that installs what the command needs.
     """
     module = (error.name or "").partition(".")[0]
     if module in _APPLICATIONS:

@@ -1,4 +1,4 @@
-"""Options of the command line → those of the contract."""
+"""Translate options of the command line into those of the contract, and errors back."""
 
 from __future__ import annotations
 
@@ -12,16 +12,21 @@ from mien.contract.options import LiveOptions
 Options = TypeVar("Options", bound=LiveOptions)
 
 
+_FLAGS = {"faces": "--faces", "start_s": "--start", "end_s": "--end", "hop_s": "--hop", "tasks": "--task"}
+
+
 def options_of(model: type[Options], given: dict[str, Any]) -> Options:
-    """Return the options that are given; None stands for what is not.
+    """Validate the options that are given, by their names in the contract; None means not given.
 
     Raises:
-        BadParameter: a value cannot be taken.
+        BadParameter: a value is not valid.
     """
     try:
         return model.model_validate({name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
         first = error.errors()[0]
-        raise typer.BadParameter(
-            f"{'.'.join(map(str, first['loc'])) or 'options'}: {first['msg'].removeprefix('Value error, ')}"
-        ) from error
+        message = first["msg"].removeprefix("Value error, ")
+        for name, flag in _FLAGS.items():
+            message = message.replace(name, flag)
+        flag = _FLAGS.get(str(first["loc"][0]), "") if first["loc"] else ""
+        raise typer.BadParameter(f"{flag}: {message}" if flag else message) from error

@@ -1,4 +1,4 @@
-"""What files are meant by files, patterns and folders."""
+"""Expand files, folders and glob patterns into video files."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from mien.contract.containers import VIDEO_SUFFIXES
 
 
 def videos(named: Iterable[Path]) -> list[Path]:
-    """Return the files, each once, in order: of a folder all videos below it, of a pattern what it fits.
+    """Return the files, each once, in order: all videos below a folder, all matches of a pattern.
 
-    Patterns are as shells have them (`*`, `?`, `[ab]`), with `**` for any folders; what is not there, or fits nothing,
-    stays, for whoever opens it to tell.
+    Patterns are glob patterns (`*`, `?`, `[ab]`, `**` for any folders). Files that do not exist and patterns without a
+    match are returned as they are, so that opening them reports the error.
     """
     return list(dict.fromkeys(file for path in named for file in _below(path)))
 

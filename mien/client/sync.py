@@ -1,18 +1,18 @@
-"""The client for everybody else: `AsyncMien` on an event loop in a thread of its own, so that notebooks can use it."""
+"""The synchronous client: `AsyncMien` on an event loop in a thread of its own, so that notebooks can use it, too."""
 
 from __future__ import annotations
 
+import asyncio
+import threading
+import weakref
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable
-from functools import partial
 from types import TracebackType
 from typing import TypeVar
 
-from anyio.from_thread import start_blocking_portal
-from anyio.to_thread import run_sync
-
 from mien.client.aio import DEFAULT_URL, AsyncMien, Video
+from mien.client.event_loop import EventLoopThread
 from mien.client.live import Frame
-from mien.contract.events import FaceWindow, Happening
+from mien.contract.events import AnalysisEvent, FaceWindow
 from mien.contract.jobs import State
 from mien.contract.live import LiveScored
 from mien.contract.options import AnalyzeOptions, LiveOptions
@@ -25,13 +25,13 @@ T = TypeVar("T")
 class Mien:
     """A Mien service at `url`, with an API key where it needs one; close it, or use it in a `with`.
 
-    Methods, arguments and errors are `AsyncMien`'s.
+    Methods, arguments and errors are `AsyncMien`'s. Threads may share one client. Ctrl-C ends the call under way.
     """
 
     def __init__(self, url: str = DEFAULT_URL, *, key: str | None = None, patience_s: float = 60.0) -> None:
         self._mien = AsyncMien(url, key=key, patience_s=patience_s)
-        self._thread = start_blocking_portal()
-        self._portal = self._thread.__enter__()
+        self._loop = EventLoopThread()
+        self._stop = weakref.finalize(self, self._loop.stop)  # a client that nobody closes leaves no thread behind
 
     def __enter__(self) -> Mien:
         return self
@@ -42,9 +42,11 @@ class Mien:
         self.close()
 
     def close(self) -> None:
-        """Close the connections."""
-        self._portal.call(self._mien.aclose)
-        self._thread.__exit__(None, None, None)
+        """Cancel the calls that other threads make, which raise CancelledError there, and close the connections."""
+        if self._stop.detach() is not None:
+            self._loop.cancel_all()
+            self._loop.run(self._mien.aclose())
+            self._loop.close()
 
     def analyze(
         self,
@@ -53,57 +55,88 @@ class Mien:
         on_progress: Callable[[Progress], None] | None = None,
     ) -> Analysis:
         """Upload a video and return its analysis when it has ended."""
-        return self._portal.call(self._mien.analyze, video, options, on_progress)
+        return self._loop.run(self._mien.analyze(video, options, on_progress))
 
     def windows(self, video: Video, options: AnalyzeOptions | None = None) -> Generator[FaceWindow]:
-        """Upload a video and give each window's scores as soon as they exist."""
+        """Upload a video and yield each window's scores as soon as they exist."""
         return self._each(self._mien.windows(video, options))
 
     def live(self, frames: Iterable[Frame], options: LiveOptions | None = None) -> Generator[LiveScored]:
-        """Send pictures as they are taken and give each window's scores as soon as they exist.
+        """Send live frames and yield each window's scores as soon as they exist.
 
         `frames` is read in a thread of its own.
         """
-        return self._each(self._mien.live(_as_they_come(frames), options))
+        return self._each(self._mien.live(_read_in_thread(frames), options))
 
     def submit(
         self, video: Video, options: AnalyzeOptions | None = None, *, idempotency_key: str | None = None
     ) -> Analysis:
         """Upload a video and return its analysis as soon as it is accepted."""
-        return self._portal.call(partial(self._mien.submit, video, options, idempotency_key=idempotency_key))
+        return self._loop.run(self._mien.submit(video, options, idempotency_key=idempotency_key))
 
-    def watch(self, analysis_id: str) -> Generator[Happening]:
-        """Give what happens to an analysis from its beginning to its end."""
+    def watch(self, analysis_id: str) -> Generator[AnalysisEvent]:
+        """Yield the events of an analysis from its start to its end."""
         return self._each(self._mien.watch(analysis_id))
 
     def get(self, analysis_id: str) -> Analysis:
-        """Return an analysis in whatever state it is."""
-        return self._portal.call(self._mien.get, analysis_id)
+        """Return an analysis in its current state."""
+        return self._loop.run(self._mien.get(analysis_id))
 
     def analyses(self, state: State | None = None) -> Generator[Summary]:
-        """Give all analyses that can be read, newest first."""
+        """Yield summaries of all analyses that can be read, newest first."""
         return self._each(self._mien.analyses(state))
 
     def delete(self, analysis_id: str) -> None:
-        """Cancel an analysis if it still runs, and erase its video and its result."""
-        self._portal.call(self._mien.delete, analysis_id)
+        """Cancel an analysis if it still runs, and erase its video and result."""
+        self._loop.run(self._mien.delete(analysis_id))
 
     def models(self) -> Models:
-        """Return what is served, and by how many workers."""
-        return self._portal.call(self._mien.models)
+        """Return the models that are served, and the number of workers."""
+        return self._loop.run(self._mien.models())
 
     def _each(self, items: AsyncGenerator[T]) -> Generator[T]:
         try:
             while True:
                 try:
-                    yield self._portal.call(items.__anext__)
+                    yield self._loop.run(_next(items))
                 except StopAsyncIteration:
                     return
         finally:
-            self._portal.call(items.aclose)
+            if self._stop.alive:  # closing the client has closed `items`
+                self._loop.run(items.aclose())
 
 
-async def _as_they_come(frames: Iterable[Frame]) -> AsyncGenerator[Frame]:
-    left = iter(frames)
-    while (frame := await run_sync(next, left, None, abandon_on_cancel=True)) is not None:
-        yield frame
+async def _next(items: AsyncGenerator[T]) -> T:
+    return await anext(items)
+
+
+async def _read_in_thread(frames: Iterable[Frame]) -> AsyncGenerator[Frame]:
+    """Read frames in a daemon thread, one ahead: a source that blocks keeps neither the loop nor the exit waiting."""
+    loop = asyncio.get_running_loop()
+    ahead: asyncio.Queue[Frame | BaseException | None] = asyncio.Queue(1)
+    ended = threading.Event()
+
+    def put(item: Frame | BaseException | None) -> None:
+        asyncio.run_coroutine_threadsafe(ahead.put(item), loop).result()
+
+    def read() -> None:
+        try:
+            for frame in frames:
+                if ended.is_set():
+                    return
+                put(frame)
+            put(None)
+        except Exception as error:
+            if not ended.is_set():
+                put(error)
+
+    threading.Thread(target=read, name="mien-frames", daemon=True).start()
+    try:
+        while (item := await ahead.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        ended.set()
+        while not ahead.empty():
+            ahead.get_nowait()

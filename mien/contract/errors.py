@@ -1,16 +1,16 @@
 """Every error that a user or an operator can meet, in one tree.
 
     MienError
-    ├── InvalidRequest          the request is wrong: mend it and send it again
+    ├── InvalidRequest          the request is wrong: correct it and send it again
     │   ├── InvalidOption · UnknownOption · WrongField · EmptyUpload · MalformedBody · UploadStalled · AnswerNotRead
     │   ├── KeyReused · BadTime · FramesStalled
-    ├── Refused                 it comes from where it may not come from
+    ├── Refused                 the host or origin is not allowed
     │   ├── HostNotAllowed · CrossSite
-    ├── Unauthorized            who asks must be known
+    ├── Unauthorized            authentication failed
     │   ├── KeyRequired · KeyRefused
     ├── UploadTooLarge
     ├── UnsupportedContainer
-    ├── BadMedia                the bytes are no video that can be analysed: final, never retried
+    ├── BadMedia                the video cannot be analysed: final, never retried
     │   ├── CannotDecode · NoVideoStream · NoFrames · UnsupportedCodec · TruncatedVideo
     │   ├── TooManyPixels · TooLong · DecodeStalled · DecodeTooCostly
     │   └── BadFrame
@@ -18,16 +18,16 @@
     │   ├── NoSuchAnalysis · NoSuchUpload · NoSuchPage · MethodNotAllowed
     ├── Expired
     ├── NotEnded · NotOffered
-    ├── Unavailable             try again after `retry_after_s`
+    ├── Unavailable             temporary: retry after `retry_after_s`
     │   ├── QueueFull · QueueUnavailable · StorageUnavailable · KeyInUse · NoWorker · SessionLost ·
     │       TooManyWatchers
     ├── Internal
     │   ├── AttemptsExhausted · Unexpected
-    └── Misconfigured           an operator's error: the process refuses to start
+    └── Misconfigured           an operator's error: the process does not start
         └── BundleRefused
 
-`code` is stable and for programs, `title` is the class's one line for people, and `detail` says what
-happened this time and what to do about it. `service.gateway.error_mapping` translates the tree to HTTP and gRPC.
+`code` is stable and for programs, `title` describes the class in one line, and `detail` says what happened
+this time and what to do about it. `service.gateway.error_mapping` translates the tree to HTTP and gRPC.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from pydantic import BaseModel
 
 
 class Problem(BaseModel):
-    """An error as data: what a failed job keeps and what an answer shows (RFC 9457's `code` extension)."""
+    """An error as data: stored with a failed job and sent in responses (RFC 9457's `code` extension)."""
 
     code: str
     title: str
@@ -67,13 +67,13 @@ class InvalidRequest(MienError):
 class InvalidOption(InvalidRequest):
     """An option's value cannot be taken."""
 
-    code, title = "invalid_option", "An option's value cannot be taken"
+    code, title = "invalid_option", "An option's value is not valid"
 
 
 class UnknownOption(InvalidRequest):
-    """A query parameter that no option is called by."""
+    """A query parameter that is not an option."""
 
-    code, title = "unknown_option", "There is no such option"
+    code, title = "unknown_option", "Unknown option"
 
 
 class WrongField(InvalidRequest):
@@ -91,31 +91,31 @@ class EmptyUpload(InvalidRequest):
 class MalformedBody(InvalidRequest):
     """A multipart body that does not follow RFC 7578."""
 
-    code, title = "malformed_body", "The request's body cannot be parsed"
+    code, title = "malformed_body", "The request body cannot be parsed"
 
 
 class UploadStalled(InvalidRequest):
-    """An upload that stood still, or took, for too long."""
+    """An upload that stalled or took too long."""
 
-    code, title = "upload_stalled", "The upload did not come through in time"
+    code, title = "upload_stalled", "The upload timed out"
 
 
 class KeyReused(InvalidRequest):
-    """An idempotency key that stands for another request."""
+    """An idempotency key that was used for another request."""
 
     code, title = "idempotency_key_reused", "The Idempotency-Key was used for another request"
 
 
 class AnswerNotRead(InvalidRequest):
-    """A client that stopped reading what it asked for."""
+    """A client that stopped reading the response."""
 
-    code, title = "answer_not_read", "The answer was not read in time"
+    code, title = "answer_not_read", "The response was not read in time"
 
 
 class BadTime(InvalidRequest):
     """A live frame's time stamp that does not follow the one before."""
 
-    code, title = "bad_time", "The live frame's time cannot be taken"
+    code, title = "bad_time", "The live frame's time stamp is not valid"
 
 
 class FramesStalled(InvalidRequest):
@@ -125,29 +125,29 @@ class FramesStalled(InvalidRequest):
 
 
 class Refused(MienError):
-    """Nothing is wrong with the request but where it comes from."""
+    """The host or origin of the request is not allowed."""
 
 
 class HostNotAllowed(Refused):
-    """A request to a name that this service does not go by."""
+    """A host name that is not in the allow-list."""
 
-    code, title = "host_not_allowed", "The service does not go by this name"
+    code, title = "host_not_allowed", "The host name is not allowed"
 
 
 class CrossSite(Refused):
-    """A change that a page of another site asks a browser for."""
+    """A change requested by a page of another site (CSRF)."""
 
-    code, title = "cross_site", "Another site's page may not do this"
+    code, title = "cross_site", "The cross-site request is not allowed"
 
 
 class Unauthorized(MienError):
-    """Who asks must be known, and is not."""
+    """The request is not authenticated."""
 
 
 class KeyRequired(Unauthorized):
     """A request without an API key to a service that needs one."""
 
-    code, title = "key_required", "An API key is needed"
+    code, title = "key_required", "An API key is required"
 
 
 class KeyRefused(Unauthorized):
@@ -163,13 +163,13 @@ class UploadTooLarge(MienError):
 
 
 class UnsupportedContainer(MienError):
-    """The first bytes are none of the containers that are taken."""
+    """The first bytes are not those of a supported container."""
 
-    code, title = "unsupported_container", "This is not a video container that is taken"
+    code, title = "unsupported_container", "The video container is not supported"
 
 
 class BadMedia(MienError):
-    """The bytes are no video that can be analysed; the job ends at once."""
+    """The video cannot be analysed; the job fails at once."""
 
 
 class CannotDecode(BadMedia):
@@ -179,7 +179,7 @@ class CannotDecode(BadMedia):
 
 
 class NoVideoStream(BadMedia):
-    """A container without a moving picture."""
+    """A container without a video stream."""
 
     code, title = "no_video_stream", "The file has no video stream"
 
@@ -191,9 +191,9 @@ class NoFrames(BadMedia):
 
 
 class UnsupportedCodec(BadMedia):
-    """A codec outside the short list."""
+    """A codec outside the allow-list."""
 
-    code, title = "unsupported_codec", "The video's codec is not taken"
+    code, title = "unsupported_codec", "The video codec is not supported"
 
 
 class TruncatedVideo(BadMedia):
@@ -221,23 +221,23 @@ class DecodeStalled(BadMedia):
 
 
 class DecodeTooCostly(BadMedia):
-    """The decoder went over its memory or processor time."""
+    """The decoder exceeded its memory or processor time."""
 
-    code, title = "decode_too_costly", "Decoding needs more than it may use"
+    code, title = "decode_too_costly", "Decoding exceeded its memory or time limit"
 
 
 class BadFrame(BadMedia):
-    """A live frame that is no picture, or not like the first."""
+    """A live frame that is not a picture, or has another size than the first."""
 
-    code, title = "bad_frame", "The live frame cannot be taken"
+    code, title = "bad_frame", "The live frame is not valid"
 
 
 class Missing(MienError):
-    """Nothing is there under this name."""
+    """Nothing exists under this name."""
 
 
 class NoSuchAnalysis(Missing):
-    """An analysis id that is not known."""
+    """An unknown analysis id."""
 
     code, title = "not_found", "There is no such analysis"
 
@@ -251,35 +251,35 @@ class NoSuchUpload(Missing):
 class NoSuchPage(Missing):
     """A path that is not served."""
 
-    code, title = "no_such_page", "There is nothing at this address"
+    code, title = "no_such_page", "Nothing is served at this address"
 
 
 class MethodNotAllowed(Missing):
     """A path that is served, but not for this method."""
 
-    code, title = "method_not_allowed", "This address does not take this method"
+    code, title = "method_not_allowed", "The method is not allowed"
 
 
 class Expired(MienError):
     """An analysis that was deleted or whose time to live is over."""
 
-    code, title = "expired", "The analysis is gone"
+    code, title = "expired", "The analysis was deleted or has expired"
 
 
 class NotEnded(MienError):
-    """Something that is there only when the analysis has ended."""
+    """Something that exists only once the analysis has ended."""
 
     code, title = "not_ended", "The analysis has not ended"
 
 
 class NotOffered(MienError):
-    """Something that this service could do, were it set up so."""
+    """A feature that is not enabled in this service."""
 
-    code, title = "not_offered", "This service does not do that"
+    code, title = "not_offered", "The service does not offer this"
 
 
 class Unavailable(MienError):
-    """Nothing is wrong with the request: try again after `retry_after_s` seconds."""
+    """Temporary: retry after `retry_after_s` seconds."""
 
     def __init__(self, detail: str, retry_after_s: int) -> None:
         super().__init__(detail)
@@ -289,7 +289,7 @@ class Unavailable(MienError):
 class QueueFull(Unavailable):
     """No room for another job."""
 
-    code, title = "queue_full", "The service is full"
+    code, title = "queue_full", "The queue is full"
 
 
 class QueueUnavailable(Unavailable):
@@ -301,13 +301,13 @@ class QueueUnavailable(Unavailable):
 class StorageUnavailable(Unavailable):
     """The blob store does not take the upload, or cannot give a result."""
 
-    code, title = "storage_unavailable", "The store cannot be reached"
+    code, title = "storage_unavailable", "The object store cannot be reached"
 
 
 class KeyInUse(Unavailable):
-    """The first request with this idempotency key is still under way."""
+    """The first request with this idempotency key is still in progress."""
 
-    code, title = "idempotency_key_in_use", "The first request with this Idempotency-Key is under way"
+    code, title = "idempotency_key_in_use", "A request with this Idempotency-Key is in progress"
 
 
 class NoWorker(Unavailable):
@@ -319,13 +319,13 @@ class NoWorker(Unavailable):
 class SessionLost(Unavailable):
     """The worker of a live analysis is gone."""
 
-    code, title = "session_lost", "The live analysis was cut off"
+    code, title = "session_lost", "The live analysis was interrupted"
 
 
 class TooManyWatchers(Unavailable):
-    """As many follow analyses as the operator allows at a time."""
+    """As many clients watch analyses as the operator allows."""
 
-    code, title = "too_many_watchers", "Too many watch analyses at the moment"
+    code, title = "too_many_watchers", "Too many clients are watching analyses"
 
 
 class Internal(MienError):
@@ -333,21 +333,21 @@ class Internal(MienError):
 
 
 class AttemptsExhausted(Internal):
-    """Every attempt at the job broke."""
+    """Every attempt at the job failed."""
 
-    code, title = "attempts_exhausted", "Every attempt at the analysis broke"
+    code, title = "attempts_exhausted", "Every attempt at the analysis failed"
 
 
 class Unexpected(Internal):
     """A defect of the service."""
 
-    code, title = "internal_error", "Something went wrong in the service"
+    code, title = "internal_error", "Internal error"
 
 
 class Misconfigured(MienError):
-    """The process cannot start as it is set up."""
+    """The process cannot start with its configuration."""
 
-    code, title = "misconfigured", "The process cannot start as it is set up"
+    code, title = "misconfigured", "The configuration is not valid"
 
 
 class BundleRefused(Misconfigured):

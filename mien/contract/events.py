@@ -1,9 +1,9 @@
-"""What happens to an analysis, told as it happens.
+"""The events of an analysis.
 
     began ─▶ progress, window, window, progress … ─▶ ended
 
-A worker that dies or hands its job back is followed by another, which begins again: after a second `began`, what the
-first attempt told is void. `snapshot` stands in for events that are no longer kept; the result has all windows.
+If a worker dies or hands its job back, another one starts over: a second `began` makes the events of the first attempt
+void. `snapshot` replaces events that are no longer kept; the result has all windows.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from mien.contract.results import Progress, Summary, Window
 
 
 class Began(BaseModel):
-    """A worker begins the analysis; where `attempt` is not the first, it begins again from the start."""
+    """A worker starts the analysis; a later `attempt` starts over."""
 
     attempt: int = Field(ge=1)
 
@@ -37,13 +37,13 @@ class Ended(BaseModel):
     error: Problem | None = None
 
 
-Happening = Began | Progress | FaceWindow | Summary | Ended
+AnalysisEvent = Began | Progress | FaceWindow | Summary | Ended
 
-NAMES: dict[type[Happening], str] = {
+NAMES: dict[type[AnalysisEvent], str] = {
     Began: "began",
     Progress: "progress",
     FaceWindow: "window",
     Summary: "snapshot",
     Ended: "ended",
 }
-"""What each is called, in the queue and at the doors."""
+"""The name of each event in the queue and in the APIs."""

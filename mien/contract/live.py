@@ -1,10 +1,10 @@
-"""A live analysis: frames go one way, news the other, both in the order in which they were sent.
+"""A live analysis: frames go to the worker and updates come back, both in order.
 
     client ─▶ gateway ─ frames ─▶ worker
-    client ◀─ gateway ◀─ news ─── worker
+    client ◀─ gateway ◀─ updates ─ worker
 
-A frame goes only where there is a credit for it: the worker gives some as it begins, and one back for each frame that
-it took. So nothing piles up between the two, and who sends decides what to drop.
+Flow control is by credits: a frame is sent only with a credit. The worker grants some when it starts and one for each
+frame that it has taken, so nothing piles up in between, and the sender decides which frames to drop.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from mien.contract.errors import Problem
 from mien.contract.events import FaceWindow
 
 LONGEST_GAP_S = 10.0
-"""Most seconds from one frame to the next, by their time stamps and by the clock on the wall."""
+"""Most seconds from one frame to the next, by their time stamps and by the wall clock."""
 
 MOST_FRAME_BYTES = 1 << 20
 MOST_SIDE = (1 << 16) - 1
@@ -45,37 +45,37 @@ class LiveFrame:
     height: int = 0
 
 
-class News(BaseModel):
-    """What a worker tells of a live analysis: one of these, or a window together with credits."""
+class LiveUpdate(BaseModel):
+    """A message from a worker about a live analysis: one of these, or a window together with credits."""
 
     credits: int = Field(default=0, ge=0, description="Frames that may be sent on top of those allowed before.")
     window: FaceWindow | None = None
-    ended: bool = Field(default=False, description="All frames were analysed; nothing comes after this.")
-    problem: Problem | None = Field(default=None, description="Why it ends before its time; nothing comes after this.")
+    ended: bool = Field(default=False, description="All frames were analysed; nothing follows.")
+    problem: Problem | None = Field(default=None, description="Why the analysis ends early; nothing follows.")
 
 
 class LiveScored(BaseModel):
-    """A window has its scores."""
+    """A window with its scores."""
 
     window: FaceWindow
-    dropped_frames: int = Field(default=0, ge=0, description="Frames so far that came faster than they could be taken.")
+    dropped_frames: int = Field(default=0, ge=0, description="Frames dropped so far because they came too fast.")
 
 
 _HEAD = struct.Struct("!dBHH")
 END = b""
-"""In place of a frame: no more will come."""
+"""Sent in place of a frame: no more will come."""
 
 
 def pack(frame: LiveFrame) -> bytes:
-    """Return a frame as it travels."""
+    """Serialise a frame."""
     return _HEAD.pack(frame.time_s, frame.encoding, frame.width, frame.height) + frame.content
 
 
 def unpack(data: bytes) -> LiveFrame:
-    """Return the frame that was packed.
+    """Parse a frame that `pack` serialised.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the bytes are not a frame.
     """
     try:
         time_s, encoding, width, height = _HEAD.unpack_from(data)

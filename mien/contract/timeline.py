@@ -27,9 +27,20 @@ def timeline_rows(analysis: Analysis) -> list[Row]:
     return rows
 
 
-def write_csv(rows: Sequence[Row], file: TextIO, first: Sequence[str] = ("track", "start_s", "end_s")) -> None:
-    """Write a header and a line for each row; `first` are the columns that are there even without rows."""
+def write_csv(rows: Sequence[Row], file: TextIO) -> None:
+    """Write a header and a line for each row."""
+    csv_writer(rows, file, ("track", "start_s", "end_s")).writerows(rows)
+
+
+def csv_writer(rows: Sequence[Row], file: TextIO, first: Sequence[str]) -> csv.DictWriter[str]:
+    """Write the header of rows and return what writes rows of these columns; others are left out.
+
+    Args:
+        rows: have the columns.
+        file: to write to.
+        first: columns that are there even without rows, before the others.
+    """
     columns = dict.fromkeys([*first, *(name for row in rows for name in row)])
-    writer = csv.DictWriter(file, list(columns), lineterminator="\n")
+    writer = csv.DictWriter(file, list(columns), lineterminator="\n", extrasaction="ignore")
     writer.writeheader()
-    writer.writerows(rows)
+    return writer

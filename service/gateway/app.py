@@ -28,8 +28,8 @@ from service.gateway.callbacks.caller import Caller
 from service.gateway.callbacks.signature import parse_secret
 from service.gateway.error_mapping import code_table, invalid_option, unexpected
 from service.gateway.examples import add_examples
-from service.gateway.guard import Guard
-from service.gateway.linger import Linger
+from service.gateway.host_check import HostAndOriginCheck
+from service.gateway.lingering_close import LingeringClose
 from service.gateway.live_socket import MOST_MESSAGE_BYTES
 from service.gateway.live_socket import router as live_router
 from service.gateway.pages import add_pages
@@ -37,7 +37,6 @@ from service.gateway.request_context import RequestContext
 from service.gateway.rest import problem_response, router
 from service.gateway.rpc.server import serving_grpc
 from service.gateway.settings import GatewaySettings
-from service.gateway.unread import Unread
 from service.gateway.use_cases import UseCases
 from service.gateway.usecases.authenticate import Authenticate
 from service.gateway.usecases.bells import Bells
@@ -50,6 +49,7 @@ from service.gateway.usecases.observe import Observe
 from service.gateway.usecases.submit import Submit
 from service.gateway.usecases.sweep import Sweep
 from service.gateway.usecases.watch import Watch
+from service.gateway.write_timeout import WriteTimeout
 from service.queue.connection import connect_async
 from service.queue.producer import Producer, Room
 from service.queue.sessions import Sessions
@@ -133,10 +133,12 @@ def create_app(settings: GatewaySettings) -> FastAPI:
             allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID", "Prefer"],
             expose_headers=["Location", "Retry-After", "X-Request-ID"],
         )
-    app.add_middleware(Guard, hosts=settings.allowed_hosts, origins=settings.cors_origins, on_refused=_on_error)
+    app.add_middleware(
+        HostAndOriginCheck, hosts=settings.allowed_hosts, origins=settings.cors_origins, on_refused=_on_error
+    )
     app.add_middleware(RequestContext, on_defect=_on_defect)
-    app.add_middleware(Linger)
-    app.add_middleware(Unread, idle_s=settings.upload_idle_s)
+    app.add_middleware(LingeringClose)
+    app.add_middleware(WriteTimeout, idle_s=settings.upload_idle_s)
     app.add_exception_handler(MienError, _on_error)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http)
@@ -164,7 +166,7 @@ def _serving_metrics(settings: GatewaySettings) -> Iterator[None]:
 def _callback_check(settings: GatewaySettings) -> Callable[[str], None]:
     def check(url: str) -> None:
         if settings.callback_secret is None:
-            raise InvalidOption("callback_url: this service sends none; its operator can set MIEN_CALLBACK_SECRET.")
+            raise InvalidOption("callback_url: webhooks are not enabled. The operator can set MIEN_CALLBACK_SECRET.")
         parse_callback_url(url, allow_private=settings.callback_private)
 
     return check
@@ -191,7 +193,7 @@ async def _on_invalid(request: Request, error: Exception) -> JSONResponse:
         models = [param.field_info.annotation for param in request.scope["route"].dependant.query_params]
         known = ", ".join(name for model in models for name in model.model_fields)
         name = str(first["loc"][1])
-        return problem_response(request, UnknownOption(f"There is no option '{name[:40]}'; there are {known}."))
+        return problem_response(request, UnknownOption(f"Unknown option '{name[:40]}'. The options are {known}."))
     return problem_response(request, invalid_option(first))
 
 
@@ -201,7 +203,7 @@ async def _on_http(request: Request, error: Exception) -> Response:
         # Starlette names the methods of one route only, where an address may have several.
         matching = [route for route in router.routes if route.matches(request.scope)[0] is not Match.NONE]
         allowed = ", ".join(sorted({name for route in matching for name in getattr(route, "methods", ())}) or ["GET"])
-        detail = f"This address does not take {request.method}; it takes {allowed}."
+        detail = f"{request.method} is not allowed at this address. Allowed: {allowed}."
         answer = problem_response(request, MethodNotAllowed(detail))
         answer.headers["Allow"] = allowed
         return answer

@@ -21,5 +21,5 @@ def check_container(head: bytes) -> None:
 def too_large(most_bytes: int) -> UploadTooLarge:
     """Return the error of an upload over the limit."""
     return UploadTooLarge(
-        f"The upload is larger than the {most_bytes / 1e6:,.1f} MB that are allowed. Cut or compress the video."
+        f"The upload is larger than the {most_bytes / 1e6:,.1f} MB allowed. Cut or compress the video."
     )

@@ -1,4 +1,4 @@
-"""The tree of errors → the status and the body or details of both doors.
+"""Translate the tree of errors to HTTP and gRPC.
 
 HTTP: `application/problem+json` (RFC 9457). gRPC: `google.rpc.Status`.
 """
@@ -82,7 +82,7 @@ def http_status(error: errors.MienError) -> int:
 
 
 def http_problem(error: errors.MienError, request_id: str, analysis_id: str | None = None) -> dict[str, Any]:
-    """Return the body that tells an error."""
+    """Return the problem body of an error."""
     problem = HttpProblem(
         type=f"urn:mien:problem:{error.code}",
         title=error.title,
@@ -96,7 +96,7 @@ def http_problem(error: errors.MienError, request_id: str, analysis_id: str | No
 
 
 def http_headers(error: errors.MienError) -> dict[str, str]:
-    """Return the headers that an error's answer needs."""
+    """Return the response headers of an error."""
     if isinstance(error, errors.Unavailable):
         return {"Retry-After": str(error.retry_after_s)}
     return {"WWW-Authenticate": "Bearer"} if isinstance(error, errors.Unauthorized) else {}
@@ -119,7 +119,7 @@ def grpc_code(error: errors.MienError) -> grpc.StatusCode:
 
 
 def grpc_status(error: errors.MienError, request_id: str) -> Status:
-    """Return the `google.rpc.Status` that tells an error, as the trailer `grpc-status-details-bin` carries it.
+    """Return the `google.rpc.Status` of an error, as the trailer `grpc-status-details-bin` carries it.
 
     Its details: ErrorInfo, whose reason is the error's `code`, RequestInfo, and BadRequest or RetryInfo where they
     apply (google.rpc, error_details.proto).
@@ -137,7 +137,7 @@ def grpc_status(error: errors.MienError, request_id: str) -> Status:
 
 
 def invalid_option(error: ErrorDetails) -> errors.InvalidOption:
-    """Return what an option that pydantic refuses is told as; `error` has its name last but for a place in a list."""
+    """Translate a validation error of pydantic into the error of an invalid option."""
     places = [str(place) for place in error["loc"] if place != "query"]
     name = places[0] if places else "options"
     return errors.InvalidOption(
@@ -146,5 +146,5 @@ def invalid_option(error: ErrorDetails) -> errors.InvalidOption:
 
 
 def unexpected() -> errors.Unexpected:
-    """Return the error that stands for any defect; what it was is in the log only."""
-    return errors.Unexpected("The service has a defect here. Tell its operator the request_id.")
+    """Return the error for any defect; its cause is in the log only."""
+    return errors.Unexpected("The service failed because of a defect. Give its operator the request_id.")

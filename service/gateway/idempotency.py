@@ -1,7 +1,7 @@
 """The `Idempotency-Key` header (draft-ietf-httpapi-idempotency-key-header).
 
-The draft makes it a structured field, a string in quotation marks (RFC 9651); most who send it leave them out, so
-both are taken, for the same key.
+The draft makes it a structured field: a string in quotation marks (RFC 9651). Most clients leave the marks out, so both
+forms are accepted and mean the same key.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ _BARE = re.compile(r"[!#-~]+")
 
 
 def parse_idempotency_key(headers: Sequence[str]) -> str | None:
-    """Return the key that a request's headers of this name give; None where there is none.
+    """Parse the key from a request's headers of this name; None without one.
 
     Raises:
-        InvalidOption: more than one, or no visible ASCII of 1 to 255 characters.
+        InvalidOption: more than one header, or not 1 to 255 characters of visible ASCII.
     """
     if not headers:
         return None

@@ -1,4 +1,4 @@
-"""Around every request: its id, its line in the log, its place in the metrics."""
+"""Give every request an id, a line in the log and its metrics."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from service.gateway.metrics import REQUEST_SECONDS, REQUESTS
 log = structlog.get_logger()
 
 PROBES = ("/healthz", "/readyz", "/metrics")
-"""Asked by machines, by whatever name or address, and often."""
+"""Requested often by orchestrators, under any host name."""
 
 _GOOD_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 def request_id_of(given: str) -> str:
-    """Return the id that a client gave its request, where it is a sane one, or a new one."""
+    """Return the client's request id if it is well-formed, else a new one."""
     return given if _GOOD_ID.fullmatch(given) else uuid4().hex
 
 
 class RequestContext:
-    """ASGI middleware. Takes a sane `X-Request-ID` over or makes one, and gives it back with the answer.
+    """ASGI middleware. Accepts a well-formed `X-Request-ID` or makes one, and returns it with the response.
 
     Args:
-        on_defect: makes the answer that tells of an exception that nothing else handled.
+        on_defect: makes the response for an unhandled exception.
     """
 
     def __init__(self, app: ASGIApp, on_defect: Callable[[Request, Exception], Awaitable[Response]]) -> None:

@@ -1,4 +1,4 @@
-"""The REST door: HTTP to use cases and back."""
+"""The REST API: routes that translate HTTP to use cases and back."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from mien.contract.workers import Models
 from service.gateway.containers import too_large
 from service.gateway.error_mapping import MEDIA_TYPE, HttpProblem, http_headers, http_problem, http_status
 from service.gateway.idempotency import parse_idempotency_key
-from service.gateway.prefer import Preference, parse_prefer
+from service.gateway.prefer_header import Preference, parse_prefer
 from service.gateway.uploads import FORM_OVERHEAD_BYTES, video_bytes
 from service.gateway.use_cases import UseCases
 from service.gateway.usecases.authenticate import Owner, public_id
@@ -84,7 +84,7 @@ def idempotency_key(request: Request) -> str | None:
 
 
 async def owner(request: Request, _: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]) -> Owner:
-    """Return who asks."""
+    """Authenticate the request and return its owner."""
     return await use_cases(request).authenticate(request.headers.get("authorization"))
 
 
@@ -104,7 +104,7 @@ _UPLOAD = {
     "requestBody": {
         "required": True,
         "description": "The video: as the form field `video`, or as the body itself under any other content type. "
-        "MP4, MOV, 3GP, MKV, WebM or AVI, told by its first bytes.",
+        "MP4, MOV, 3GP, MKV, WebM or AVI, recognised by its first bytes.",
         "content": {
             "multipart/form-data": {
                 "schema": {"type": "object", "properties": {"video": _VIDEO}, "required": ["video"]}
@@ -123,7 +123,7 @@ _UPLOAD = {
             "name": "Idempotency-Key",
             "in": "header",
             "schema": {"type": "string", "maxLength": 255},
-            "description": "A name of your own for this request, such as a UUID. A repeat with the same key, options "
+            "description": "An id of your own for this request, such as a UUID. A repeat with the same key, options "
             "and video within a day joins the analysis that the first began.",
         },
     ],
@@ -149,10 +149,10 @@ async def analyze(  # noqa: PLR0917 - FastAPI gives them by name
     prefers: Prefers,
     key: Key,
 ) -> Response:
-    """Send a video, get what its faces show over time.
+    """Upload a video and get what its faces show over time.
 
-    The answer comes with 200 when it is ready within the time to wait (60 s, or as `Prefer: wait=N` says), else 202
-    with the `Location` to ask again. An accepted analysis goes on whatever becomes of the connection.
+    Responds with 200 if the result is ready within the time to wait (60 s, or `Prefer: wait=N`), else with 202 and the
+    `Location` to poll. An accepted analysis continues even if the connection is lost.
     """
     most = uses.settings.upload_max_bytes
     length = request.headers.get("content-length")
@@ -175,10 +175,10 @@ async def analyze(  # noqa: PLR0917 - FastAPI gives them by name
     "/uploads",
     status_code=201,
     responses=_problems(401, 501, 503),
-    summary="Ask where a large video may be uploaded to",
+    summary="Get a presigned URL for a large video",
 )
 async def slot(asker: Asker, uses: Uses) -> UploadSlot:
-    """Get a URL of the object store that takes one video, past this service; 501 where there is no such store.
+    """Get a presigned URL of the object store for one video, which bypasses this service; 501 without such a store.
 
     Then `PUT` the video's bytes there, and `POST /uploads/{id}/analyze`.
     """
@@ -213,9 +213,9 @@ async def analyze_uploaded(  # noqa: PLR0917 - FastAPI gives them by name
     "/analyses", response_model_exclude_unset=True, responses=_problems(400, 401, 503), summary="List the analyses"
 )
 async def browse(asker: Asker, options: Annotated[ListOptions, Query()], uses: Uses) -> Page:
-    """List the analyses that can be read, newest first, without what they found out.
+    """List the analyses that can be read, newest first, without their results.
 
-    Where there are more, `next` is the `cursor` of the next page. Pages neither repeat nor miss an analysis while
+    If there are more, `next` is the `cursor` of the next page. Pages neither repeat nor miss an analysis while
     others come and go. With `state` a page may be short and yet have a `next`.
     """
     return await uses.browse(asker, options.limit, cursor=options.cursor, state=options.state)
@@ -229,7 +229,7 @@ async def browse(asker: Asker, options: Annotated[ListOptions, Query()], uses: U
     summary="Read an analysis",
 )
 async def read(analysis_id: str, asker: Asker, uses: Uses, prefers: Prefers) -> Response:
-    """Get an analysis in whatever state it is; with `Prefer: wait=N`, at its end if that comes within N seconds."""
+    """Get an analysis in its current state; with `Prefer: wait=N`, wait up to N seconds for its end."""
     job = await uses.follow.job(asker.own(analysis_id), prefers.waits(default_s=0.0, most_s=uses.settings.wait_s))
     return await _answer(uses, job, status=200)
 
@@ -244,7 +244,7 @@ async def read(analysis_id: str, asker: Asker, uses: Uses, prefers: Prefers) -> 
     summary="Read a timeline as CSV",
 )
 async def timeline(analysis_id: str, asker: Asker, uses: Uses) -> Response:
-    """Get the windows of all faces as a table, one a line, once the analysis has succeeded."""
+    """Get the windows of all faces as a table, one per line, once the analysis has succeeded."""
     job = await uses.follow.job(asker.own(analysis_id))
     if job.state is not State.SUCCEEDED:
         raise NotEnded(f"This analysis has no timeline: it is {job.state}.")
@@ -260,7 +260,7 @@ async def watched(
     """Return the events of an analysis after the one that the client saw last."""
     events = await uses.watch.open(asker.own(analysis_id), last_event_id)
     if events is None:
-        # A browser's EventSource asks again after every end of the stream, until it is told this.
+        # A browser's EventSource reconnects after every end of the stream until it gets 204.
         raise HTTPException(204)
     return events
 
@@ -274,28 +274,28 @@ async def watched(
     },
     summary="Watch an analysis",
 )
-async def events(happening: Annotated[AsyncIterator[Event], Depends(watched)]) -> AsyncIterator[ServerSentEvent]:
-    """Get what happens to an analysis as server-sent events: what happened so far, then the rest until its end.
+async def events(stream: Annotated[AsyncIterator[Event], Depends(watched)]) -> AsyncIterator[ServerSentEvent]:
+    """Get the events of an analysis as server-sent events: those so far, then the rest until its end.
 
     | event | data |
     |---|---|
-    | `began` | `attempt`: a worker begins; from the second on, what came before is void |
+    | `began` | `attempt`: a worker starts; from the second attempt on, earlier events are void |
     | `progress` | `done_s` of `total_s` seconds of the video are analysed |
     | `window` | the scores of one window of a face: `track`, `start_s`, `end_s`, and as in the answer's `timeline` |
-    | `snapshot` | events before this are no longer kept: where the analysis stands; its result will have all windows |
+    | `snapshot` | earlier events are no longer kept: the current state; the result will have all windows |
     | `ended` | `state`: `succeeded` (read the result), `failed` (with the `error`) or `cancelled` |
 
-    Send the last event's id as `Last-Event-ID` to go on after it. Events are kept until ten minutes after the end.
+    Send the last event's id as `Last-Event-ID` to resume after it. Events are kept until ten minutes after the end.
     """
     try:
-        async for event in happening:
+        async for event in stream:
             yield ServerSentEvent(
                 event=NAMES[type(event.what)],
                 raw_data=event.what.model_dump_json(exclude_unset=True),
                 id=None if event.id is None else str(event.id),
             )
     except QueueUnavailable:
-        # The status is long sent: the client asks again, and is told then.
+        # The status is already sent: the client reconnects and gets the error then.
         log.warning("queue unreachable, events end")
 
 
@@ -306,11 +306,11 @@ async def events(happening: Annotated[AsyncIterator[Event], Depends(watched)]) -
     summary="Cancel and erase an analysis",
 )
 async def delete(analysis_id: str, asker: Asker, uses: Uses) -> None:
-    """Cancel an analysis if it still runs, and erase its video and its result."""
+    """Cancel an analysis if it still runs, and erase its video and result."""
     await uses.cancel(asker.own(analysis_id))
 
 
-@router.get("/models", responses=_problems(401, 503), summary="What is served")
+@router.get("/models", responses=_problems(401, 503), summary="List the models")
 async def models(_: Asker, uses: Uses) -> Models:
     """List the models that live workers serve."""
     workers = await uses.producer.workers()
@@ -318,17 +318,17 @@ async def models(_: Asker, uses: Uses) -> Models:
     return Models(models=sorted(served.values(), key=lambda model: (model.name, model.version)), workers=len(workers))
 
 
-@router.get("/healthz", summary="Is the process alive?")
+@router.get("/healthz", summary="Liveness probe")
 async def healthz() -> Health:
-    """Say that the process runs."""
+    """Report that the process runs."""
     return Health(status="ok")
 
 
-@router.get("/readyz", responses=_problems(503), summary="Can jobs be accepted?")
+@router.get("/readyz", responses=_problems(503), summary="Readiness probe")
 async def readyz(uses: Uses) -> Readiness:
-    """Say whether jobs can be accepted, whether or not a worker is there to do them."""
+    """Report whether jobs can be accepted; no worker is needed for that."""
     if uses.bells.draining:
-        raise QueueUnavailable("This gateway is being stopped.", 5)
+        raise QueueUnavailable("This gateway is shutting down.", 5)
     return Readiness(status="ok", queued=await uses.producer.depth(), workers=len(await uses.producer.workers()))
 
 
@@ -340,7 +340,7 @@ async def metrics(_: Asker, uses: Uses) -> Response:
 
 
 def problem_response(request: Request, error: MienError, analysis_id: str | None = None) -> JSONResponse:
-    """Return the answer that tells an error."""
+    """Return the response for an error."""
     request_id = getattr(request.state, "request_id", "")
     return JSONResponse(
         http_problem(error, request_id, analysis_id),

@@ -1,7 +1,7 @@
-"""A request's body → the video's bytes, checked as they pass, never held: what is not a video is refused early.
+"""Stream the video out of a request's body, checking it on the way: a body that is not a video is refused early.
 
 `multipart/form-data` (RFC 7578) is parsed from the stream; any other content type is the raw video. The container
-is told by its first bytes, never by Content-Type or file name.
+is recognised by its first bytes, never by Content-Type or file name.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ async def _in_time(body: AsyncIterator[bytes], idle_s: float, most_s: float) -> 
         except StopAsyncIteration:
             return
         except TimeoutError as error:
-            raise UploadStalled("The upload stood still or took too long. Send it again.") from error
+            raise UploadStalled("The upload stalled or took too long. Send it again.") from error
         if piece:
             yield piece
 

@@ -19,7 +19,7 @@ from redis.client import PubSub
 from redis.exceptions import RedisError
 
 from mien.contract.errors import QueueUnavailable, SessionLost
-from mien.contract.live import END, LiveFrame, News, pack
+from mien.contract.live import END, LiveFrame, LiveUpdate, pack
 from mien.contract.options import LiveOptions
 from service.queue import keys
 from service.queue.connection import uncut
@@ -74,7 +74,7 @@ class Line:
         message = self._listener.get_message(timeout=wait_s)
         return None if message is None else bytes(message["data"])
 
-    def tell(self, news: News) -> bool:
+    def tell(self, news: LiveUpdate) -> bool:
         """Tell the gateway; False where it does not listen any more."""
         return bool(self._redis.publish(keys.news(self._session), news.model_dump_json(exclude_defaults=True)))
 
@@ -120,11 +120,11 @@ class Wire:
         self._session = session
         self._reading: asyncio.Future[Any] | None = None
 
-    async def news(self) -> News | None:
+    async def news(self) -> LiveUpdate | None:
         """Wait a moment for news."""
         self._reading = asyncio.ensure_future(self._listener.get_message(timeout=_LOOK_S))
         message = await asyncio.shield(self._reading)
-        return None if message is None else News.model_validate_json(message["data"])
+        return None if message is None else LiveUpdate.model_validate_json(message["data"])
 
     async def close(self) -> None:
         """Let a read end that nobody waits for any more: the connection must not go to another before."""

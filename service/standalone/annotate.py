@@ -80,10 +80,12 @@ def _draw(picture: Picture, face: Face, time_s: float, scale: float) -> None:
     size = len(picture) / 720
     cv2.rectangle(picture, (left, top), (left + width, top + height), _ACCENT, thick, cv2.LINE_AA)
     window = window_at(face.timeline, time_s)
-    lines = [f"Person {face.track + 1}"]
+    lines = [f"track {face.track}"]
     bars: list[tuple[str, float]] = []
     if window is not None and window.expression is not None:
-        lines = [f"{window.expression.label} {window.expression.scores[window.expression.label]:.0%}"]
+        lines = [
+            f"track {face.track}  {window.expression.label} {window.expression.scores[window.expression.label]:.0%}"
+        ]
         bars = sorted(window.expression.scores.items())
     if window is not None and window.valence is not None and window.arousal is not None:
         lines.append(f"v {window.valence:+.2f}  a {window.arousal:+.2f}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from asyncio import CancelledError
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -27,6 +28,8 @@ Analyze = Callable[[Path, AnalyzeOptions, Callable[[Progress], None]], Analysis]
 def local_analyzer() -> Iterator[Analyze]:
     """Open the worker's pipeline with its settings, and give the function that runs it.
 
+    On leaving, analyses that still run in other threads end with CancelledError.
+
     Raises:
         Misconfigured: a bundle, a provider, or a required layer of confinement is not available.
     """
@@ -36,36 +39,47 @@ def local_analyzer() -> Iterator[Analyze]:
     sandbox.start()
     batcher = Batcher(models, settings.batch_wait_ms / 1000, lambda *_: None)
     pipeline = Pipeline(models, sandbox, batcher, settings)
+    interrupted = threading.Event()
 
     def analyze(video: Path, options: AnalyzeOptions, on_progress: Callable[[Progress], None]) -> Analysis:
         started = time.perf_counter()
         created_at = datetime.now(UTC)
         with video.open("rb"):
             pass  # raise OSError for a missing file, as the client does
-        for event in pipeline.analyze(video.name, video.resolve(), options, threading.Event()):
-            if isinstance(event, Progress):
-                on_progress(event)
-            elif isinstance(event, Analyzed):
-                findings = event.findings
-                return Analysis(
-                    id="local",
-                    state=State.SUCCEEDED,
-                    created_at=created_at,
-                    progress=Progress(done_s=findings.video.duration_s, total_s=findings.video.duration_s),
-                    video=findings.video,
-                    faces=findings.faces,
-                    models=findings.models,
-                    warnings=findings.warnings,
-                    timings_ms=Timings(
-                        queued=0.0,
-                        decode=round(event.decode_ms, 1),
-                        inference=round(event.inference_ms, 1),
-                        total=round(1000 * (time.perf_counter() - started), 1),
-                    ),
-                )
+        try:
+            for event in pipeline.analyze(video.name, video.resolve(), options, interrupted):
+                if isinstance(event, Progress):
+                    on_progress(event)
+                elif isinstance(event, Analyzed):
+                    return _analysis(event, created_at, round(1000 * (time.perf_counter() - started), 1))
+        except Exception as error:
+            if interrupted.is_set():
+                raise CancelledError from error
+            raise
         raise CannotDecode("The analysis of the video gave no result. Check that the video plays.")
 
     try:
         yield analyze
     finally:
+        interrupted.set()
         batcher.close()
+
+
+def _analysis(analyzed: Analyzed, created_at: datetime, total_ms: float) -> Analysis:
+    findings = analyzed.findings
+    return Analysis(
+        id="local",
+        state=State.SUCCEEDED,
+        created_at=created_at,
+        progress=Progress(done_s=findings.video.duration_s, total_s=findings.video.duration_s),
+        video=findings.video,
+        faces=findings.faces,
+        models=findings.models,
+        warnings=findings.warnings,
+        timings_ms=Timings(
+            queued=0.0,
+            decode=round(analyzed.decode_ms, 1),
+            inference=round(analyzed.inference_ms, 1),
+            total=total_ms,
+        ),
+    )

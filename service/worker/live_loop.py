@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 
 from mien.contract.errors import BadMedia, InvalidRequest, MienError, SessionLost, TooLong, Unexpected
 from mien.contract.events import FaceWindow
-from mien.contract.live import END, LONGEST_GAP_S, News
+from mien.contract.live import END, LONGEST_GAP_S, LiveUpdate
 from service.queue.sessions import Desk, Line, Session
 from service.worker import metrics
 from service.worker.pipeline import Pipeline
@@ -82,7 +82,7 @@ class LiveLoop:
             self._free.release()
             self._sessions.discard(threading.current_thread())
 
-    def _watch(self, session: Session, line: Line) -> News:
+    def _watch(self, session: Session, line: Line) -> LiveUpdate:
         """Analyse a session; return its last message."""
         interruption = _Interruption()
         reader, writer = Pipe(duplex=False)
@@ -90,18 +90,18 @@ class LiveLoop:
         feeder.start()
         failed: MienError
         try:
-            heard = line.tell(News(credits=_CREDITS))
+            heard = line.tell(LiveUpdate(credits=_CREDITS))
             if not heard:
                 interruption.set()
             for event in self._pipeline.watch(session.id, reader, session.options, interruption):
                 if isinstance(event, FaceWindow):
                     metrics.WINDOWS.inc()
-                    heard = heard and line.tell(News(window=event))
+                    heard = heard and line.tell(LiveUpdate(window=event))
                 else:
-                    heard = heard and line.tell(News(credits=1))
+                    heard = heard and line.tell(LiveUpdate(credits=1))
                 if not heard:
                     interruption.set()
-            return News(ended=True)
+            return LiveUpdate(ended=True)
         except InterruptedWork:
             failed = interruption.reason
         except (BadMedia, InvalidRequest) as error:
@@ -114,7 +114,7 @@ class LiveLoop:
         finally:
             interruption.set()
             feeder.join(2 * _WAIT_S)
-        return News(problem=failed.problem())
+        return LiveUpdate(problem=failed.problem())
 
     def _feed(self, line: Line, writer: Connection, interruption: _Interruption) -> None:
         """Forward frames to the child until they end, none come for too long, or the session is interrupted."""

@@ -27,8 +27,8 @@ from mien.contract.errors import CannotDecode
 from service.vision.clips import ClipSpec, Limits
 from service.worker import confinement, decode_child
 from service.worker.decode_child import Assignment, Part
+from service.worker.pipe import receive_event
 from service.worker.sandbox import Sandbox
-from service.worker.wire import receive_event
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the layers are Linux's")
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar
 
@@ -90,6 +92,26 @@ def test_nobody_there_is_told_at_once():
     with Mien(f"http://127.0.0.1:{free_port()}") as mien, pytest.raises(QueueUnavailable, match="mien serve"):
         mien.models()
     assert time.monotonic() - began < 5
+
+
+def test_a_client_that_is_not_closed_lets_the_interpreter_exit(served):
+    program = f"""
+from mien import Mien
+mien = Mien({served.url!r})
+print(mien.models().workers)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True)
+    assert (done.stdout, done.stderr) == ("1\n", "")
+
+
+def test_closing_cancels_the_calls_of_other_threads():
+    with socket.create_server(("127.0.0.1", 0)) as silent, ThreadPoolExecutor(1) as threads:
+        mien = Mien(f"http://127.0.0.1:{silent.getsockname()[1]}")
+        call = threads.submit(mien.models)
+        silent.accept()
+        mien.close()
+        assert isinstance(call.exception(10), asyncio.CancelledError)
+    mien.close()
 
 
 class Moody(BaseHTTPRequestHandler):

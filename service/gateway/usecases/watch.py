@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mien.contract.errors import InvalidOption, TooManyWatchers
-from mien.contract.events import Ended, Happening
+from mien.contract.events import AnalysisEvent, Ended
 from mien.contract.jobs import State
 from service.gateway.usecases.bells import Bells
 from service.gateway.usecases.lookup import look_up, moment, summary
@@ -22,7 +22,7 @@ class Event:
     """Something that happened. Who has seen it goes on after its `id`; None: the analysis is gone."""
 
     id: EventId | None
-    what: Happening
+    what: AnalysisEvent
 
 
 @dataclass

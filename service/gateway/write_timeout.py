@@ -1,4 +1,4 @@
-"""Around every answer: who stops reading it is let go."""
+"""Write timeout: disconnect clients that stop reading their response."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 log = structlog.get_logger()
 
-# uvicorn takes any message at once, and only the next one waits until this is read.
+# uvicorn buffers any message at once and applies back-pressure only to the next one, so bodies go in pieces.
 _PIECE_BYTES = 1 << 18
 
 
-class Unread:
-    """ASGI middleware. An answer of which nothing is read for `idle_s` seconds is cut off, and its connection closed.
+class WriteTimeout:
+    """ASGI middleware. Closes the connection if a client reads nothing of its response for `idle_s` seconds.
 
-    What is not read waits in memory, little of it, but as long as the client likes.
+    Otherwise slow readers could hold memory and connections for as long as they like.
     """
 
     def __init__(self, app: ASGIApp, idle_s: float) -> None:
@@ -46,7 +46,9 @@ class Unread:
         except TimeoutError:
             if not cut:
                 raise
-            log.info("answer not read", path=scope["path"])  # the server closes what is not complete
+            log.info(
+                "answer not read", path=scope["path"]
+            )  # the server closes the connection of an incomplete response
 
 
 def _pieces(message: Message) -> Iterator[Message]:

@@ -1,7 +1,7 @@
 import pytest
 
 from mien.contract.errors import InvalidOption
-from service.gateway.prefer import Preference, parse_prefer
+from service.gateway.prefer_header import Preference, parse_prefer
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Around every request: who may send it, and what a browser may do with the answer."""
+"""Check the Host and Origin of every request, and set the security headers of every response."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ _HEADERS = {
 }
 
 
-class Guard:
-    """ASGI middleware.
+class HostAndOriginCheck:
+    """ASGI middleware against DNS rebinding and cross-site requests.
 
-    A name that is not in `hosts` is refused: a page elsewhere could have its own name point here (DNS rebinding). A
-    browser that changes something, or opens a socket, for a page of another origin is refused unless that origin is in
-    `origins`, for browsers need no key to reach a service at home.
+    A request for a host that is not in `hosts` is refused (DNS rebinding). A request that changes something, or opens a
+    WebSocket, from a page of another origin is refused unless `origins` has that origin: on loopback addresses no API
+    key protects the service from other sites' pages (CSRF).
 
     Args:
-        hosts: names without ports; "*" allows all.
-        origins: as `https://example.org`.
-        on_refused: makes the answer that tells an error.
+        hosts: host names without ports; "*" allows all.
+        origins: such as `https://example.org`.
+        on_refused: makes the response for an error.
     """
 
     def __init__(
@@ -55,13 +55,13 @@ class Guard:
             if self._refusal(scope) is None:
                 await self._app(scope, receive, send)
             else:
-                await send({"type": "websocket.close"})  # which the server answers with 403
+                await send({"type": "websocket.close"})  # the server responds with 403
             return
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
 
-        async def send_guarded(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
@@ -70,10 +70,10 @@ class Guard:
 
         error = self._refusal(scope)
         if error is None:
-            await self._app(scope, receive, send_guarded)
+            await self._app(scope, receive, send_with_headers)
         else:
             answer = await self._on_refused(Request(scope), error)
-            await answer(scope, receive, send_guarded)
+            await answer(scope, receive, send_with_headers)
 
     def _refusal(self, scope: Scope) -> MienError | None:
         headers = Headers(scope=scope)
@@ -81,18 +81,18 @@ class Guard:
         name = host if host.endswith("]") else host.rpartition(":")[0] or host
         if scope["path"] not in PROBES and "*" not in self._hosts and name.lower() not in self._hosts:
             return HostNotAllowed(
-                f"This service is not reached by the name '{name[:80]}'. Its operator can allow it: MIEN_ALLOWED_HOSTS."
+                f"The host name '{name[:80]}' is not allowed. The operator can add it to MIEN_ALLOWED_HOSTS."
             )
         origin = headers.get("origin")
-        # A socket's page reads and writes, whatever its method; browsers leave that to the server to check.
+        # A WebSocket reads and writes whatever its method; browsers leave its origin to the server to check.
         if scope.get("method") in _SAFE or origin in self._origins:
             return None
-        if "authorization" in headers:  # which a browser does not send by itself
+        if "authorization" in headers:  # browsers never send it by themselves
             return None
-        # Programs send neither header; a browser sends one of them at least.
+        # Browsers send at least one of these headers, other clients none.
         elsewhere = origin is not None and origin.partition("://")[2] != host
         if elsewhere or headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
             return CrossSite(
-                "A page of another site may change nothing here. The operator can allow its origin: MIEN_CORS_ORIGINS."
+                "Pages of other sites may not change anything. The operator can add their origin to MIEN_CORS_ORIGINS."
             )
         return None

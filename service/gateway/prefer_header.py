@@ -9,23 +9,23 @@ from mien.contract.errors import InvalidOption
 
 @dataclass(frozen=True)
 class Preference:
-    """What a client prefers; `wait_s` is None where it does not say."""
+    """The preferences of a client; `wait_s` is None if it gives none."""
 
     respond_async: bool
     wait_s: int | None
 
     def waits(self, default_s: float, most_s: float) -> float:
-        """Return for how many seconds to wait: as asked up to `most_s`, else 0 if asynchronous, else `default_s`."""
+        """Return the seconds to wait: `wait_s` up to `most_s`, else 0 if asynchronous, else `default_s`."""
         if self.wait_s is not None:
             return min(self.wait_s, most_s)
         return 0.0 if self.respond_async else default_s
 
 
 def parse_prefer(header: str) -> Preference:
-    """Parse the header's value; preferences that are not known are passed over, as the RFC says.
+    """Parse the header's value; unknown preferences are ignored, as the RFC says.
 
     Raises:
-        InvalidOption: `wait` is no whole number of seconds.
+        InvalidOption: `wait` is not a whole number of seconds.
     """
     respond_async, wait_s = False, None
     for preference in header.split(","):

@@ -1,4 +1,4 @@
-"""Around every request: an answer that comes before the body was read must still reach its client."""
+"""Lingering close: a response that is sent before the body was read must still reach its client."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import contextlib
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-_MOST_S = 30.0
+_MAX_DRAIN_S = 30.0
 _IDLE_S = 5.0
 
 
-class Linger:
-    """ASGI middleware. Sends an early answer at once, then reads on and drops what arrives, for a bounded time.
+class LingeringClose:
+    """ASGI middleware. Sends an early response at once, then drains the unread body for a bounded time, then closes.
 
-    A client that looks for the answer only when it has sent all would otherwise meet a closed connection, and a
-    client that never ends would be read for ever. The connection is closed after an early answer.
+    Without draining, a client that reads the response only after it has sent everything would meet a closed connection
+    (RFC 9112, section 9.6); without a bound, a client could be read for ever.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -28,7 +28,7 @@ class Linger:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        # RFC 9112, section 6.1: what follows such a request may be another one that was smuggled in.
+        # RFC 9112, section 6.1: another request may be smuggled in after this one.
         ambiguous = "transfer-encoding" in headers and "content-length" in headers
         unread = True
         early = False
@@ -50,7 +50,7 @@ class Linger:
                 return
             await send({**message, "more_body": True})
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_MOST_S):
+                async with asyncio.timeout(_MAX_DRAIN_S):
                     while unread:
                         async with asyncio.timeout(_IDLE_S):
                             await receive_noted()

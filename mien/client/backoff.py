@@ -1,4 +1,4 @@
-"""How long a client tries again."""
+"""Pauses between retries."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from mien.contract.errors import Unavailable
 _FIRST_S, _LONGEST_S = 0.5, 15.0
 
 
-class Patience:
-    """Pauses that double, as long as the server asks for at least, until so many seconds have passed in vain."""
+class Backoff:
+    """Exponential backoff with jitter, never shorter than `Retry-After`, up to `give_up_s` seconds without success."""
 
-    def __init__(self, most_s: float) -> None:
-        self._most_s = most_s
-        self.renew()
+    def __init__(self, give_up_s: float) -> None:
+        self._give_up_s = give_up_s
+        self.reset()
 
-    def renew(self) -> None:
-        """Begin anew: something went right."""
+    def reset(self) -> None:
+        """Start from the shortest pause, after a success."""
         self._since = time.monotonic()
         self._pause_s = _FIRST_S
 
     def next_pause_s(self, problem: Unavailable) -> float:
-        """Return the seconds until the next try.
+        """Return the seconds until the next attempt.
 
         Raises:
-            Unavailable: `problem` itself, where patience would end before.
+            Unavailable: `problem` itself, once `give_up_s` would be exceeded.
         """
         # Many clients that were refused together must not come back together.
         pause_s = max(problem.retry_after_s, self._pause_s) * random.uniform(1, 1.25)  # noqa: S311 - no secret
-        if time.monotonic() + pause_s - self._since > self._most_s:
+        if time.monotonic() + pause_s - self._since > self._give_up_s:
             raise problem
         self._pause_s = min(2 * self._pause_s, _LONGEST_S)
         return pause_s

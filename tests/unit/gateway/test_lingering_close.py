@@ -3,8 +3,8 @@ import asyncio
 import pytest
 from starlette.responses import PlainTextResponse
 
-from service.gateway import linger
-from service.gateway.linger import Linger
+from service.gateway import lingering_close
+from service.gateway.lingering_close import LingeringClose
 
 
 def serve(app, incoming, *, headers=((b"content-length", b"100"),)) -> tuple[list[dict], int]:
@@ -21,7 +21,7 @@ def serve(app, incoming, *, headers=((b"content-length", b"100"),)) -> tuple[lis
         sent.append(message)
 
     scope = {"type": "http", "method": "POST", "path": "/", "headers": list(headers)}
-    asyncio.run(Linger(app)(scope, receive, send))
+    asyncio.run(LingeringClose(app)(scope, receive, send))
     return sent, len(left)
 
 
@@ -73,14 +73,14 @@ def test_reading_on_ends_when_the_client_goes_away():
 
 @pytest.mark.timeout(10)
 def test_reading_on_ends_when_nothing_arrives(monkeypatch):
-    monkeypatch.setattr(linger, "_IDLE_S", 0.05)
+    monkeypatch.setattr(lingering_close, "_IDLE_S", 0.05)
     sent, _ = serve(refusing, [piece(more=True)], headers=((b"transfer-encoding", b"chunked"),))
     assert sent[-1]["more_body"] is False
 
 
 @pytest.mark.timeout(10)
 def test_reading_on_ends_in_the_face_of_an_endless_body(monkeypatch):
-    monkeypatch.setattr(linger, "_MOST_S", 0.1)
+    monkeypatch.setattr(lingering_close, "_MAX_DRAIN_S", 0.1)
 
     async def run():
         async def receive():
@@ -93,7 +93,7 @@ def test_reading_on_ends_in_the_face_of_an_endless_body(monkeypatch):
             sent.append(message)
 
         scope = {"type": "http", "method": "POST", "path": "/", "headers": [(b"transfer-encoding", b"chunked")]}
-        await Linger(refusing)(scope, receive, send)
+        await LingeringClose(refusing)(scope, receive, send)
         return sent
 
     assert asyncio.run(run())[-1]["more_body"] is False
