@@ -33,7 +33,7 @@ def redis_url(redis_server: str) -> str:
 
 @pytest.fixture(scope="session")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A running `mien serve` with default settings, for tests that leave it as they find it."""
+    """A running `mien serve` as it comes, at free ports and with patience, for tests that leave it as they find it."""
     folder: Path = tmp_path_factory.mktemp("served")
     with mien_serve(folder) as running:
         yield running
