@@ -6,7 +6,7 @@ TORCH ?= torch==2.13.0
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test check proto docs examples lock e2e-compose bench bench-train default-model rendered-model clean
+.PHONY: help run test test-fast coverage check proto docs examples lock e2e-compose bench bench-train default-model rendered-model clean
 .DEFAULT_GOAL := help
 
 help: ## say what each command does
@@ -17,6 +17,12 @@ run: $(VENV)/.serve ## set everything up and serve on http://127.0.0.1:8000
 
 test: $(VENV)/.dev ## set up what tests need and run them all
 	$(BIN)/pytest --numprocesses auto --dist loadfile
+
+test-fast: $(VENV)/.dev ## run the unit tests of the package and the service, in less than a minute
+	$(BIN)/pytest --numprocesses auto --dist loadfile tests/unit --ignore tests/unit/model
+
+coverage: $(VENV)/.dev ## run all tests and measure which lines and branches they reach
+	$(BIN)/pytest --numprocesses auto --dist loadfile --cov --cov-report term:skip-covered
 
 check: $(VENV)/.dev ## lint, types, architecture, generated files
 	$(BIN)/ruff check
