@@ -18,7 +18,7 @@ run: $(VENV)/.serve ## set everything up and serve on http://127.0.0.1:8000
 test: $(VENV)/.dev ## set up what tests need and run them all
 	$(BIN)/pytest --numprocesses auto --dist loadfile
 
-test-fast: $(VENV)/.dev ## run the unit tests of the package and the service, in less than a minute
+test-fast: $(VENV)/.dev ## run the unit tests of the package and the service, in about a minute
 	$(BIN)/pytest --numprocesses auto --dist loadfile tests/unit --ignore tests/unit/model
 
 coverage: $(VENV)/.dev ## run all tests and measure which lines and branches they reach
