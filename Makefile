@@ -90,7 +90,7 @@ e2e-compose: $(VENV)/.dev ## build the images and try docker-compose.yml on this
 	$(BIN)/python deploy/e2e_compose.py
 
 clean: ## remove the virtual environment and everything made here
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/bin/python:
