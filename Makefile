@@ -6,7 +6,7 @@ TORCH ?= torch==2.13.0
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test check proto docs examples lock e2e-compose bench bench-train default-model rendered-model clean
+.PHONY: help run test test-fast coverage check proto docs examples lock e2e-compose bench bench-train default-model rendered-model clean
 .DEFAULT_GOAL := help
 
 help: ## say what each command does
@@ -17,6 +17,12 @@ run: $(VENV)/.serve ## set everything up and serve on http://127.0.0.1:8000
 
 test: $(VENV)/.dev ## set up what tests need and run them all
 	$(BIN)/pytest --numprocesses auto --dist loadfile
+
+test-fast: $(VENV)/.dev ## run the unit tests of the package and the service, in about a minute
+	$(BIN)/pytest --numprocesses auto --dist loadfile tests/unit --ignore tests/unit/model
+
+coverage: $(VENV)/.dev ## run all tests and measure which lines and branches they reach
+	$(BIN)/pytest --numprocesses auto --dist loadfile --cov --cov-report term:skip-covered
 
 check: $(VENV)/.dev ## lint, types, architecture, generated files
 	$(BIN)/ruff check
@@ -84,7 +90,7 @@ e2e-compose: $(VENV)/.dev ## build the images and try docker-compose.yml on this
 	$(BIN)/python deploy/e2e_compose.py
 
 clean: ## remove the virtual environment and everything made here
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/bin/python:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,7 +34,18 @@ def redis_url(redis_server: str) -> str:
 
 @pytest.fixture(scope="session")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A running `mien serve` with default settings, for tests that leave it as they find it."""
+    """A running `mien serve` as it comes, at free ports and with patience, for tests that leave it as they find it."""
     folder: Path = tmp_path_factory.mktemp("served")
     with mien_serve(folder) as running:
         yield running
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tell at the end, where nobody overlooks it, what was skipped and why."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    if not skipped:
+        return
+    reasons = Counter(str(report.longrepr[2]).removeprefix("Skipped: ") for report in skipped)
+    terminalreporter.section(f"{len(skipped)} TESTS WERE SKIPPED, AND WHY", sep="!", yellow=True, bold=True)
+    for reason, count in reasons.most_common():
+        terminalreporter.line(f"{count:5}  {reason}", yellow=True)

@@ -9,7 +9,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.processes import Served, wait_for
+from tests.processes import HANG_S, Served, wait_for
 
 # Nothing of the inside belongs into an answer.
 _INSIDES = re.compile(
@@ -27,10 +27,10 @@ _WHAT_TO_DO = re.compile(
 @pytest.fixture
 def http(served: Served) -> Iterator[httpx2.Client]:
     """A client of the running service; afterwards its worker must be the same and its store as tidy as before."""
-    with httpx2.Client(base_url=served.url, timeout=60) as client:
+    with httpx2.Client(base_url=served.url, timeout=HANG_S) as client:
         yield client
-        wait_for(lambda: client.get("/readyz").json() == {"status": "ok", "queued": 0, "workers": 1}, 20)
-    wait_for(lambda: not [blob for blob in served.blobs if blob.parent.name == "uploads"], 5)
+        wait_for(lambda: client.get("/readyz").json() == {"status": "ok", "queued": 0, "workers": 1})
+    wait_for(lambda: not [blob for blob in served.blobs if blob.parent.name == "uploads"])
     assert not served.process.said("exited unexpectedly")
     assert not served.process.said("Traceback")
 

@@ -16,7 +16,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from tests.processes import Served
+from tests.processes import HANG_S, Served
 
 # What the service gives at /openapi.json; `make check` compares them.
 DESCRIPTION = Path(__file__).parents[2] / "docs" / "openapi.json"
@@ -36,7 +36,7 @@ def test_every_answer_is_as_described(served: Served, label: str, mode: Generati
     @given(case=OPERATIONS[label].as_strategy(generation_mode=mode))
     @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
     def answers_as_described(case: schemathesis.Case) -> None:
-        answer = case.call(base_url=served.url, timeout=70)
+        answer = case.call(base_url=served.url, timeout=HANG_S)
         if answer.status_code == 503:
             assert answer.headers["retry-after"][0].isdigit()
             return

@@ -10,7 +10,7 @@ import pytest
 
 from mien.contract.bundle import Manifest, read_bundle
 from service.worker.settings import DEFAULT_BUNDLE
-from tests.processes import Served
+from tests.processes import HANG_S, Served
 from tests.videos import face_video, faceless_video
 
 
@@ -35,5 +35,5 @@ def manifest() -> Manifest:
 @pytest.fixture
 def http(served: Served) -> Iterator[httpx2.Client]:
     """A client of the running service."""
-    with httpx2.Client(base_url=served.url, timeout=60) as client:
+    with httpx2.Client(base_url=served.url, timeout=HANG_S) as client:
         yield client

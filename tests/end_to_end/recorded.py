@@ -23,7 +23,7 @@ from google.protobuf.json_format import MessageToDict
 from service.gateway.examples import EXAMPLES
 from service.pb.affect.v1 import affect_pb2 as pb
 from service.pb.affect.v1.affect_pb2_grpc import AffectServiceStub
-from tests.processes import grpc_address, mien_serve
+from tests.processes import HANG_S, grpc_address, mien_serve
 from tests.videos import face_video
 
 PROTO = Path(__file__).parents[2] / "proto" / "affect" / "v1" / "affect.proto"
@@ -36,7 +36,7 @@ def rest(url: str, video: Path) -> dict[str, dict[str, Any]]:
     """Return operation → status → the body, as `service.gateway.examples` takes it."""
     content, mp4 = video.read_bytes(), {"Content-Type": "video/mp4"}
     found: dict[str, dict[str, Any]] = {}
-    with httpx2.Client(base_url=url, timeout=60) as http:
+    with httpx2.Client(base_url=url, timeout=HANG_S) as http:
 
         def ask(operation: str, path: str = "", **how: Any) -> Any:
             method, template = operation.split()
@@ -72,13 +72,13 @@ def rpc(address: str, video: Path) -> dict[str, list[dict[str, Any]]]:
     with grpc.insecure_channel(address) as channel:
         stub = AffectServiceStub(channel)
         parts = [pb.AnalyzeRequest(options=pb.Options()), pb.AnalyzeRequest(chunk=video.read_bytes())]
-        told = list(stub.Analyze(iter(parts), timeout=60))
+        told = list(stub.Analyze(iter(parts), timeout=HANG_S))
         first = {part.event.WhichOneof("what"): part for part in reversed(told)}  # of each kind; None is `accepted`
         done = told[0].accepted.id
-        read = stub.GetAnalysis(pb.GetAnalysisRequest(id=done), timeout=60)
-        listed = stub.ListAnalyses(pb.ListAnalysesRequest(page_size=1, state=pb.STATE_SUCCEEDED), timeout=60)
-        live = next(iter(stub.AnalyzeLive(_frames(video), timeout=60)))
-        stub.CancelAnalysis(pb.CancelAnalysisRequest(id=done), timeout=60)
+        read = stub.GetAnalysis(pb.GetAnalysisRequest(id=done), timeout=HANG_S)
+        listed = stub.ListAnalyses(pb.ListAnalysesRequest(page_size=1, state=pb.STATE_SUCCEEDED), timeout=HANG_S)
+        live = next(iter(stub.AnalyzeLive(_frames(video), timeout=HANG_S)))
+        stub.CancelAnalysis(pb.CancelAnalysisRequest(id=done), timeout=HANG_S)
     return {
         "AnalyzeResponse": [_told(first[kind]) for kind in (None, "began", "progress", "window", "face", "ended")],
         "GetAnalysisResponse": [_told(read)],

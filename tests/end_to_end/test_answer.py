@@ -64,7 +64,7 @@ def test_a_video_without_a_face_is_a_success_that_says_so(http, faceless, manife
 def test_the_video_is_erased_when_its_job_ends_and_the_result_when_it_is_deleted(http, served, face):
     job_id = analyze(http, face)["id"]
     # The answer may be a moment ahead of the worker's hand.
-    wait_for(lambda: not uploads(served), 5)
+    wait_for(lambda: not uploads(served))
     (result,) = [name for name in results(served) if name.startswith(job_id)]
     assert http.delete(f"/analyses/{job_id}").status_code == 204
     assert result not in results(served)
@@ -146,4 +146,4 @@ def test_the_service_says_it_is_ready_once_all_is_done(http):
         return http.get("/readyz").json() == {"status": "ok", "queued": 0, "workers": 1}
 
     time.sleep(0.1)
-    wait_for(idle, 10)
+    wait_for(idle)

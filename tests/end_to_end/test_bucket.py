@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from service.queue.connection import connect
-from tests.processes import gateway, wait_for, worker
+from tests.processes import HANG_S, gateway, wait_for, worker
 from tests.s3 import CREDENTIALS, Bucket, s3_bucket
 
 
@@ -33,7 +33,7 @@ def site(redis_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         with (
             gateway(folder, redis_server, upload_max_bytes=3_000_000, **where) as (_, url),
             worker(folder / "worker", redis_server, **where),
-            httpx2.Client(base_url=url, timeout=60) as http,
+            httpx2.Client(base_url=url, timeout=HANG_S) as http,
         ):
             yield Site(bucket, http, folder)
 
@@ -69,7 +69,7 @@ def test_a_video_goes_past_the_gateway(site: Site, face: Path):
     assert len(answer.json()["faces"]) == 1
     assert site.http.get(f"/analyses/{slot['id']}").json()["state"] == "succeeded"
     assert site.http.post(f"/uploads/{slot['id']}/analyze").json() == site.http.get(f"/analyses/{slot['id']}").json()
-    wait_for(lambda: not [name for name in site.bucket.names if name.startswith("uploads/")], 5)
+    wait_for(lambda: not [name for name in site.bucket.names if name.startswith("uploads/")])
     site.http.delete(f"/analyses/{slot['id']}")
 
 

@@ -18,7 +18,7 @@ import pytest
 
 from service.worker.settings import DEFAULT_BUNDLE
 from tests.end_to_end.sense import check_answer
-from tests.processes import free_port, wait_for
+from tests.processes import HANG_S, free_port, wait_for
 from tests.videos import face_video
 
 ESCAPE = b"\x1b"
@@ -31,7 +31,7 @@ def mien(*arguments: object, **env: str) -> subprocess.CompletedProcess[str]:
         env={**os.environ, **env},
         stdin=subprocess.DEVNULL,
         check=False,
-        timeout=100,
+        timeout=HANG_S,
     )
     # Neither is a terminal here: no colours, no bar.
     assert ESCAPE not in done.stdout + done.stderr

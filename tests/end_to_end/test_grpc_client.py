@@ -13,7 +13,7 @@ import av
 import cv2
 import pytest
 
-from tests.processes import Served
+from tests.processes import HANG_S, Served
 
 CLIENT = Path(__file__).with_name("reflected_client.py")
 GIGABYTE = 1 << 30
@@ -52,7 +52,7 @@ def test_reflection_and_default_limits_are_enough_for_all_methods_and_a_gigabyte
         check=False,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=HANG_S,
     )
 
     assert done.returncode == 0, done.stderr

@@ -22,7 +22,7 @@ from mien.contract.options import LiveOptions
 from service.gateway.live_socket import MOST_MESSAGE_BYTES
 from service.pb.affect.v1 import affect_pb2 as pb
 from service.pb.affect.v1.affect_pb2_grpc import AffectServiceStub
-from tests.processes import gateway, grpc_address, private_redis, wait_for, worker
+from tests.processes import HANG_S, gateway, grpc_address, private_redis, wait_for, worker
 from tests.videos import picture, scene, still
 
 FPS = 15
@@ -76,7 +76,7 @@ def problem(socket: ClientConnection) -> dict[str, object]:
     told = None
     with suppress(ConnectionClosed):
         while True:
-            told = json.loads(socket.recv(timeout=15))
+            told = json.loads(socket.recv(timeout=HANG_S))
     assert told is not None
     assert told["event"] == "problem"
     return told
@@ -196,7 +196,7 @@ def test_a_client_that_vanishes_frees_its_place(mien, running):
             gone.send(frame(time_s, content))
         gone.socket.close()
 
-    assert wait_for(lambda: works(mien), 20)
+    assert wait_for(lambda: works(mien))
 
 
 def works(mien: Mien) -> bool:

@@ -20,11 +20,11 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
 from mien.contract.errors import BY_CODE, Misconfigured
-from tests.processes import Served, mien_serve, wait_for
+from tests.processes import HANG_S, Served, mien_serve, wait_for
 from tests.videos import two_faces_video
 
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
-ANALYSED_MS = 60_000
+HANG_MS = 1000 * HANG_S
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
 if CHROMIUM is None:
@@ -47,6 +47,7 @@ def camera(face: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def browser(camera: Path) -> Iterator[Browser]:
+    expect.set_options(timeout=HANG_MS)
     with sync_playwright() as playwright:
         yield playwright.chromium.launch(
             executable_path=CHROMIUM,
@@ -70,6 +71,7 @@ def visit(browser: Browser, served: Served) -> Iterator[Callable[..., Page]]:
 
     def visit(*, url: str = served.url, at: str = "", refused: str = "none", **options: object) -> Page:
         page = browser.new_page(**{"viewport": DESKTOP, **options})
+        page.set_default_timeout(HANG_MS)
         pages.append(page)
         page.on("console", lambda said: heard(said.type, said.text, refused))
         page.on("pageerror", lambda error: wrong.append(str(error)))
@@ -85,7 +87,7 @@ def visit(browser: Browser, served: Served) -> Iterator[Callable[..., Page]]:
 
 def analyse(page: Page, video: Path) -> None:
     page.set_input_files("#file", video)
-    expect(page.locator("#result")).to_be_visible(timeout=ANALYSED_MS)
+    expect(page.locator("#result")).to_be_visible()
 
 
 def of(page: Page) -> str:
@@ -333,10 +335,10 @@ def test_the_camera_is_recorded_and_analysed(visit):
     page = visit()
     page.get_by_role("button", name="Record with the camera").click()
     expect(page.locator("#viewfinder")).to_be_visible()
-    expect(page.locator("#recorded")).to_contain_text(re.compile(r"Recording ([4-9]|1\d) of"), timeout=ANALYSED_MS)
+    expect(page.locator("#recorded")).to_contain_text(re.compile(r"Recording ([4-9]|1\d) of"))
     page.get_by_role("button", name="Stop and analyse").click()
 
-    expect(page.locator("#result")).to_be_visible(timeout=ANALYSED_MS)
+    expect(page.locator("#result")).to_be_visible()
     expect(page.get_by_role("heading", name="One person")).to_be_visible()
 
 
@@ -374,7 +376,7 @@ def test_live_stopped_before_the_camera_is_allowed_leaves_it_off(visit):
     page.get_by_role("button", name="Stop").click()
     page.evaluate("allow[0]()")
 
-    wait_for(lambda: page.evaluate(ON) == [False], seconds=10)
+    wait_for(lambda: page.evaluate(ON) == [False])
     expect(page.locator("#start")).to_be_visible()
 
 
@@ -389,7 +391,7 @@ def test_of_two_recordings_the_one_that_was_left_takes_its_camera_along(visit):
     expect(page.locator("#recording")).to_be_visible()
     page.evaluate("allow[0]()")
 
-    wait_for(lambda: page.evaluate(ON) == [True, False], seconds=10)
+    wait_for(lambda: page.evaluate(ON) == [True, False])
     expect(page.locator("#recording")).to_be_visible()
 
 
@@ -409,10 +411,10 @@ def test_a_recording_that_cannot_begin_leaves_the_camera_off(visit, broken: str)
     record = page.get_by_role("button", name="Record with the camera")
     record.click()
     page.evaluate("allow[0]()")
-    wait_for(lambda: page.evaluate(ON) == [False], seconds=10)
+    wait_for(lambda: page.evaluate(ON) == [False])
     record.click()
     page.evaluate("allow[1]()")
-    wait_for(lambda: page.evaluate(ON) == [False, False], seconds=10)
+    wait_for(lambda: page.evaluate(ON) == [False, False])
     expect(page.get_by_role("alert")).to_contain_text("No camera")
     expect(page.locator("#recording")).to_be_hidden()
 
@@ -430,10 +432,10 @@ def test_a_late_close_ends_no_other_live_session(visit):
         }"""
     )
     page.get_by_role("button", name="Watch live").click()
-    wait_for(lambda: page.evaluate("sockets.length === 1"), seconds=10)
+    wait_for(lambda: page.evaluate("sockets.length === 1"))
     page.get_by_role("button", name="Stop").click()
     page.get_by_role("button", name="Watch live").click()
-    wait_for(lambda: page.evaluate("sockets.length === 2"), seconds=10)
+    wait_for(lambda: page.evaluate("sockets.length === 2"))
 
     page.evaluate("sockets[0].dispatchEvent(new CloseEvent('close'))")
 
@@ -455,7 +457,7 @@ def test_that_no_face_is_read_is_not_said_before_one_could_be(visit):
     )
 
     page.get_by_role("button", name="Watch live").click()
-    expect(page.locator("#live-note")).to_contain_text("No face is read", timeout=ANALYSED_MS)
+    expect(page.locator("#live-note")).to_contain_text("No face is read")
 
     (first, began), (_, then) = page.evaluate("said")
     assert first == "Starting…"
@@ -469,17 +471,17 @@ def test_the_camera_is_watched_live(visit):
 
     expect(page.get_by_role("heading", name="Live")).to_be_focused()
     card = page.locator(".live-card")
-    expect(card).to_contain_text("Person 1", timeout=ANALYSED_MS)
+    expect(card).to_contain_text("Person 1")
     expect(card).to_contain_text("valence")
     expect(card.locator(".live-bar")).to_have_count(7)
     page.evaluate("document.querySelector('#live-video').srcObject.getTracks()[0].enabled = false")  # black
-    expect(page.locator("#live-note")).to_contain_text("No face is read", timeout=ANALYSED_MS)
+    expect(page.locator("#live-note")).to_contain_text("No face is read")
     expect(card).to_have_count(0)
     page.get_by_role("button", name="Stop").click()
     expect(page.locator("#start")).to_be_visible()
     assert page.evaluate("document.querySelector('#live-video').srcObject") is None
     page.get_by_role("button", name="Watch live").click()
-    expect(card).to_contain_text("Person 1", timeout=ANALYSED_MS)
+    expect(card).to_contain_text("Person 1")
 
 
 @pytest.fixture
@@ -515,7 +517,7 @@ def test_where_a_key_is_needed_the_page_asks_for_it_and_uses_it_for_all(visit, l
     expect(page.locator("#result")).to_be_visible()
     page.get_by_role("button", name="New video").click()
     page.get_by_role("button", name="Watch live").click()
-    expect(page.locator(".live-card")).to_contain_text("Person 1", timeout=ANALYSED_MS)
+    expect(page.locator(".live-card")).to_contain_text("Person 1")
 
     elsewhere = visit(url=locked.url, at=f"/#{analysis}", refused="401")
     elsewhere.get_by_label("This service needs an API key").fill(made.stdout.strip())

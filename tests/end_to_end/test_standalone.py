@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.processes import Served, descendants, free_port, mien_serve, wait_for
+from tests.processes import HANG_S, Served, descendants, mien_serve, serve_ports, wait_for
 
 ASYNC = {"Prefer": "respond-async"}
 
@@ -54,11 +54,11 @@ def refused(**env: object) -> str:
     """Run a `mien serve` that cannot start; return what it says."""
     done = subprocess.run(
         [Path(sys.executable).with_name("mien"), "serve"],
-        env={**os.environ, **{name: str(value) for name, value in env.items()}},
+        env={**os.environ, **serve_ports(), **{name: str(value) for name, value in env.items()}},
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=HANG_S,
     )
     assert (done.returncode, done.stdout) == (2, "")
     assert "Traceback" not in done.stderr
@@ -74,14 +74,14 @@ def test_told_to_stop_it_takes_everything_down_redis_last(tmp_path, runtime):
         assert len({os.getsid(pid) for pid in [served.process.pid, *children.values()]}) == 4
         served.process.send(signal.SIGTERM)
         ended = []
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + HANG_S
         while children and time.monotonic() < deadline:
             for name in [name for name, pid in children.items() if not alive(pid)]:
                 ended.append(name)
                 del children[name]
             time.sleep(0.002)
         assert ended == ["gateway", "worker", "redis"]
-        assert served.process.popen.wait(10) == 0
+        assert served.process.popen.wait(HANG_S) == 0
         assert [pid for pid in below if alive(pid)] == []
     assert list(runtime.iterdir()) == []
     # What it leaves is for its owner only.
@@ -96,7 +96,7 @@ def test_an_interrupt_at_the_terminal_stops_it_the_same_way(tmp_path, runtime):
 
 
 def test_a_killed_worker_is_started_again_and_its_job_still_ends(tmp_path, face):
-    with mien_serve(tmp_path, lease_s=1.5) as served, httpx2.Client(base_url=served.url, timeout=60) as http:
+    with mien_serve(tmp_path, lease_s=1.5) as served, httpx2.Client(base_url=served.url, timeout=HANG_S) as http:
         first = child(served, "worker")
         # One that is being worked on when the worker dies, and one that is accepted while there is none.
         running = http.post("/analyze", content=face.read_bytes(), headers=ASYNC).headers["location"]
@@ -105,11 +105,11 @@ def test_a_killed_worker_is_started_again_and_its_job_still_ends(tmp_path, face)
         queued = http.post("/analyze", content=face.read_bytes(), headers=ASYNC).headers["location"]
         assert http.get("/readyz").status_code == 200
         for location in (running, queued):
-            ended = wait_for(lambda location=location: _ended(http.get(location).json()), 40, pause=0.1)
+            ended = wait_for(lambda location=location: _ended(http.get(location).json()), pause=0.1)
             assert ended["state"] == "succeeded"
         assert child(served, "worker") not in (0, first)
         assert served.process.said('"child": "worker"')
-        wait_for(lambda: not [blob for blob in served.blobs if blob.parent.name == "uploads"], 5)
+        wait_for(lambda: not [blob for blob in served.blobs if blob.parent.name == "uploads"])
 
 
 def _ended(analysis: dict) -> dict | None:
@@ -117,7 +117,7 @@ def _ended(analysis: dict) -> dict | None:
 
 
 def test_a_killed_gateway_and_a_killed_redis_come_back(tmp_path, faceless):
-    with mien_serve(tmp_path) as served, httpx2.Client(base_url=served.url, timeout=60) as http:
+    with mien_serve(tmp_path) as served, httpx2.Client(base_url=served.url, timeout=HANG_S) as http:
         location = http.post("/analyze", content=faceless.read_bytes()).json()["id"]
         for name in ("gateway", "redis"):
             os.kill(child(served, name), signal.SIGKILL)
@@ -129,18 +129,18 @@ def test_a_killed_gateway_and_a_killed_redis_come_back(tmp_path, faceless):
                 except httpx2.TransportError:
                     return False
 
-            wait_for(back, 40, pause=0.1)
+            wait_for(back, pause=0.1)
             assert http.get(f"/analyses/{location}").json()["state"] == "succeeded"
         assert http.post("/analyze", content=faceless.read_bytes()).status_code == 200
 
 
 def test_killed_itself_its_children_end_and_a_restart_has_the_results(tmp_path, face):
     with mien_serve(tmp_path) as served:
-        job_id = httpx2.post(f"{served.url}/analyze", content=face.read_bytes(), timeout=60).json()["id"]
+        job_id = httpx2.post(f"{served.url}/analyze", content=face.read_bytes(), timeout=HANG_S).json()["id"]
         below = descendants(served.process.pid)
         assert len(below) >= 3
         served.process.end(signal.SIGKILL)
-        wait_for(lambda: not [pid for pid in below if alive(pid)], 40)
+        wait_for(lambda: not [pid for pid in below if alive(pid)])
     with mien_serve(tmp_path) as served:
         answer = httpx2.get(f"{served.url}/analyses/{job_id}")
         assert answer.json()["state"] == "succeeded"
@@ -153,7 +153,7 @@ def test_data_that_a_killed_ones_redis_still_has_open_is_not_opened_by_a_second(
         os.kill(redis, signal.SIGSTOP)
         served.process.end(signal.SIGKILL)
         try:
-            said = refused(MIEN_DATA_DIR=served.data_dir, MIEN_PORT=free_port(), MIEN_METRICS_PORT=0)
+            said = refused(MIEN_DATA_DIR=served.data_dir)
         finally:
             os.kill(redis, signal.SIGCONT)
         assert "Another `mien serve` uses" in said
@@ -170,12 +170,12 @@ def test_a_job_accepted_before_a_stop_is_done_after_the_restart(tmp_path, facele
         ]
         assert served.process.end() == 0
     with mien_serve(tmp_path, lease_s=1.5) as served:
-        answer = httpx2.get(f"{served.url}{location}", headers={"Prefer": "wait=40"}, timeout=60)
+        answer = httpx2.get(f"{served.url}{location}", headers={"Prefer": f"wait={HANG_S}"}, timeout=HANG_S)
         assert answer.json()["state"] == "succeeded"
 
 
 def test_a_second_one_on_the_same_data_is_refused(served):
-    said = refused(MIEN_DATA_DIR=served.data_dir, MIEN_PORT=free_port())
+    said = refused(MIEN_DATA_DIR=served.data_dir)
     assert "Another `mien serve` uses" in said
     assert "MIEN_DATA_DIR" in said
     assert httpx2.get(f"{served.url}/readyz").status_code == 200
@@ -208,7 +208,7 @@ def test_off_loopback_every_request_needs_a_key_which_the_command_makes(tmp_path
 def test_a_socket_path_that_is_too_long_is_told(tmp_path):
     long = tmp_path / ("x" * 100)
     long.mkdir()
-    said = refused(MIEN_DATA_DIR=tmp_path / "data", MIEN_PORT=free_port(), XDG_RUNTIME_DIR=long)
+    said = refused(MIEN_DATA_DIR=tmp_path / "data", XDG_RUNTIME_DIR=long)
     assert "too long" in said
     assert "XDG_RUNTIME_DIR" in said
     assert list(long.iterdir()) == []

@@ -16,7 +16,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from service.pb.affect.v1 import affect_pb2 as pb
 from service.pb.affect.v1.affect_pb2_grpc import AffectServiceStub
 from service.telemetry.traces import span, traceparent
-from tests.processes import gateway, grpc_address, wait_for, worker
+from tests.processes import HANG_S, gateway, grpc_address, wait_for, worker
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 
@@ -65,14 +65,15 @@ def test_one_trace_leads_from_the_request_to_the_worker(redis_url: str, tmp_path
     how = {"otlp_endpoint": collector.endpoint}
     with gateway(tmp_path, redis_url, **how) as (process, url), worker(tmp_path, redis_url, **how) as running:
         headers = {"traceparent": f"00-{TRACE}-{PARENT}-01"}
-        assert httpx2.post(f"{url}/analyze", content=face.read_bytes(), headers=headers, timeout=60).status_code == 200
+        answer = httpx2.post(f"{url}/analyze", content=face.read_bytes(), headers=headers, timeout=HANG_S)
+        assert answer.status_code == 200
         with grpc.insecure_channel(grpc_address(process)) as channel:
             AffectServiceStub(channel).ListAnalyses(
                 pb.ListAnalysesRequest(), metadata=(("traceparent", headers["traceparent"]),)
             )
         running.end()
         process.end()
-    wait_for(lambda: collector.named("attempt") and collector.named("POST /analyze"), 20)
+    wait_for(lambda: collector.named("attempt") and collector.named("POST /analyze"))
 
     [request], [attempt], [analyze] = (collector.named(name) for name in ("POST /analyze", "attempt", "analyze"))
     [listed] = collector.named("affect.v1.AffectService/ListAnalyses")

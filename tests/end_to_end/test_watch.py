@@ -13,7 +13,7 @@ import httpx2
 import pytest
 import yaml
 
-from tests.processes import free_port, gateway, worker
+from tests.processes import HANG_S, free_port, gateway, worker
 
 WATCH = Path(__file__).parents[2] / "deploy" / "watch"
 RULES = WATCH / "prometheus" / "rules.yml"
@@ -30,7 +30,7 @@ def metrics(redis_server: str, tmp_path_factory: pytest.TempPathFactory, face: P
         gateway(folder, redis_server, gateway_metrics_port=ports[0]) as (_, url),
         worker(folder, redis_server, metrics_port=ports[1]),
     ):
-        assert httpx2.post(f"{url}/analyze", content=face.read_bytes(), timeout=60).status_code == 200
+        assert httpx2.post(f"{url}/analyze", content=face.read_bytes(), timeout=HANG_S).status_code == 200
         time.sleep(0.2)
         texts = [httpx2.get(f"http://127.0.0.1:{port}/metrics").text for port in ports]
         assert "mien_queue_jobs" in httpx2.get(f"{url}/metrics").text

@@ -13,7 +13,7 @@ import redis
 
 from service.queue.connection import connect
 from tests.integration.queue.helpers import Queue
-from tests.processes import Process, gateway
+from tests.processes import HANG_S, Process, gateway
 
 
 @dataclass
@@ -33,7 +33,7 @@ def _gateway(redis_server: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
     settings = {"wait_s": 3, "upload_max_bytes": 5_000_000, "upload_idle_s": 1, "sweep_every_s": 3600}
     with (
         gateway(folder, redis_server, **settings) as (process, url),
-        httpx2.Client(base_url=url, timeout=20) as http,
+        httpx2.Client(base_url=url, timeout=HANG_S) as http,
         connect(redis_server) as client,
     ):
         yield Gateway(url, process, folder, client, http)

@@ -13,6 +13,7 @@ from typing import Any
 import redis
 
 from service.queue import keys
+from tests.processes import HANG_S
 
 # The least that is taken for the beginning of a video; no test here has a worker to decode it.
 HEAD = b"\x00\x00\x00\x20ftypisom\x00\x00\x02\x00isomiso2avc1mp41"
@@ -39,7 +40,7 @@ class Raw:
 
     def __init__(self, url: str) -> None:
         host, port = url.removeprefix("http://").split(":")
-        self.socket = socket.create_connection((host, int(port)), timeout=20)
+        self.socket = socket.create_connection((host, int(port)), timeout=HANG_S)
         self._buffer = b""
 
     def send(self, data: bytes) -> None:

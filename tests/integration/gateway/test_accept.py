@@ -5,6 +5,7 @@ import pytest
 
 from service.queue import keys
 from tests.integration.gateway.raw_http import connected, files, untouched, video
+from tests.processes import wait_for
 
 ULID = r"[0-9A-HJKMNP-TV-Z]{26}"
 ASYNC = {"Prefer": "respond-async"}
@@ -110,9 +111,7 @@ def test_a_client_that_leaves_while_it_waits_does_not_cancel_its_job(running):
     with connected(running.url) as raw:
         raw.head(content_length=100, prefer="wait=3")
         raw.send(video(100))
-        deadline = time.monotonic() + 5
-        while not running.redis.xlen(keys.QUEUE):
-            assert time.monotonic() < deadline
+        wait_for(lambda: running.redis.xlen(keys.QUEUE))
     time.sleep(0.3)
     assert running.redis.xlen(keys.QUEUE) == 1
     assert len(files(running.folder)) == 1

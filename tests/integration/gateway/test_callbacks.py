@@ -74,8 +74,8 @@ def test_the_end_is_told_once_and_signed(http, queue: Queue, receiver: Receiver,
     ann = queue.worker()
     ends(ann, take(ann))
 
-    wait_for(lambda: receiver.got, 10)
-    wait_for(lambda: not queue.redis.exists(keys.CALLBACKS), 5)
+    wait_for(lambda: receiver.got)
+    wait_for(lambda: not queue.redis.exists(keys.CALLBACKS))
     [(path, headers, body)] = receiver.got
     assert path == "/done?for=me"
     assert headers["host"].startswith("localhost:")
@@ -94,18 +94,18 @@ def test_what_fails_is_sent_again_with_the_same_id(http, queue: Queue, receiver:
     ann = queue.worker()
     succeed(ann, take(ann))
 
-    wait_for(lambda: len(receiver.got) == 1, 10)
+    wait_for(lambda: len(receiver.got) == 1)
     began = time.monotonic()
-    wait_for(lambda: len(receiver.got) == 2, 15)
+    wait_for(lambda: len(receiver.got) == 2)
     assert time.monotonic() - began > 4
     # The next pause is five minutes: as if they had passed.
-    wait_for(lambda: (queue.redis.zscore(keys.CALLBACKS, job_id) or 0) > 1000 * (time.time() + 200), 5)
+    wait_for(lambda: (queue.redis.zscore(keys.CALLBACKS, job_id) or 0) > 1000 * (time.time() + 200))
     queue.redis.zadd(keys.CALLBACKS, {job_id: 0})
-    wait_for(lambda: len(receiver.got) == 3, 5)
+    wait_for(lambda: len(receiver.got) == 3)
 
     assert {headers["webhook-id"] for _, headers, _ in receiver.got} == {f"msg_{job_id}"}
     assert {path for path, _, _ in receiver.got} == {"/done?for=me"}  # the redirection was not followed
-    wait_for(lambda: not queue.redis.exists(keys.CALLBACKS), 5)
+    wait_for(lambda: not queue.redis.exists(keys.CALLBACKS))
 
 
 @pytest.mark.parametrize("host", ["a" * 70 + ".example", "xn--.example", "no-such-name.invalid"])
@@ -115,8 +115,8 @@ def test_a_host_that_stands_for_nothing_does_not_stop_the_others(http, queue: Qu
         submit(http, url)
         succeed(ann, take(ann))
 
-    wait_for(lambda: receiver.got, 20)
-    wait_for(lambda: queue.redis.zcard(keys.CALLBACKS) == 1, 5)  # the first is to be tried again
+    wait_for(lambda: receiver.got)
+    wait_for(lambda: queue.redis.zcard(keys.CALLBACKS) == 1)  # the first is to be tried again
 
 
 def test_who_is_gone_is_not_told_again(http, queue: Queue, receiver: Receiver):
@@ -125,7 +125,7 @@ def test_who_is_gone_is_not_told_again(http, queue: Queue, receiver: Receiver):
     ann = queue.worker()
     succeed(ann, take(ann))
 
-    wait_for(lambda: receiver.got and not queue.redis.exists(keys.CALLBACKS), 10)
+    wait_for(lambda: receiver.got and not queue.redis.exists(keys.CALLBACKS))
 
 
 def test_an_erased_analysis_is_not_told(http, queue: Queue, receiver: Receiver):
@@ -143,7 +143,7 @@ def test_a_callback_survives_the_gateway_that_was_to_send_it(redis_url, queue: Q
     ann = queue.worker()
     succeed(ann, take(ann))
     with gateway(tmp_path, redis_url, **settings):
-        wait_for(lambda: receiver.got, 10)
+        wait_for(lambda: receiver.got)
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1/", "http://169.254.169.254/", "nonsense"])
@@ -159,7 +159,7 @@ def test_a_name_that_stands_for_an_address_inside_is_not_called(redis_url, queue
         queue.submit("a", callback_url=receiver.url)
         ann = queue.worker()
         succeed(ann, take(ann))
-        wait_for(lambda: not queue.redis.exists(keys.CALLBACKS), 10)
+        wait_for(lambda: not queue.redis.exists(keys.CALLBACKS))
     assert not receiver.got
 
 

@@ -23,7 +23,7 @@ from service.queue.connection import connect_async
 from service.queue.producer import Producer
 from tests.integration.gateway.watching import all_events, watching
 from tests.integration.queue.helpers import BROKEN_VIDEO, LEASE_S, Queue, fail, succeed, take
-from tests.processes import gateway, wait_for
+from tests.processes import HANG_S, gateway, wait_for
 
 
 def window(start_s: float = 0.0) -> FaceWindow:
@@ -196,7 +196,7 @@ def test_several_watch_one_analysis_and_each_sees_all(running, queue: Queue):
     seen: list[list[str]] = []
 
     def watch() -> None:
-        with httpx2.Client(base_url=running.url, timeout=20) as http:
+        with httpx2.Client(base_url=running.url, timeout=HANG_S) as http:
             seen.append([event.id for event in all_events(http, "a")])
 
     threads = [threading.Thread(target=watch) for _ in range(8)]
@@ -215,14 +215,14 @@ def test_several_watch_one_analysis_and_each_sees_all(running, queue: Queue):
 
 def test_a_gateway_that_is_stopped_ends_the_events_it_sends(redis_url, tmp_path, queue: Queue):
     queue.submit("a")
-    with gateway(tmp_path, redis_url) as (process, url), httpx2.Client(base_url=url, timeout=20) as http:
+    with gateway(tmp_path, redis_url) as (process, url), httpx2.Client(base_url=url, timeout=HANG_S) as http:
         with watching(http, "a") as events:
             take(queue.worker())
             assert next(events).event == "began"
             began = time.monotonic()
             process.send(signal.SIGTERM)
             assert list(events) == []
-        assert process.popen.wait(30) == 0
+        assert process.popen.wait(HANG_S) == 0
         assert time.monotonic() - began < 10
         assert not process.said("Traceback")
 
@@ -252,9 +252,9 @@ def test_a_watcher_that_goes_away_leaves_nothing_behind(redis_url, tmp_path, que
 
             before = len(asyncio.all_tasks())
             watcher = asyncio.create_task(app(dict(scope), receive, send))
-            await asyncio.to_thread(wait_for, lambda: bells._bells, 5)
+            await asyncio.to_thread(wait_for, lambda: bells._bells)
             gone.set()
-            async with asyncio.timeout(2):
+            async with asyncio.timeout(HANG_S):
                 await watcher
             assert sent[0]["status"] == 200
             return len(bells._bells), len(asyncio.all_tasks()) - before
@@ -301,7 +301,7 @@ def test_without_redis_the_events_end_and_the_next_watcher_is_told(tmp_path):
     with (
         stoppable_redis() as server,
         gateway(tmp_path, server.url) as (process, url),
-        httpx2.Client(base_url=url, timeout=20) as http,
+        httpx2.Client(base_url=url, timeout=HANG_S) as http,
     ):
         queue = Queue(server.url)
         queue.submit("a")
@@ -316,7 +316,7 @@ def test_without_redis_the_events_end_and_the_next_watcher_is_told(tmp_path):
             httpx2.delete(f"{url}/analyses/a")
             assert [event.data for event in events] == [{"state": "cancelled"}]
         queue.close()
-        wait_for(lambda: process.said("queue unreachable, events end"), 5)
+        wait_for(lambda: process.said("queue unreachable, events end"))
         assert not process.said("Traceback")
 
 
@@ -328,7 +328,7 @@ def test_watchers_are_bounded_in_number(redis_url, tmp_path, queue: Queue):
             assert (refused.status_code, refused.json()["code"]) == (503, "too_many_watchers")
             assert refused.headers["retry-after"] == "5"
         assert wait_for(lambda: http.get(f"/analyses/{job_id}").status_code == 200)
-        wait_for(lambda: _can_watch(http, job_id), 10)
+        wait_for(lambda: _can_watch(http, job_id))
 
 
 def _can_watch(http: httpx2.Client, job_id: str) -> bool:
@@ -350,5 +350,5 @@ def test_who_never_reads_an_answer_is_let_go(redis_url, tmp_path, queue: Queue):
         with socket.socket() as client:
             client.connect((host, int(port)))
             client.sendall(f"GET /analyses/long1 HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
-            wait_for(lambda: process.said("answer not read"), 15)
+            wait_for(lambda: process.said("answer not read"))
         assert len(httpx2.get(f"{url}/analyses/long1").content) > 30_000_000

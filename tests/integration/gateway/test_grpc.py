@@ -22,7 +22,7 @@ from service.pb.affect.v1 import affect_pb2 as pb
 from service.pb.affect.v1.affect_pb2_grpc import AffectServiceStub
 from service.queue.consumer import Attempt, Consumer
 from tests.integration.queue.helpers import BROKEN_VIDEO, LEASE_S, Queue, fail, take
-from tests.processes import gateway, grpc_address, wait_for
+from tests.processes import HANG_S, gateway, grpc_address, wait_for
 
 MP4 = b"\x00\x00\x00\x18ftypmp42" + bytes(5000)
 OPTIONS = pb.AnalyzeRequest(options=pb.Options())
@@ -103,12 +103,12 @@ def kinds(events: Iterable[pb.Event]) -> list[str]:
 
 def watch(stub: AffectServiceStub, job_id: str, after: str = "") -> list[pb.Event]:
     request = pb.WatchAnalysisRequest(id=job_id, after_event_id=after)
-    return [answer.event for answer in stub.WatchAnalysis(request, timeout=20)]
+    return [answer.event for answer in stub.WatchAnalysis(request, timeout=HANG_S)]
 
 
 def test_a_video_goes_up_and_everything_comes_down(running, queue: Queue, stub):
     options = pb.Options(faces=3, start_s=1, hop_s=0.5, tasks=[pb.TASK_EXPRESSION])
-    answers = stub.Analyze(parts(MP4[:9], MP4[9:], first=pb.AnalyzeRequest(options=options)), timeout=20)
+    answers = stub.Analyze(parts(MP4[:9], MP4[9:], first=pb.AnalyzeRequest(options=options)), timeout=HANG_S)
 
     accepted = next(answers).accepted
     assert (accepted.state, accepted.created_at.seconds > 1.7e9) == (pb.STATE_QUEUED, True)
@@ -286,10 +286,10 @@ def test_lists_come_in_pages(queue: Queue, stub):
 )
 def test_what_is_wrong_is_refused_and_leaves_nothing(running, queue: Queue, stub, messages, reason):
     with refused(grpc.StatusCode.INVALID_ARGUMENT, reason) as told:
-        list(stub.Analyze(iter(messages), timeout=20))
+        list(stub.Analyze(iter(messages), timeout=HANG_S))
 
     assert ("BadRequest" in told) == (reason not in ("unsupported_container", "upload_too_large"))
-    wait_for(lambda: queue.is_idle() and not blobs(running), 5)
+    wait_for(lambda: queue.is_idle() and not blobs(running))
 
 
 def test_unknown_analyses_and_events(queue: Queue, stub):
@@ -314,10 +314,10 @@ def test_an_upload_that_stands_still_is_ended(running, queue: Queue, stub):
 
     try:
         with refused(grpc.StatusCode.DEADLINE_EXCEEDED, "upload_stalled"):
-            list(stub.Analyze(stalling(), timeout=20))
+            list(stub.Analyze(stalling(), timeout=HANG_S))
     finally:
         held.set()
-    wait_for(queue.is_idle, 5)
+    wait_for(queue.is_idle)
 
 
 @pytest.mark.parametrize("ending", ["cancelled", "deadline", "gone"])
@@ -330,8 +330,8 @@ def test_a_call_that_ends_in_mid_upload_leaves_nothing(running, queue: Queue, en
             yield pb.AnalyzeRequest(chunk=bytes(100))
 
     channel = grpc.insecure_channel(grpc_address(running.process))
-    call = AffectServiceStub(channel).Analyze(endless(), timeout=0.6 if ending == "deadline" else 20)
-    wait_for(lambda: queue.redis.keys("*"), 5)
+    call = AffectServiceStub(channel).Analyze(endless(), timeout=0.6 if ending == "deadline" else HANG_S)
+    wait_for(lambda: queue.redis.keys("*"))
     if ending == "cancelled":
         call.cancel()
     elif ending == "gone":
@@ -341,11 +341,11 @@ def test_a_call_that_ends_in_mid_upload_leaves_nothing(running, queue: Queue, en
     held.set()
     channel.close()
 
-    wait_for(lambda: queue.is_idle() and not blobs(running), 5)
+    wait_for(lambda: queue.is_idle() and not blobs(running))
 
 
 def test_a_call_that_ends_after_it_was_accepted_cancels_nothing(queue: Queue, stub):
-    call = stub.Analyze(parts(MP4), timeout=20)
+    call = stub.Analyze(parts(MP4), timeout=HANG_S)
     job_id = next(call).accepted.id
     call.cancel()
     time.sleep(0.3)
@@ -357,7 +357,7 @@ def test_a_repeat_joins_the_analysis(running, queue: Queue, stub):
     first = pb.AnalyzeRequest(options=pb.Options(), idempotency_key="k-1")
 
     def accepted(*chunks: bytes) -> str:
-        call = stub.Analyze(parts(*chunks, first=first), timeout=20)
+        call = stub.Analyze(parts(*chunks, first=first), timeout=HANG_S)
         found = next(call).accepted.id
         call.cancel()
         return found
@@ -406,13 +406,13 @@ def test_calls_over_the_bound_are_refused(redis_url, queue: Queue, tmp_path):
         grpc.insecure_channel(grpc_address(process)) as channel,
     ):
         stub = AffectServiceStub(channel)
-        calls = [stub.WatchAnalysis(pb.WatchAnalysisRequest(id="a"), timeout=20) for _ in range(2)]
+        calls = [stub.WatchAnalysis(pb.WatchAnalysisRequest(id="a"), timeout=HANG_S) for _ in range(2)]
         time.sleep(0.5)
         with pytest.raises(grpc.RpcError) as caught:
             stub.GetAnalysis(pb.GetAnalysisRequest(id="a"))
         assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
         calls[0].cancel()
-        wait_for(lambda: _answers(stub), 5)
+        wait_for(lambda: _answers(stub))
         calls[1].cancel()
 
 

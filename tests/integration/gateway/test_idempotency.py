@@ -11,7 +11,7 @@ import pytest
 from service.queue import keys
 from tests.integration.gateway.raw_http import connected, files, video
 from tests.integration.queue.helpers import Queue, fail, take
-from tests.processes import wait_for
+from tests.processes import HANG_S, wait_for
 
 ASYNC = {"Prefer": "respond-async"}
 KEY = "8e03978e-40d5-43e8-bc93-6894a57f9324"
@@ -76,7 +76,7 @@ def test_while_the_first_uploads_a_repeat_is_told_to_wait_and_then_joins(running
     with connected(running.url) as raw:
         raw.head(content_length=1000, prefer="respond-async", idempotency_key=KEY)
         raw.send(video(1000)[:500])
-        wait_for(lambda: running.redis.zcard(keys.RESERVED) == 1, 5)
+        wait_for(lambda: running.redis.zcard(keys.RESERVED) == 1)
         answer = post(running)
         assert (answer.status_code, answer.json()["code"]) == (409, "idempotency_key_in_use")
         assert int(answer.headers["retry-after"]) > 0
@@ -93,8 +93,8 @@ def test_a_first_that_came_to_nothing_gives_its_key_back_at_once(running):
     with connected(running.url) as raw:
         raw.head(content_length=1000, idempotency_key=KEY)
         raw.send(video(1000)[:500])
-        wait_for(lambda: running.redis.zcard(keys.RESERVED) == 1, 5)
-    wait_for(lambda: not running.redis.exists(keys.idempotency(KEY)), 5)
+        wait_for(lambda: running.redis.zcard(keys.RESERVED) == 1)
+    wait_for(lambda: not running.redis.exists(keys.idempotency(KEY)))
 
     assert post(running).status_code == 202
 
@@ -115,7 +115,7 @@ def test_of_many_at_once_one_job_is_accepted(running):
     answers = []
 
     def send() -> None:
-        with httpx2.Client(base_url=running.url, timeout=20) as http:
+        with httpx2.Client(base_url=running.url, timeout=HANG_S) as http:
             while True:
                 answer = http.post("/analyze", content=video(200_000), headers={**ASYNC, "Idempotency-Key": KEY})
                 answers.append(answer)
@@ -169,7 +169,7 @@ def test_an_upload_that_another_with_its_key_overtook_joins_that_or_is_refused(r
     with connected(running.url) as raw:
         raw.head(content_length=len(mine), prefer="respond-async", idempotency_key=KEY)
         raw.send(mine[:500])
-        wait_for(lambda: running.redis.delete(keys.idempotency(KEY)), 5)  # as if its claim had run out
+        wait_for(lambda: running.redis.delete(keys.idempotency(KEY)))  # as if its claim had run out
         other = post(running)
         raw.send(mine[500:])
         answer = raw.answer()

@@ -22,7 +22,7 @@ from service.queue import keys
 from service.queue.key_ring import KeyRing
 from tests.integration.gateway.watching import all_events
 from tests.integration.queue.helpers import Queue, fail, take
-from tests.processes import gateway, grpc_address
+from tests.processes import HANG_S, gateway, grpc_address
 
 MP4 = b"\x00\x00\x00\x18ftypmp42" + bytes(5000)
 OPEN = ("/healthz", "/readyz", "/", "/docs", "/openapi.json", "/page/main.js")
@@ -175,9 +175,9 @@ def test_grpc_asks_for_the_key_too(locked: Locked):
 def test_the_live_socket_asks_for_the_key_in_its_first_message(locked: Locked, key: str | None, code: str):
     with connect(locked.url.replace("http", "ws") + "/live") as socket:
         socket.send(json.dumps({"options": {}} | ({"key": key} if key else {})))
-        told = json.loads(socket.recv(timeout=10))
+        told = json.loads(socket.recv(timeout=HANG_S))
         with pytest.raises(ConnectionClosed):
-            socket.recv(timeout=10)
+            socket.recv(timeout=HANG_S)
 
     assert (told["event"], told["code"], told["status"]) == ("problem", code, 401)
 
@@ -186,7 +186,7 @@ def test_with_its_key_the_live_socket_goes_on(locked: Locked):
     with connect(locked.url.replace("http", "ws") + "/live") as socket:
         key = locked.ann.headers["authorization"].removeprefix("Bearer ")
         socket.send(json.dumps({"options": {}, "key": key}))
-        told = json.loads(socket.recv(timeout=15))
+        told = json.loads(socket.recv(timeout=HANG_S))
 
     assert told["code"] == "no_worker"  # there is none in this test
 

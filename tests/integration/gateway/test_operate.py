@@ -20,7 +20,7 @@ from service.queue import keys
 from service.queue.connection import connect
 from service.standalone.private_redis import server_command, socket_url
 from tests.integration.gateway.raw_http import HEAD, connected, files, untouched, video
-from tests.processes import free_port, gateway, process, wait_for
+from tests.processes import HANG_S, free_port, gateway, process, wait_for
 
 ASYNC = {"Prefer": "respond-async"}
 
@@ -109,7 +109,7 @@ def test_a_sane_request_id_comes_back_and_stands_in_problem_and_log(running):
         answer = running.http.get("/analyses/none", headers={"X-Request-ID": given})
         assert answer.headers["x-request-id"] == given
         assert answer.json()["request_id"] == given
-        wait_for(lambda given=given: running.process.said(f'"request_id": "{given}"'), 10)
+        wait_for(lambda given=given: running.process.said(f'"request_id": "{given}"'))
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ def test_a_waiting_request_gets_202_when_the_gateway_is_told_to_stop(redis_url, 
             answer = raw.answer()
             assert answer.status == 202
             assert answer.headers["location"].startswith("/analyses/")
-            assert running.popen.wait(30) == 0
+            assert running.popen.wait(HANG_S) == 0
             assert time.monotonic() - began < 15
             assert client.xlen(keys.QUEUE) == 1
             assert len(files(tmp_path)) == 1
@@ -215,7 +215,7 @@ def test_an_upload_under_way_is_taken_in_while_the_gateway_stops(redis_url, tmp_
         wait_for(lambda: refuses(url))
         raw.send(video(1000)[500:])
         assert raw.answer().status == 202
-        assert running.popen.wait(30) == 0
+        assert running.popen.wait(HANG_S) == 0
 
 
 def refuses(url: str) -> bool:
@@ -243,7 +243,7 @@ def test_an_interrupt_stops_like_a_termination(redis_url, tmp_path):
 
 
 def test_a_gateway_that_is_being_stopped_is_not_ready(redis_url, tmp_path):
-    app = create_app(GatewaySettings(redis_url=redis_url, blobs_dir=tmp_path / "blobs"))
+    app = create_app(GatewaySettings(redis_url=redis_url, blobs_dir=tmp_path / "blobs", grpc_port=0))
 
     async def ready() -> tuple[int, int]:
         transport = httpx2.ASGITransport(app)
@@ -264,7 +264,7 @@ def test_a_gateway_that_is_being_stopped_is_not_ready(redis_url, tmp_path):
 def test_a_gateway_that_cannot_start_as_it_is_set_up_says_why_and_exits_with_2(name, value, redis_url, tmp_path):
     env = {"MIEN_REDIS_URL": redis_url, "MIEN_BLOBS_DIR": str(tmp_path / "blobs"), f"MIEN_{name}": value}
     with process(tmp_path, "service.gateway", env) as running:
-        assert running.popen.wait(30) == 2
+        assert running.popen.wait(HANG_S) == 2
         assert running.said(f"MIEN_{name}") or running.said(name.lower())
         assert not running.said("Traceback")
 
@@ -273,7 +273,7 @@ def test_a_gateway_whose_port_is_taken_says_so_and_ends(redis_url, tmp_path, run
     port = running.url.rsplit(":", 1)[1]
     env = {"MIEN_REDIS_URL": redis_url, "MIEN_BLOBS_DIR": str(tmp_path / "blobs"), "MIEN_PORT": port}
     with process(tmp_path, "service.gateway", env) as second:
-        assert second.popen.wait(30) == 2
+        assert second.popen.wait(HANG_S) == 2
         assert second.said("address already in use")
         assert not second.said("Traceback")
 
@@ -318,7 +318,7 @@ def test_an_upload_touches_no_file_outside_the_store(running):
     with connected(running.url) as raw:
         raw.head(content_length=4_000_000, content_type="multipart/form-data; boundary=x")
         raw.send(b'--x\r\nContent-Disposition: form-data; name="video"; filename="a"\r\n\r\n' + video(3_000_000))
-        wait_for(lambda: files(running.folder), 5)
+        wait_for(lambda: files(running.folder))
         opened = {str(fd.readlink()) for fd in Path(f"/proc/{running.process.pid}/fd").iterdir()}
         # A socket, a pipe or an event queue has no path.
         paths = {path for path in opened if path.startswith("/")} - {"/dev/null", str(running.process.log)}

@@ -11,7 +11,7 @@ import pytest
 
 from service.queue import keys
 from tests.integration.gateway.raw_http import HEAD, connected, files, untouched, video
-from tests.processes import gateway, wait_for
+from tests.processes import HANG_S, gateway, wait_for
 
 ASYNC = {"Prefer": "respond-async"}
 BIG = 20_000_000
@@ -106,7 +106,7 @@ def test_a_client_that_sends_all_before_it_reads_still_gets_the_problem(running,
             raw.chunk(body[start : start + (1 << 20)])
         raw.chunk(b"")
         assert raw.answer().problem["code"] == code
-    wait_for(lambda: untouched(running.redis, running.folder), 5)
+    wait_for(lambda: untouched(running.redis, running.folder))
 
 
 @pytest.mark.parametrize("kind", bodies())
@@ -144,7 +144,7 @@ def test_curl_reads_the_problem_of_an_upload_refused_in_the_middle(running, extr
 def test_a_full_service_is_readable_for_a_client_that_does_not_wait(redis_url, full):
     url, _ = full
     fill(url)
-    client = http.client.HTTPConnection(url.removeprefix("http://"), timeout=20)
+    client = http.client.HTTPConnection(url.removeprefix("http://"), timeout=HANG_S)
     client.request("POST", "/analyze", body=video(BIG), headers={"Connection": "close"})
     answer = client.getresponse()
     assert (answer.status, json.load(answer)["code"]) == (503, "queue_full")
@@ -177,8 +177,8 @@ def test_a_client_that_leaves_in_mid_upload_leaves_nothing(running, sent, chunke
         raw.head(**({"transfer_encoding": "chunked"} if chunked else {"content_length": 4_000_000}))
         if sent:
             (raw.chunk if chunked else raw.send)(video(max(sent, len(HEAD)))[:sent])
-        wait_for(lambda: running.redis.zcard(keys.RESERVED) == 1, 5)
-    wait_for(lambda: untouched(running.redis, running.folder), 5)
+        wait_for(lambda: running.redis.zcard(keys.RESERVED) == 1)
+    wait_for(lambda: untouched(running.redis, running.folder))
     assert running.redis.get(keys.LIVE_BYTES) is None
 
 
@@ -192,7 +192,7 @@ def test_a_form_whose_length_is_less_than_it_has_is_refused(running):
         raw.head(content_length=3000, content_type="multipart/form-data; boundary=x")
         raw.send(part)
         assert raw.answer().status == 400
-    wait_for(lambda: untouched(running.redis, running.folder), 5)
+    wait_for(lambda: untouched(running.redis, running.folder))
 
 
 def test_bytes_beyond_the_declared_length_are_not_taken_for_video(running):
@@ -228,7 +228,7 @@ def test_an_unparsable_chunk_ends_the_upload(running):
         raw.chunk(video(1000))
         raw.send(b"zzz\r\n")
         assert raw.answer().status == 400
-    wait_for(lambda: untouched(running.redis, running.folder), 5)
+    wait_for(lambda: untouched(running.redis, running.folder))
 
 
 def test_a_head_without_end_is_refused_and_not_gathered(running):

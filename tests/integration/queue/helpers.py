@@ -15,6 +15,7 @@ from service.queue import keys
 from service.queue.connection import connect, connect_async
 from service.queue.consumer import Attempt, Consumer
 from service.queue.producer import Job, NoRoom, Producer, Room
+from tests.processes import HANG_S
 
 T = TypeVar("T")
 
@@ -92,15 +93,15 @@ class Queue:
         return (self.depth(), self.pending(), self.live_bytes(), self.redis.zcard(keys.LIVE)) == (0, 0, 0, 0)
 
 
-def take(worker: Consumer, seconds: float = 2) -> Attempt:
+def take(worker: Consumer) -> Attempt:
     """Claim one entry and begin it, as a worker's loop does."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + HANG_S
     while time.monotonic() < deadline:
         for entry in worker.claim(1, wait_s=0.05):
             attempt = worker.begin(entry)
             assert attempt is not None
             return attempt
-    raise AssertionError(f"nothing to claim within {seconds} s")
+    raise AssertionError(f"nothing to claim within {HANG_S} s")
 
 
 def has_nothing(worker: Consumer) -> bool:

@@ -24,7 +24,7 @@ from tests.integration.queue.helpers import (
     succeed,
     take,
 )
-from tests.processes import private_redis, wait_for
+from tests.processes import HANG_S, private_redis, wait_for
 
 # What `service.queue.keys` says lives on without an end, or as long as its members.
 WITHOUT_END = {keys.QUEUE, keys.jobs(""), keys.LIVE, keys.LIVE_BYTES, keys.RESERVED, keys.WORKERS}
@@ -115,7 +115,7 @@ def test_a_claim_waits_for_a_job_that_is_submitted_meanwhile(queue: Queue):
     thread.start()
 
     queue.submit("a")
-    thread.join(2)
+    thread.join(HANG_S)
 
     assert [entry.job_id for entry in found] == ["a"]
 

@@ -24,6 +24,7 @@ from mien.contract.jobs import State
 from service.queue import keys
 from service.queue.consumer import Attempt, Consumer
 from tests.integration.queue.helpers import Queue, fail, report, succeed, take
+from tests.processes import HANG_S
 
 WORKERS = ("ann", "bob", "cid")
 MAX_ATTEMPTS = 3
@@ -226,7 +227,7 @@ def test_two_hundred_jobs_and_four_careless_workers_give_one_result_each(queue: 
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(HANG_S)
 
     assert failures == []
     assert Counter(job_id for job_id, _ in written) == Counter(wanted)

@@ -43,13 +43,13 @@ class Site:
             )
         )
 
-    def ended(self, job_id: str, seconds: float = 40) -> Job:
+    def ended(self, job_id: str) -> Job:
         """Wait until the job has ended."""
-        return wait_for(lambda: self.queue.find(job_id) if self.queue.find(job_id).state.terminal else None, seconds)
+        return wait_for(lambda: self.queue.find(job_id) if self.queue.find(job_id).state.terminal else None)
 
     def under_way(self, job_id: str) -> None:
         """Wait until the job's progress is seen."""
-        wait_for(lambda: self.queue.find(job_id).done_s > 0, 20, 0.01)
+        wait_for(lambda: self.queue.find(job_id).done_s > 0)
 
     def fence(self, job_id: str) -> int:
         return int(self.queue.field(job_id, "fence") or 0)

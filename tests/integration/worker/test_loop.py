@@ -18,7 +18,7 @@ from service.worker.loop import Loop
 from service.worker.pipeline import AnalysisEvent, Analyzed
 from tests.integration.queue.helpers import registration, succeed, take
 from tests.integration.worker.helpers import Site
-from tests.processes import wait_for
+from tests.processes import HANG_S, wait_for
 
 NOTHING = Findings(video=Video(duration_s=1, fps=25, width=4, height=4, frames=25), faces=[], models=[], warnings=[])
 
@@ -77,7 +77,7 @@ def test_a_result_that_comes_too_late_is_taken_away_again(site: Site, job: str):
         late.set()
 
     with looping(site, lose_the_job):
-        assert late.wait(5)
+        assert late.wait(HANG_S)
     found = site.queue.find(job)
 
     assert (found.state, found.result) == (State.SUCCEEDED, "results/a.2")
@@ -90,7 +90,7 @@ def test_everything_that_happened_is_told_before_the_job_ends(site: Site, job: s
     happening = [Progress(done_s=0, total_s=1), *windows]
 
     with looping(site, lambda: None, happening=[*happening, Progress(done_s=1, total_s=1)]):
-        found = site.ended(job, 10)
+        found = site.ended(job)
     told = site.queue.run(site.queue.producer.events(job, None))
 
     assert (found.done_s, found.total_s) == (1.0, 1.0)
@@ -106,8 +106,8 @@ def test_an_attempt_that_breaks_is_tried_again_until_there_are_no_more(site: Sit
         raise OSError("a library broke")
 
     with looping(site, break_down, max_attempts=2):
-        found = site.ended(job, 10)
-        wait_for(lambda: not site.files("uploads"), 5)
+        found = site.ended(job)
+        wait_for(lambda: not site.files("uploads"))
 
     assert len(tries) == 2
     assert (found.state, found.error.code) == (State.FAILED, AttemptsExhausted.code)
@@ -126,7 +126,7 @@ def test_an_attempt_that_breaks_once_succeeds_the_next_time(site: Site, job: str
             raise MemoryError
 
     with looping(site, break_down_once):
-        found = site.ended(job, 10)
+        found = site.ended(job)
 
     assert found.state is State.SUCCEEDED
     assert site.files("results") == [found.result.removeprefix("results/")]

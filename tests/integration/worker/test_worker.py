@@ -18,7 +18,7 @@ from mien.contract.jobs import State
 from service.worker.settings import WorkerSettings
 from tests.bundles import DIMENSIONS, write_bundle
 from tests.integration.worker.helpers import Site, decode_children
-from tests.processes import descendants, free_port, process, wait_for
+from tests.processes import HANG_S, descendants, free_port, process, wait_for
 
 
 def test_a_job_ends_with_one_result_and_without_its_upload(site: Site, face: Path):
@@ -26,8 +26,8 @@ def test_a_job_ends_with_one_result_and_without_its_upload(site: Site, face: Pat
     with site.worker(metrics_port=port):
         site.submit("a", face, hop_s=0.1)
         job = site.ended("a")
-        wait_for(lambda: not site.files("uploads"), 5)
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+        wait_for(lambda: not site.files("uploads"))
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=HANG_S) as answer:
             metrics = answer.read().decode()
 
     assert (job.state, job.result, job.error) == (State.SUCCEEDED, "results/a.1", None)
@@ -59,7 +59,7 @@ def test_a_worker_says_that_it_lives_and_takes_its_leave(site: Site, face: Path)
     with site.worker() as running:
         site.submit("a", face)
         site.ended("a")
-        [registered] = wait_for(lambda: site.queue.run(site.queue.producer.workers()), 5)
+        [registered] = wait_for(lambda: site.queue.run(site.queue.producer.workers()))
 
         assert running.end() == 0
 
@@ -75,7 +75,7 @@ def test_bad_media_ends_at_the_first_attempt_and_keeps_nothing(site: Site):
     with site.worker():
         site.submit("a", text)
         job = site.ended("a")
-        wait_for(lambda: not site.files("uploads"), 5)
+        wait_for(lambda: not site.files("uploads"))
 
     assert (job.state, job.error.code) == (State.FAILED, CannotDecode.code)
     assert site.attempts("a") == 1
@@ -110,12 +110,12 @@ def test_a_worker_that_is_killed_loses_nothing(site: Site, long_face: Path):
         site.under_way("a")
         family = descendants(first.pid)
         first.end(signal.SIGKILL)
-        wait_for(lambda: not [pid for pid in family if Path(f"/proc/{pid}").exists()], 5)
+        wait_for(lambda: not [pid for pid in family if Path(f"/proc/{pid}").exists()])
     assert site.queue.find("a").state is State.RUNNING
 
     with site.worker(lease_s=2):
         job = site.ended("a")
-        wait_for(lambda: not site.files("uploads"), 5)
+        wait_for(lambda: not site.files("uploads"))
 
     assert (job.state, job.result) == (State.SUCCEEDED, "results/a.2")
     assert (site.fence("a"), site.attempts("a")) == (2, 2)
@@ -170,14 +170,14 @@ def test_a_worker_that_stood_still_for_longer_than_its_lease_can_write_no_second
         with site.worker(lease_s=1):
             job = site.ended("a")
             stopped.send(signal.SIGCONT)
-            wait_for(lambda: stopped.said('"outcome": "lost"'), 20)
+            wait_for(lambda: stopped.said('"outcome": "lost"'))
 
         assert job.result == "results/a.2"
         assert (site.fence("a"), site.attempts("a")) == (2, 2)
         assert site.files("results") == ["a.2"]
         assert site.queue.find("a") == job
         assert site.queue.is_idle()
-        wait_for(lambda: not decode_children(stopped), 5)
+        wait_for(lambda: not decode_children(stopped))
 
 
 def test_a_job_whose_child_was_killed_is_tried_again(site: Site, long_face: Path):
@@ -200,8 +200,8 @@ def test_cancelling_a_running_job_stops_its_child(site: Site, long_face: Path):
 
         site.queue.run(site.queue.producer.cancel("a"))
 
-        wait_for(lambda: not decode_children(running), 2)
-        wait_for(lambda: running.said('"outcome": "lost"'), 5)
+        wait_for(lambda: not decode_children(running))
+        wait_for(lambda: running.said('"outcome": "lost"'))
         assert running.popen.poll() is None
     assert site.queue.run(site.queue.producer.find("a")) == "deleted"
     assert site.files("results") == []
@@ -248,7 +248,7 @@ def test_a_worker_that_cannot_start_says_why_and_exits_with_two(site: Site, brok
         sentence = "slots"
 
     with process(site.folder, "service.worker", settings) as running:
-        assert running.popen.wait(30) == 2
+        assert running.popen.wait(HANG_S) == 2
         [line] = running.log.read_text().splitlines()
 
     assert json.loads(line)["event"] == "cannot start"

@@ -10,6 +10,7 @@ import pytest
 
 from service.worker.batcher import Batcher
 from service.worker.onnx_model import BUCKETS
+from tests.processes import HANG_S
 
 RUIN = 255
 
@@ -25,7 +26,7 @@ class Doubler:
 
     def run(self, clips: np.ndarray) -> list[dict[str, np.ndarray]]:
         self.entered.set()
-        self.gate.wait(5)
+        self.gate.wait(HANG_S)
         self.batches.append(clips[:, 0].tolist())
         if RUIN in clips:
             raise ValueError("ruined")
@@ -53,7 +54,7 @@ def held_up(batcher: Batcher, model: Doubler) -> Iterator[None]:
     model.gate.clear()
     model.entered.clear()
     first = batcher.submit(0, "holds up", clip(0))
-    assert model.entered.wait(5)
+    assert model.entered.wait(HANG_S)
     yield
     model.gate.set()
     first.result(5)

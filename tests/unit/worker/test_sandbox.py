@@ -74,7 +74,7 @@ def has_ended(pid: int) -> bool:
 
 def blocked_in_mid_message(pid: int) -> None:
     """Wait until the child sleeps because the pipe is full."""
-    wait_for(lambda: "pipe_write" in Path(f"/proc/{pid}/wchan").read_text() or _sleeps(pid), 20)
+    wait_for(lambda: "pipe_write" in Path(f"/proc/{pid}/wchan").read_text() or _sleeps(pid))
     time.sleep(0.1)
 
 
@@ -289,7 +289,7 @@ def test_a_fork_server_that_dies_is_no_fault_of_the_video_and_is_started_anew(lo
 
         with pytest.raises(ChildLost):
             list(events)
-        wait_for(lambda: has_ended(pid), 5)
+        wait_for(lambda: has_ended(pid))
 
     with under_way(long_face, specs=LARGE) as (_, pid):
         assert SECRET.encode() not in Path(f"/proc/{pid}/environ").read_bytes()
