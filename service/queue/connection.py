@@ -1,5 +1,11 @@
-"""Connections to Redis: one way to open each kind."""
+"""Clients of Redis: one way to open each kind.
 
+The asyncio client is safe against cancellation: a command, script or pipeline that has begun ends on its connection
+although the task that awaits it is cancelled. Otherwise redis-py gives the connection up in mid-reply, or loses the
+cancellation while it connects. Callers need no `asyncio.shield` of their own around a single command.
+"""
+
+# ruff: noqa: ANN401 - the signatures are those of redis-py
 from __future__ import annotations
 
 import asyncio
@@ -9,6 +15,8 @@ from typing import Any, TypeVar
 
 import redis
 import redis.asyncio
+from redis.asyncio.client import Pipeline, PubSub
+from redis.commands.core import AsyncScript
 
 from mien.contract.errors import Misconfigured
 
@@ -17,6 +25,54 @@ Answer = TypeVar("Answer")
 # Answers have RESP2's shapes, which redis-py gives for every server alike.
 _PROTOCOL = 2
 _TIMEOUT_S = 10
+
+
+class _ShieldedScript(AsyncScript):
+    """A Lua script that is loaded and run to its end although its caller is cancelled."""
+
+    async def __call__(self, *args: Any, **options: Any) -> Any:
+        return await uncut(super().__call__(*args, **options))
+
+
+class _ShieldedPipeline(Pipeline):
+    """A pipeline that is executed to its end although its caller is cancelled."""
+
+    _execution: asyncio.Future[list[Any]] | None = None
+
+    async def execute(self, raise_on_error: bool = True) -> list[Any]:
+        self._execution = asyncio.ensure_future(super().execute(raise_on_error))
+        return await asyncio.shield(self._execution)
+
+    async def __aexit__(self, *error: object) -> None:
+        # An execution that goes on returns the connection to the pool itself: it must not go to another before.
+        if self._execution is None or self._execution.done():
+            await self.reset()  # type: ignore[no-untyped-call]
+
+
+class _ShieldedPubSub(PubSub):
+    """A subscription that is made and closed, but not awaited, to the end although its caller is cancelled."""
+
+    async def execute_command(self, *args: Any) -> Any:
+        return await uncut(super().execute_command(*args))
+
+    async def aclose(self) -> None:
+        await uncut(super().aclose())  # type: ignore[no-untyped-call]
+
+
+class _ShieldedRedis(redis.asyncio.Redis):
+    """A client whose commands are executed to their end although their caller is cancelled."""
+
+    async def execute_command(self, *args: Any, **options: Any) -> Any:
+        return await uncut(super().execute_command(*args, **options))  # type: ignore[no-untyped-call]
+
+    def register_script(self, script: Any) -> AsyncScript:  # type: ignore[override]
+        return _ShieldedScript(self, script)
+
+    def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:
+        return _ShieldedPipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint)
+
+    def pubsub(self, **options: Any) -> PubSub:
+        return _ShieldedPubSub(self.connection_pool, event_dispatcher=self._event_dispatcher, **options)
 
 
 def connect(url: str, password_file: Path | None = None, *, text: bool = True) -> redis.Redis:
@@ -36,9 +92,7 @@ def connect_async(url: str, password_file: Path | None = None) -> redis.asyncio.
         Misconfigured: the password cannot be read.
     """
     how: dict[str, Any] = _password(password_file)
-    return redis.asyncio.Redis.from_url(
-        url, protocol=_PROTOCOL, socket_timeout=_TIMEOUT_S, decode_responses=True, **how
-    )
+    return _ShieldedRedis.from_url(url, protocol=_PROTOCOL, socket_timeout=_TIMEOUT_S, decode_responses=True, **how)
 
 
 def _password(file: Path | None) -> dict[str, str]:
@@ -51,8 +105,5 @@ def _password(file: Path | None) -> dict[str, str]:
 
 
 async def uncut(work: Awaitable[Answer]) -> Answer:
-    """Return what `work` gives, and let it end although the task is cancelled.
-
-    A command to Redis that is cut off may leave its answer to whoever uses the connection next.
-    """
+    """Return the result of `work`, which runs to its end although the caller is cancelled."""
     return await asyncio.shield(asyncio.ensure_future(work))

@@ -68,10 +68,10 @@ class Consumer:
         self.max_attempts = max_attempts
         self._results_ttl_s = results_ttl_s
         self._events_ttl_s = min(results_ttl_s, keys.EVENTS_TTL_S)
-        self._begin = redis.register_script(script("begin"))
+        self._begin = redis.register_script(script("end_job", "begin"))
         self._renew = redis.register_script(script("renew"))
         self._report = redis.register_script(script("report"))
-        self._commit = redis.register_script(script("commit"))
+        self._commit = redis.register_script(script("end_job", "commit"))
         self._release = redis.register_script(script("release"))
 
     def claim(self, count: int, wait_s: float) -> list[Entry]:
@@ -103,16 +103,14 @@ class Consumer:
             "Upload the video again; if it happens again, the video itself may be the cause."
         )
         found = self._begin(
-            keys=[
-                keys.job(entry.job_id), keys.QUEUE, keys.LIVE, keys.LIVE_BYTES, keys.gone(entry.job_id), keys.DEAD,
-                keys.events(entry.job_id),
-            ],
+            keys=_ending_keys(entry.job_id),
             args=[
-                entry.id, keys.GROUP, entry.job_id, _now_ms(), self.max_attempts, self._results_ttl_s,
-                keys.TOMBSTONE_TTL_S, exhausted.problem().model_dump_json(), keys.CHANGED,
-                self._events_ttl_s,
+                *self._ending_args(entry.job_id),
+                entry.id,
+                self.max_attempts,
+                exhausted.problem().model_dump_json(),
             ],
-        )  # fmt: skip
+        )
         if not found:
             return None
         fence, number, created_ms, upload, size, options, trace = found
@@ -192,16 +190,27 @@ class Consumer:
         flat = [item for pair in fields.items() for item in pair]
         return bool(
             self._commit(
-                keys=[
-                    keys.job(attempt.job_id), keys.QUEUE, keys.LIVE, keys.LIVE_BYTES, keys.gone(attempt.job_id),
-                    keys.DEAD, keys.events(attempt.job_id), keys.CALLBACKS,
-                ],
+                keys=_ending_keys(attempt.job_id),
                 args=[
-                    attempt.job_id, attempt.fence, keys.GROUP, state.value, _now_ms(), self._results_ttl_s,
-                    keys.TOMBSTONE_TTL_S, keys.CHANGED, "dead" if dead else "", self._events_ttl_s, *flat,
+                    *self._ending_args(attempt.job_id),
+                    attempt.fence,
+                    state.value,
+                    "dead" if dead else "",
+                    *flat,
                 ],
             )
-        )  # fmt: skip
+        )
+
+    def _ending_args(self, job_id: str) -> list[str | int]:
+        return [
+            job_id,
+            keys.GROUP,
+            _now_ms(),
+            self._results_ttl_s,
+            keys.TOMBSTONE_TTL_S,
+            self._events_ttl_s,
+            keys.CHANGED,
+        ]
 
     def _take_over(self, count: int) -> list[Any]:
         # One XAUTOCLAIM looks at ten entries for each that it may take: the cursor leads past those of busy workers.
@@ -228,6 +237,13 @@ class Consumer:
         except ResponseError as error:
             if not str(error).startswith("BUSYGROUP"):
                 raise
+
+
+def _ending_keys(job_id: str) -> list[str]:
+    return [
+        keys.job(job_id), keys.QUEUE, keys.LIVE, keys.LIVE_BYTES, keys.gone(job_id), keys.DEAD, keys.events(job_id),
+        keys.CALLBACKS,
+    ]  # fmt: skip
 
 
 def _now_ms() -> int:

@@ -103,7 +103,7 @@ class Producer:
         self._claim = redis.register_script(script("claim"))
         self._unclaim = redis.register_script(script("unclaim"))
         self._submit = redis.register_script(script("submit"))
-        self._cancel = redis.register_script(script("cancel"))
+        self._cancel = redis.register_script(script("end_job", "cancel"))
         self._requeue = redis.register_script(script("requeue"))
         self._take_callback = redis.register_script(script("take_callback"))
         self._postpone_callback = redis.register_script(script("postpone_callback"))

@@ -22,7 +22,6 @@ from mien.contract.errors import QueueUnavailable, SessionLost
 from mien.contract.live import END, LiveFrame, LiveUpdate, pack
 from mien.contract.options import LiveOptions
 from service.queue import keys
-from service.queue.connection import uncut
 
 _LOOK_S = 0.5
 
@@ -96,19 +95,19 @@ class Sessions:
         offered = session.model_dump_json(exclude_unset=True)
         wire: Wire | None = None
         try:
-            await uncut(listener.subscribe(keys.news(session.id)))
-            await uncut(self._redis.rpush(keys.SESSIONS, offered))
+            await listener.subscribe(keys.news(session.id))
+            await self._redis.rpush(keys.SESSIONS, offered)
             wire = Wire(self._redis, listener, session)
             yield wire
         except RedisError as error:
             raise QueueUnavailable("The queue cannot be reached. Try again in a moment.", 1) from error
         finally:
             with contextlib.suppress(RedisError):  # so that no worker takes it now, or has to find out by waiting
-                await uncut(self._redis.lrem(keys.SESSIONS, 1, offered))
-                await uncut(self._redis.publish(keys.frames(session.id), END))
+                await self._redis.lrem(keys.SESSIONS, 1, offered)
+                await self._redis.publish(keys.frames(session.id), END)
             if wire is not None:
                 await wire.close()
-            await uncut(listener.aclose())  # type: ignore[no-untyped-call]
+            await listener.aclose()  # type: ignore[no-untyped-call]
 
 
 class Wire:
@@ -150,8 +149,8 @@ class Wire:
     async def withdraw(self) -> bool:
         """Take the session back; False where a worker has it already."""
         offered = self._session.model_dump_json(exclude_unset=True)
-        return bool(await uncut(self._redis.lrem(keys.SESSIONS, 1, offered)))
+        return bool(await self._redis.lrem(keys.SESSIONS, 1, offered))
 
     async def _publish(self, data: bytes) -> None:
-        if not await uncut(self._redis.publish(keys.frames(self._session.id), data)):
+        if not await self._redis.publish(keys.frames(self._session.id), data):
             raise SessionLost("The worker of this live analysis is gone. Begin another one.", 1)

@@ -29,7 +29,7 @@ class Bell:
         self._rung.set()
 
     async def heard(self, most_s: float = _LONGEST_S) -> None:
-        """Wait for a ring, for at most `most_s` and two seconds; then it is time to look."""
+        """Wait for a ring, for `most_s` or two seconds, whichever is less; then it is time to look."""
         try:
             async with asyncio.timeout(min(most_s, _LONGEST_S)):
                 await self._rung.wait()

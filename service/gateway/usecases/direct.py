@@ -87,7 +87,5 @@ class Direct:
         if lacking is not None:
             REFUSALS.labels(f"full_{lacking}").inc()
             raise QueueFull(f"{FULL[lacking]} Try again later.", RETRY_AFTER_S)
-        await asyncio.shield(
-            self.producer.submit(job_id, reserved=size, upload=name, size=size, options=options, trace=traceparent())
-        )
+        await self.producer.submit(job_id, reserved=size, upload=name, size=size, options=options, trace=traceparent())
         return job_id

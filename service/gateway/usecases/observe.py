@@ -37,5 +37,5 @@ class Observe:
     async def every(self) -> None:
         """Do so every few seconds, for ever."""
         while True:
-            await asyncio.shield(self())
+            await self()
             await asyncio.sleep(_EVERY_S)

@@ -89,7 +89,7 @@ class Submit:
             await self._admit(job_id, most_bytes)
             earlier = await self._receive(job_id, video, options, reserved=most_bytes, key=key)
         except BaseException:
-            await asyncio.shield(self.producer.unclaim(key, job_id))
+            await self.producer.unclaim(key, job_id)
             raise
         return job_id if earlier is None else earlier.job_id
 
@@ -130,20 +130,18 @@ class Submit:
             await self.blobs.write(upload, passing())
         except BaseException:
             # A client that went away must not take the room along with it.
-            await asyncio.shield(self.producer.abandon(job_id, reserved))
+            await self.producer.abandon(job_id, reserved)
             raise
         # Where this fails, the job may have been accepted all the same: the blob stays, for the sweeper to judge.
         keyed = None if key is None else Keyed(key, digest.hexdigest())
-        earlier = await asyncio.shield(
-            self.producer.submit(
-                job_id,
-                reserved=reserved,
-                upload=upload,
-                size=size,
-                options=options,
-                keyed=keyed,
-                trace=traceparent(),
-            )
+        earlier = await self.producer.submit(
+            job_id,
+            reserved=reserved,
+            upload=upload,
+            size=size,
+            options=options,
+            keyed=keyed,
+            trace=traceparent(),
         )
         if earlier is not None:
             await asyncio.to_thread(self.blobs.delete, [upload])

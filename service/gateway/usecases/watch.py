@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -76,8 +75,7 @@ class Watch:
     async def _told(self, job_id: str, seen: EventId | None) -> AsyncGenerator[Event]:
         while not self.bells.draining:
             with self.bells.at(job_id) as bell:
-                # A watcher may go away at any moment, and redis-py takes that badly in mid-command.
-                job, events = await asyncio.shield(self._look(job_id, seen))
+                job, events = await self._look(job_id, seen)
                 if isinstance(job, Job) and not events and not job.state.terminal:
                     await bell.heard()
                     continue

@@ -250,6 +250,7 @@ def test_a_watcher_that_goes_away_leaves_nothing_behind(redis_url, tmp_path, que
                 await gone.wait()
                 return {"type": "http.disconnect"}
 
+            await asyncio.sleep(0.5)  # until the commands of the start, each a task, have ended
             before = len(asyncio.all_tasks())
             watcher = asyncio.create_task(app(dict(scope), receive, send))
             await asyncio.to_thread(wait_for, lambda: bells._bells)
@@ -257,6 +258,7 @@ def test_a_watcher_that_goes_away_leaves_nothing_behind(redis_url, tmp_path, que
             async with asyncio.timeout(HANG_S):
                 await watcher
             assert sent[0]["status"] == 200
+            await asyncio.sleep(0.1)  # so may a command that the watcher left
             return len(bells._bells), len(asyncio.all_tasks()) - before
 
     assert asyncio.run(watch_and_go_away()) == (0, 0)

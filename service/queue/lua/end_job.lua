@@ -1,0 +1,33 @@
+-- Functions that end a job, for the scripts that begin, commit and cancel; scripts.py puts this text before theirs.
+-- They promise that a job ends the same way whatever ends it. The calling script's keys start with
+-- KEYS: job, queue, live, live_bytes, gone
+
+-- Deletes the stream entry of a job that has not ended, and gives back its place and the bytes of its upload.
+local function leave_queue(job_id, group)
+  local job = redis.call('HMGET', KEYS[1], 'entry', 'bytes')
+  redis.call('XACK', KEYS[2], group, job[1])
+  redis.call('XDEL', KEYS[2], job[1])
+  redis.call('ZREM', KEYS[3], job_id)
+  redis.call('DECRBY', KEYS[4], job[2])
+end
+
+-- Sets the outcome of a job that has not ended, the expiry of the job and its events, and its tombstone; queues its
+-- callback where it has one; lists it as dead where its attempts are exhausted; publishes that it changed.
+-- KEYS goes on with: dead, events, callbacks
+-- ARGV starts with: job id, group, now_ms, results ttl s, tombstone ttl s, events ttl s, channel
+-- `...`: further fields of the job and their values
+local function end_job(state, dead, ...)
+  local job_id, now_ms, results_ttl_s, tombstone_ttl_s = ARGV[1], ARGV[3], ARGV[4], ARGV[5]
+  redis.call('HSET', KEYS[1], 'state', state, 'ended_ms', now_ms, 'expires_ms', now_ms + results_ttl_s * 1000, ...)
+  redis.call('EXPIRE', KEYS[1], results_ttl_s)
+  redis.call('EXPIRE', KEYS[7], ARGV[6])
+  redis.call('SET', KEYS[5], 'expired', 'EX', results_ttl_s + tombstone_ttl_s)
+  leave_queue(job_id, ARGV[2])
+  if dead then
+    redis.call('LPUSH', KEYS[6], job_id)
+    redis.call('LTRIM', KEYS[6], 0, 999)
+    redis.call('EXPIRE', KEYS[6], tombstone_ttl_s)
+  end
+  if redis.call('HEXISTS', KEYS[1], 'callback') == 1 then redis.call('ZADD', KEYS[8], now_ms, job_id) end
+  redis.call('PUBLISH', ARGV[7], job_id)
+end
