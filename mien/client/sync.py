@@ -117,7 +117,11 @@ async def _read_in_thread(frames: Iterable[Frame]) -> AsyncGenerator[Frame]:
     ended = threading.Event()
 
     def put(item: Frame | BaseException | None) -> None:
-        asyncio.run_coroutine_threadsafe(ahead.put(item), loop).result()
+        putting = ahead.put(item)
+        try:
+            asyncio.run_coroutine_threadsafe(putting, loop).result()
+        finally:
+            putting.close()  # the loop may have been closed before it began
 
     def read() -> None:
         try:

@@ -40,7 +40,7 @@ class _ShieldedPipeline(Pipeline):
     _execution: asyncio.Future[list[Any]] | None = None
 
     async def execute(self, raise_on_error: bool = True) -> list[Any]:
-        self._execution = asyncio.ensure_future(super().execute(raise_on_error))
+        self._execution = _begin(super().execute(raise_on_error))
         return await asyncio.shield(self._execution)
 
     async def __aexit__(self, *error: object) -> None:
@@ -106,4 +106,11 @@ def _password(file: Path | None) -> dict[str, str]:
 
 async def uncut(work: Awaitable[Answer]) -> Answer:
     """Return the result of `work`, which runs to its end although the caller is cancelled."""
-    return await asyncio.shield(asyncio.ensure_future(work))
+    return await asyncio.shield(_begin(work))
+
+
+def _begin(work: Awaitable[Answer]) -> asyncio.Future[Answer]:
+    """Run `work` as a task whose error nobody need read: a caller that is cancelled no longer does."""
+    task = asyncio.ensure_future(work)
+    task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+    return task

@@ -240,7 +240,7 @@ def test_a_live_analysis_has_a_longest_time(own_redis, tmp_path):
         gateway(tmp_path, own_redis) as (_, url),
         worker(tmp_path, own_redis, live_max_s=1),
         Mien(url) as mien,
-        pytest.raises(TooLong, match="takes 1 s at most"),
+        pytest.raises(TooLong, match="may last 1 s at most"),
     ):
         list(mien.live(filmed(PICTURES * 4)))
 

@@ -231,7 +231,7 @@ def test_the_command_makes_lists_and_revokes_keys(locked: Locked, redis_url):
     assert locked.stranger.get("/models", headers=bearer(key)).json()["code"] == "key_refused"
     again = mien("revoke", listed[2].split()[0], redis_url=redis_url)
     assert (again.returncode, again.stdout) == (1, "")
-    assert "there is no key" in again.stderr
+    assert "no key has the id" in again.stderr
 
 
 def test_a_redis_that_does_not_answer_is_said():

@@ -225,9 +225,9 @@ def test_nothing_of_a_video_is_logged(site: Site, face: Path):
         running.end()
         lines = [json.loads(line) for line in running.log.read_text().splitlines()]
 
-    assert [line["event"] for line in lines] == ["ready", "attempt ended", "draining", "stopped"]
-    assert lines[1] == lines[1] | {"job": "a", "attempt": 1, "outcome": "succeeded"}
-    assert set(lines[1]) <= {"job", "attempt", "outcome", "event", "process", "level", "timestamp"}
+    assert [line["event"] for line in lines] == ["sandbox", "ready", "attempt ended", "draining", "stopped"]
+    assert lines[2] == lines[2] | {"job": "a", "attempt": 1, "outcome": "succeeded"}
+    assert set(lines[2]) <= {"job", "attempt", "outcome", "event", "process", "level", "timestamp"}
 
 
 @pytest.mark.parametrize("broken", ["digest", "missing", "provider", "number"])

@@ -52,7 +52,7 @@ def test_a_handful_of_clips_is_learned_by_heart(size, peak):
     model = AffectModel(size, [TASK], clip=(16, SIZE))
     groups = finetuning_groups(model, size.depths, weight_decay=0.05, layer_decay=1.0)
 
-    train(model, groups, label_loss((TASK,), LabelLosses()), 40, peak)
+    train(model, groups, label_loss((TASK,), LabelLosses()), 80, peak)  # so many that the norms have averaged enough
 
     batch = moving_bars()
     with torch.no_grad():
