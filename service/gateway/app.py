@@ -46,13 +46,18 @@ from service.gateway.usecases.direct import Direct
 from service.gateway.usecases.follow import Follow
 from service.gateway.usecases.live import Live
 from service.gateway.usecases.observe import Observe
+from service.gateway.usecases.service_status import ServiceStatus
 from service.gateway.usecases.submit import Submit
 from service.gateway.usecases.sweep import Sweep
 from service.gateway.usecases.watch import Watch
 from service.gateway.write_timeout import WriteTimeout
+from service.queue.admission import Admission, Room
+from service.queue.callbacks import Callbacks
 from service.queue.connection import connect_async
-from service.queue.producer import Producer, Room
+from service.queue.jobs import Jobs
+from service.queue.repair import Repair
 from service.queue.sessions import Sessions
+from service.queue.status import QueueStatus
 from service.storage.blobs import open_blobs
 from service.telemetry.logs import configure_logs
 from service.telemetry.traces import configure_traces
@@ -76,31 +81,38 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         redis = connect_async(settings.redis_url, settings.redis_password_file)
-        producer = Producer(redis)
+        admission, jobs = Admission(redis), Jobs(redis)
+        status = QueueStatus(redis)
         blobs = open_blobs(settings)
         room = Room(settings.queue_max_jobs, settings.queue_max_bytes, settings.queue_max_wait_s)
-        bells = Bells(producer)
+        bells = Bells(jobs)
         uses = app.state.use_cases = UseCases(
             settings=settings,
-            producer=producer,
             authenticate=Authenticate(redis, settings.keys_required),
             submit=Submit(
-                producer, blobs, room, settings.upload_max_s, settings.upload_idle_s, _callback_check(settings)
+                admission,
+                jobs,
+                blobs,
+                room,
+                settings.upload_max_s,
+                settings.upload_idle_s,
+                _callback_check(settings),
             ),
-            direct=Direct(producer, blobs, room, settings.upload_max_bytes, _callback_check(settings)),
+            direct=Direct(admission, jobs, blobs, room, settings.upload_max_bytes, _callback_check(settings)),
             bells=bells,
-            follow=Follow(producer, blobs, bells),
-            watch=Watch(producer, bells, settings.watchers_max),
+            follow=Follow(jobs, blobs, bells),
+            watch=Watch(jobs, bells, settings.watchers_max),
             live=Live(Sessions(redis)),
-            browse=Browse(producer),
-            cancel=Cancel(producer, blobs),
-            observe=Observe(producer),
+            browse=Browse(jobs),
+            cancel=Cancel(jobs, blobs),
+            observe=Observe(status),
+            status=ServiceStatus(status, bells),
         )
-        sweep = Sweep(producer, blobs, settings.upload_idle_s)
+        sweep = Sweep(jobs, Repair(redis), blobs, settings.upload_idle_s)
         tasks = [asyncio.create_task(bells.listen()), asyncio.create_task(sweep.every(settings.sweep_every_s))]
         if settings.callback_secret is not None:
             secret = parse_secret(settings.callback_secret.get_secret_value())
-            tasks.append(asyncio.create_task(Caller(producer, secret, settings.callback_private).run()))
+            tasks.append(asyncio.create_task(Caller(jobs, Callbacks(redis), secret, settings.callback_private).run()))
         if settings.gateway_metrics_port:
             tasks.append(asyncio.create_task(uses.observe.every()))
         try:

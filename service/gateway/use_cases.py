@@ -13,9 +13,9 @@ from service.gateway.usecases.direct import Direct
 from service.gateway.usecases.follow import Follow
 from service.gateway.usecases.live import Live
 from service.gateway.usecases.observe import Observe
+from service.gateway.usecases.service_status import ServiceStatus
 from service.gateway.usecases.submit import Submit
 from service.gateway.usecases.watch import Watch
-from service.queue.producer import Producer
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,6 @@ class UseCases:
     """The use cases of one gateway, and the settings that bound what the doors let through to them."""
 
     settings: GatewaySettings
-    producer: Producer
     authenticate: Authenticate
     submit: Submit
     direct: Direct
@@ -34,3 +33,4 @@ class UseCases:
     browse: Browse
     cancel: Cancel
     observe: Observe
+    status: ServiceStatus

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import cast
@@ -15,6 +14,7 @@ from redis.exceptions import RedisError
 from mien.contract.api_keys import new_api_key, parse_api_key
 from mien.contract.errors import QueueUnavailable
 from service.queue import keys
+from service.queue.clock import now_ms
 
 
 class Entry(BaseModel):
@@ -41,7 +41,7 @@ class KeyRing:
         while True:
             text = new_api_key()
             key = parse_api_key(text)
-            entry = Entry(digest=key.digest, name=name, created_ms=time.time_ns() // 1_000_000)
+            entry = Entry(digest=key.digest, name=name, created_ms=now_ms())
             if self._redis.hsetnx(keys.API_KEYS, key.id, entry.model_dump_json()):
                 return text
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import structlog
 
 from mien.contract.errors import QueueUnavailable
-from service.queue.producer import Producer
+from service.queue.jobs import Jobs
 
 log = structlog.get_logger()
 
@@ -41,8 +41,8 @@ class Bell:
 class Bells:
     """The bells of one gateway; `listen` must run beside for them to ring. `draining`: nobody shall wait any more."""
 
-    def __init__(self, producer: Producer) -> None:
-        self._producer = producer
+    def __init__(self, jobs: Jobs) -> None:
+        self._jobs = jobs
         self._bells: defaultdict[str, set[Bell]] = defaultdict(set)
         self.draining = False
 
@@ -50,7 +50,7 @@ class Bells:
         """Ring the bells at the jobs that something happens to, for ever."""
         while True:
             try:
-                async for job_id in self._producer.changed():
+                async for job_id in self._jobs.changed():
                     for bell in self._bells.get(job_id, ()):
                         bell.ring()
             except QueueUnavailable:

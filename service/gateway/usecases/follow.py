@@ -10,7 +10,7 @@ from mien.contract.jobs import State
 from mien.contract.results import Analysis, Findings, Timings
 from service.gateway.usecases.bells import Bells
 from service.gateway.usecases.lookup import look_up, summary
-from service.queue.producer import Job, Producer
+from service.queue.jobs import Job, Jobs
 from service.storage.blobs import Blobs
 
 
@@ -18,7 +18,7 @@ from service.storage.blobs import Blobs
 class Follow:
     """The use case, over its queue, its store and the bells that end its waits at once."""
 
-    producer: Producer
+    jobs: Jobs
     blobs: Blobs
     bells: Bells
 
@@ -32,7 +32,7 @@ class Follow:
         deadline = loop.time() + wait_s
         with self.bells.at(job_id) as bell:
             while True:
-                job = await look_up(self.producer, job_id)
+                job = await look_up(self.jobs, job_id)
                 left = deadline - loop.time()
                 if job.state.terminal or left <= 0 or self.bells.draining:
                     return job

@@ -17,7 +17,8 @@ from mien.contract.errors import Expired, KeyInUse, KeyReused, QueueFull
 from mien.contract.options import AnalyzeOptions
 from service.gateway.metrics import REFUSALS, UPLOADED_BYTES
 from service.gateway.usecases.authenticate import Owner
-from service.queue.producer import Earlier, Job, Keyed, Producer, Room
+from service.queue.admission import Admission, Earlier, Keyed, Room
+from service.queue.jobs import Job, Jobs
 from service.storage.blobs import Blobs, upload_name
 from service.telemetry.traces import traceparent
 
@@ -41,7 +42,8 @@ class Submit:
         check_callback: raises InvalidOption where no callback can go to a URL.
     """
 
-    producer: Producer
+    admission: Admission
+    jobs: Jobs
     blobs: Blobs
     room: Room
     upload_max_s: float
@@ -89,12 +91,12 @@ class Submit:
             await self._admit(job_id, most_bytes)
             earlier = await self._receive(job_id, video, options, reserved=most_bytes, key=key)
         except BaseException:
-            await self.producer.unclaim(key, job_id)
+            await self.admission.unclaim(key, job_id)
             raise
         return job_id if earlier is None else earlier.job_id
 
     async def _admit(self, job_id: str, most_bytes: int) -> None:
-        lacking = await self.producer.admit(job_id, most_bytes, self.room, self.upload_max_s)
+        lacking = await self.admission.admit(job_id, most_bytes, self.room, self.upload_max_s)
         if lacking is not None:
             REFUSALS.labels(f"full_{lacking}").inc()
             raise QueueFull(f"{FULL[lacking]} Try again later.", RETRY_AFTER_S)
@@ -130,11 +132,11 @@ class Submit:
             await self.blobs.write(upload, passing())
         except BaseException:
             # A client that went away must not take the room along with it.
-            await self.producer.abandon(job_id, reserved)
+            await self.admission.abandon(job_id, reserved)
             raise
         # Where this fails, the job may have been accepted all the same: the blob stays, for the sweeper to judge.
         keyed = None if key is None else Keyed(key, digest.hexdigest())
-        earlier = await self.producer.submit(
+        earlier = await self.jobs.submit(
             job_id,
             reserved=reserved,
             upload=upload,
@@ -149,7 +151,7 @@ class Submit:
         return earlier
 
     async def _claim(self, key: str, job_id: str) -> Earlier | None:
-        return await self.producer.claim(key, job_id, hold_s=2 * self.upload_idle_s)
+        return await self.admission.claim(key, job_id, hold_s=2 * self.upload_idle_s)
 
     async def _join(self, earlier: Earlier, video: AsyncIterator[bytes], options: AnalyzeOptions) -> str:
         if not earlier.accepted:
@@ -158,7 +160,7 @@ class Submit:
                 _RETRY_IN_USE_AFTER_S,
             )
         _check_same(earlier, options)
-        if not isinstance(await self.producer.find(earlier.job_id), Job):
+        if not isinstance(await self.jobs.find(earlier.job_id), Job):
             raise Expired("The analysis of this Idempotency-Key is gone. Send another key for a new one.")
         digest = hashlib.sha256()
         async for piece in video:

@@ -13,7 +13,7 @@ from mien.contract.jobs import State
 from service.gateway.usecases.bells import Bells
 from service.gateway.usecases.lookup import look_up, moment, summary
 from service.queue.events import EventId, Told
-from service.queue.producer import Job, Producer
+from service.queue.jobs import Job, Jobs
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Watch:
         most: watchers at a time.
     """
 
-    producer: Producer
+    jobs: Jobs
     bells: Bells
     most: int
     _watching: int = 0
@@ -50,7 +50,7 @@ class Watch:
         """
         if self._watching >= self.most:
             raise TooManyWatchers("Too many watch analyses here at the moment. Try again, or ask now and then.", 5)
-        job = await look_up(self.producer, job_id)
+        job = await look_up(self.jobs, job_id)
         if not after:
             return self._events(job_id, None)
         try:
@@ -98,7 +98,7 @@ class Watch:
         self, job_id: str, seen: EventId | None
     ) -> tuple[Job | Literal["expired", "deleted"] | None, list[Told]]:
         # In this order: once a job has ended, nothing more is told.
-        return await self.producer.find(job_id), await self.producer.events(job_id, seen)
+        return await self.jobs.find(job_id), await self.jobs.events(job_id, seen)
 
 
 def _adjoin(seen: EventId | None, following: EventId) -> bool:

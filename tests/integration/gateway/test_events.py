@@ -20,7 +20,7 @@ from service.gateway.usecases.bells import Bells
 from service.gateway.usecases.watch import Watch
 from service.queue import keys
 from service.queue.connection import connect_async
-from service.queue.producer import Producer
+from service.queue.jobs import Jobs
 from tests.integration.gateway.watching import all_events, watching
 from tests.integration.queue.helpers import BROKEN_VIDEO, LEASE_S, Queue, fail, succeed, take
 from tests.processes import HANG_S, gateway, wait_for
@@ -280,8 +280,8 @@ def test_watchers_that_go_away_in_mid_command_go_at_once_and_never_leave_their_r
 
     async def come_and_go() -> None:
         redis = connect_async(redis_url)
-        producer = Producer(redis)
-        watch = Watch(producer, Bells(producer), 10)
+        jobs = Jobs(redis)
+        watch = Watch(jobs, Bells(jobs), 10)
         for _ in range(200):
             events = await watch.open(f"j{luck.randrange(10)}")
             goes = asyncio.ensure_future(anext(events))

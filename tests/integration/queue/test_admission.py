@@ -6,7 +6,7 @@ import time
 
 from mien.contract.options import AnalyzeOptions
 from service.queue import keys
-from service.queue.producer import Room
+from service.queue.admission import Room
 from tests.integration.queue.helpers import Queue, registration
 
 WIDE = Room(jobs=100, bytes=1_000_000, wait_s=1e9)
@@ -68,7 +68,7 @@ def test_an_upload_that_comes_to_nothing_gives_its_room_back(queue: Queue):
     room = Room(jobs=1, bytes=1000, wait_s=1e9)
     queue.admit("a", 10, room=room)
 
-    queue.run(queue.producer.abandon("a", 10))
+    queue.run(queue.admission.abandon("a", 10))
 
     assert queue.admit("b", room=room) is None
 
@@ -76,7 +76,7 @@ def test_an_upload_that_comes_to_nothing_gives_its_room_back(queue: Queue):
 def test_an_accepted_job_takes_the_place_of_its_reservation(queue: Queue):
     room = Room(jobs=2, bytes=100, wait_s=1e9)
     queue.admit("a", 60, room=room)
-    queue.run(queue.producer.submit("a", reserved=60, upload="uploads/a", size=50, options=AnalyzeOptions()))
+    queue.run(queue.jobs.submit("a", reserved=60, upload="uploads/a", size=50, options=AnalyzeOptions()))
 
     assert queue.redis.zcard(keys.RESERVED) == 0
     assert queue.live_bytes() == 50

@@ -6,7 +6,7 @@ import asyncio
 
 from mien.contract.options import AnalyzeOptions
 from service.queue import keys
-from service.queue.producer import Earlier, Keyed
+from service.queue.admission import Earlier, Keyed
 from tests.integration.queue.helpers import Queue
 
 
@@ -15,7 +15,7 @@ def submit(queue: Queue, job_id: str, key: str = "k", digest: str = "d", **optio
 
 
 def _submit(queue: Queue, job_id: str, key: str, digest: str, **options):
-    return queue.producer.submit(
+    return queue.jobs.submit(
         job_id,
         reserved=5,
         upload=f"uploads/{job_id}",
@@ -26,7 +26,7 @@ def _submit(queue: Queue, job_id: str, key: str, digest: str, **options):
 
 
 def claim(queue: Queue, job_id: str, key: str = "k", hold_s: float = 60) -> Earlier | None:
-    return queue.run(queue.producer.claim(key, job_id, hold_s))
+    return queue.run(queue.admission.claim(key, job_id, hold_s))
 
 
 def test_a_claim_keeps_others_off_until_it_is_given_up(queue: Queue):
@@ -35,9 +35,9 @@ def test_a_claim_keeps_others_off_until_it_is_given_up(queue: Queue):
     assert claim(queue, "b") == Earlier("a")
     assert not Earlier("a").accepted
 
-    queue.run(queue.producer.unclaim("k", "b"))  # not its own
+    queue.run(queue.admission.unclaim("k", "b"))  # not its own
     assert claim(queue, "b") == Earlier("a")
-    queue.run(queue.producer.unclaim("k", "a"))
+    queue.run(queue.admission.unclaim("k", "a"))
     assert claim(queue, "b") is None
 
 
@@ -52,7 +52,7 @@ def test_an_accepted_key_is_neither_claimed_nor_given_up(queue: Queue):
     claim(queue, "a")
     assert submit(queue, "a", faces=3) is None
 
-    queue.run(queue.producer.unclaim("k", "a"))
+    queue.run(queue.admission.unclaim("k", "a"))
 
     assert claim(queue, "b") == Earlier("a", AnalyzeOptions(faces=3), "d")
     assert claim(queue, "a").accepted
@@ -63,12 +63,12 @@ def test_of_two_uploads_with_one_key_the_first_to_end_is_the_job(queue: Queue):
     claim(queue, "a", hold_s=0.01)
     queue.run(asyncio.sleep(0.05))
     claim(queue, "b")
-    queue.run(queue.producer.admit("b", 5, room=_plenty(), deadline_s=60))
+    queue.run(queue.admission.admit("b", 5, room=_plenty(), deadline_s=60))
 
     assert submit(queue, "a") is None
     assert submit(queue, "b") == Earlier("a", AnalyzeOptions(), "d")
 
-    assert queue.run(queue.producer.find("b")) is None
+    assert queue.run(queue.jobs.find("b")) is None
     assert queue.redis.zcard(keys.RESERVED) == 0
     assert (queue.depth(), queue.live_bytes()) == (1, 5)
     assert submit(queue, "a") is None  # said again
@@ -87,6 +87,6 @@ def test_of_many_that_submit_at_once_one_is_accepted(queue: Queue):
 
 
 def _plenty():
-    from service.queue.producer import Room
+    from service.queue.admission import Room
 
     return Room(100, 10**9, 1000)
