@@ -37,7 +37,7 @@ from service.gateway.request_context import RequestContext
 from service.gateway.rest import problem_response, router
 from service.gateway.rpc.server import serving_grpc
 from service.gateway.settings import GatewaySettings
-from service.gateway.use_cases import UseCases
+from service.gateway.usecases.all import UseCases
 from service.gateway.usecases.authenticate import Authenticate
 from service.gateway.usecases.bells import Bells
 from service.gateway.usecases.browse import Browse

@@ -28,7 +28,7 @@ from service.gateway.error_mapping import MEDIA_TYPE, HttpProblem, http_headers,
 from service.gateway.idempotency import parse_idempotency_key
 from service.gateway.prefer_header import Preference, parse_prefer
 from service.gateway.uploads import FORM_OVERHEAD_BYTES, video_bytes
-from service.gateway.use_cases import UseCases
+from service.gateway.usecases.all import UseCases
 from service.gateway.usecases.authenticate import Owner, public_id
 from service.gateway.usecases.browse import MOST_LIMIT, USUAL_LIMIT
 from service.gateway.usecases.service_status import Readiness

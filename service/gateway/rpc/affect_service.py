@@ -27,7 +27,7 @@ from service.gateway.rpc.messages import (
     window_message,
 )
 from service.gateway.uploads import video_bytes
-from service.gateway.use_cases import UseCases
+from service.gateway.usecases.all import UseCases
 from service.gateway.usecases.authenticate import Owner, public_id
 from service.gateway.usecases.browse import USUAL_LIMIT
 from service.gateway.usecases.watch import Event

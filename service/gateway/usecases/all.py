@@ -1,4 +1,4 @@
-"""What both doors call."""
+"""The use cases of one gateway, which REST, the WebSocket and gRPC call."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from service.gateway.usecases.watch import Watch
 
 @dataclass(frozen=True)
 class UseCases:
-    """The use cases of one gateway, and the settings that bound what the doors let through to them."""
+    """The use cases of one gateway, and the settings that bound the requests to them."""
 
     settings: GatewaySettings
     authenticate: Authenticate
