@@ -39,11 +39,11 @@ from service.gateway.rpc.server import serving_grpc
 from service.gateway.settings import GatewaySettings
 from service.gateway.usecases.all import UseCases
 from service.gateway.usecases.authenticate import Authenticate
-from service.gateway.usecases.bells import Bells
 from service.gateway.usecases.browse import Browse
 from service.gateway.usecases.cancel import Cancel
 from service.gateway.usecases.direct import Direct
 from service.gateway.usecases.follow import Follow
+from service.gateway.usecases.job_notifier import JobNotifier
 from service.gateway.usecases.live import Live
 from service.gateway.usecases.observe import Observe
 from service.gateway.usecases.service_status import ServiceStatus
@@ -55,8 +55,8 @@ from service.queue.admission import Admission, Room
 from service.queue.callbacks import Callbacks
 from service.queue.connection import connect_async
 from service.queue.jobs import Jobs
+from service.queue.live_sessions import LiveSessions
 from service.queue.repair import Repair
-from service.queue.sessions import Sessions
 from service.queue.status import QueueStatus
 from service.storage.blobs import open_blobs
 from service.telemetry.logs import configure_logs
@@ -85,7 +85,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         status = QueueStatus(redis)
         blobs = open_blobs(settings)
         room = Room(settings.queue_max_jobs, settings.queue_max_bytes, settings.queue_max_wait_s)
-        bells = Bells(jobs)
+        notifier = JobNotifier(jobs)
         uses = app.state.use_cases = UseCases(
             settings=settings,
             authenticate=Authenticate(redis, settings.keys_required),
@@ -99,17 +99,17 @@ def create_app(settings: GatewaySettings) -> FastAPI:
                 _callback_check(settings),
             ),
             direct=Direct(admission, jobs, blobs, room, settings.upload_max_bytes, _callback_check(settings)),
-            bells=bells,
-            follow=Follow(jobs, blobs, bells),
-            watch=Watch(jobs, bells, settings.watchers_max),
-            live=Live(Sessions(redis)),
+            notifier=notifier,
+            follow=Follow(jobs, blobs, notifier),
+            watch=Watch(jobs, notifier, settings.watchers_max),
+            live=Live(LiveSessions(redis)),
             browse=Browse(jobs),
             cancel=Cancel(jobs, blobs),
             observe=Observe(status),
-            status=ServiceStatus(status, bells),
+            status=ServiceStatus(status, notifier),
         )
         sweep = Sweep(jobs, Repair(redis), blobs, settings.upload_idle_s)
-        tasks = [asyncio.create_task(bells.listen()), asyncio.create_task(sweep.every(settings.sweep_every_s))]
+        tasks = [asyncio.create_task(notifier.listen()), asyncio.create_task(sweep.every(settings.sweep_every_s))]
         if settings.callback_secret is not None:
             secret = parse_secret(settings.callback_secret.get_secret_value())
             tasks.append(asyncio.create_task(Caller(jobs, Callbacks(redis), secret, settings.callback_private).run()))
@@ -248,7 +248,7 @@ class _Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         uses: UseCases | None = getattr(self.config.app.state, "use_cases", None)  # type: ignore[union-attr]
         if uses is not None:
-            uses.bells.drain()
+            uses.notifier.drain()
         super().handle_exit(sig, frame)
 
 

@@ -167,7 +167,7 @@ class AffectService(affect_pb2_grpc.AffectServiceServicer):  # type: ignore[misc
                             yield last
                         return
                 yield _event_message(event)
-        if self._uses.bells.draining:
+        if self._uses.notifier.draining:
             raise QueueUnavailable("This gateway is being stopped: watch on from the last event's id.", 1)
         await uncut(self._uses.follow.job(analysis_id))  # says why there is no end: it expired
 

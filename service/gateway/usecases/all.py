@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from service.gateway.settings import GatewaySettings
 from service.gateway.usecases.authenticate import Authenticate
-from service.gateway.usecases.bells import Bells
 from service.gateway.usecases.browse import Browse
 from service.gateway.usecases.cancel import Cancel
 from service.gateway.usecases.direct import Direct
 from service.gateway.usecases.follow import Follow
+from service.gateway.usecases.job_notifier import JobNotifier
 from service.gateway.usecases.live import Live
 from service.gateway.usecases.observe import Observe
 from service.gateway.usecases.service_status import ServiceStatus
@@ -26,7 +26,7 @@ class UseCases:
     authenticate: Authenticate
     submit: Submit
     direct: Direct
-    bells: Bells
+    notifier: JobNotifier
     follow: Follow
     watch: Watch
     live: Live

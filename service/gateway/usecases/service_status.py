@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from mien.contract.errors import QueueUnavailable
 from mien.contract.workers import Models
-from service.gateway.usecases.bells import Bells
+from service.gateway.usecases.job_notifier import JobNotifier
 from service.queue.status import QueueStatus
 
 
@@ -22,10 +22,10 @@ class Readiness(BaseModel):
 
 @dataclass(frozen=True)
 class ServiceStatus:
-    """The use case, over its queue; `bells` knows whether this gateway is shutting down."""
+    """The use case, over its queue; `notifier` knows whether this gateway is shutting down."""
 
     queue: QueueStatus
-    bells: Bells
+    notifier: JobNotifier
 
     async def models(self) -> Models:
         """Return the models of live workers, by name and version.
@@ -45,6 +45,6 @@ class ServiceStatus:
         Raises:
             QueueUnavailable: the queue does not answer, or this gateway is shutting down.
         """
-        if self.bells.draining:
+        if self.notifier.draining:
             raise QueueUnavailable("This gateway is shutting down.", 5)
         return Readiness(status="ok", queued=await self.queue.depth(), workers=len(await self.queue.workers()))

@@ -10,7 +10,7 @@ from typing import Literal
 from mien.contract.errors import InvalidOption, TooManyWatchers
 from mien.contract.events import AnalysisEvent, Ended
 from mien.contract.jobs import State
-from service.gateway.usecases.bells import Bells
+from service.gateway.usecases.job_notifier import JobNotifier
 from service.gateway.usecases.lookup import look_up, moment, summary
 from service.queue.events import EventId, Told
 from service.queue.jobs import Job, Jobs
@@ -26,14 +26,14 @@ class Event:
 
 @dataclass
 class Watch:
-    """The use case; it reads only, and holds nothing but a bell while it waits.
+    """The use case; it reads only, and holds nothing but a subscription while it waits.
 
     Attributes:
         most: watchers at a time.
     """
 
     jobs: Jobs
-    bells: Bells
+    notifier: JobNotifier
     most: int
     _watching: int = 0
 
@@ -73,11 +73,11 @@ class Watch:
             self._watching -= 1
 
     async def _told(self, job_id: str, seen: EventId | None) -> AsyncGenerator[Event]:
-        while not self.bells.draining:
-            with self.bells.at(job_id) as bell:
+        while not self.notifier.draining:
+            with self.notifier.subscribe(job_id) as subscription:
                 job, events = await self._look(job_id, seen)
                 if isinstance(job, Job) and not events and not job.state.terminal:
-                    await bell.heard()
+                    await subscription.wait()
                     continue
             if not isinstance(job, Job):
                 if job == "deleted":
