@@ -51,7 +51,7 @@ from service.gateway.usecases.submit import Submit
 from service.gateway.usecases.sweep import Sweep
 from service.gateway.usecases.watch import Watch
 from service.gateway.write_timeout import WriteTimeout
-from service.queue.admission import Admission, Room
+from service.queue.admission import Admission, AdmissionLimits
 from service.queue.callbacks import Callbacks
 from service.queue.connection import connect_async
 from service.queue.jobs import Jobs
@@ -84,7 +84,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         admission, jobs = Admission(redis), Jobs(redis)
         status = QueueStatus(redis)
         blobs = open_blobs(settings)
-        room = Room(settings.queue_max_jobs, settings.queue_max_bytes, settings.queue_max_wait_s)
+        limits = AdmissionLimits(settings.queue_max_jobs, settings.queue_max_bytes, settings.queue_max_wait_s)
         notifier = JobNotifier(jobs)
         uses = app.state.use_cases = UseCases(
             settings=settings,
@@ -93,12 +93,12 @@ def create_app(settings: GatewaySettings) -> FastAPI:
                 admission,
                 jobs,
                 blobs,
-                room,
+                limits,
                 settings.upload_max_s,
                 settings.upload_idle_s,
                 _callback_check(settings),
             ),
-            direct=Direct(admission, jobs, blobs, room, settings.upload_max_bytes, _callback_check(settings)),
+            direct=Direct(admission, jobs, blobs, limits, settings.upload_max_bytes, _callback_check(settings)),
             notifier=notifier,
             follow=Follow(jobs, blobs, notifier),
             watch=Watch(jobs, notifier, settings.watchers_max),

@@ -21,7 +21,7 @@ from mien.contract.results import Progress
 from mien.contract.workers import Registration
 from service.queue import keys
 from service.queue.clock import now_ms
-from service.queue.events import fields_of
+from service.queue.events import event_fields
 from service.queue.scripts import script
 
 
@@ -145,7 +145,7 @@ class Consumer:
                 keys=[keys.job(attempt.job_id), keys.events(attempt.job_id)],
                 args=[
                     attempt.job_id, attempt.fence, first, keys.MOST_EVENTS, keys.CHANGED, done_s, total_s,
-                    *(field for what in happened for field in fields_of(what)),
+                    *(field for what in happened for field in event_fields(what)),
                 ],
             )
         )  # fmt: skip

@@ -13,10 +13,10 @@ from mien.contract.errors import Problem
 from mien.contract.jobs import State
 from mien.contract.options import AnalyzeOptions
 from service.queue import keys
-from service.queue.admission import Earlier, Keyed, parse_earlier
+from service.queue.admission import IdempotentRequest, KeyHolder, parse_key_holder
 from service.queue.clock import now_ms
 from service.queue.connection import translate_errors
-from service.queue.events import EventId, Told, told
+from service.queue.events import EventId, StoredEvent, parse_event
 from service.queue.scripts import script
 
 _EVENTS_AT_ONCE = 100
@@ -48,7 +48,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Erased:
+class ErasedBlobs:
     """The blobs of a job that was cancelled; `result` is None where it had not ended."""
 
     upload: str
@@ -71,16 +71,16 @@ class Jobs:
         upload: str,
         size: int,
         options: AnalyzeOptions,
-        keyed: Keyed | None = None,
+        request: IdempotentRequest | None = None,
         trace: str = "",
-    ) -> Earlier | None:
+    ) -> KeyHolder | None:
         """Accept a job whose upload is finalised: from here on it is never lost. Safe to repeat.
 
         `trace` is the `traceparent` of what sends it, which its attempts are parts of.
 
         Returns the job that was accepted with this idempotency key before; then there is none of this id.
         """
-        key, digest = ([keys.idempotency(keyed.key)], keyed.digest) if keyed else ([], "")
+        key, digest = ([keys.idempotency(request.key)], request.digest) if request else ([], "")
         async with translate_errors():
             holder = await self._submit(
                 keys=[
@@ -92,7 +92,7 @@ class Jobs:
                     keys.IDEMPOTENCY_TTL_S, options.callback_url or "", trace,
                 ],
             )  # fmt: skip
-        return parse_earlier(holder)
+        return parse_key_holder(holder)
 
     async def find(self, job_id: str) -> Job | Literal["expired", "deleted"] | None:
         """Return the job, or its tombstone's word, or None where it never was."""
@@ -125,7 +125,7 @@ class Jobs:
             for place, job_id, fields in zip(places, ids, found, strict=True)
         ]
 
-    async def cancel(self, job_id: str) -> Erased | None:
+    async def cancel(self, job_id: str) -> ErasedBlobs | None:
         """Erase a job in any state; None where there is none."""
         async with translate_errors():
             blobs = await self._cancel(
@@ -140,14 +140,14 @@ class Jobs:
                 ],
                 args=[job_id, keys.GROUP, keys.TOMBSTONE_TTL_S, keys.CHANGED],
             )
-        return Erased(blobs[0], blobs[1] or None) if blobs else None
+        return ErasedBlobs(blobs[0], blobs[1] or None) if blobs else None
 
-    async def events(self, job_id: str, after: EventId | None) -> list[Told]:
+    async def events(self, job_id: str, after: EventId | None) -> list[StoredEvent]:
         """Return the next events of a job after one of them (None: from the first that is kept on)."""
         start = "-" if after is None else f"({after}"
         async with translate_errors():
             found = await self._redis.xrange(keys.events(job_id), start, "+", count=_EVENTS_AT_ONCE)
-        return [told(entry_id, fields) for entry_id, fields in cast("list[tuple[str, dict[str, str]]]", found)]
+        return [parse_event(entry_id, fields) for entry_id, fields in cast("list[tuple[str, dict[str, str]]]", found)]
 
     async def changed(self) -> AsyncIterator[str]:
         """Yield the id of each job as something happens to it, on a connection of its own, until that breaks."""

@@ -17,7 +17,7 @@ from service.gateway.containers import check_container, too_large
 from service.gateway.metrics import REFUSALS
 from service.gateway.usecases.authenticate import Owner
 from service.gateway.usecases.submit import FULL, RETRY_AFTER_S
-from service.queue.admission import Admission, Room
+from service.queue.admission import Admission, AdmissionLimits
 from service.queue.jobs import Job, Jobs
 from service.storage.blobs import Blobs, upload_name
 from service.telemetry.traces import traceparent
@@ -30,7 +30,7 @@ class Direct:
     """The use case, over its queue and store.
 
     Attributes:
-        room: the bounds of admission.
+        limits: the limits of admission.
         most_bytes: the largest upload.
         check_callback: raises InvalidOption where no callback can go to a URL.
     """
@@ -38,7 +38,7 @@ class Direct:
     admission: Admission
     jobs: Jobs
     blobs: Blobs
-    room: Room
+    limits: AdmissionLimits
     most_bytes: int
     check_callback: Callable[[str], None]
 
@@ -85,7 +85,7 @@ class Direct:
         except Exception:
             await asyncio.to_thread(self.blobs.delete, [name])
             raise
-        lacking = await self.admission.admit(job_id, size, self.room, _TTL_S)
+        lacking = await self.admission.admit(job_id, size, self.limits, _TTL_S)
         if lacking is not None:
             REFUSALS.labels(f"full_{lacking}").inc()
             raise QueueFull(f"{FULL[lacking]} Try again later.", RETRY_AFTER_S)

@@ -12,7 +12,7 @@ from mien.contract.events import AnalysisEvent, Ended
 from mien.contract.jobs import State
 from service.gateway.usecases.job_notifier import JobNotifier
 from service.gateway.usecases.lookup import look_up, moment, summary
-from service.queue.events import EventId, Told
+from service.queue.events import EventId, StoredEvent
 from service.queue.jobs import Job, Jobs
 
 
@@ -66,13 +66,13 @@ class Watch:
     async def _events(self, job_id: str, seen: EventId | None) -> AsyncGenerator[Event]:
         self._watching += 1
         try:
-            async with aclosing(self._told(job_id, seen)) as events:
+            async with aclosing(self._read_events(job_id, seen)) as events:
                 async for event in events:
                     yield event
         finally:
             self._watching -= 1
 
-    async def _told(self, job_id: str, seen: EventId | None) -> AsyncGenerator[Event]:
+    async def _read_events(self, job_id: str, seen: EventId | None) -> AsyncGenerator[Event]:
         while not self.notifier.draining:
             with self.notifier.subscribe(job_id) as subscription:
                 job, events = await self._look(job_id, seen)
@@ -96,7 +96,7 @@ class Watch:
 
     async def _look(
         self, job_id: str, seen: EventId | None
-    ) -> tuple[Job | Literal["expired", "deleted"] | None, list[Told]]:
+    ) -> tuple[Job | Literal["expired", "deleted"] | None, list[StoredEvent]]:
         # In this order: once a job has ended, nothing more is told.
         return await self.jobs.find(job_id), await self.jobs.events(job_id, seen)
 

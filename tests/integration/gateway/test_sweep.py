@@ -15,7 +15,7 @@ from service.gateway.usecases.cancel import Cancel
 from service.gateway.usecases.submit import Submit
 from service.gateway.usecases.sweep import Sweep
 from service.queue import keys
-from service.queue.admission import Admission, Room
+from service.queue.admission import Admission, AdmissionLimits
 from service.queue.connection import connect, connect_async
 from service.queue.consumer import Consumer
 from service.queue.jobs import Job, Jobs
@@ -54,7 +54,7 @@ class House:
             yield b"some bytes"
 
         async def work(redis: Redis) -> str:
-            submit = Submit(Admission(redis), Jobs(redis), self.blobs, Room(10, 1000, 100), 60, 30, print)
+            submit = Submit(Admission(redis), Jobs(redis), self.blobs, AdmissionLimits(10, 1000, 100), 60, 30, print)
             return await submit(ANYBODY, video(), AnalyzeOptions(), most_bytes=10)
 
         return self.run(work)

@@ -12,7 +12,7 @@ from mien.contract.options import AnalyzeOptions
 from mien.contract.results import Progress
 from mien.contract.workers import Registration
 from service.queue import keys
-from service.queue.admission import Admission, NoRoom, Room
+from service.queue.admission import Admission, AdmissionLimits, LackingResource
 from service.queue.connection import connect, connect_async
 from service.queue.consumer import Attempt, Consumer
 from service.queue.jobs import Job, Jobs
@@ -67,8 +67,10 @@ class Queue:
         self._consumers.append(consumer)
         return consumer
 
-    def admit(self, job_id: str, size: int = 10, *, room: Room, deadline_s: float = 60) -> NoRoom | None:
-        return self.run(self.admission.admit(job_id, size, room, deadline_s))
+    def admit(
+        self, job_id: str, size: int = 10, *, limits: AdmissionLimits, deadline_s: float = 60
+    ) -> LackingResource | None:
+        return self.run(self.admission.admit(job_id, size, limits, deadline_s))
 
     def submit(self, job_id: str, size: int = 10, **options: Any) -> None:
         self.run(

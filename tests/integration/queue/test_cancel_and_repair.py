@@ -8,7 +8,7 @@ import pytest
 
 from mien.contract.jobs import State
 from service.queue import keys
-from service.queue.jobs import Erased
+from service.queue.jobs import ErasedBlobs
 from tests.integration.queue.helpers import LEASE_S, Queue, has_nothing, report, succeed, take
 
 
@@ -16,7 +16,7 @@ def test_a_queued_job_that_is_cancelled_is_never_claimed(queue: Queue):
     ann = queue.worker()
     queue.submit("a")
 
-    assert queue.run(queue.jobs.cancel("a")) == Erased("uploads/a", None)
+    assert queue.run(queue.jobs.cancel("a")) == ErasedBlobs("uploads/a", None)
 
     assert has_nothing(ann)
     assert queue.run(queue.jobs.find("a")) == "deleted"
@@ -29,7 +29,7 @@ def test_a_running_job_that_is_cancelled_refuses_its_worker(queue: Queue):
     queue.submit("a")
     attempt = take(ann)
 
-    assert queue.run(queue.jobs.cancel("a")) == Erased("uploads/a", None)
+    assert queue.run(queue.jobs.cancel("a")) == ErasedBlobs("uploads/a", None)
 
     assert not report(ann, attempt, 1.0, None)
     assert not ann.renew(attempt)
@@ -45,7 +45,7 @@ def test_an_ended_job_that_is_cancelled_names_its_result(queue: Queue):
     queue.submit("other")
     succeed(ann, take(ann))
 
-    assert queue.run(queue.jobs.cancel("a")) == Erased("uploads/a", "results/a.1")
+    assert queue.run(queue.jobs.cancel("a")) == ErasedBlobs("uploads/a", "results/a.1")
 
     assert queue.run(queue.jobs.find("a")) == "deleted"
     assert queue.live_bytes() == 10  # the other's: an ended job's bytes are given back once only
