@@ -55,6 +55,7 @@ from service.queue.admission import Admission, AdmissionLimits
 from service.queue.callbacks import Callbacks
 from service.queue.connection import connect_async
 from service.queue.jobs import Jobs
+from service.queue.key_ring import KeyDigests
 from service.queue.live_sessions import LiveSessions
 from service.queue.repair import Repair
 from service.queue.status import QueueStatus
@@ -88,7 +89,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         notifier = JobNotifier(jobs)
         uses = app.state.use_cases = UseCases(
             settings=settings,
-            authenticate=Authenticate(redis, settings.keys_required),
+            authenticate=Authenticate(KeyDigests(redis), settings.keys_required),
             submit=Submit(
                 admission,
                 jobs,

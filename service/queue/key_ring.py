@@ -56,14 +56,20 @@ class KeyRing:
         return bool(self._redis.hdel(keys.API_KEYS, key_id))
 
 
-async def find_digest(redis: redis.asyncio.Redis, key_id: str) -> str | None:
-    """Return the digest of a valid key by its id.
+class KeyDigests:
+    """Look up the digests of valid keys: the gateway's end."""
 
-    Raises:
-        QueueUnavailable: Redis does not answer.
-    """
-    try:
-        text = await redis.hget(keys.API_KEYS, key_id)
-    except (RedisError, OSError) as error:
-        raise QueueUnavailable("The queue does not answer at the moment. Try again shortly.", 5) from error
-    return None if text is None else Entry.model_validate_json(text).digest
+    def __init__(self, redis: redis.asyncio.Redis) -> None:
+        self._redis = redis
+
+    async def find(self, key_id: str) -> str | None:
+        """Return the digest of a valid key by its id.
+
+        Raises:
+            QueueUnavailable: Redis does not answer.
+        """
+        try:
+            text = await self._redis.hget(keys.API_KEYS, key_id)
+        except (RedisError, OSError) as error:
+            raise QueueUnavailable("The queue does not answer at the moment. Try again shortly.", 5) from error
+        return None if text is None else Entry.model_validate_json(text).digest
