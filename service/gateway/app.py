@@ -37,22 +37,28 @@ from service.gateway.request_context import RequestContext
 from service.gateway.rest import problem_response, router
 from service.gateway.rpc.server import serving_grpc
 from service.gateway.settings import GatewaySettings
-from service.gateway.use_cases import UseCases
+from service.gateway.usecases.all import UseCases
 from service.gateway.usecases.authenticate import Authenticate
-from service.gateway.usecases.bells import Bells
 from service.gateway.usecases.browse import Browse
 from service.gateway.usecases.cancel import Cancel
 from service.gateway.usecases.direct import Direct
 from service.gateway.usecases.follow import Follow
+from service.gateway.usecases.job_notifier import JobNotifier
 from service.gateway.usecases.live import Live
 from service.gateway.usecases.observe import Observe
+from service.gateway.usecases.service_status import ServiceStatus
 from service.gateway.usecases.submit import Submit
 from service.gateway.usecases.sweep import Sweep
 from service.gateway.usecases.watch import Watch
 from service.gateway.write_timeout import WriteTimeout
+from service.queue.admission import Admission, AdmissionLimits
+from service.queue.callbacks import Callbacks
 from service.queue.connection import connect_async
-from service.queue.producer import Producer, Room
-from service.queue.sessions import Sessions
+from service.queue.jobs import Jobs
+from service.queue.key_ring import KeyDigests
+from service.queue.live_sessions import LiveSessions
+from service.queue.repair import Repair
+from service.queue.status import QueueStatus
 from service.storage.blobs import open_blobs
 from service.telemetry.logs import configure_logs
 from service.telemetry.traces import configure_traces
@@ -76,31 +82,38 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         redis = connect_async(settings.redis_url, settings.redis_password_file)
-        producer = Producer(redis)
+        admission, jobs = Admission(redis), Jobs(redis)
+        status = QueueStatus(redis)
         blobs = open_blobs(settings)
-        room = Room(settings.queue_max_jobs, settings.queue_max_bytes, settings.queue_max_wait_s)
-        bells = Bells(producer)
+        limits = AdmissionLimits(settings.queue_max_jobs, settings.queue_max_bytes, settings.queue_max_wait_s)
+        notifier = JobNotifier(jobs)
         uses = app.state.use_cases = UseCases(
             settings=settings,
-            producer=producer,
-            authenticate=Authenticate(redis, settings.keys_required),
+            authenticate=Authenticate(KeyDigests(redis), settings.keys_required),
             submit=Submit(
-                producer, blobs, room, settings.upload_max_s, settings.upload_idle_s, _callback_check(settings)
+                admission,
+                jobs,
+                blobs,
+                limits,
+                settings.upload_max_s,
+                settings.upload_idle_s,
+                _callback_check(settings),
             ),
-            direct=Direct(producer, blobs, room, settings.upload_max_bytes, _callback_check(settings)),
-            bells=bells,
-            follow=Follow(producer, blobs, bells),
-            watch=Watch(producer, bells, settings.watchers_max),
-            live=Live(Sessions(redis)),
-            browse=Browse(producer),
-            cancel=Cancel(producer, blobs),
-            observe=Observe(producer),
+            direct=Direct(admission, jobs, blobs, limits, settings.upload_max_bytes, _callback_check(settings)),
+            notifier=notifier,
+            follow=Follow(jobs, blobs, notifier),
+            watch=Watch(jobs, notifier, settings.watchers_max),
+            live=Live(LiveSessions(redis)),
+            browse=Browse(jobs),
+            cancel=Cancel(jobs, blobs),
+            observe=Observe(status),
+            status=ServiceStatus(status, notifier),
         )
-        sweep = Sweep(producer, blobs, settings.upload_idle_s)
-        tasks = [asyncio.create_task(bells.listen()), asyncio.create_task(sweep.every(settings.sweep_every_s))]
+        sweep = Sweep(jobs, Repair(redis), blobs, settings.upload_idle_s)
+        tasks = [asyncio.create_task(notifier.listen()), asyncio.create_task(sweep.every(settings.sweep_every_s))]
         if settings.callback_secret is not None:
             secret = parse_secret(settings.callback_secret.get_secret_value())
-            tasks.append(asyncio.create_task(Caller(producer, secret, settings.callback_private).run()))
+            tasks.append(asyncio.create_task(Caller(jobs, Callbacks(redis), secret, settings.callback_private).run()))
         if settings.gateway_metrics_port:
             tasks.append(asyncio.create_task(uses.observe.every()))
         try:
@@ -236,7 +249,7 @@ class _Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         uses: UseCases | None = getattr(self.config.app.state, "use_cases", None)  # type: ignore[union-attr]
         if uses is not None:
-            uses.bells.drain()
+            uses.notifier.drain()
         super().handle_exit(sig, frame)
 
 

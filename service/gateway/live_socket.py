@@ -30,7 +30,7 @@ from mien.contract.options import LiveOptions
 from service.gateway.error_mapping import http_problem, http_status, invalid_option, unexpected
 from service.gateway.metrics import REQUEST_SECONDS, REQUESTS
 from service.gateway.request_context import request_id_of
-from service.gateway.use_cases import UseCases
+from service.gateway.usecases.all import UseCases
 
 log = structlog.get_logger()
 

@@ -28,11 +28,12 @@ from service.gateway.error_mapping import MEDIA_TYPE, HttpProblem, http_headers,
 from service.gateway.idempotency import parse_idempotency_key
 from service.gateway.prefer_header import Preference, parse_prefer
 from service.gateway.uploads import FORM_OVERHEAD_BYTES, video_bytes
-from service.gateway.use_cases import UseCases
+from service.gateway.usecases.all import UseCases
 from service.gateway.usecases.authenticate import Owner, public_id
 from service.gateway.usecases.browse import MOST_LIMIT, USUAL_LIMIT
+from service.gateway.usecases.service_status import Readiness
 from service.gateway.usecases.watch import Event
-from service.queue.producer import Job
+from service.queue.jobs import Job
 
 log = structlog.get_logger()
 
@@ -53,14 +54,6 @@ class Health(BaseModel):
     """That the process runs."""
 
     status: str
-
-
-class Readiness(BaseModel):
-    """That jobs can be accepted; `workers` is how many would work on them now."""
-
-    status: str
-    queued: int
-    workers: int
 
 
 router = APIRouter()
@@ -313,9 +306,7 @@ async def delete(analysis_id: str, asker: Asker, uses: Uses) -> None:
 @router.get("/models", responses=_problems(401, 503), summary="List the models")
 async def models(_: Asker, uses: Uses) -> Models:
     """List the models that live workers serve."""
-    workers = await uses.producer.workers()
-    served = {model.sha256: model for worker in workers for model in worker.models}
-    return Models(models=sorted(served.values(), key=lambda model: (model.name, model.version)), workers=len(workers))
+    return await uses.status.models()
 
 
 @router.get("/healthz", summary="Liveness probe")
@@ -327,9 +318,7 @@ async def healthz() -> Health:
 @router.get("/readyz", responses=_problems(503), summary="Readiness probe")
 async def readyz(uses: Uses) -> Readiness:
     """Report whether jobs can be accepted; no worker is needed for that."""
-    if uses.bells.draining:
-        raise QueueUnavailable("This gateway is shutting down.", 5)
-    return Readiness(status="ok", queued=await uses.producer.depth(), workers=len(await uses.producer.workers()))
+    return await uses.status.readiness()
 
 
 @router.get("/metrics", include_in_schema=False)

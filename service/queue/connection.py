@@ -9,16 +9,21 @@ cancellation while it connects. Callers need no `asyncio.shield` of their own ar
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import redis
 import redis.asyncio
+import structlog
 from redis.asyncio.client import Pipeline, PubSub
 from redis.commands.core import AsyncScript
+from redis.exceptions import OutOfMemoryError, ReadOnlyError, RedisError, ResponseError
 
-from mien.contract.errors import Misconfigured
+from mien.contract.errors import Misconfigured, QueueUnavailable
+
+log = structlog.get_logger()
 
 Answer = TypeVar("Answer")
 
@@ -93,6 +98,20 @@ def connect_async(url: str, password_file: Path | None = None) -> redis.asyncio.
     """
     how: dict[str, Any] = _password(password_file)
     return _ShieldedRedis.from_url(url, protocol=_PROTOCOL, socket_timeout=_TIMEOUT_S, decode_responses=True, **how)
+
+
+@asynccontextmanager
+async def translate_errors() -> AsyncIterator[None]:
+    """Translate failures of Redis into `QueueUnavailable`; a refused command is a defect, and raises as it is."""
+    try:
+        yield
+    except (RedisError, OSError) as error:
+        # A server without memory or disk, or that became a replica, is no defect of ours, as other refusals are.
+        passes = isinstance(error, (OutOfMemoryError, ReadOnlyError)) or str(error).startswith(("MISCONF", "BUSY"))
+        if isinstance(error, ResponseError) and not passes:
+            raise
+        log.warning("queue fails", error=str(error))
+        raise QueueUnavailable("The queue does not answer at the moment. Try again shortly.", 5) from error
 
 
 def _password(file: Path | None) -> dict[str, str]:

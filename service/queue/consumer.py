@@ -6,7 +6,6 @@ progress, each attempt has a fence number, and `commit` writes for the current f
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -21,7 +20,8 @@ from mien.contract.options import AnalyzeOptions
 from mien.contract.results import Progress
 from mien.contract.workers import Registration
 from service.queue import keys
-from service.queue.events import fields_of
+from service.queue.clock import now_ms
+from service.queue.events import event_fields
 from service.queue.scripts import script
 
 
@@ -145,7 +145,7 @@ class Consumer:
                 keys=[keys.job(attempt.job_id), keys.events(attempt.job_id)],
                 args=[
                     attempt.job_id, attempt.fence, first, keys.MOST_EVENTS, keys.CHANGED, done_s, total_s,
-                    *(field for what in happened for field in fields_of(what)),
+                    *(field for what in happened for field in event_fields(what)),
                 ],
             )
         )  # fmt: skip
@@ -173,7 +173,7 @@ class Consumer:
         """Say that this worker lives, and what it serves; holds for `keys.WORKER_TTL_S` seconds."""
         with self._redis.pipeline() as pipe:
             pipe.set(keys.worker(self.name), registration.model_dump_json(), ex=keys.WORKER_TTL_S)
-            pipe.zadd(keys.WORKERS, {self.name: _now_ms()})
+            pipe.zadd(keys.WORKERS, {self.name: now_ms()})
             pipe.execute()
 
     def leave(self) -> None:
@@ -205,7 +205,7 @@ class Consumer:
         return [
             job_id,
             keys.GROUP,
-            _now_ms(),
+            now_ms(),
             self._results_ttl_s,
             keys.TOMBSTONE_TTL_S,
             self._events_ttl_s,
@@ -244,7 +244,3 @@ def _ending_keys(job_id: str) -> list[str]:
         keys.job(job_id), keys.QUEUE, keys.LIVE, keys.LIVE_BYTES, keys.gone(job_id), keys.DEAD, keys.events(job_id),
         keys.CALLBACKS,
     ]  # fmt: skip
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

@@ -12,8 +12,8 @@ from typing import NamedTuple
 from mien.contract.events import NAMES, Began, FaceWindow
 from mien.contract.results import Progress
 
-Tellable = Began | Progress | FaceWindow
-_KINDS: dict[str, type[Tellable]] = {NAMES[kind]: kind for kind in (Began, Progress, FaceWindow)}
+WorkerEvent = Began | Progress | FaceWindow
+_KINDS: dict[str, type[WorkerEvent]] = {NAMES[kind]: kind for kind in (Began, Progress, FaceWindow)}
 
 
 class EventId(NamedTuple):
@@ -39,18 +39,18 @@ class EventId(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Told:
-    """An event that a worker told."""
+class StoredEvent:
+    """An event of a worker, as the stream of its job holds it."""
 
     id: EventId
-    what: Tellable
+    what: WorkerEvent
 
 
-def fields_of(what: Tellable) -> tuple[str, str]:
+def event_fields(what: WorkerEvent) -> tuple[str, str]:
     """Return the kind and the data of an event, as the stream's fields `kind` and `data` hold them."""
     return NAMES[type(what)], what.model_dump_json(exclude_unset=True)
 
 
-def told(entry_id: str, fields: dict[str, str]) -> Told:
+def parse_event(entry_id: str, fields: dict[str, str]) -> StoredEvent:
     """Return the event of a stream entry."""
-    return Told(EventId.parse(entry_id), _KINDS[fields["kind"]].model_validate_json(fields["data"]))
+    return StoredEvent(EventId.parse(entry_id), _KINDS[fields["kind"]].model_validate_json(fields["data"]))

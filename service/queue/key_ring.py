@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import cast
@@ -15,6 +14,7 @@ from redis.exceptions import RedisError
 from mien.contract.api_keys import new_api_key, parse_api_key
 from mien.contract.errors import QueueUnavailable
 from service.queue import keys
+from service.queue.clock import now_ms
 
 
 class Entry(BaseModel):
@@ -41,7 +41,7 @@ class KeyRing:
         while True:
             text = new_api_key()
             key = parse_api_key(text)
-            entry = Entry(digest=key.digest, name=name, created_ms=time.time_ns() // 1_000_000)
+            entry = Entry(digest=key.digest, name=name, created_ms=now_ms())
             if self._redis.hsetnx(keys.API_KEYS, key.id, entry.model_dump_json()):
                 return text
 
@@ -56,14 +56,20 @@ class KeyRing:
         return bool(self._redis.hdel(keys.API_KEYS, key_id))
 
 
-async def find_digest(redis: redis.asyncio.Redis, key_id: str) -> str | None:
-    """Return the digest of a valid key by its id.
+class KeyDigests:
+    """Look up the digests of valid keys: the gateway's end."""
 
-    Raises:
-        QueueUnavailable: Redis does not answer.
-    """
-    try:
-        text = await redis.hget(keys.API_KEYS, key_id)
-    except (RedisError, OSError) as error:
-        raise QueueUnavailable("The queue does not answer at the moment. Try again shortly.", 5) from error
-    return None if text is None else Entry.model_validate_json(text).digest
+    def __init__(self, redis: redis.asyncio.Redis) -> None:
+        self._redis = redis
+
+    async def find(self, key_id: str) -> str | None:
+        """Return the digest of a valid key by its id.
+
+        Raises:
+            QueueUnavailable: Redis does not answer.
+        """
+        try:
+            text = await self._redis.hget(keys.API_KEYS, key_id)
+        except (RedisError, OSError) as error:
+            raise QueueUnavailable("The queue does not answer at the moment. Try again shortly.", 5) from error
+        return None if text is None else Entry.model_validate_json(text).digest

@@ -17,7 +17,7 @@ from mien.contract.errors import Misconfigured
 from mien.contract.workers import Registration
 from service.queue.connection import connect
 from service.queue.consumer import Consumer
-from service.queue.sessions import Desk
+from service.queue.live_sessions import LiveSessionQueue
 from service.storage.blobs import open_blobs
 from service.telemetry.logs import configure_logs
 from service.telemetry.traces import configure_traces
@@ -85,7 +85,7 @@ def _serve(settings: WorkerSettings) -> None:
         register=lambda rate: Registration(name=name, provider=provider, models=served, bytes_per_s=rate),
     )
     live = LiveLoop(
-        Desk(*(connect(settings.redis_url, settings.redis_password_file, text=False) for _ in range(2))),
+        LiveSessionQueue(*(connect(settings.redis_url, settings.redis_password_file, text=False) for _ in range(2))),
         pipeline,
         slots=settings.live_slots,
         max_s=settings.live_max_s,

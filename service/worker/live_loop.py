@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 from mien.contract.errors import BadMedia, InvalidRequest, MienError, SessionLost, TooLong, Unexpected
 from mien.contract.events import FaceWindow
 from mien.contract.live import END, LONGEST_GAP_S, LiveUpdate
-from service.queue.sessions import Desk, Line, Session
+from service.queue.live_sessions import LiveSession, LiveSessionQueue, LiveWorkerChannel
 from service.worker import metrics
 from service.worker.pipeline import Pipeline
 from service.worker.sandbox import InterruptedWork
@@ -32,14 +32,14 @@ class LiveLoop:
     """Run the live sessions of one worker.
 
     Args:
-        desk: the queue of live sessions.
+        queue: the queue of live sessions.
         pipeline: analyses the frames.
         slots: maximum number of sessions at once.
         max_s: maximum length of a session in seconds.
     """
 
-    def __init__(self, desk: Desk, pipeline: Pipeline, *, slots: int, max_s: float) -> None:
-        self._desk = desk
+    def __init__(self, queue: LiveSessionQueue, pipeline: Pipeline, *, slots: int, max_s: float) -> None:
+        self._queue = queue
         self._pipeline = pipeline
         self._max_s = max_s
         self._free = threading.BoundedSemaphore(slots)
@@ -56,7 +56,7 @@ class LiveLoop:
             if not self._free.acquire(timeout=_WAIT_S):
                 continue
             try:
-                session = self._desk.claim(_WAIT_S)
+                session = self._queue.claim(_WAIT_S)
             except RedisError as error:
                 log.warning("queue unreachable", error=str(error))
                 self._stopping.wait(random.uniform(0.5, 2.0))  # noqa: S311 - jitter, no secret
@@ -70,11 +70,11 @@ class LiveLoop:
         for thread in list(self._sessions):
             thread.join(5)
 
-    def _serve(self, session: Session) -> None:
+    def _serve(self, session: LiveSession) -> None:
         metrics.LIVE.inc()
         try:
-            with structlog.contextvars.bound_contextvars(session=session.id), self._desk.join(session) as line:
-                line.tell(self._watch(session, line))
+            with structlog.contextvars.bound_contextvars(session=session.id), self._queue.join(session) as channel:
+                channel.send(self._watch(session, channel))
         except RedisError as error:
             log.warning("queue unreachable, live analysis lost", error=str(error))
         finally:
@@ -82,24 +82,24 @@ class LiveLoop:
             self._free.release()
             self._sessions.discard(threading.current_thread())
 
-    def _watch(self, session: Session, line: Line) -> LiveUpdate:
+    def _watch(self, session: LiveSession, channel: LiveWorkerChannel) -> LiveUpdate:
         """Analyse a session; return its last message."""
         interruption = _Interruption()
         reader, writer = Pipe(duplex=False)
-        feeder = threading.Thread(target=self._feed, args=(line, writer, interruption), daemon=True)
+        feeder = threading.Thread(target=self._feed, args=(channel, writer, interruption), daemon=True)
         feeder.start()
         failed: MienError
         try:
-            heard = line.tell(LiveUpdate(credits=_CREDITS))
-            if not heard:
+            delivered = channel.send(LiveUpdate(credits=_CREDITS))
+            if not delivered:
                 interruption.set()
             for event in self._pipeline.watch(session.id, reader, session.options, interruption):
                 if isinstance(event, FaceWindow):
                     metrics.WINDOWS.inc()
-                    heard = heard and line.tell(LiveUpdate(window=event))
+                    delivered = delivered and channel.send(LiveUpdate(window=event))
                 else:
-                    heard = heard and line.tell(LiveUpdate(credits=1))
-                if not heard:
+                    delivered = delivered and channel.send(LiveUpdate(credits=1))
+                if not delivered:
                     interruption.set()
             return LiveUpdate(ended=True)
         except InterruptedWork:
@@ -116,13 +116,13 @@ class LiveLoop:
             feeder.join(2 * _WAIT_S)
         return LiveUpdate(problem=failed.problem())
 
-    def _feed(self, line: Line, writer: Connection, interruption: _Interruption) -> None:
+    def _feed(self, channel: LiveWorkerChannel, writer: Connection, interruption: _Interruption) -> None:
         """Forward frames to the child until they end, none come for too long, or the session is interrupted."""
-        began = heard = time.monotonic()
+        began = last_frame = time.monotonic()
         with contextlib.closing(writer), contextlib.suppress(BrokenPipeError):
             while not interruption.is_set():
                 try:
-                    data = line.receive(_WAIT_S)
+                    data = channel.receive(_WAIT_S)
                 except RedisError:
                     interruption.set()
                     return
@@ -130,13 +130,13 @@ class LiveLoop:
                 if data == END:
                     return
                 if data is not None:
-                    heard = now
+                    last_frame = now
                     writer.send_bytes(data)
                 if now - began > self._max_s:
                     interruption.reason = TooLong(
                         f"A live analysis may last {self._max_s:g} s at most. Start another one."
                     )
-                if self._stopping.is_set() or now - heard > 2 * LONGEST_GAP_S or now - began > self._max_s:
+                if self._stopping.is_set() or now - last_frame > 2 * LONGEST_GAP_S or now - began > self._max_s:
                     interruption.set()
 
 

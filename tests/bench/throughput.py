@@ -9,7 +9,7 @@ from pathlib import Path
 from mien.contract.jobs import State
 from mien.contract.options import AnalyzeOptions
 from service.queue.connection import connect_async
-from service.queue.producer import Job, Producer
+from service.queue.jobs import Job, Jobs
 from service.worker.cpus import available_cpus
 from tests.bench.samples import looped
 from tests.processes import private_redis, worker
@@ -38,17 +38,15 @@ def run(folder: Path) -> None:
 async def _drained(url: str, place: Path, video: Path, jobs: int) -> tuple[float, float]:
     """Return the seconds until all are done, and the seconds of video that they had."""
     redis = connect_async(url)
-    producer = Producer(redis)
+    queue = Jobs(redis)
     (place / "blobs" / "uploads").mkdir(parents=True, exist_ok=True)
     for number in range(jobs):
         shutil.copy(video, place / "blobs" / "uploads" / f"job{number}")
     began = time.monotonic()
     for number in range(jobs):
-        await producer.submit(
-            f"job{number}", reserved=0, upload=f"uploads/job{number}", size=1, options=AnalyzeOptions()
-        )
+        await queue.submit(f"job{number}", reserved=0, upload=f"uploads/job{number}", size=1, options=AnalyzeOptions())
     while True:
-        found = [await producer.find(f"job{number}") for number in range(jobs)]
+        found = [await queue.find(f"job{number}") for number in range(jobs)]
         ended = [job for job in found if isinstance(job, Job) and job.state.terminal]
         assert all(job.state is State.SUCCEEDED for job in ended), [job.error for job in ended]
         if len(ended) == jobs:

@@ -8,7 +8,7 @@ from pathlib import Path
 from mien.contract.jobs import State
 from mien.contract.options import AnalyzeOptions
 from service.queue.connection import connect_async
-from service.queue.producer import Job, Producer
+from service.queue.jobs import Job, Jobs
 from tests.bench.samples import looped
 from tests.processes import Process, private_redis, worker
 
@@ -33,12 +33,12 @@ def run(folder: Path) -> None:
 
 async def _analyse(url: str, job_id: str, process: Process) -> int:
     redis = connect_async(url)
-    producer = Producer(redis)
-    await producer.submit(job_id, reserved=0, upload=f"uploads/{job_id}", size=1, options=AnalyzeOptions())
+    jobs = Jobs(redis)
+    await jobs.submit(job_id, reserved=0, upload=f"uploads/{job_id}", size=1, options=AnalyzeOptions())
     peak = 0
     while True:
         peak = max(peak, process.rss_bytes())
-        job = await producer.find(job_id)
+        job = await jobs.find(job_id)
         if isinstance(job, Job) and job.state.terminal:
             assert job.state is State.SUCCEEDED, job.error
             await redis.aclose()

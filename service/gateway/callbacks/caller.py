@@ -17,7 +17,8 @@ from service.gateway.callbacks.signature import headers
 from service.gateway.metrics import CALLBACKS
 from service.gateway.usecases.authenticate import public_id
 from service.gateway.usecases.lookup import summary
-from service.queue.producer import Job, Producer
+from service.queue.callbacks import Callbacks
+from service.queue.jobs import Job, Jobs
 
 log = structlog.get_logger()
 
@@ -38,7 +39,8 @@ class Caller:
         allow_private: whether they may go to addresses that are not public.
     """
 
-    producer: Producer
+    jobs: Jobs
+    callbacks: Callbacks
     secret: bytes
     allow_private: bool
 
@@ -58,21 +60,21 @@ class Caller:
 
     async def _next(self) -> str | None:
         try:
-            return await asyncio.shield(self.producer.take_callback(2 * _TIMEOUT_S))
+            return await asyncio.shield(self.callbacks.take(2 * _TIMEOUT_S))
         except QueueUnavailable:
             return None
 
     async def _call(self, job_id: str) -> None:
         try:
-            job = await self.producer.find(job_id)
+            job = await self.jobs.find(job_id)
             if not isinstance(job, Job) or job.callback is None:
-                await self.producer.end_callback(job_id)
+                await self.callbacks.end(job_id)
                 return
             outcome = await self._send(job, job.callback)
             CALLBACKS.labels(outcome).inc()
             if outcome in ("delivered", "refused"):
-                await self.producer.end_callback(job_id)
-            elif not await self.producer.postpone_callback(job_id, PAUSES_S):
+                await self.callbacks.end(job_id)
+            elif not await self.callbacks.postpone(job_id, PAUSES_S):
                 log.warning("callback given up", job=job_id)
                 CALLBACKS.labels("given_up").inc()
         except QueueUnavailable:

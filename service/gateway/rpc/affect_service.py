@@ -27,7 +27,7 @@ from service.gateway.rpc.messages import (
     window_message,
 )
 from service.gateway.uploads import video_bytes
-from service.gateway.use_cases import UseCases
+from service.gateway.usecases.all import UseCases
 from service.gateway.usecases.authenticate import Owner, public_id
 from service.gateway.usecases.browse import USUAL_LIMIT
 from service.gateway.usecases.watch import Event
@@ -167,7 +167,7 @@ class AffectService(affect_pb2_grpc.AffectServiceServicer):  # type: ignore[misc
                             yield last
                         return
                 yield _event_message(event)
-        if self._uses.bells.draining:
+        if self._uses.notifier.draining:
             raise QueueUnavailable("This gateway is being stopped: watch on from the last event's id.", 1)
         await uncut(self._uses.follow.job(analysis_id))  # says why there is no end: it expired
 

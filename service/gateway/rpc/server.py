@@ -12,7 +12,7 @@ from grpc_reflection.v1alpha import reflection
 
 from mien.contract.errors import Misconfigured
 from service.gateway.rpc.affect_service import AffectService
-from service.gateway.use_cases import UseCases
+from service.gateway.usecases.all import UseCases
 from service.pb.affect.v1 import affect_pb2, affect_pb2_grpc
 
 log = structlog.get_logger()

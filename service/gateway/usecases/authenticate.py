@@ -6,11 +6,9 @@ import hmac
 import re
 from dataclasses import dataclass
 
-from redis.asyncio import Redis
-
 from mien.contract.api_keys import parse_api_key
 from mien.contract.errors import KeyRefused, KeyRequired, NoSuchAnalysis
-from service.queue.key_ring import find_digest
+from service.queue.key_ring import KeyDigests
 
 _BEARER = re.compile(r"bearer +([^ ]+) *", re.IGNORECASE | re.ASCII)  # RFC 6750, section 2.1
 
@@ -49,11 +47,11 @@ class Authenticate:
     """The use case.
 
     Attributes:
-        redis: has the keys.
+        digests: those of the valid keys.
         required: whether nobody gets in without one.
     """
 
-    redis: Redis
+    digests: KeyDigests
     required: bool
 
     async def __call__(self, authorization: str | None) -> Owner:
@@ -77,7 +75,7 @@ class Authenticate:
             raise KeyRefused(
                 "This is no API key, or a part of it is missing: it goes as `Authorization: Bearer mien_…`."
             ) from error
-        kept = await find_digest(self.redis, key.id)
+        kept = await self.digests.find(key.id)
         if not hmac.compare_digest(kept or "", key.digest):
             raise KeyRefused("This API key is not valid, or not any more.")
         return Owner(key.id)

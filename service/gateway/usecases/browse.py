@@ -12,7 +12,7 @@ from mien.contract.jobs import State
 from mien.contract.results import Page
 from service.gateway.usecases.authenticate import Owner
 from service.gateway.usecases.lookup import summary
-from service.queue.producer import Producer
+from service.queue.jobs import Jobs
 
 USUAL_LIMIT, MOST_LIMIT = 20, 100
 
@@ -27,7 +27,7 @@ _PLACE = re.compile(r"\d{1,15}:[\w-]{1,64}", re.ASCII)
 class Browse:
     """The use case. A page goes on from a place in the list, so that what comes and goes shifts nothing."""
 
-    producer: Producer
+    jobs: Jobs
 
     async def __call__(
         self, owner: Owner, limit: int, *, cursor: str | None = None, state: State | None = None
@@ -49,7 +49,7 @@ class Browse:
         found = Page(analyses=[])
         for _ in range(_MOST_LOOKED_AT // _AT_ONCE):
             count = _AT_ONCE if state is not None else limit + 1
-            listed = await self.producer.jobs(owner.key_id, place, count)
+            listed = await self.jobs.page(owner.key_id, place, count)
             for place, job in listed:
                 if job is not None and (state is None or job.state is state):
                     if len(found.analyses) == limit:

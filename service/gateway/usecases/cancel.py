@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 
 from mien.contract.errors import Expired, NoSuchAnalysis
-from service.queue.producer import Producer
+from service.queue.jobs import Jobs
 from service.storage.blobs import Blobs
 
 
@@ -14,7 +14,7 @@ from service.storage.blobs import Blobs
 class Cancel:
     """The use case, over its queue and store."""
 
-    producer: Producer
+    jobs: Jobs
     blobs: Blobs
 
     async def __call__(self, job_id: str) -> None:
@@ -25,9 +25,9 @@ class Cancel:
             Expired: it is gone already.
             QueueUnavailable: the queue does not answer.
         """
-        erased = await self.producer.cancel(job_id)
+        erased = await self.jobs.cancel(job_id)
         if erased is None:
-            if await self.producer.find(job_id) is None:
+            if await self.jobs.find(job_id) is None:
                 raise NoSuchAnalysis("No analysis has this id. Ids are given by POST /analyze.")
             raise Expired("This analysis is gone already.")
         names = [erased.upload] + ([erased.result] if erased.result else [])

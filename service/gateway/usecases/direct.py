@@ -17,7 +17,8 @@ from service.gateway.containers import check_container, too_large
 from service.gateway.metrics import REFUSALS
 from service.gateway.usecases.authenticate import Owner
 from service.gateway.usecases.submit import FULL, RETRY_AFTER_S
-from service.queue.producer import Job, Producer, Room
+from service.queue.admission import Admission, AdmissionLimits
+from service.queue.jobs import Job, Jobs
 from service.storage.blobs import Blobs, upload_name
 from service.telemetry.traces import traceparent
 
@@ -29,14 +30,15 @@ class Direct:
     """The use case, over its queue and store.
 
     Attributes:
-        room: the bounds of admission.
+        limits: the limits of admission.
         most_bytes: the largest upload.
         check_callback: raises InvalidOption where no callback can go to a URL.
     """
 
-    producer: Producer
+    admission: Admission
+    jobs: Jobs
     blobs: Blobs
-    room: Room
+    limits: AdmissionLimits
     most_bytes: int
     check_callback: Callable[[str], None]
 
@@ -65,7 +67,7 @@ class Direct:
         job_id = owner.own(upload_id)
         if not upload_id.isalnum():
             raise InvalidOption("An upload's id is given by POST /uploads.")
-        if isinstance(await self.producer.find(job_id), Job):
+        if isinstance(await self.jobs.find(job_id), Job):
             return job_id
         name = upload_name(job_id)
         try:
@@ -83,9 +85,9 @@ class Direct:
         except Exception:
             await asyncio.to_thread(self.blobs.delete, [name])
             raise
-        lacking = await self.producer.admit(job_id, size, self.room, _TTL_S)
+        lacking = await self.admission.admit(job_id, size, self.limits, _TTL_S)
         if lacking is not None:
             REFUSALS.labels(f"full_{lacking}").inc()
             raise QueueFull(f"{FULL[lacking]} Try again later.", RETRY_AFTER_S)
-        await self.producer.submit(job_id, reserved=size, upload=name, size=size, options=options, trace=traceparent())
+        await self.jobs.submit(job_id, reserved=size, upload=name, size=size, options=options, trace=traceparent())
         return job_id

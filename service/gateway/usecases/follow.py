@@ -8,19 +8,19 @@ from dataclasses import dataclass
 from mien.contract.errors import Expired
 from mien.contract.jobs import State
 from mien.contract.results import Analysis, Findings, Timings
-from service.gateway.usecases.bells import Bells
+from service.gateway.usecases.job_notifier import JobNotifier
 from service.gateway.usecases.lookup import look_up, summary
-from service.queue.producer import Job, Producer
+from service.queue.jobs import Job, Jobs
 from service.storage.blobs import Blobs
 
 
 @dataclass(frozen=True)
 class Follow:
-    """The use case, over its queue, its store and the bells that end its waits at once."""
+    """The use case, over its queue, its store and the notifier that ends its waits at once."""
 
-    producer: Producer
+    jobs: Jobs
     blobs: Blobs
-    bells: Bells
+    notifier: JobNotifier
 
     async def job(self, job_id: str, wait_s: float = 0.0) -> Job:
         """Return a job, at its end or when `wait_s` seconds are over.
@@ -30,13 +30,13 @@ class Follow:
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + wait_s
-        with self.bells.at(job_id) as bell:
+        with self.notifier.subscribe(job_id) as subscription:
             while True:
-                job = await look_up(self.producer, job_id)
+                job = await look_up(self.jobs, job_id)
                 left = deadline - loop.time()
-                if job.state.terminal or left <= 0 or self.bells.draining:
+                if job.state.terminal or left <= 0 or self.notifier.draining:
                     return job
-                await bell.heard(left)
+                await subscription.wait(left)
 
     async def present(self, job: Job) -> Analysis:
         """Return the analysis as users see it, with its findings where there are any.

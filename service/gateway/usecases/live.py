@@ -13,7 +13,7 @@ from contextlib import suppress
 from mien.contract.errors import AnswerNotRead, BadTime, FramesStalled, NoWorker, SessionLost, from_problem
 from mien.contract.live import LONGEST_GAP_S, LiveFrame, LiveScored
 from mien.contract.options import LiveOptions
-from service.queue.sessions import Session, Sessions, Wire
+from service.queue.live_sessions import LiveGatewayChannel, LiveSession, LiveSessions
 
 _CLAIMED_WITHIN_S = 5.0
 # Beyond the credits on their way: so that a worker that comes free finds one, and not an old one.
@@ -25,7 +25,7 @@ _SILENT_S = 30.0
 class Live:
     """Starts and carries live analyses."""
 
-    def __init__(self, sessions: Sessions) -> None:
+    def __init__(self, sessions: LiveSessions) -> None:
         self._sessions = sessions
 
     async def __call__(self, options: LiveOptions, frames: AsyncIterator[LiveFrame]) -> AsyncGenerator[LiveScored]:
@@ -41,9 +41,9 @@ class Live:
             BadMedia: a frame is at fault.
             Unavailable: no worker is free, it is gone, or Redis is.
         """
-        session = Session(id=secrets.token_urlsafe(16), options=options)
-        async with self._sessions.open(session) as wire:
-            relay = _Relay(wire)
+        session = LiveSession(id=secrets.token_urlsafe(16), options=options)
+        async with self._sessions.open(session) as channel:
+            relay = _Relay(channel)
             await relay.claimed()
             tasks = [asyncio.create_task(relay.carry(frames)), asyncio.create_task(relay.listen())]
             try:
@@ -58,8 +58,8 @@ class Live:
 class _Relay:
     """One live analysis: frames from the client to the worker, news back."""
 
-    def __init__(self, wire: Wire) -> None:
-        self._wire = wire
+    def __init__(self, channel: LiveGatewayChannel) -> None:
+        self._channel = channel
         self._credits = 0
         self._waiting: deque[LiveFrame] = deque()
         self._all_came = False
@@ -76,12 +76,12 @@ class _Relay:
         """
         until = time.monotonic() + _CLAIMED_WITHIN_S
         while not self._credits:
-            news = await self._wire.news()
+            news = await self._channel.receive()
             if news is not None and news.problem is not None:
                 raise from_problem(news.problem)
             if news is not None:
                 self._credits += news.credits
-            elif time.monotonic() > until and await self._wire.withdraw():
+            elif time.monotonic() > until and await self._channel.withdraw():
                 raise NoWorker("No worker is free for a live analysis. Try again in a moment.", 5)
             elif time.monotonic() > until + _CLAIMED_WITHIN_S:
                 raise SessionLost("A worker took the live analysis and is gone. Begin another one.", 1)
@@ -128,7 +128,7 @@ class _Relay:
         try:
             heard = time.monotonic()
             while True:
-                news = await self._wire.news()
+                news = await self._channel.receive()
                 now = time.monotonic()
                 if news is None:
                     if now - heard > _SILENT_S:
@@ -151,10 +151,10 @@ class _Relay:
         async with self._sending:
             while self._waiting and self._credits:
                 self._credits -= 1
-                await self._wire.send(self._waiting.popleft())
+                await self._channel.send(self._waiting.popleft())
             if self._all_came and not self._waiting and not self._ended_sent:
                 self._ended_sent = True
-                await self._wire.end()
+                await self._channel.end()
 
     def _tell(self, found: LiveScored | Exception | None) -> None:
         try:

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from mien.contract.errors import Expired, NoSuchAnalysis
 from mien.contract.results import Progress, Summary
 from service.gateway.usecases.authenticate import public_id
-from service.queue.producer import Job, Producer
+from service.queue.jobs import Job, Jobs
 
 
-async def look_up(producer: Producer, job_id: str) -> Job:
+async def look_up(jobs: Jobs, job_id: str) -> Job:
     """Return a job.
 
     Raises:
@@ -18,7 +18,7 @@ async def look_up(producer: Producer, job_id: str) -> Job:
         Expired: it is over, or was deleted.
         QueueUnavailable: the queue does not answer.
     """
-    found = await producer.find(job_id)
+    found = await jobs.find(job_id)
     if found is None:
         raise NoSuchAnalysis("No analysis has this id. Ids are given by POST /analyze.")
     if not isinstance(found, Job):

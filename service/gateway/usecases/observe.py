@@ -8,7 +8,7 @@ from math import nan
 
 from mien.contract.errors import QueueUnavailable
 from service.gateway.metrics import QUEUE_AGE, QUEUE_DEPTH, REDIS_MOST, REDIS_USED, WORKERS
-from service.queue.producer import Producer
+from service.queue.status import QueueStatus
 
 _EVERY_S = 5.0
 
@@ -17,17 +17,17 @@ _EVERY_S = 5.0
 class Observe:
     """The use case. A queue that does not answer makes its metrics NaN; one that takes nothing, all but the memory."""
 
-    producer: Producer
+    status: QueueStatus
 
     async def __call__(self) -> None:
         """Set the metrics of the queue."""
         used = most = nan
         try:
-            used, most = await self.producer.memory()
-            await self.producer.probe()
-            QUEUE_DEPTH.set(await self.producer.depth())
-            QUEUE_AGE.set(await self.producer.oldest_s())
-            WORKERS.set(len(await self.producer.workers()))
+            used, most = await self.status.memory()
+            await self.status.probe()
+            QUEUE_DEPTH.set(await self.status.depth())
+            QUEUE_AGE.set(await self.status.oldest_s())
+            WORKERS.set(len(await self.status.workers()))
         except QueueUnavailable:
             for gauge in (QUEUE_DEPTH, QUEUE_AGE, WORKERS):
                 gauge.set(nan)

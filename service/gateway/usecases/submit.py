@@ -17,7 +17,8 @@ from mien.contract.errors import Expired, KeyInUse, KeyReused, QueueFull
 from mien.contract.options import AnalyzeOptions
 from service.gateway.metrics import REFUSALS, UPLOADED_BYTES
 from service.gateway.usecases.authenticate import Owner
-from service.queue.producer import Earlier, Job, Keyed, Producer, Room
+from service.queue.admission import Admission, AdmissionLimits, IdempotentRequest, KeyHolder
+from service.queue.jobs import Job, Jobs
 from service.storage.blobs import Blobs, upload_name
 from service.telemetry.traces import traceparent
 
@@ -35,15 +36,16 @@ class Submit:
     """The use case, over its queue and store.
 
     Attributes:
-        room: the bounds of admission.
+        limits: the limits of admission.
         upload_max_s: for how long an upload's room stays reserved.
         upload_idle_s: the longest that an upload may stand still; twice as long a key outlives its gateway's death.
         check_callback: raises InvalidOption where no callback can go to a URL.
     """
 
-    producer: Producer
+    admission: Admission
+    jobs: Jobs
     blobs: Blobs
-    room: Room
+    limits: AdmissionLimits
     upload_max_s: float
     upload_idle_s: float
     check_callback: Callable[[str], None]
@@ -89,12 +91,12 @@ class Submit:
             await self._admit(job_id, most_bytes)
             earlier = await self._receive(job_id, video, options, reserved=most_bytes, key=key)
         except BaseException:
-            await self.producer.unclaim(key, job_id)
+            await self.admission.unclaim(key, job_id)
             raise
         return job_id if earlier is None else earlier.job_id
 
     async def _admit(self, job_id: str, most_bytes: int) -> None:
-        lacking = await self.producer.admit(job_id, most_bytes, self.room, self.upload_max_s)
+        lacking = await self.admission.admit(job_id, most_bytes, self.limits, self.upload_max_s)
         if lacking is not None:
             REFUSALS.labels(f"full_{lacking}").inc()
             raise QueueFull(f"{FULL[lacking]} Try again later.", RETRY_AFTER_S)
@@ -107,7 +109,7 @@ class Submit:
         *,
         reserved: int,
         key: str | None = None,
-    ) -> Earlier | None:
+    ) -> KeyHolder | None:
         """Store an admitted upload and queue its job, or return the one that its key stands for by now."""
         size = 0
         digest = hashlib.sha256()
@@ -130,17 +132,17 @@ class Submit:
             await self.blobs.write(upload, passing())
         except BaseException:
             # A client that went away must not take the room along with it.
-            await self.producer.abandon(job_id, reserved)
+            await self.admission.abandon(job_id, reserved)
             raise
         # Where this fails, the job may have been accepted all the same: the blob stays, for the sweeper to judge.
-        keyed = None if key is None else Keyed(key, digest.hexdigest())
-        earlier = await self.producer.submit(
+        request = None if key is None else IdempotentRequest(key, digest.hexdigest())
+        earlier = await self.jobs.submit(
             job_id,
             reserved=reserved,
             upload=upload,
             size=size,
             options=options,
-            keyed=keyed,
+            request=request,
             trace=traceparent(),
         )
         if earlier is not None:
@@ -148,17 +150,17 @@ class Submit:
             _check_same(earlier, options, digest.hexdigest())
         return earlier
 
-    async def _claim(self, key: str, job_id: str) -> Earlier | None:
-        return await self.producer.claim(key, job_id, hold_s=2 * self.upload_idle_s)
+    async def _claim(self, key: str, job_id: str) -> KeyHolder | None:
+        return await self.admission.claim(key, job_id, hold_s=2 * self.upload_idle_s)
 
-    async def _join(self, earlier: Earlier, video: AsyncIterator[bytes], options: AnalyzeOptions) -> str:
+    async def _join(self, earlier: KeyHolder, video: AsyncIterator[bytes], options: AnalyzeOptions) -> str:
         if not earlier.accepted:
             raise KeyInUse(
                 "The first request with this Idempotency-Key is still uploading. Send this one again when it is done.",
                 _RETRY_IN_USE_AFTER_S,
             )
         _check_same(earlier, options)
-        if not isinstance(await self.producer.find(earlier.job_id), Job):
+        if not isinstance(await self.jobs.find(earlier.job_id), Job):
             raise Expired("The analysis of this Idempotency-Key is gone. Send another key for a new one.")
         digest = hashlib.sha256()
         async for piece in video:
@@ -167,7 +169,7 @@ class Submit:
         return earlier.job_id
 
 
-def _check_same(earlier: Earlier, options: AnalyzeOptions, digest: str | None = None) -> None:
+def _check_same(earlier: KeyHolder, options: AnalyzeOptions, digest: str | None = None) -> None:
     if earlier.options != options or (digest is not None and digest != earlier.digest):
         raise KeyReused(
             "This Idempotency-Key was used for another video or other options. Send another key for another request."

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import structlog
 
 from mien.contract.errors import Unavailable
-from service.queue.producer import Job, Producer
+from service.queue.jobs import Job, Jobs
+from service.queue.repair import Repair
 from service.storage.blobs import RESULTS, UPLOADS, Blobs, job_of
 
 log = structlog.get_logger()
@@ -24,7 +25,8 @@ _GRACE_S = 600.0
 class Sweep:
     """The use case, over its queue and store; `idle_s` is the longest that an upload may stand still."""
 
-    producer: Producer
+    jobs: Jobs
+    repair: Repair
     blobs: Blobs
     idle_s: float
 
@@ -32,7 +34,7 @@ class Sweep:
         """Sweep every `round_s` seconds, for ever."""
         while True:
             try:
-                if await self.producer.take_sweep(round_s):
+                if await self.repair.take_sweep(round_s):
                     await self(_GRACE_S)
             except Unavailable as error:
                 log.warning("sweep put off", reason=error.detail)
@@ -41,9 +43,9 @@ class Sweep:
     async def __call__(self, grace_s: float) -> None:
         """Sweep once; blobs younger than `grace_s` seconds are left alone."""
         unfinished = await asyncio.to_thread(self.blobs.sweep_unfinished, max(grace_s, self.idle_s))
-        requeued = await self.producer.reconcile()
-        await self.producer.forget_dead_workers()
-        await self.producer.forget_expired()
+        requeued = await self.repair.reconcile()
+        await self.repair.forget_dead_workers()
+        await self.repair.forget_expired()
         orphans = [name for prefix in (UPLOADS, RESULTS) for name in await self._orphans(prefix, grace_s)]
         await asyncio.to_thread(self.blobs.delete, orphans)
         if unfinished or requeued or orphans:
@@ -52,7 +54,7 @@ class Sweep:
     async def _orphans(self, prefix: str, grace_s: float) -> list[str]:
         orphans = []
         async for name in self.blobs.older_than(prefix, grace_s):
-            job = await self.producer.find(job_of(name))
+            job = await self.jobs.find(job_of(name))
             # While the job lives, a result that it does not name yet may be one about to be committed.
             if not (isinstance(job, Job) and (job.result == name or not job.state.terminal)):
                 orphans.append(name)

@@ -10,10 +10,10 @@ from typing import Literal
 from mien.contract.errors import InvalidOption, TooManyWatchers
 from mien.contract.events import AnalysisEvent, Ended
 from mien.contract.jobs import State
-from service.gateway.usecases.bells import Bells
+from service.gateway.usecases.job_notifier import JobNotifier
 from service.gateway.usecases.lookup import look_up, moment, summary
-from service.queue.events import EventId, Told
-from service.queue.producer import Job, Producer
+from service.queue.events import EventId, StoredEvent
+from service.queue.jobs import Job, Jobs
 
 
 @dataclass(frozen=True)
@@ -26,14 +26,14 @@ class Event:
 
 @dataclass
 class Watch:
-    """The use case; it reads only, and holds nothing but a bell while it waits.
+    """The use case; it reads only, and holds nothing but a subscription while it waits.
 
     Attributes:
         most: watchers at a time.
     """
 
-    producer: Producer
-    bells: Bells
+    jobs: Jobs
+    notifier: JobNotifier
     most: int
     _watching: int = 0
 
@@ -50,7 +50,7 @@ class Watch:
         """
         if self._watching >= self.most:
             raise TooManyWatchers("Too many watch analyses here at the moment. Try again, or ask now and then.", 5)
-        job = await look_up(self.producer, job_id)
+        job = await look_up(self.jobs, job_id)
         if not after:
             return self._events(job_id, None)
         try:
@@ -66,18 +66,18 @@ class Watch:
     async def _events(self, job_id: str, seen: EventId | None) -> AsyncGenerator[Event]:
         self._watching += 1
         try:
-            async with aclosing(self._told(job_id, seen)) as events:
+            async with aclosing(self._read_events(job_id, seen)) as events:
                 async for event in events:
                     yield event
         finally:
             self._watching -= 1
 
-    async def _told(self, job_id: str, seen: EventId | None) -> AsyncGenerator[Event]:
-        while not self.bells.draining:
-            with self.bells.at(job_id) as bell:
+    async def _read_events(self, job_id: str, seen: EventId | None) -> AsyncGenerator[Event]:
+        while not self.notifier.draining:
+            with self.notifier.subscribe(job_id) as subscription:
                 job, events = await self._look(job_id, seen)
                 if isinstance(job, Job) and not events and not job.state.terminal:
-                    await bell.heard()
+                    await subscription.wait()
                     continue
             if not isinstance(job, Job):
                 if job == "deleted":
@@ -96,9 +96,9 @@ class Watch:
 
     async def _look(
         self, job_id: str, seen: EventId | None
-    ) -> tuple[Job | Literal["expired", "deleted"] | None, list[Told]]:
+    ) -> tuple[Job | Literal["expired", "deleted"] | None, list[StoredEvent]]:
         # In this order: once a job has ended, nothing more is told.
-        return await self.producer.find(job_id), await self.producer.events(job_id, seen)
+        return await self.jobs.find(job_id), await self.jobs.events(job_id, seen)
 
 
 def _adjoin(seen: EventId | None, following: EventId) -> bool:

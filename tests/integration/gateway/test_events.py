@@ -16,11 +16,11 @@ from mien.contract.events import FaceWindow
 from mien.contract.results import Expression, Findings, Progress, Video
 from service.gateway.app import create_app
 from service.gateway.settings import GatewaySettings
-from service.gateway.usecases.bells import Bells
+from service.gateway.usecases.job_notifier import JobNotifier
 from service.gateway.usecases.watch import Watch
 from service.queue import keys
 from service.queue.connection import connect_async
-from service.queue.producer import Producer
+from service.queue.jobs import Jobs
 from tests.integration.gateway.watching import all_events, watching
 from tests.integration.queue.helpers import BROKEN_VIDEO, LEASE_S, Queue, fail, succeed, take
 from tests.processes import HANG_S, gateway, wait_for
@@ -243,7 +243,7 @@ def test_a_watcher_that_goes_away_leaves_nothing_behind(redis_url, tmp_path, que
             sent.append(message)
 
         async with app.router.lifespan_context(app):
-            bells = app.state.use_cases.bells
+            notifier = app.state.use_cases.notifier
             gone = asyncio.Event()
 
             async def receive():
@@ -253,13 +253,13 @@ def test_a_watcher_that_goes_away_leaves_nothing_behind(redis_url, tmp_path, que
             await asyncio.sleep(0.5)  # until the commands of the start, each a task, have ended
             before = len(asyncio.all_tasks())
             watcher = asyncio.create_task(app(dict(scope), receive, send))
-            await asyncio.to_thread(wait_for, lambda: bells._bells)
+            await asyncio.to_thread(wait_for, lambda: notifier._subscriptions)
             gone.set()
             async with asyncio.timeout(HANG_S):
                 await watcher
             assert sent[0]["status"] == 200
             await asyncio.sleep(0.1)  # so may a command that the watcher left
-            return len(bells._bells), len(asyncio.all_tasks()) - before
+            return len(notifier._subscriptions), len(asyncio.all_tasks()) - before
 
     assert asyncio.run(watch_and_go_away()) == (0, 0)
 
@@ -280,8 +280,8 @@ def test_watchers_that_go_away_in_mid_command_go_at_once_and_never_leave_their_r
 
     async def come_and_go() -> None:
         redis = connect_async(redis_url)
-        producer = Producer(redis)
-        watch = Watch(producer, Bells(producer), 10)
+        jobs = Jobs(redis)
+        watch = Watch(jobs, JobNotifier(jobs), 10)
         for _ in range(200):
             events = await watch.open(f"j{luck.randrange(10)}")
             goes = asyncio.ensure_future(anext(events))

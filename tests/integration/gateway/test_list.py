@@ -95,7 +95,7 @@ def test_an_expired_analysis_is_not_listed_and_swept_from_the_list(running, queu
     queue.redis.delete(keys.job("b"))  # as its time to live would
 
     assert pages(running, limit=1) == [["c"], ["a"]]
-    queue.run(queue.producer.forget_expired())
+    queue.run(queue.repair.forget_expired())
     assert [place.partition(":")[2] for place in queue.redis.zrange(keys.jobs(""), 0, -1)] == ["a", "c"]
 
 

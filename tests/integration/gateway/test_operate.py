@@ -252,7 +252,7 @@ def test_a_gateway_that_is_being_stopped_is_not_ready(redis_url, tmp_path):
             httpx2.AsyncClient(transport=transport, base_url="http://x") as http,
         ):
             before = await http.get("/readyz")
-            app.state.use_cases.bells.drain()
+            app.state.use_cases.notifier.drain()
             after = await http.get("/readyz")
             assert after.headers["retry-after"]
             return before.status_code, after.status_code

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+from redis.asyncio import Redis
 
 from mien.contract.errors import Problem
 from mien.contract.options import AnalyzeOptions
@@ -14,9 +15,11 @@ from service.gateway.usecases.cancel import Cancel
 from service.gateway.usecases.submit import Submit
 from service.gateway.usecases.sweep import Sweep
 from service.queue import keys
+from service.queue.admission import Admission, AdmissionLimits
 from service.queue.connection import connect, connect_async
 from service.queue.consumer import Consumer
-from service.queue.producer import Job, Producer, Room
+from service.queue.jobs import Job, Jobs
+from service.queue.repair import Repair
 from service.storage.blobs import Blobs, result_name, upload_name
 
 GRACE_S = 600
@@ -32,32 +35,32 @@ class House:
         self._url = url
 
     def run(self, work):
-        """Run `work(producer)` to its end."""
+        """Run `work(redis)` to its end."""
 
         async def over_connection():
             redis = connect_async(self._url)
             try:
-                return await work(Producer(redis))
+                return await work(redis)
             finally:
                 await redis.aclose()
 
         return asyncio.run(over_connection())
 
     def sweep(self) -> None:
-        self.run(lambda producer: Sweep(producer, self.blobs, idle_s=30)(GRACE_S))
+        self.run(lambda redis: Sweep(Jobs(redis), Repair(redis), self.blobs, idle_s=30)(GRACE_S))
 
     def submit(self) -> str:
         async def video():
             yield b"some bytes"
 
-        async def work(producer: Producer) -> str:
-            submit = Submit(producer, self.blobs, Room(10, 1000, 100), 60, 30, print)
+        async def work(redis: Redis) -> str:
+            submit = Submit(Admission(redis), Jobs(redis), self.blobs, AdmissionLimits(10, 1000, 100), 60, 30, print)
             return await submit(ANYBODY, video(), AnalyzeOptions(), most_bytes=10)
 
         return self.run(work)
 
     def find(self, job_id: str):
-        return self.run(lambda producer: producer.find(job_id))
+        return self.run(lambda redis: Jobs(redis).find(job_id))
 
     def consumer(self, name: str = "w") -> Consumer:
         return Consumer(self.redis, self.redis, name=name, lease_s=30, max_attempts=3, results_ttl_s=3600)
@@ -208,15 +211,15 @@ def test_a_sweep_of_an_empty_house_does_nothing(house):
 
 
 def test_one_gateway_sweeps_in_a_round(house):
-    async def work(producer: Producer) -> list[bool]:
-        return [await producer.take_sweep(60) for _ in range(3)]
+    async def work(redis: Redis) -> list[bool]:
+        return [await Repair(redis).take_sweep(60) for _ in range(3)]
 
     assert house.run(work) == [True, False, False]
 
 
 def test_cancelling_erases_the_blobs_and_a_sweep_finds_nothing_left(house):
     job_id = house.submit()
-    house.run(lambda producer: Cancel(producer, house.blobs)(job_id))
+    house.run(lambda redis: Cancel(Jobs(redis), house.blobs)(job_id))
     assert house.names == set()
     assert house.find(job_id) == "deleted"
     house.sweep()

@@ -12,9 +12,12 @@ from mien.contract.options import AnalyzeOptions
 from mien.contract.results import Progress
 from mien.contract.workers import Registration
 from service.queue import keys
+from service.queue.admission import Admission, AdmissionLimits, LackingResource
 from service.queue.connection import connect, connect_async
 from service.queue.consumer import Attempt, Consumer
-from service.queue.producer import Job, NoRoom, Producer, Room
+from service.queue.jobs import Job, Jobs
+from service.queue.repair import Repair
+from service.queue.status import QueueStatus
 from tests.processes import HANG_S
 
 T = TypeVar("T")
@@ -31,7 +34,10 @@ class Queue:
         self.redis = connect(url)
         self._runner = asyncio.Runner()
         self._gateway = connect_async(url)
-        self.producer = Producer(self._gateway)
+        self.admission = Admission(self._gateway)
+        self.jobs = Jobs(self._gateway)
+        self.repair = Repair(self._gateway)
+        self.status = QueueStatus(self._gateway)
         self._consumers: list[Consumer] = []
 
     def close(self) -> None:
@@ -61,18 +67,20 @@ class Queue:
         self._consumers.append(consumer)
         return consumer
 
-    def admit(self, job_id: str, size: int = 10, *, room: Room, deadline_s: float = 60) -> NoRoom | None:
-        return self.run(self.producer.admit(job_id, size, room, deadline_s))
+    def admit(
+        self, job_id: str, size: int = 10, *, limits: AdmissionLimits, deadline_s: float = 60
+    ) -> LackingResource | None:
+        return self.run(self.admission.admit(job_id, size, limits, deadline_s))
 
     def submit(self, job_id: str, size: int = 10, **options: Any) -> None:
         self.run(
-            self.producer.submit(
+            self.jobs.submit(
                 job_id, reserved=size, upload=f"uploads/{job_id}", size=size, options=AnalyzeOptions(**options)
             )
         )
 
     def find(self, job_id: str) -> Job:
-        job = self.run(self.producer.find(job_id))
+        job = self.run(self.jobs.find(job_id))
         assert isinstance(job, Job)
         return job
 
@@ -80,7 +88,7 @@ class Queue:
         return self.redis.hget(keys.job(job_id), name)
 
     def depth(self) -> int:
-        return self.run(self.producer.depth())
+        return self.run(self.status.depth())
 
     def pending(self) -> int:
         return self.redis.xpending(keys.QUEUE, keys.GROUP)["pending"] if self.redis.exists(keys.QUEUE) else 0

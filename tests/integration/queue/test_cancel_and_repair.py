@@ -8,7 +8,7 @@ import pytest
 
 from mien.contract.jobs import State
 from service.queue import keys
-from service.queue.producer import Erased
+from service.queue.jobs import ErasedBlobs
 from tests.integration.queue.helpers import LEASE_S, Queue, has_nothing, report, succeed, take
 
 
@@ -16,10 +16,10 @@ def test_a_queued_job_that_is_cancelled_is_never_claimed(queue: Queue):
     ann = queue.worker()
     queue.submit("a")
 
-    assert queue.run(queue.producer.cancel("a")) == Erased("uploads/a", None)
+    assert queue.run(queue.jobs.cancel("a")) == ErasedBlobs("uploads/a", None)
 
     assert has_nothing(ann)
-    assert queue.run(queue.producer.find("a")) == "deleted"
+    assert queue.run(queue.jobs.find("a")) == "deleted"
     assert not queue.redis.exists(keys.jobs(""))
     assert queue.is_idle()
 
@@ -29,13 +29,13 @@ def test_a_running_job_that_is_cancelled_refuses_its_worker(queue: Queue):
     queue.submit("a")
     attempt = take(ann)
 
-    assert queue.run(queue.producer.cancel("a")) == Erased("uploads/a", None)
+    assert queue.run(queue.jobs.cancel("a")) == ErasedBlobs("uploads/a", None)
 
     assert not report(ann, attempt, 1.0, None)
     assert not ann.renew(attempt)
     assert not succeed(ann, attempt)
     assert not ann.release(attempt, counts=True)
-    assert queue.run(queue.producer.find("a")) == "deleted"
+    assert queue.run(queue.jobs.find("a")) == "deleted"
     assert queue.is_idle()
 
 
@@ -45,9 +45,9 @@ def test_an_ended_job_that_is_cancelled_names_its_result(queue: Queue):
     queue.submit("other")
     succeed(ann, take(ann))
 
-    assert queue.run(queue.producer.cancel("a")) == Erased("uploads/a", "results/a.1")
+    assert queue.run(queue.jobs.cancel("a")) == ErasedBlobs("uploads/a", "results/a.1")
 
-    assert queue.run(queue.producer.find("a")) == "deleted"
+    assert queue.run(queue.jobs.find("a")) == "deleted"
     assert queue.live_bytes() == 10  # the other's: an ended job's bytes are given back once only
 
 
@@ -56,9 +56,9 @@ def test_cancelling_what_is_not_there_does_nothing(queue: Queue, before: int):
     queue.submit("other")
     for _ in range(before):
         queue.submit("a")
-        queue.run(queue.producer.cancel("a"))
+        queue.run(queue.jobs.cancel("a"))
 
-    assert queue.run(queue.producer.cancel("a")) is None
+    assert queue.run(queue.jobs.cancel("a")) is None
     assert queue.live_bytes() == 10
 
 
@@ -68,7 +68,7 @@ def test_a_job_erased_between_claim_and_begin_gives_no_attempt(queue: Queue):
     ann.claim(1, wait_s=0.01)
     [entry] = ann.claim(1, wait_s=0.01)
 
-    queue.run(queue.producer.cancel("a"))
+    queue.run(queue.jobs.cancel("a"))
 
     assert ann.begin(entry) is None
     assert queue.is_idle()
@@ -135,12 +135,12 @@ def test_a_live_job_that_lost_its_entry_is_queued_anew(queue: Queue, running: bo
     lost = take(ann) if running else None
     queue.redis.xdel(keys.QUEUE, queue.field("a", "entry"))
 
-    assert queue.run(queue.producer.reconcile()) == 1
+    assert queue.run(queue.repair.reconcile()) == 1
 
     assert queue.find("a").state is State.QUEUED
     assert lost is None or not succeed(ann, lost)
     assert succeed(ann, take(queue.worker("bob")))
-    assert queue.run(queue.producer.reconcile()) == 0
+    assert queue.run(queue.repair.reconcile()) == 0
 
 
 def test_jobs_that_are_well_are_left_alone_by_the_repair(queue: Queue):
@@ -149,7 +149,7 @@ def test_jobs_that_are_well_are_left_alone_by_the_repair(queue: Queue):
         queue.submit(name)
     attempt = take(ann)
 
-    assert queue.run(queue.producer.reconcile()) == 0
+    assert queue.run(queue.repair.reconcile()) == 0
 
     assert queue.depth() == 2
     assert succeed(ann, attempt)
@@ -158,7 +158,7 @@ def test_jobs_that_are_well_are_left_alone_by_the_repair(queue: Queue):
 def test_a_live_mark_without_a_job_is_removed_by_the_repair(queue: Queue):
     queue.redis.zadd(keys.LIVE, {"gone": 1})
 
-    assert queue.run(queue.producer.reconcile()) == 0
+    assert queue.run(queue.repair.reconcile()) == 0
     assert queue.redis.zcard(keys.LIVE) == 0
 
 

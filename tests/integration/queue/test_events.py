@@ -17,7 +17,7 @@ def window(start_s: float = 0.0, track: int = 0) -> FaceWindow:
 
 
 def events(queue: Queue, after: EventId | None = None) -> list:
-    return [(str(event.id), event.what) for event in queue.run(queue.producer.events("a", after))]
+    return [(str(event.id), event.what) for event in queue.run(queue.jobs.events("a", after))]
 
 
 def test_an_attempts_events_are_numbered_and_read_back_as_they_were_told(queue: Queue):
@@ -46,7 +46,7 @@ def test_events_are_read_on_from_any_of_them(queue: Queue):
     assert [name for name, _ in events(queue, EventId(1, 3))][:2] == ["1-4", "1-5"]
     assert events(queue, EventId(1, 250)) == []
     seen, names = None, []
-    while page := queue.run(queue.producer.events("a", seen)):
+    while page := queue.run(queue.jobs.events("a", seen)):
         seen = page[-1].id
         names += [str(event.id) for event in page]
     assert names == [f"1-{i}" for i in range(251)]
@@ -119,7 +119,7 @@ def test_a_cancelled_jobs_events_are_erased_at_once_and_none_come_after(queue: Q
     attempt = take(ann)
     ann.report(attempt, [window()], 1)
 
-    queue.run(queue.producer.cancel("a"))
+    queue.run(queue.jobs.cancel("a"))
 
     assert not ann.report(attempt, [window()], 2)
     assert not queue.redis.exists(keys.events("a"))

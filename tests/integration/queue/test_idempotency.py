@@ -6,38 +6,38 @@ import asyncio
 
 from mien.contract.options import AnalyzeOptions
 from service.queue import keys
-from service.queue.producer import Earlier, Keyed
+from service.queue.admission import IdempotentRequest, KeyHolder
 from tests.integration.queue.helpers import Queue
 
 
-def submit(queue: Queue, job_id: str, key: str = "k", digest: str = "d", **options) -> Earlier | None:
+def submit(queue: Queue, job_id: str, key: str = "k", digest: str = "d", **options) -> KeyHolder | None:
     return queue.run(_submit(queue, job_id, key, digest, **options))
 
 
 def _submit(queue: Queue, job_id: str, key: str, digest: str, **options):
-    return queue.producer.submit(
+    return queue.jobs.submit(
         job_id,
         reserved=5,
         upload=f"uploads/{job_id}",
         size=5,
         options=AnalyzeOptions(**options),
-        keyed=Keyed(key, digest),
+        request=IdempotentRequest(key, digest),
     )
 
 
-def claim(queue: Queue, job_id: str, key: str = "k", hold_s: float = 60) -> Earlier | None:
-    return queue.run(queue.producer.claim(key, job_id, hold_s))
+def claim(queue: Queue, job_id: str, key: str = "k", hold_s: float = 60) -> KeyHolder | None:
+    return queue.run(queue.admission.claim(key, job_id, hold_s))
 
 
 def test_a_claim_keeps_others_off_until_it_is_given_up(queue: Queue):
     assert claim(queue, "a") is None
     assert claim(queue, "a") is None  # holds it for longer
-    assert claim(queue, "b") == Earlier("a")
-    assert not Earlier("a").accepted
+    assert claim(queue, "b") == KeyHolder("a")
+    assert not KeyHolder("a").accepted
 
-    queue.run(queue.producer.unclaim("k", "b"))  # not its own
-    assert claim(queue, "b") == Earlier("a")
-    queue.run(queue.producer.unclaim("k", "a"))
+    queue.run(queue.admission.unclaim("k", "b"))  # not its own
+    assert claim(queue, "b") == KeyHolder("a")
+    queue.run(queue.admission.unclaim("k", "a"))
     assert claim(queue, "b") is None
 
 
@@ -52,9 +52,9 @@ def test_an_accepted_key_is_neither_claimed_nor_given_up(queue: Queue):
     claim(queue, "a")
     assert submit(queue, "a", faces=3) is None
 
-    queue.run(queue.producer.unclaim("k", "a"))
+    queue.run(queue.admission.unclaim("k", "a"))
 
-    assert claim(queue, "b") == Earlier("a", AnalyzeOptions(faces=3), "d")
+    assert claim(queue, "b") == KeyHolder("a", AnalyzeOptions(faces=3), "d")
     assert claim(queue, "a").accepted
     assert 3600 < queue.redis.ttl(keys.idempotency("k")) <= keys.IDEMPOTENCY_TTL_S
 
@@ -63,12 +63,12 @@ def test_of_two_uploads_with_one_key_the_first_to_end_is_the_job(queue: Queue):
     claim(queue, "a", hold_s=0.01)
     queue.run(asyncio.sleep(0.05))
     claim(queue, "b")
-    queue.run(queue.producer.admit("b", 5, room=_plenty(), deadline_s=60))
+    queue.run(queue.admission.admit("b", 5, limits=_plenty(), deadline_s=60))
 
     assert submit(queue, "a") is None
-    assert submit(queue, "b") == Earlier("a", AnalyzeOptions(), "d")
+    assert submit(queue, "b") == KeyHolder("a", AnalyzeOptions(), "d")
 
-    assert queue.run(queue.producer.find("b")) is None
+    assert queue.run(queue.jobs.find("b")) is None
     assert queue.redis.zcard(keys.RESERVED) == 0
     assert (queue.depth(), queue.live_bytes()) == (1, 5)
     assert submit(queue, "a") is None  # said again
@@ -76,7 +76,7 @@ def test_of_two_uploads_with_one_key_the_first_to_end_is_the_job(queue: Queue):
 
 
 def test_of_many_that_submit_at_once_one_is_accepted(queue: Queue):
-    async def all_at_once() -> list[Earlier | None]:
+    async def all_at_once() -> list[KeyHolder | None]:
         return await asyncio.gather(*(_submit(queue, f"j{i}", "k", "d") for i in range(30)))
 
     answers = queue.run(all_at_once())
@@ -87,6 +87,6 @@ def test_of_many_that_submit_at_once_one_is_accepted(queue: Queue):
 
 
 def _plenty():
-    from service.queue.producer import Room
+    from service.queue.admission import AdmissionLimits
 
-    return Room(100, 10**9, 1000)
+    return AdmissionLimits(100, 10**9, 1000)

@@ -12,8 +12,11 @@ from mien.contract.errors import QueueUnavailable
 from mien.contract.jobs import State
 from mien.contract.options import AnalyzeOptions
 from service.queue import keys
+from service.queue.admission import Admission
 from service.queue.connection import connect_async
-from service.queue.producer import Producer
+from service.queue.jobs import Jobs
+from service.queue.repair import Repair
+from service.queue.status import QueueStatus
 from tests.integration.queue.helpers import (
     BROKEN_VIDEO,
     Queue,
@@ -190,7 +193,7 @@ def test_the_same_attempt_may_commit_twice_and_the_second_changes_nothing(queue:
 def test_every_key_of_a_job_that_has_ended_expires(queue: Queue, end: str):
     ann = queue.worker(max_attempts=1, lease_s=0.01, ttl_s=600)
     ann.register(registration())
-    queue.run(queue.producer.take_sweep(60))
+    queue.run(queue.repair.take_sweep(60))
     queue.submit("a")
     attempt = take(ann)
 
@@ -203,7 +206,7 @@ def test_every_key_of_a_job_that_has_ended_expires(queue: Queue, end: str):
         [entry] = ann.claim(1, wait_s=0.01)
         assert ann.begin(entry) is None
     else:
-        queue.run(queue.producer.cancel("a"))
+        queue.run(queue.jobs.cancel("a"))
 
     assert queue.is_idle()
     found = set(queue.redis.keys("*"))
@@ -228,8 +231,8 @@ def test_an_expired_job_leaves_a_word_and_an_unknown_one_none(queue: Queue):
     succeed(ann, take(ann))
     queue.redis.delete(keys.job("a"))  # as its time to live would
 
-    assert queue.run(queue.producer.find("a")) == "expired"
-    assert queue.run(queue.producer.find("never")) is None
+    assert queue.run(queue.jobs.find("a")) == "expired"
+    assert queue.run(queue.jobs.find("never")) is None
 
 
 def test_changed_yields_the_id_of_each_job_as_it_begins_moves_and_ends(queue: Queue):
@@ -239,10 +242,10 @@ def test_changed_yields_the_id_of_each_job_as_it_begins_moves_and_ends(queue: Qu
 
     async def listen() -> list[str]:
         heard = []
-        async for job_id in queue.producer.changed():
+        async for job_id in queue.jobs.changed():
             heard.append(job_id)
             if heard.count("poison") == 2:
-                await queue.producer.cancel("cancelled")
+                await queue.jobs.cancel("cancelled")
             if job_id == "cancelled":
                 break
         return heard
@@ -272,24 +275,24 @@ def test_every_command_says_so_when_the_server_is_gone():
 
     async def gone() -> None:
         gateway = connect_async(url)
-        producer = Producer(gateway)
+        admission, jobs, repair, status = Admission(gateway), Jobs(gateway), Repair(gateway), QueueStatus(gateway)
         options = AnalyzeOptions()
         for command in (
-            producer.abandon("a", 1),
-            producer.submit("a", reserved=1, upload="uploads/a", size=1, options=options),
-            producer.find("a"),
-            producer.claim("k", "a", 1),
-            producer.unclaim("k", "a"),
-            producer.jobs("", None, 10),
-            producer.forget_expired(),
-            producer.cancel("a"),
-            producer.workers(),
-            producer.depth(),
-            producer.take_sweep(1),
-            producer.reconcile(),
-            producer.forget_dead_workers(),
-            producer.events("a", None),
-            anext(producer.changed()),
+            admission.abandon("a", 1),
+            jobs.submit("a", reserved=1, upload="uploads/a", size=1, options=options),
+            jobs.find("a"),
+            admission.claim("k", "a", 1),
+            admission.unclaim("k", "a"),
+            jobs.page("", None, 10),
+            repair.forget_expired(),
+            jobs.cancel("a"),
+            status.workers(),
+            status.depth(),
+            repair.take_sweep(1),
+            repair.reconcile(),
+            repair.forget_dead_workers(),
+            jobs.events("a", None),
+            anext(jobs.changed()),
         ):
             with pytest.raises(QueueUnavailable) as refused:
                 await command
@@ -303,14 +306,14 @@ def test_workers_are_those_whose_registration_holds(queue: Queue):
     ann, bob = queue.worker("ann"), queue.worker("bob")
     ann.register(registration("ann"))
     bob.register(registration("bob"))
-    assert {one.name for one in queue.run(queue.producer.workers())} == {"ann", "bob"}
+    assert {one.name for one in queue.run(queue.status.workers())} == {"ann", "bob"}
     assert 0 < queue.redis.ttl(keys.worker("ann")) <= keys.WORKER_TTL_S
 
     has_nothing(ann)
     ann.leave()
     queue.redis.delete(keys.worker("bob"))  # as its time to live would
 
-    assert queue.run(queue.producer.workers()) == []
+    assert queue.run(queue.status.workers()) == []
     assert [one["name"] for one in queue.redis.xinfo_consumers(keys.QUEUE, keys.GROUP)] == []
 
 
@@ -318,12 +321,12 @@ def test_the_name_of_a_dead_worker_is_forgotten_and_that_of_a_live_one_kept(queu
     queue.worker("ann").register(registration("ann"))
     queue.redis.zadd(keys.WORKERS, {"dead": 1})
 
-    queue.run(queue.producer.forget_dead_workers())
+    queue.run(queue.repair.forget_dead_workers())
 
     assert queue.redis.zrange(keys.WORKERS, 0, -1) == ["ann"]
 
 
 def test_one_gateway_of_all_sweeps_in_a_round(queue: Queue):
-    assert queue.run(queue.producer.take_sweep(60))
-    assert not queue.run(queue.producer.take_sweep(60))
+    assert queue.run(queue.repair.take_sweep(60))
+    assert not queue.run(queue.repair.take_sweep(60))
     assert 0 < queue.redis.ttl(keys.SWEEPER) <= 60

@@ -137,7 +137,7 @@ class Walk(RuleBasedStateMachine):
         job_id = data.draw(st.sampled_from(sorted(self.jobs)))
         job = self.jobs[job_id]
 
-        erased = self.queue.run(self.queue.producer.cancel(job_id))
+        erased = self.queue.run(self.queue.jobs.cancel(job_id))
 
         assert (erased is None) == (job.end == "cancelled")
         job.end, job.fence = "cancelled", None
@@ -148,7 +148,7 @@ class Walk(RuleBasedStateMachine):
         job_id = data.draw(st.sampled_from(sorted(name for name, job in self.jobs.items() if job.live)))
         self.queue.redis.xdel(keys.QUEUE, self.queue.field(job_id, "entry"))
 
-        assert self.queue.run(self.queue.producer.reconcile()) == 1
+        assert self.queue.run(self.queue.repair.reconcile()) == 1
 
         self.jobs[job_id].fence = None
 
@@ -168,7 +168,7 @@ class Walk(RuleBasedStateMachine):
             self.jobs[attempt.job_id].end = "succeeded"
         assert self.queue.is_idle()
         for job_id, job in self.jobs.items():
-            found = self.queue.run(self.queue.producer.find(job_id))
+            found = self.queue.run(self.queue.jobs.find(job_id))
             if job.end == "cancelled":
                 assert found == "deleted"
             elif job.end == "succeeded":

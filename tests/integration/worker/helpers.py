@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mien.contract.options import AnalyzeOptions
 from mien.contract.results import Findings
-from service.queue.producer import Job
+from service.queue.jobs import Job
 from tests.integration.queue.helpers import Queue
 from tests.processes import Process, descendants, wait_for, worker
 
@@ -38,7 +38,7 @@ class Site:
         shutil.copyfile(video, upload)
         size = upload.stat().st_size
         self.queue.run(
-            self.queue.producer.submit(
+            self.queue.jobs.submit(
                 job_id, reserved=size, upload=f"uploads/{job_id}", size=size, options=AnalyzeOptions(**options)
             )
         )

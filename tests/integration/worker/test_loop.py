@@ -91,7 +91,7 @@ def test_everything_that_happened_is_told_before_the_job_ends(site: Site, job: s
 
     with looping(site, lambda: None, happening=[*happening, Progress(done_s=1, total_s=1)]):
         found = site.ended(job)
-    told = site.queue.run(site.queue.producer.events(job, None))
+    told = site.queue.run(site.queue.jobs.events(job, None))
 
     assert (found.done_s, found.total_s) == (1.0, 1.0)
     assert [event.what.start_s for event in told if isinstance(event.what, FaceWindow)] == [0.0, 1.0, 2.0]

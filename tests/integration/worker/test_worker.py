@@ -48,7 +48,7 @@ def test_the_default_bundle_is_served_without_any_setting(site: Site, face: Path
     with site.worker(bundles=json.dumps([str(folder) for folder in WorkerSettings().bundles])):
         site.submit("a", face)
         findings = site.findings(site.ended("a"))
-        [registered] = site.queue.run(site.queue.producer.workers())
+        [registered] = site.queue.run(site.queue.status.workers())
 
     [one] = findings.faces
     assert {"expression", "valence", "arousal", "personality"} <= one.model_fields_set
@@ -59,13 +59,13 @@ def test_a_worker_says_that_it_lives_and_takes_its_leave(site: Site, face: Path)
     with site.worker() as running:
         site.submit("a", face)
         site.ended("a")
-        [registered] = wait_for(lambda: site.queue.run(site.queue.producer.workers()))
+        [registered] = wait_for(lambda: site.queue.run(site.queue.status.workers()))
 
         assert running.end() == 0
 
     assert (registered.provider, [model.name for model in registered.models]) == ("cpu", ["tiny"])
     assert registered.models[0].labels == ["dark", "bright"]
-    assert site.queue.run(site.queue.producer.workers()) == []
+    assert site.queue.run(site.queue.status.workers()) == []
     assert site.queue.redis.xinfo_consumers("mien:queue", "workers") == []
 
 
@@ -198,12 +198,12 @@ def test_cancelling_a_running_job_stops_its_child(site: Site, long_face: Path):
         site.under_way("a")
         assert decode_children(running)
 
-        site.queue.run(site.queue.producer.cancel("a"))
+        site.queue.run(site.queue.jobs.cancel("a"))
 
         wait_for(lambda: not decode_children(running))
         wait_for(lambda: running.said('"outcome": "lost"'))
         assert running.popen.poll() is None
-    assert site.queue.run(site.queue.producer.find("a")) == "deleted"
+    assert site.queue.run(site.queue.jobs.find("a")) == "deleted"
     assert site.files("results") == []
     assert site.queue.is_idle()
 

@@ -1,4 +1,4 @@
-"""What both doors call."""
+"""The use cases of one gateway, which REST, the WebSocket and gRPC call."""
 
 from __future__ import annotations
 
@@ -6,31 +6,31 @@ from dataclasses import dataclass
 
 from service.gateway.settings import GatewaySettings
 from service.gateway.usecases.authenticate import Authenticate
-from service.gateway.usecases.bells import Bells
 from service.gateway.usecases.browse import Browse
 from service.gateway.usecases.cancel import Cancel
 from service.gateway.usecases.direct import Direct
 from service.gateway.usecases.follow import Follow
+from service.gateway.usecases.job_notifier import JobNotifier
 from service.gateway.usecases.live import Live
 from service.gateway.usecases.observe import Observe
+from service.gateway.usecases.service_status import ServiceStatus
 from service.gateway.usecases.submit import Submit
 from service.gateway.usecases.watch import Watch
-from service.queue.producer import Producer
 
 
 @dataclass(frozen=True)
 class UseCases:
-    """The use cases of one gateway, and the settings that bound what the doors let through to them."""
+    """The use cases of one gateway, and the settings that bound the requests to them."""
 
     settings: GatewaySettings
-    producer: Producer
     authenticate: Authenticate
     submit: Submit
     direct: Direct
-    bells: Bells
+    notifier: JobNotifier
     follow: Follow
     watch: Watch
     live: Live
     browse: Browse
     cancel: Cancel
     observe: Observe
+    status: ServiceStatus

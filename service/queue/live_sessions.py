@@ -1,4 +1,4 @@
-"""Live analyses between gateway and worker: claimed from a list, then frames and news by publish/subscribe.
+"""Live analyses between gateway and worker: claimed from a list, then frames and updates by publish/subscribe.
 
 A session that one of the two leaves is over: the other sees that nobody listens any more. It is not tried again, for
 frames are kept nowhere.
@@ -26,15 +26,15 @@ from service.queue import keys
 _LOOK_S = 0.5
 
 
-class Session(BaseModel):
+class LiveSession(BaseModel):
     """A live analysis that waits for a worker."""
 
     id: str
     options: LiveOptions
 
 
-class Desk:
-    """The worker's end.
+class LiveSessionQueue:
+    """Claim and join live sessions: the worker's end.
 
     Args:
         redis: gives bytes; any thread may use it.
@@ -45,23 +45,23 @@ class Desk:
         self._redis = redis
         self._reader = reader
 
-    def claim(self, wait_s: float) -> Session | None:
+    def claim(self, wait_s: float) -> LiveSession | None:
         """Wait for a session; nobody else gets it."""
         found = cast("Any", self._reader.blpop([keys.SESSIONS], timeout=wait_s))
-        return Session.model_validate_json(found[1]) if found else None
+        return LiveSession.model_validate_json(found[1]) if found else None
 
     @contextmanager
-    def join(self, session: Session) -> Iterator[Line]:
+    def join(self, session: LiveSession) -> Iterator[LiveWorkerChannel]:
         """Listen to a session's frames for as long as the block runs."""
         listener = self._redis.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
         with contextlib.closing(listener):
             listener.subscribe(keys.frames(session.id))
             listener.get_message(timeout=_LOOK_S)
-            yield Line(self._redis, listener, session.id)
+            yield LiveWorkerChannel(self._redis, listener, session.id)
 
 
-class Line:
-    """The worker's end of one session."""
+class LiveWorkerChannel:
+    """Receive the frames of one live session and send updates: the worker's end."""
 
     def __init__(self, redis: Redis, listener: PubSub, session: str) -> None:
         self._redis = redis
@@ -73,54 +73,54 @@ class Line:
         message = self._listener.get_message(timeout=wait_s)
         return None if message is None else bytes(message["data"])
 
-    def tell(self, news: LiveUpdate) -> bool:
-        """Tell the gateway; False where it does not listen any more."""
-        return bool(self._redis.publish(keys.news(self._session), news.model_dump_json(exclude_defaults=True)))
+    def send(self, update: LiveUpdate) -> bool:
+        """Send an update to the gateway; False where it does not listen any more."""
+        return bool(self._redis.publish(keys.news(self._session), update.model_dump_json(exclude_defaults=True)))
 
 
-class Sessions:
-    """The gateway's end."""
+class LiveSessions:
+    """Open live sessions: the gateway's end."""
 
     def __init__(self, redis: redis.asyncio.Redis) -> None:
         self._redis = redis
 
     @asynccontextmanager
-    async def open(self, session: Session) -> AsyncIterator[Wire]:
-        """Offer a session to the workers and listen to its news for as long as the block runs.
+    async def open(self, session: LiveSession) -> AsyncIterator[LiveGatewayChannel]:
+        """Offer a session to the workers and listen to its updates for as long as the block runs.
 
         Raises:
             QueueUnavailable: Redis does not answer.
         """
         listener = self._redis.pubsub(ignore_subscribe_messages=True)
         offered = session.model_dump_json(exclude_unset=True)
-        wire: Wire | None = None
+        channel: LiveGatewayChannel | None = None
         try:
             await listener.subscribe(keys.news(session.id))
             await self._redis.rpush(keys.SESSIONS, offered)
-            wire = Wire(self._redis, listener, session)
-            yield wire
+            channel = LiveGatewayChannel(self._redis, listener, session)
+            yield channel
         except RedisError as error:
             raise QueueUnavailable("The queue cannot be reached. Try again in a moment.", 1) from error
         finally:
             with contextlib.suppress(RedisError):  # so that no worker takes it now, or has to find out by waiting
                 await self._redis.lrem(keys.SESSIONS, 1, offered)
                 await self._redis.publish(keys.frames(session.id), END)
-            if wire is not None:
-                await wire.close()
+            if channel is not None:
+                await channel.close()
             await listener.aclose()  # type: ignore[no-untyped-call]
 
 
-class Wire:
-    """The gateway's end of one session."""
+class LiveGatewayChannel:
+    """Send the frames of one live session and receive updates: the gateway's end."""
 
-    def __init__(self, redis: redis.asyncio.Redis, listener: redis.asyncio.client.PubSub, session: Session) -> None:
+    def __init__(self, redis: redis.asyncio.Redis, listener: redis.asyncio.client.PubSub, session: LiveSession) -> None:
         self._redis = redis
         self._listener = listener
         self._session = session
         self._reading: asyncio.Future[Any] | None = None
 
-    async def news(self) -> LiveUpdate | None:
-        """Wait a moment for news."""
+    async def receive(self) -> LiveUpdate | None:
+        """Wait a moment for an update; None where none comes."""
         self._reading = asyncio.ensure_future(self._listener.get_message(timeout=_LOOK_S))
         message = await asyncio.shield(self._reading)
         return None if message is None else LiveUpdate.model_validate_json(message["data"])

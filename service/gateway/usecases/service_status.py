@@ -1,0 +1,50 @@
+"""Report the models that are served and whether jobs can be accepted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pydantic import BaseModel
+
+from mien.contract.errors import QueueUnavailable
+from mien.contract.workers import Models
+from service.gateway.usecases.job_notifier import JobNotifier
+from service.queue.status import QueueStatus
+
+
+class Readiness(BaseModel):
+    """That jobs can be accepted; `workers` is how many would work on them now."""
+
+    status: str
+    queued: int
+    workers: int
+
+
+@dataclass(frozen=True)
+class ServiceStatus:
+    """The use case, over its queue; `notifier` knows whether this gateway is shutting down."""
+
+    queue: QueueStatus
+    notifier: JobNotifier
+
+    async def models(self) -> Models:
+        """Return the models of live workers, by name and version.
+
+        Raises:
+            QueueUnavailable: the queue does not answer.
+        """
+        workers = await self.queue.workers()
+        served = {model.sha256: model for worker in workers for model in worker.models}
+        return Models(
+            models=sorted(served.values(), key=lambda model: (model.name, model.version)), workers=len(workers)
+        )
+
+    async def readiness(self) -> Readiness:
+        """Return the length of the queue and the number of live workers.
+
+        Raises:
+            QueueUnavailable: the queue does not answer, or this gateway is shutting down.
+        """
+        if self.notifier.draining:
+            raise QueueUnavailable("This gateway is shutting down.", 5)
+        return Readiness(status="ok", queued=await self.queue.depth(), workers=len(await self.queue.workers()))

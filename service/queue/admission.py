@@ -1,0 +1,96 @@
+"""Admission: whether there is room for an upload, and who holds an idempotency key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from redis.asyncio import Redis
+
+from mien.contract.options import AnalyzeOptions
+from service.queue import keys
+from service.queue.clock import now_ms
+from service.queue.connection import translate_errors
+from service.queue.scripts import script
+from service.queue.status import QueueStatus
+
+LackingResource = Literal["jobs", "bytes", "wait"]
+
+
+@dataclass(frozen=True)
+class AdmissionLimits:
+    """Limits on the queued jobs, the stored bytes and the estimated wait."""
+
+    jobs: int
+    bytes: int
+    wait_s: float
+
+
+@dataclass(frozen=True)
+class IdempotentRequest:
+    """Identify a request by its client's idempotency key and its video's SHA-256 in hex."""
+
+    key: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class KeyHolder:
+    """The request that holds an idempotency key; without options and digest until it is accepted."""
+
+    job_id: str
+    options: AnalyzeOptions | None = None
+    digest: str | None = None
+
+    @property
+    def accepted(self) -> bool:
+        """Whether it stands for a job."""
+        return self.digest is not None
+
+
+class Admission:
+    """Reserve room for uploads and claim idempotency keys. Every method may raise `QueueUnavailable`."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._status = QueueStatus(redis)
+        self._admit = redis.register_script(script("admit"))
+        self._claim = redis.register_script(script("claim"))
+        self._unclaim = redis.register_script(script("unclaim"))
+
+    async def admit(self, job_id: str, size: int, limits: AdmissionLimits, deadline_s: float) -> LackingResource | None:
+        """Reserve room for an upload of `size` bytes until `deadline_s` from now, or say what there is none for."""
+        rate = sum(worker.bytes_per_s for worker in await self._status.workers())
+        now = now_ms()
+        async with translate_errors():
+            verdict = await self._admit(
+                keys=[keys.QUEUE, keys.LIVE_BYTES, keys.RESERVED],
+                args=[now, now + int(deadline_s * 1000), job_id, size, limits.jobs, limits.bytes, limits.wait_s, rate],
+            )
+        return verdict or None
+
+    async def abandon(self, job_id: str, size: int) -> None:
+        """Give back the room reserved for an upload that came to nothing."""
+        async with translate_errors():
+            await self._redis.zrem(keys.RESERVED, f"{job_id}:{size}")
+
+    async def claim(self, key: str, job_id: str, hold_s: float) -> KeyHolder | None:
+        """Claim an idempotency key for `hold_s` seconds, or say who has it. Safe to repeat, to hold it for longer."""
+        async with translate_errors():
+            holder = await self._claim(keys=[keys.idempotency(key)], args=[job_id, int(hold_s * 1000)])
+        return parse_key_holder(holder)
+
+    async def unclaim(self, key: str, job_id: str) -> None:
+        """Give up the claim of an upload that came to nothing."""
+        async with translate_errors():
+            await self._unclaim(keys=[keys.idempotency(key)], args=[job_id])
+
+
+def parse_key_holder(holder: list[str]) -> KeyHolder | None:
+    """Return the request that a script names as the holder of an idempotency key, or None where it names none."""
+    match holder:
+        case [job_id, options, digest]:
+            return KeyHolder(job_id, AnalyzeOptions.model_validate_json(options), digest)
+        case [job_id]:
+            return KeyHolder(job_id)
+    return None
