@@ -457,7 +457,7 @@ def test_that_no_face_is_read_is_not_said_before_one_could_be(visit):
     )
 
     page.get_by_role("button", name="Watch live").click()
-    expect(page.locator("#live-note")).to_contain_text("No face is read")
+    expect(page.locator("#live-note")).to_contain_text("No face was found")
 
     (first, began), (_, then) = page.evaluate("said")
     assert first == "Starting…"
@@ -475,7 +475,7 @@ def test_the_camera_is_watched_live(visit):
     expect(card).to_contain_text("valence")
     expect(card.locator(".live-bar")).to_have_count(7)
     page.evaluate("document.querySelector('#live-video').srcObject.getTracks()[0].enabled = false")  # black
-    expect(page.locator("#live-note")).to_contain_text("No face is read")
+    expect(page.locator("#live-note")).to_contain_text("No face was found")
     expect(card).to_have_count(0)
     page.get_by_role("button", name="Stop").click()
     expect(page.locator("#start")).to_be_visible()
