@@ -1,1 +1,1 @@
-"""What the processes agree on: jobs, results, bundles, options and errors. Depends on pydantic only."""
+"""Data types that all processes share: jobs, results, bundles, options and errors. Depends on pydantic only."""

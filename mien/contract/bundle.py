@@ -1,8 +1,8 @@
 """The bundle: a folder with `manifest.json`, the ONNX graph and `MODEL_CARD.md`.
 
-The manifest is all that a worker knows of a model. The graph takes uint8 clips of shape
-(B, T, H, W, 3) in RGB under `input.name` (B free, normalisation inside) and gives one named float32
-output per task, and the pooled embedding of shape (B, D):
+The manifest holds everything that a worker needs to know about a model. The graph takes uint8 RGB clips of shape
+(B, T, H, W, 3) under `input.name` (B is free; the graph normalises them itself). It returns one named float32
+output per task and the pooled embedding of shape (B, D):
 
     expression   (B, labels)      probabilities in [0, 1] that sum to 1
     dimensions   (B, dimensions)  values in each dimension's range
@@ -30,11 +30,11 @@ class _Part(BaseModel):
 
 
 class ExpressionTask(_Part):
-    """Which of the labels a face shows."""
+    """Expression recognition: a probability for each label."""
 
     kind: Literal["expression"] = "expression"
     output: str = "expression"
-    labels: tuple[str, ...] = Field(min_length=2, description="In the order of the output's columns.")
+    labels: tuple[str, ...] = Field(min_length=2, description="Labels in the order of the output's columns.")
 
 
 class Dimension(_Part):
@@ -52,71 +52,76 @@ class Dimension(_Part):
 
 
 class DimensionsTask(_Part):
-    """Where a face is in a space of affective dimensions."""
+    """Affective dimensions: valence, arousal and dominance."""
 
     kind: Literal["dimensions"] = "dimensions"
     output: str = "dimensions"
-    dimensions: tuple[Dimension, ...] = Field(min_length=1, description="In the order of the output's columns.")
+    dimensions: tuple[Dimension, ...] = Field(
+        min_length=1, description="Dimensions in the order of the output's columns."
+    )
     levels: int | None = Field(
         default=None,
         ge=2,
-        description="Trained as this many classes a dimension, evenly over its range; the output is their mean.",
+        description="Classes per dimension in training, spread evenly over its range; the output is the expected "
+        "value. Unset for a regression.",
     )
 
 
 class PersonalityTask(_Part):
-    """Apparent personality: how a viewer would rate the person."""
+    """Apparent personality: how viewers would rate the person."""
 
     kind: Literal["personality"] = "personality"
     output: str = "personality"
-    traits: tuple[str, ...] = Field(min_length=1, description="In the order of the output's columns.")
+    traits: tuple[str, ...] = Field(min_length=1, description="Traits in the order of the output's columns.")
 
 
 Task = Annotated[ExpressionTask | DimensionsTask | PersonalityTask, Field(discriminator="kind")]
 
 
 class ClipInput(_Part):
-    """What the graph takes: uint8, (B, frames, size, size, 3)."""
+    """The graph's input: uint8 of shape (B, frames, size, size, 3)."""
 
     name: str = "clip"
-    frames: PositiveInt = Field(description="Frames in a clip (T).")
-    interval_s: PositiveFloat = Field(description="Seconds of media time between two frames of a clip.")
+    frames: PositiveInt = Field(description="Number of frames in a clip (T).")
+    interval_s: PositiveFloat = Field(description="Seconds of media time between two consecutive frames of a clip.")
     size: PositiveInt = Field(description="Height and width in pixels.")
     layout: Literal["BTHWC"] = "BTHWC"
     colour: Literal["RGB"] = "RGB"
-    mean: tuple[float, float, float] = Field(description="Subtracted inside the graph from pixels in [0, 1].")
-    std: tuple[float, float, float] = Field(description="Divided by inside the graph.")
+    mean: tuple[float, float, float] = Field(
+        description="Channel means, which the graph subtracts from pixels in [0, 1]."
+    )
+    std: tuple[float, float, float] = Field(description="Channel standard deviations, by which the graph divides.")
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
-        """Shape of one clip, (T, H, W, 3)."""
+        """The shape of one clip, (T, H, W, 3)."""
         return self.frames, self.size, self.size, 3
 
 
 class FaceCrop(_Part):
-    """How a face is cut out before it is resized to the input's size."""
+    """How a face is cropped before it is resized to the input's size."""
 
     shape: Literal["square"] = "square"
-    margin: float = Field(ge=0, le=2, description="Added on each side, as a share of the face box's longer side.")
+    margin: float = Field(ge=0, le=2, description="Margin on each side, as a share of the face box's longer side.")
 
 
 class Training(_Part):
-    """Where the weights come from."""
+    """How the model was trained."""
 
     trained: bool
-    data: str = Field(description="What the model was trained on, in words.")
-    scores: dict[str, float] = Field(default_factory=dict, description="Metric name to value, on held-out data.")
+    data: str = Field(description="Description of the training data.")
+    scores: dict[str, float] = Field(default_factory=dict, description="Metrics on held-out data, by name.")
 
 
 class Parity(_Part):
-    """What the export measured: PyTorch against ONNX Runtime."""
+    """Difference between the outputs of PyTorch and of ONNX Runtime, measured at export."""
 
     max_abs_difference: float = Field(ge=0)
     batch_sizes: tuple[PositiveInt, ...]
 
 
 class Manifest(_Part):
-    """`manifest.json`."""
+    """The content of `manifest.json`."""
 
     schema_version: Literal[1] = 1
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
@@ -124,14 +129,14 @@ class Manifest(_Part):
     graph: str = Field(default="model.onnx", pattern=r"^[\w.-]+\.onnx$")
     input: ClipInput
     crop: FaceCrop
-    hop_s: PositiveFloat = Field(description="Seconds between the starts of two windows.")
+    hop_s: PositiveFloat = Field(description="Seconds from one window's start to the next's.")
     tasks: tuple[Task, ...] = Field(min_length=1)
-    embedding: str = Field(default="embedding", description="The output that holds the pooled embedding.")
+    embedding: str = Field(default="embedding", description="Name of the output with the pooled embedding.")
     training: Training
     licence: str
     intended_use: str
     parity: Parity
-    files: dict[str, str] = Field(description="File name to its sha256, for every file but the manifest.")
+    files: dict[str, str] = Field(description="SHA-256 of every file except the manifest, by file name.")
 
     @model_validator(mode="after")
     def _consistent(self) -> Manifest:
@@ -156,16 +161,16 @@ def _columns(task: Task) -> tuple[str, ...]:
 
 
 def file_sha256(path: Path) -> str:
-    """Return the file's sha256 in hexadecimal."""
+    """Return a file's SHA-256 in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_bundle(folder: Path) -> tuple[Manifest, str]:
-    """Read and check a bundle; return its manifest and the manifest's sha256, which names the whole bundle.
+    """Read and check a bundle; return its manifest and the manifest's SHA-256, which identifies the whole bundle.
 
     Raises:
-        BundleRefused: the manifest is missing or wrong, or a file differs from its digest.
+        BundleRefused: the manifest is missing or not valid, or a file does not match its digest.
     """
     path = folder / MANIFEST
     try:
@@ -180,5 +185,5 @@ def read_bundle(folder: Path) -> tuple[Manifest, str]:
         if Path(name).name != name or not file.is_file():
             raise BundleRefused(f"{path} lists {name}, which is not in the folder.")
         if file_sha256(file) != expected:
-            raise BundleRefused(f"{file} is not the file that {path} was written for: its sha256 differs.")
+            raise BundleRefused(f"{file} does not match {path}: its sha256 differs.")
     return manifest, hashlib.sha256(text).hexdigest()

@@ -38,7 +38,7 @@ from pydantic import BaseModel
 
 
 class Problem(BaseModel):
-    """An error as data: stored with a failed job and sent in responses (RFC 9457's `code` extension)."""
+    """An error as data: stored with a failed job and sent in responses (RFC 9457 with the extension `code`)."""
 
     code: str
     title: str
@@ -61,11 +61,11 @@ class MienError(Exception):
 
 
 class InvalidRequest(MienError):
-    """The request is wrong in itself."""
+    """The request is not valid."""
 
 
 class InvalidOption(InvalidRequest):
-    """An option's value cannot be taken."""
+    """An option whose value is not valid."""
 
     code, title = "invalid_option", "An option's value is not valid"
 
@@ -185,7 +185,7 @@ class NoVideoStream(BadMedia):
 
 
 class NoFrames(BadMedia):
-    """A video stream without a frame in the asked-for time."""
+    """A video stream without a frame in the requested time range."""
 
     code, title = "no_frames", "The video has no frames"
 
@@ -243,7 +243,7 @@ class NoSuchAnalysis(Missing):
 
 
 class NoSuchUpload(Missing):
-    """An upload that was not finished, or not begun."""
+    """An upload that was not started or not finished."""
 
     code, title = "no_such_upload", "There is no such upload"
 
@@ -299,7 +299,7 @@ class QueueUnavailable(Unavailable):
 
 
 class StorageUnavailable(Unavailable):
-    """The blob store does not take the upload, or cannot give a result."""
+    """The blob store cannot take an upload or return a result."""
 
     code, title = "storage_unavailable", "The object store cannot be reached"
 
@@ -317,13 +317,13 @@ class NoWorker(Unavailable):
 
 
 class SessionLost(Unavailable):
-    """The worker of a live analysis is gone."""
+    """The worker of a live analysis stopped."""
 
     code, title = "session_lost", "The live analysis was interrupted"
 
 
 class TooManyWatchers(Unavailable):
-    """As many clients watch analyses as the operator allows."""
+    """The limit of clients that watch analyses is reached."""
 
     code, title = "too_many_watchers", "Too many clients are watching analyses"
 
@@ -364,11 +364,11 @@ def _leaves(root: type[MienError]) -> Iterator[type[MienError]]:
 
 
 BY_CODE: dict[str, type[MienError]] = {leaf.code: leaf for leaf in _leaves(MienError)}
-"""Each code's class, to turn a stored `Problem` back into an error."""
+"""The error class of each code, to turn a stored `Problem` back into an error."""
 
 
 def from_problem(problem: Problem) -> MienError:
-    """Return the error that `problem` was made from (`Unexpected` where its code is not known here)."""
+    """Return the error that a problem describes, or `Unexpected` if its code is unknown."""
     kind = BY_CODE.get(problem.code, Unexpected)
     if issubclass(kind, Unavailable):
         return kind(problem.detail, retry_after_s=1)

@@ -26,14 +26,14 @@ class Began(BaseModel):
 class FaceWindow(Window):
     """Scores of one clip of one face."""
 
-    track: int = Field(ge=0, description="The person's number in this video, in order of appearance.")
+    track: int = Field(ge=0, description="Number of the person in this video, from 0, in order of appearance.")
 
 
 class Ended(BaseModel):
     """The analysis is over: its result can be read, or it failed with `error`, or it was erased."""
 
     state: Literal["succeeded", "failed", "cancelled"]
-    expires_at: datetime | None = Field(default=None, description="When the result is erased.")
+    expires_at: datetime | None = Field(default=None, description="Time at which the result is erased.")
     error: Problem | None = None
 
 

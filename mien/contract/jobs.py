@@ -2,9 +2,9 @@
 
     queued ─▶ running ─▶ succeeded
       ▲          │  └──▶ failed
-      └──────────┘ (a broken attempt, or a worker that drains)
+      └──────────┘ (a failed attempt, or a worker that drains)
 
-The scripts in `service/queue` make the moves; a job that is cancelled is erased.
+The Lua scripts in `service/queue` change the state. A cancelled job is erased and has no state.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from enum import StrEnum
 
 
 class State(StrEnum):
-    """Where a job is."""
+    """The state of a job."""
 
     QUEUED = "queued"
     RUNNING = "running"

@@ -1,10 +1,10 @@
-"""A live analysis: frames go to the worker and updates come back, both in order.
+"""Messages of a live analysis: frames go to the worker and updates come back, both in order.
 
     client ─▶ gateway ─ frames ─▶ worker
     client ◀─ gateway ◀─ updates ─ worker
 
-Flow control is by credits: a frame is sent only with a credit. The worker grants some when it starts and one for each
-frame that it has taken, so nothing piles up in between, and the sender decides which frames to drop.
+Flow control uses credits: each frame costs one credit. The worker grants some when it starts and one for each frame
+that it has taken, so no frames pile up in between, and the sender decides which frames to drop.
 """
 
 from __future__ import annotations
@@ -19,24 +19,34 @@ from mien.contract.errors import Problem
 from mien.contract.events import FaceWindow
 
 LONGEST_GAP_S = 10.0
-"""Most seconds from one frame to the next, by their time stamps and by the wall clock."""
+"""Longest gap between two frames in seconds, both in their time stamps and on the wall clock."""
 
 MOST_FRAME_BYTES = 1 << 20
+"""Largest frame in bytes."""
+
 MOST_SIDE = (1 << 16) - 1
-"""Pixels of a raw frame."""
+"""Largest width and height of a raw frame in pixels."""
 
 
 class Encoding(IntEnum):
-    """What the bytes of a frame are."""
+    """The encoding of a frame's bytes."""
 
     JPEG = 1
     PNG = 2
-    RGB = 3  # 3 bytes a pixel, rows from the top
+    RGB = 3  # 3 bytes per pixel, rows from top to bottom
 
 
 @dataclass(frozen=True)
 class LiveFrame:
-    """A picture and when it was taken, in seconds on the client's clock; `width` and `height` are of RGB only."""
+    """A frame of a live analysis.
+
+    Attributes:
+        time_s: time stamp in seconds on the client's clock.
+        encoding: encoding of `content`.
+        content: the picture.
+        width: width in pixels, for RGB only.
+        height: height in pixels, for RGB only.
+    """
 
     time_s: float
     encoding: Encoding
@@ -46,24 +56,24 @@ class LiveFrame:
 
 
 class LiveUpdate(BaseModel):
-    """A message from a worker about a live analysis: one of these, or a window together with credits."""
+    """A message from a worker about a live analysis: one of these fields, or a window together with credits."""
 
-    credits: int = Field(default=0, ge=0, description="Frames that may be sent on top of those allowed before.")
+    credits: int = Field(default=0, ge=0, description="Additional frames that may be sent.")
     window: FaceWindow | None = None
-    ended: bool = Field(default=False, description="All frames were analysed; nothing follows.")
-    problem: Problem | None = Field(default=None, description="Why the analysis ends early; nothing follows.")
+    ended: bool = Field(default=False, description="Whether all frames were analysed; no update follows.")
+    problem: Problem | None = Field(default=None, description="Why the analysis ended early; no update follows.")
 
 
 class LiveScored(BaseModel):
     """A window with its scores."""
 
     window: FaceWindow
-    dropped_frames: int = Field(default=0, ge=0, description="Frames dropped so far because they came too fast.")
+    dropped_frames: int = Field(default=0, ge=0, description="Frames dropped so far because they arrived too fast.")
 
 
 _HEAD = struct.Struct("!dBHH")
 END = b""
-"""Sent in place of a frame: no more will come."""
+"""Sent in place of a frame: no more frames follow."""
 
 
 def pack(frame: LiveFrame) -> bytes:
@@ -80,5 +90,5 @@ def unpack(data: bytes) -> LiveFrame:
     try:
         time_s, encoding, width, height = _HEAD.unpack_from(data)
     except struct.error as error:
-        raise ValueError("no frame") from error
+        raise ValueError("not a frame") from error
     return LiveFrame(time_s, Encoding(encoding), data[_HEAD.size :], width, height)

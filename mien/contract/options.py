@@ -17,13 +17,14 @@ class LiveOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     faces: Annotated[int, Field(ge=1, le=MAX_FACES)] = Field(
-        default=8, description="Most faces followed at one time; the largest come first."
+        default=8, description="Maximum number of faces tracked at a time; the largest are preferred."
     )
     hop_s: Annotated[float, Field(ge=0.1, le=60, allow_inf_nan=False)] | None = Field(
-        default=None, description="Seconds between the starts of two windows; the model's own where it is left out."
+        default=None,
+        description="Seconds from one window's start to the next's; default: the model's own.",
     )
     tasks: tuple[TaskKind, ...] | None = Field(
-        default=None, min_length=1, description="Only these tasks; all that are served where it is left out."
+        default=None, min_length=1, description="Tasks to run; default: all that are served."
     )
 
 
@@ -31,14 +32,15 @@ class AnalyzeOptions(LiveOptions):
     """Options of `POST /analyze`."""
 
     start_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
-        default=0.0, description="Analyse from this second of the video."
+        default=0.0, description="Start of the part to analyse, in seconds of the video."
     )
     end_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
-        default=None, description="Analyse up to this second; to the end where it is left out."
+        default=None, description="End of the part to analyse, in seconds of the video; default: the video's end."
     )
     callback_url: Annotated[str, Field(max_length=2000)] | None = Field(
         default=None,
-        description="Where to POST that the analysis has ended, signed after Standard Webhooks. Tried again for a day.",
+        description="URL to POST to when the analysis has ended. The request is signed as in Standard Webhooks and "
+        "retried for one day.",
     )
 
     @model_validator(mode="after")

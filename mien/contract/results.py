@@ -1,8 +1,8 @@
-"""The answer: what `POST /analyze` and `GET /analyses/{id}` give.
+"""Results of analyses: the responses of `POST /analyze` and `GET /analyses/{id}`.
 
 All times are seconds of the video's own clock, from its start. Valence, arousal and dominance are in
-[-1, 1], probabilities and traits in [0, 1]. A field that does not apply (a task that no bundle has, the
-error of a job that did not fail) is left out: dump with `exclude_unset=True` and set no field to say "nothing".
+[-1, 1], probabilities and traits in [0, 1]. A field that does not apply (a task that no bundle has, the error
+of a job that did not fail) is left out: leave it unset and dump with `exclude_unset=True`.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ Seconds = Annotated[float, Field(ge=0)]
 
 
 class _Part(BaseModel):
-    # What a face shows must not get into a log by way of an error's text.
+    # Validation errors are logged, and scores are personal data.
     model_config = ConfigDict(hide_input_in_errors=True)
 
 
 class Expression(_Part):
-    """Probabilities of the labels, and the label with the greatest."""
+    """Probabilities of all expression labels, and the most probable label."""
 
     label: str
     scores: dict[str, UnitInterval]
 
 
 class Scores(_Part):
-    """What a model says of a face; a task that is not served is unset."""
+    """A model's scores for a face; unset for tasks that are not served."""
 
     expression: Expression | None = None
     valence: Signed | None = None
@@ -43,19 +43,19 @@ class Scores(_Part):
 
 
 class Span(_Part):
-    """A stretch of the video."""
+    """A time range of the video."""
 
     start_s: Seconds
     end_s: Seconds
 
 
 class Window(Scores, Span):
-    """Scores of one clip of a face."""
+    """Scores of one window of a face."""
 
     quality: UnitInterval | None = Field(
         default=None,
-        description="How well the face can be read, 0 to 1: low where it is small, dark, over-exposed, blurred, turned "
-        "far aside or half hidden. Unset where its worker is older.",
+        description="Quality of the face image, from 0 to 1: low if the face is small, dark, over-exposed, blurred, "
+        "turned far aside or partly hidden. Unset if the worker is an older version.",
     )
 
 
@@ -64,16 +64,16 @@ PathPoint = tuple[float, int, int, int, int]
 
 
 class Sighting(_Part):
-    """Who is seen, and when."""
+    """A person who appears in the video, and when."""
 
-    track: int = Field(ge=0, description="The person's number in this video, in order of appearance.")
+    track: int = Field(ge=0, description="Number of the person in this video, from 0, in order of appearance.")
     start_s: Seconds
     end_s: Seconds
-    coverage: UnitInterval = Field(description="Share of all sampled frames that show this face.")
+    coverage: UnitInterval = Field(description="Share of all sampled frames in which this face was found.")
 
 
 class Face(Scores, Sighting):
-    """One person's face, followed as long as it can be seen."""
+    """One person's face, tracked for as long as it is visible."""
 
     personality: dict[str, UnitInterval] | None = None
     timeline: list[Window]
@@ -84,21 +84,21 @@ class Video(_Part):
     """The video as it was decoded, upright."""
 
     duration_s: Seconds
-    fps: float | None = Field(description="Frames divided by duration; null for a single frame.")
+    fps: float | None = Field(description="Frames per second: frames divided by duration; null for a single frame.")
     width: int
     height: int
-    frames: int = Field(description="Frames decoded.")
+    frames: int = Field(description="Number of decoded frames.")
 
 
 class Progress(_Part):
-    """Seconds of the video analysed, out of the total (null where the container does not say)."""
+    """Seconds of the video analysed so far, and in total (null if the container does not give the duration)."""
 
     done_s: Seconds
     total_s: Seconds | None
 
 
 class ModelInfo(_Part):
-    """A served bundle."""
+    """A served model."""
 
     name: str
     version: str
@@ -117,7 +117,7 @@ class Timings(_Part):
 
 
 class Findings(_Part):
-    """What an analysis found out: the part of the answer that the worker writes."""
+    """The findings of an analysis: the part of the result that the worker writes."""
 
     video: Video
     faces: list[Face]
@@ -126,31 +126,31 @@ class Findings(_Part):
 
 
 class Summary(_Part):
-    """An analysis in any state, without what it found out."""
+    """An analysis in any state, without its findings."""
 
     id: str
     state: State
     created_at: datetime
     expires_at: datetime | None = Field(
-        default=None, description="When the result is erased; known once the analysis has ended."
+        default=None, description="Time at which the result is erased; set when the analysis has ended."
     )
     progress: Progress
     error: Problem | None = None
 
 
 class UploadSlot(BaseModel):
-    """Where a video may be uploaded to, past the service: PUT its bytes to `url`."""
+    """A presigned URL of the object store, to which a video can be uploaded."""
 
-    id: str = Field(description="For `POST /uploads/{id}/analyze`, once the upload is done.")
-    url: str = Field(description="Takes one PUT of the video's bytes.")
-    expires_at: datetime = Field(description="When the URL stops taking it.")
+    id: str = Field(description="Id for `POST /uploads/{id}/analyze`, after the upload.")
+    url: str = Field(description="URL that accepts one PUT request with the video's bytes.")
+    expires_at: datetime = Field(description="Time at which the URL expires.")
 
 
 class Page(_Part):
-    """A page of the list of analyses."""
+    """One page of the list of analyses."""
 
     analyses: list[Summary]
-    next: str | None = Field(default=None, description="Send it as `cursor` for the next page; unset on the last.")
+    next: str | None = Field(default=None, description="The `cursor` of the next page; unset on the last page.")
 
 
 class Analysis(Summary):

@@ -1,4 +1,4 @@
-"""A timeline as a table: one row a window, for CSV."""
+"""Convert timelines to tables: one row per window, for CSV."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Row = dict[str, str | int | float]
 
 
 def timeline_rows(analysis: Analysis) -> list[Row]:
-    """Return the windows of all faces; the columns of tasks that are not served are left out."""
+    """Return one row for each window of each face, without columns for tasks that are not served."""
     rows: list[Row] = []
     for face in analysis.faces or []:
         for window in face.timeline:
@@ -28,17 +28,17 @@ def timeline_rows(analysis: Analysis) -> list[Row]:
 
 
 def write_csv(rows: Sequence[Row], file: TextIO) -> None:
-    """Write a header and a line for each row."""
+    """Write a header and then each row."""
     csv_writer(rows, file, ("track", "start_s", "end_s")).writerows(rows)
 
 
 def csv_writer(rows: Sequence[Row], file: TextIO, first: Sequence[str]) -> csv.DictWriter[str]:
-    """Write the header of rows and return what writes rows of these columns; others are left out.
+    """Write the header and return a writer for the rows; it ignores values outside the header's columns.
 
     Args:
-        rows: have the columns.
-        file: to write to.
-        first: columns that are there even without rows, before the others.
+        rows: the rows whose keys become the columns.
+        file: the file to write to.
+        first: the first columns, present even if there are no rows.
     """
     columns = dict.fromkeys([*first, *(name for row in rows for name in row)])
     writer = csv.DictWriter(file, list(columns), lineterminator="\n", extrasaction="ignore")

@@ -1,4 +1,4 @@
-"""What a live worker says of itself."""
+"""Registrations of workers and the models that they serve."""
 
 from __future__ import annotations
 
@@ -8,31 +8,31 @@ from mien.contract.results import ModelInfo
 
 
 class ServedModel(ModelInfo):
-    """A served bundle with what a client needs to read its answers."""
+    """A served model, with what a client needs to interpret its results."""
 
-    labels: list[str] = Field(description="Expressions it tells apart; empty without that task.")
-    dimensions: list[str] = Field(description="Affective dimensions it gives, each in [-1, 1].")
-    traits: list[str] = Field(description="Personality traits it gives, each in [0, 1].")
-    window_s: float = Field(description="Seconds of video in a window.")
-    hop_s: float = Field(description="Seconds between the starts of two windows, unless asked otherwise.")
+    labels: list[str] = Field(description="Expression labels; empty if the model has no expression task.")
+    dimensions: list[str] = Field(description="Affective dimensions that the model predicts, each in [-1, 1].")
+    traits: list[str] = Field(description="Personality traits that the model predicts, each in [0, 1].")
+    window_s: float = Field(description="Length of a window in seconds of video.")
+    hop_s: float = Field(description="Seconds from one window's start to the next's, unless a request sets it.")
     licence: str
     intended_use: str
     trained_on: str = Field(
-        default="", description="What the model learned from, in words; empty where its worker is older."
+        default="", description="Description of the training data; empty if the worker is an older version."
     )
 
 
 class Models(BaseModel):
-    """What the live workers serve."""
+    """The models that the live workers serve, and the number of these workers."""
 
     models: list[ServedModel]
     workers: int
 
 
 class Registration(BaseModel):
-    """A worker's registration: what it serves, and how fast it has been of late."""
+    """A worker's registration: the models that it serves and its recent speed."""
 
     name: str
     provider: str = Field(description="ONNX Runtime's execution provider.")
     models: list[ServedModel]
-    bytes_per_s: float = Field(ge=0, description="Upload bytes worked off in a second of work; 0 where not known yet.")
+    bytes_per_s: float = Field(ge=0, description="Upload bytes processed per second of work; 0 if not yet known.")

@@ -1,4 +1,4 @@
-"""Translate the tree of errors to HTTP and gRPC.
+"""Translate errors to HTTP and gRPC.
 
 HTTP: `application/problem+json` (RFC 9457). gRPC: `google.rpc.Status`.
 """
@@ -65,24 +65,24 @@ _DOMAIN = "mien"
 
 
 class HttpProblem(BaseModel):
-    """The body of every error answer."""
+    """The body of every error response."""
 
-    type: str = Field(description="A URI that names the kind of problem.", examples=["urn:mien:problem:not_found"])
-    title: str = Field(description="The kind of problem in words; the same for each of its kind.")
+    type: str = Field(description="URI of the kind of problem.", examples=["urn:mien:problem:not_found"])
+    title: str = Field(description="One line that describes the kind of problem.")
     status: int
-    detail: str = Field(description="What happened this time, and what to do about it.")
-    code: str = Field(description="The kind of problem, for programs; stable.", examples=["not_found"])
+    detail: str = Field(description="What happened, and what to do about it.")
+    code: str = Field(description="Stable code of the kind of problem, for programs.", examples=["not_found"])
     request_id: str
-    analysis_id: str | None = Field(None, description="The analysis that failed, where there is one.")
+    analysis_id: str | None = Field(None, description="Id of the failed analysis, if any.")
 
 
 def http_status(error: errors.MienError) -> int:
-    """Return the HTTP status of an error: that of its nearest class in the tree."""
+    """Return the HTTP status of an error: its class's or its nearest base class's."""
     return next((_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS), 500)
 
 
 def http_problem(error: errors.MienError, request_id: str, analysis_id: str | None = None) -> dict[str, Any]:
-    """Return the problem body of an error."""
+    """Return the response body of an error."""
     problem = HttpProblem(
         type=f"urn:mien:problem:{error.code}",
         title=error.title,
@@ -103,7 +103,7 @@ def http_headers(error: errors.MienError) -> dict[str, str]:
 
 
 def code_table() -> str:
-    """Return the table, in Markdown, of every code that a client can meet, with its statuses."""
+    """Return a Markdown table of every error code that a client can get, with its statuses."""
     rows = sorted(
         f"| `{code}` | {http_status(error)} | `{grpc_code(error).name}` | {error.title} |"
         for code, kind in errors.BY_CODE.items()
@@ -114,15 +114,15 @@ def code_table() -> str:
 
 
 def grpc_code(error: errors.MienError) -> grpc.StatusCode:
-    """Return the gRPC status code of an error: that of its nearest class in the tree."""
+    """Return the gRPC status code of an error: its class's or its nearest base class's."""
     return next((_CODE[kind] for kind in type(error).__mro__ if kind in _CODE), grpc.StatusCode.INTERNAL)
 
 
 def grpc_status(error: errors.MienError, request_id: str) -> Status:
-    """Return the `google.rpc.Status` of an error, as the trailer `grpc-status-details-bin` carries it.
+    """Return the `google.rpc.Status` of an error for the trailer `grpc-status-details-bin`.
 
-    Its details: ErrorInfo, whose reason is the error's `code`, RequestInfo, and BadRequest or RetryInfo where they
-    apply (google.rpc, error_details.proto).
+    The details are ErrorInfo, whose reason is the error's `code`, RequestInfo and, if they apply, BadRequest or
+    RetryInfo (google.rpc, error_details.proto).
     """
     details: list[Any] = [ErrorInfo(reason=error.code, domain=_DOMAIN), RequestInfo(request_id=request_id)]
     if isinstance(error, errors.InvalidRequest):
@@ -137,7 +137,7 @@ def grpc_status(error: errors.MienError, request_id: str) -> Status:
 
 
 def invalid_option(error: ErrorDetails) -> errors.InvalidOption:
-    """Translate a validation error of pydantic into the error of an invalid option."""
+    """Translate a validation error of pydantic to InvalidOption."""
     places = [str(place) for place in error["loc"] if place != "query"]
     name = places[0] if places else "options"
     return errors.InvalidOption(
@@ -146,5 +146,5 @@ def invalid_option(error: ErrorDetails) -> errors.InvalidOption:
 
 
 def unexpected() -> errors.Unexpected:
-    """Return the error for any defect; its cause is in the log only."""
+    """Return the error for a defect. Its cause is only logged."""
     return errors.Unexpected("The service failed because of a defect. Give its operator the request_id.")

@@ -1,13 +1,13 @@
-"""The live door for browsers, a WebSocket.
+"""The WebSocket of live analyses, for browsers.
 
-    up    text    {"options": {…}, "key": "mien_…"}, first; the key only where one is needed
+    up    text    {"options": {…}, "key": "mien_…"}, the first message; the key only if the service needs one
           binary  a frame: its time in seconds, float64 big-endian, then a JPEG or PNG picture
-          text    {"end": true}, after the last
+          text    {"end": true}, after the last frame
     down  text    {"event": "window", "window": {…}, "dropped_frames": n}
-                  {"event": "ended"}, where all frames were analysed; then the socket is closed with 1000
-                  {"event": "problem", …}, as REST tells errors; then it is closed with 1008, or 1013: try again later
+                  {"event": "ended"}, when all frames are analysed; then the socket is closed with 1000
+                  {"event": "problem", …}, an error as in REST; then the socket is closed with 1008, or 1013: try later
 
-A message larger than the largest picture closes the socket with 1009.
+A message that is too large closes the socket with 1009.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ router = APIRouter()
 
 @router.websocket("/live")
 async def live(socket: WebSocket) -> None:
-    """Score frames as they come."""
+    """Score live frames."""
     request_id = request_id_of(socket.headers.get("x-request-id", ""))
     started, status = time.perf_counter(), 101
     with structlog.contextvars.bound_contextvars(request_id=request_id):
@@ -84,9 +84,9 @@ async def _options(socket: WebSocket, uses: UseCases, idle_s: float) -> LiveOpti
         async with asyncio.timeout(idle_s):
             first = _parsed(await _receive(socket))
     except TimeoutError as error:
-        raise MalformedBody('The first message must be {"options": {}}; none came.') from error
+        raise MalformedBody('No message came. The first one must be {"options": {}}.') from error
     if not isinstance(first, dict) or not {"options"} <= set(first) <= {"options", "key"}:
-        raise MalformedBody('The first message must be {"options": {}}, as text, with any options in it.')
+        raise MalformedBody('The first message must be a text: {"options": {}}, which may hold options.')
     key = first.get("key")
     await uses.authenticate(f"Bearer {key}" if key else socket.headers.get("authorization"))
     try:
@@ -98,14 +98,14 @@ async def _options(socket: WebSocket, uses: UseCases, idle_s: float) -> LiveOpti
 async def _frames(socket: WebSocket) -> AsyncGenerator[LiveFrame]:
     while isinstance(message := await _receive(socket), bytes):
         if len(message) < _TIME.size:
-            raise BadFrame("A frame is its time, 8 bytes, and a picture.")
+            raise BadFrame("A frame must be its time, 8 bytes, and a picture.")
         picture = message[_TIME.size :]
         encoding = next((kind for magic, kind in _MAGIC.items() if picture.startswith(magic)), None)
         if encoding is None:
             raise BadFrame("A frame's picture must be a JPEG or a PNG.")
         yield LiveFrame(_TIME.unpack_from(message)[0], encoding, picture)
     if _parsed(message) != {"end": True}:
-        raise MalformedBody('After the options come frames, then {"end": true}, and nothing else.')
+        raise MalformedBody('Only frames and then {"end": true} may follow the options.')
 
 
 async def _receive(socket: WebSocket) -> bytes | str:
@@ -128,11 +128,11 @@ async def _send(socket: WebSocket, message: dict[str, Any], idle_s: float) -> No
         async with asyncio.timeout(idle_s):
             await socket.send_json(message)
     except TimeoutError as error:
-        raise AnswerNotRead("The scores were not read for too long. Begin another live analysis.") from error
+        raise AnswerNotRead("The scores were not read in time. Start another live analysis.") from error
 
 
 async def _refuse(socket: WebSocket, error: MienError, request_id: str) -> None:
-    with suppress(WebSocketDisconnect, RuntimeError, TimeoutError):  # who is gone needs no answer
+    with suppress(WebSocketDisconnect, RuntimeError, TimeoutError):  # the client may be gone
         async with asyncio.timeout(1):
             await socket.send_json({"event": "problem", **http_problem(error, request_id)})
             await socket.close(_TRY_AGAIN if isinstance(error, Unavailable) else _REFUSED)

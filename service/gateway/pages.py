@@ -1,4 +1,4 @@
-"""`/`, the page, and `/docs`, the API by our own copy of Swagger UI: files, and nothing from elsewhere."""
+"""Serve the web page at `/` and Swagger UI at `/docs`. Neither loads anything from other hosts."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.types import Scope
 
 _WEB = Path(__file__).parent / "web"
-# Asked for again each time (a script that has not changed is answered with 304, a page in full): a page must not meet
-# the scripts of another version.
+# Browsers must revalidate, so that a page never runs with the scripts of another version.
 _FRESH = {"Cache-Control": "no-cache"}
 
 
@@ -23,7 +22,7 @@ class _Files(StaticFiles):
 
 
 def add_pages(app: FastAPI) -> None:
-    """Serve the pages and what they load."""
+    """Add the routes of the pages and of their scripts and styles."""
 
     @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
     def page() -> FileResponse:

@@ -41,23 +41,25 @@ _RETRY_AFTER_S = "2"
 
 
 class ListOptions(BaseModel):
-    """Options of `GET /analyses`; unknown ones are refused."""
+    """Options of `GET /analyses`; unknown options are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     state: State | None = Field(None, description="Only analyses in this state.")
-    limit: int = Field(USUAL_LIMIT, ge=1, le=MOST_LIMIT, description="Most analyses on a page.")
-    cursor: str | None = Field(None, description="The last page's `next`.")
+    limit: int = Field(USUAL_LIMIT, ge=1, le=MOST_LIMIT, description="Maximum number of analyses on a page.")
+    cursor: str | None = Field(None, description="The previous page's `next`; left out for the first page.")
 
 
 class Health(BaseModel):
-    """That the process runs."""
+    """The process is running."""
 
     status: str
 
 
 router = APIRouter()
-_BEARER = HTTPBearer(auto_error=False, description="An API key: `mien_…`.")  # for the description; see `Authenticate`
+_BEARER = HTTPBearer(
+    auto_error=False, description="An API key: `mien_…`."
+)  # documents the scheme; `Authenticate` checks it
 
 
 def use_cases(request: Request) -> UseCases:
@@ -116,8 +118,8 @@ _UPLOAD = {
             "name": "Idempotency-Key",
             "in": "header",
             "schema": {"type": "string", "maxLength": 255},
-            "description": "An id of your own for this request, such as a UUID. A repeat with the same key, options "
-            "and video within a day joins the analysis that the first began.",
+            "description": "A unique id of this request that the client chooses, such as a UUID. Repeating the request "
+            "with the same key, options and video within one day returns the same analysis.",
         },
     ],
 }
@@ -142,7 +144,7 @@ async def analyze(  # noqa: PLR0917 - FastAPI gives them by name
     prefers: Prefers,
     key: Key,
 ) -> Response:
-    """Upload a video and get what its faces show over time.
+    """Upload a video and analyse the affect that its faces show over time.
 
     Responds with 200 if the result is ready within the time to wait (60 s, or `Prefer: wait=N`), else with 202 and the
     `Location` to poll. An accepted analysis continues even if the connection is lost.
@@ -196,7 +198,7 @@ async def analyze_uploaded(  # noqa: PLR0917 - FastAPI gives them by name
     uses: Uses,
     prefers: Prefers,
 ) -> Response:
-    """Get what the video's faces show over time, as from `POST /analyze`. A repeat gives the same analysis."""
+    """Analyse an uploaded video, as `POST /analyze` does. Repeating the request returns the same analysis."""
     job_id = await uses.direct.analyze(asker, upload_id, options)
     job = await uses.follow.job(job_id, prefers.waits(default_s=uses.settings.wait_s, most_s=uses.settings.wait_s))
     return await _outcome(request, uses, job)
@@ -262,7 +264,7 @@ async def watched(
     "/analyses/{analysis_id}/events",
     response_class=EventSourceResponse,
     responses={
-        204: {"description": "Nothing follows `Last-Event-ID`: it was the end."},
+        204: {"description": "No event follows `Last-Event-ID`: it was the last."},
         **_problems(400, 401, 404, 410, 503),
     },
     summary="Watch an analysis",
@@ -274,7 +276,7 @@ async def events(stream: Annotated[AsyncIterator[Event], Depends(watched)]) -> A
     |---|---|
     | `began` | `attempt`: a worker starts; from the second attempt on, earlier events are void |
     | `progress` | `done_s` of `total_s` seconds of the video are analysed |
-    | `window` | the scores of one window of a face: `track`, `start_s`, `end_s`, and as in the answer's `timeline` |
+    | `window` | the scores of one window of a face: `track`, `start_s`, `end_s`, and as in the result's `timeline` |
     | `snapshot` | earlier events are no longer kept: the current state; the result will have all windows |
     | `ended` | `state`: `succeeded` (read the result), `failed` (with the `error`) or `cancelled` |
 
@@ -311,19 +313,19 @@ async def models(_: Asker, uses: Uses) -> Models:
 
 @router.get("/healthz", summary="Liveness probe")
 async def healthz() -> Health:
-    """Report that the process runs."""
+    """Report that the process is running."""
     return Health(status="ok")
 
 
 @router.get("/readyz", responses=_problems(503), summary="Readiness probe")
 async def readyz(uses: Uses) -> Readiness:
-    """Report whether jobs can be accepted; no worker is needed for that."""
+    """Report whether the service accepts jobs, which it does even without a worker."""
     return await uses.status.readiness()
 
 
 @router.get("/metrics", include_in_schema=False)
 async def metrics(_: Asker, uses: Uses) -> Response:
-    """Give the metrics in Prometheus' text format."""
+    """Return the metrics in Prometheus' text format."""
     await uses.observe()
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 

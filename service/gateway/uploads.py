@@ -1,4 +1,4 @@
-"""Stream the video out of a request's body, checking it on the way: a body that is not a video is refused early.
+"""Stream the video out of a request's body and refuse a body that is not a video early.
 
 `multipart/form-data` (RFC 7578) is parsed from the stream; any other content type is the raw video. The container
 is recognised by its first bytes, never by Content-Type or file name.
@@ -18,7 +18,7 @@ from service.gateway.containers import check_container, too_large
 
 FIELD = "video"
 
-# What a form may add around its file.
+# Bytes that a form may add around its file.
 FORM_OVERHEAD_BYTES = 64 << 10
 
 
@@ -29,15 +29,15 @@ async def video_bytes(
 
     Args:
         body: the body as it arrives.
-        content_type: the request's; only `multipart/form-data` matters.
-        most_bytes: the largest video.
+        content_type: the request's content type; only `multipart/form-data` matters.
+        most_bytes: the largest video in bytes.
         idle_s: the longest wait for the next piece, in seconds.
-        most_s: the longest wait for all of them, in seconds.
+        most_s: the longest upload, in seconds.
 
     Raises:
-        InvalidRequest: no video, or a body that is not what it says.
-        UnsupportedContainer: the first bytes are not those of a container that is taken.
-        UploadTooLarge: more than `most_bytes`.
+        InvalidRequest: the body has no video, is malformed or timed out.
+        UnsupportedContainer: the first bytes are not those of a supported container.
+        UploadTooLarge: the video is larger than `most_bytes`.
     """
     arriving = _bounded(_in_time(body, idle_s, most_s), most_bytes)
     kind, parameters = parse_options_header(content_type)
@@ -80,7 +80,7 @@ async def _in_time(body: AsyncIterator[bytes], idle_s: float, most_s: float) -> 
 
 
 async def _bounded(body: AsyncIterator[bytes], most_bytes: int) -> AsyncGenerator[bytes]:
-    # What follows a form's last boundary is no part of the file, and would be read for ever.
+    # Bytes after a form's last boundary do not count as the file and could go on for ever.
     size = 0
     async for piece in body:
         size += len(piece)
@@ -90,7 +90,7 @@ async def _bounded(body: AsyncIterator[bytes], most_bytes: int) -> AsyncGenerato
 
 
 class _Form:
-    """The parser's call-backs: gathers the bytes of the file in the field `video`, refuses any other field."""
+    """The parser's callbacks: collect the bytes of the file in the field `video` and refuse other fields."""
 
     def __init__(self, boundary: bytes) -> None:
         self._name, self._value = b"", b""
@@ -142,7 +142,7 @@ class _Form:
 
 async def _form_file(body: AsyncIterator[bytes], boundary: bytes) -> AsyncGenerator[bytes]:
     if not boundary:
-        raise MalformedBody("The content type multipart/form-data needs a boundary (RFC 7578); curl -F sends one.")
+        raise MalformedBody("The content type multipart/form-data has no boundary (RFC 7578). curl -F sends one.")
     broken = MalformedBody("The multipart body does not follow RFC 7578 or ends early. Send it again.")
     try:
         form = _Form(boundary)

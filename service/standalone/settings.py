@@ -20,12 +20,12 @@ class StandaloneSettings(BaseSettings):
 
     data_dir: Path = Field(
         default_factory=_state_home,
-        description="Where `mien serve` keeps the queue, uploads and results. "
-        "`$XDG_STATE_HOME/mien` (`~/.local/state/mien`) where it is not set.",
+        description="Folder in which `mien serve` keeps the queue, uploads and results; "
+        "default: `$XDG_STATE_HOME/mien` (`~/.local/state/mien`).",
     )
     host: str = Field(
         "127.0.0.1",
-        description="Address that the gateway listens on. On all but loopback ones every request needs an API key.",
+        description="Address that the gateway listens on. On any address but loopback every request needs an API key.",
     )
     port: int = Field(8000, ge=1, le=65535, description="Port that the gateway listens on.")
     grpc_port: int = Field(50051, ge=1, le=65535, description="Port that the gateway serves gRPC on.")

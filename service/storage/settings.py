@@ -1,4 +1,4 @@
-"""Settings that every process at the blob store shares."""
+"""Settings of the blob store."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from pydantic import BaseModel, Field
 
 
 class StorageSettings(BaseModel):
-    """Where the blobs are. All processes of one service need the same place."""
+    """The blob store's location, which must be the same for all processes of a service."""
 
     blobs_dir: Path = Field(
         Path("blobs"),
-        description="The folder for uploads and results; made where it is missing. With `MIEN_BLOBS_URL`, where a "
-        "worker puts the videos that it decodes.",
+        description="Folder for uploads and results, created if it is missing. With `MIEN_BLOBS_URL`: the folder "
+        "for the videos that a worker is decoding.",
     )
     blobs_url: str | None = Field(
         None,
         pattern=r"^s3://[^/]+(/.*)?$",
-        description="A bucket in place of the folder: `s3://bucket` or `s3://bucket/prefix`. Region and credentials "
-        "come from `AWS_REGION`, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` or the machine's role.",
+        description="Bucket to use instead of the folder: `s3://bucket` or `s3://bucket/prefix`. Region and "
+        "credentials come from `AWS_REGION`, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` or the machine's role.",
     )
     s3_endpoint: str | None = Field(
-        None, pattern=r"^https?://", description="The address of a store that speaks S3's protocol and is not Amazon's."
+        None, pattern=r"^https?://", description="URL of an S3-compatible object store other than Amazon S3."
     )

@@ -8,11 +8,11 @@ from pydantic import BaseModel, Field
 
 
 class TelemetrySettings(BaseModel):
-    """What a process says of itself."""
+    """Settings of a process's logs and traces."""
 
     otlp_endpoint: str | None = Field(
         None,
         pattern=r"^https?://",
-        description="Where traces are sent, as OTLP over HTTP: `http://collector:4318`. Without it none are recorded.",
+        description="URL to which traces are sent as OTLP over HTTP: `http://collector:4318`. Unset: none.",
     )
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Lowest level that is logged.")

@@ -38,14 +38,14 @@ class DecodeSettings(BaseModel):
     """Limits on decoding untrusted video, and the face detector."""
 
     yunet_model: Path | None = Field(
-        None, description="An ONNX file of OpenCV's YuNet face detector, used in place of OpenCV's cascade."
+        None, description="ONNX file of OpenCV's YuNet face detector, used instead of OpenCV's cascade detector."
     )
-    max_pixels: int = Field(7680 * 4320, ge=1, description="Most pixels of a frame.")
+    max_pixels: int = Field(7680 * 4320, ge=1, description="Maximum number of pixels in a frame.")
     max_duration_s: float = Field(3600, gt=0, description="Longest video in seconds.")
-    max_frames: int = Field(500_000, ge=1, description="Most frames of a video.")
-    decode_memory_bytes: int = Field(1 << 30, ge=1 << 28, description="Memory that the child may take to decode.")
-    decode_cpu_s: int = Field(7200, ge=1, description="Processor seconds of the child that decodes.")
-    decode_stall_s: float = Field(30, gt=0, description="Seconds without anything from the child before it is killed.")
+    max_frames: int = Field(500_000, ge=1, description="Maximum number of frames in a video.")
+    decode_memory_bytes: int = Field(1 << 30, ge=1 << 28, description="Memory limit of the decoding process in bytes.")
+    decode_cpu_s: int = Field(7200, ge=1, description="CPU time limit of the decoding process in seconds.")
+    decode_stall_s: float = Field(30, gt=0, description="Seconds without output until the decoding process is killed.")
 
 
 @dataclass(frozen=True)

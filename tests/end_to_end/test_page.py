@@ -155,11 +155,11 @@ def test_a_video_is_dropped_looked_at_downloaded_and_deleted(visit, served: Serv
     page.locator("#scrub").fill("1.2")  # without its video, a slider is the clock
     assert moment(page) == 1.2
     page.get_by_role("button", name="Delete").click()
-    page.get_by_role("button", name="Keep it").click()
+    page.get_by_role("button", name="Keep", exact=True).click()
     analysis = f"{served.url}/analyses/{answer['id']}"
     assert page.request.get(analysis).status == 200
     page.get_by_role("button", name="Delete").click()
-    page.get_by_role("button", name="Erase it").click()
+    page.get_by_role("button", name="Delete analysis").click()
     expect(page.get_by_role("heading", name="What does a face show")).to_be_visible()
     assert page.request.get(analysis).status == 410
 
@@ -457,7 +457,7 @@ def test_that_no_face_is_read_is_not_said_before_one_could_be(visit):
     )
 
     page.get_by_role("button", name="Watch live").click()
-    expect(page.locator("#live-note")).to_contain_text("No face is read")
+    expect(page.locator("#live-note")).to_contain_text("No face was found")
 
     (first, began), (_, then) = page.evaluate("said")
     assert first == "Starting…"
@@ -475,7 +475,7 @@ def test_the_camera_is_watched_live(visit):
     expect(card).to_contain_text("valence")
     expect(card.locator(".live-bar")).to_have_count(7)
     page.evaluate("document.querySelector('#live-video').srcObject.getTracks()[0].enabled = false")  # black
-    expect(page.locator("#live-note")).to_contain_text("No face is read")
+    expect(page.locator("#live-note")).to_contain_text("No face was found")
     expect(card).to_have_count(0)
     page.get_by_role("button", name="Stop").click()
     expect(page.locator("#start")).to_be_visible()
@@ -536,7 +536,7 @@ def test_whether_the_model_is_trained_is_said(visit, served: Served):
     page.reload()
 
     expect(page.locator("#model .badge")).to_have_text("not trained")
-    expect(page.get_by_role("note")).to_contain_text("The model that is served is not trained")
+    expect(page.get_by_role("note")).to_contain_text("The served model is not trained")
     expect(page.locator(".gives li:visible")).to_have_count(1)  # what it does not read is not promised
     expect(page.get_by_role("contentinfo")).to_contain_text("AI Act")
 

@@ -1,1 +1,1 @@
-"""Callbacks: whoever asked for one is told when an analysis has ended, by Standard Webhooks."""
+"""Callbacks: webhooks (Standard Webhooks) that report the end of an analysis."""

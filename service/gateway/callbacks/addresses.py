@@ -1,7 +1,7 @@
-"""Where a callback may go: to addresses of the public internet only, unless the operator allows others.
+"""Check the addresses of callbacks: only those of the public internet, unless the operator allows private ones (SSRF).
 
-A name is resolved once, all that it stands for is checked, and the connection is made to an address that was checked:
-a name that is resolved again may stand for something else by then (DNS rebinding).
+A host name is resolved once, all its addresses are checked, and the connection goes to a checked address: if the name
+were resolved again, it could have another address by then (DNS rebinding).
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ _PORTS = {"http": 80, "https": 443}
 
 
 class NotPublic(Exception):
-    """A name that stands for an address which callbacks do not go to; says which."""
+    """A host name that resolves to a private address."""
 
 
 def parse_callback_url(text: str, *, allow_private: bool) -> SplitResult:
-    """Return the parts of a callback's URL.
+    """Parse and check the URL of a callback.
 
     Raises:
-        InvalidOption: it is none, or its host is an address that callbacks do not go to.
+        InvalidOption: the text is not a URL, or its host is a private address.
     """
     try:
         parts = urlsplit(text)
@@ -34,7 +34,9 @@ def parse_callback_url(text: str, *, allow_private: bool) -> SplitResult:
     except ValueError:
         usable = False
     if not usable:
-        raise InvalidOption("callback_url: a URL such as https://example.org/done is expected, without a user name.")
+        raise InvalidOption(
+            "callback_url: use an http or https URL without a user name, such as https://example.org/done."
+        )
     host = str(parts.hostname)
     try:
         address = ipaddress.ip_address(host)
@@ -44,14 +46,14 @@ def parse_callback_url(text: str, *, allow_private: bool) -> SplitResult:
         local = not is_public(address)
     if local and not allow_private:
         raise InvalidOption(
-            f"callback_url: {host[:80]} is no address of the public internet, and callbacks go to such ones only. The "
-            "operator can allow others: MIEN_CALLBACK_PRIVATE."
+            f"callback_url: {host[:80]} is not on the public internet. The service's operator can allow private "
+            "addresses with MIEN_CALLBACK_PRIVATE."
         )
     return parts
 
 
 def is_public(address: Address) -> bool:
-    """Say whether an address, and each that is wrapped in it, is one of the public internet."""
+    """Return whether an address, and any IPv4 address embedded in it, belongs to the public internet."""
     if isinstance(address, ipaddress.IPv6Address):
         wrapped = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
         if int(address) >> 32 == int(ipaddress.IPv6Address("64:ff9b::")) >> 32:  # RFC 6052
@@ -62,16 +64,16 @@ def is_public(address: Address) -> bool:
 
 
 async def resolve(parts: SplitResult, *, allow_private: bool) -> str:
-    """Return an address that a URL's host stands for, checked.
+    """Resolve a URL's host, check all its addresses and return one.
 
     Raises:
-        NotPublic: one of its addresses is not public.
-        OSError: the name stands for nothing.
+        NotPublic: one of the addresses is not public.
+        OSError: the name cannot be resolved.
     """
     host, port = str(parts.hostname), parts.port or _PORTS[parts.scheme]
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     addresses = [ipaddress.ip_address(str(where[0]).partition("%")[0]) for *_, where in found]
     for address in addresses:
         if not allow_private and not is_public(address):
-            raise NotPublic(f"{host} stands for {address}")
+            raise NotPublic(f"{host} resolves to {address}")
     return str(addresses[0])

@@ -1,4 +1,4 @@
-"""Sends the callbacks that are due, and tries again later those that fail."""
+"""Send the callbacks that are due and retry those that fail."""
 
 from __future__ import annotations
 
@@ -25,18 +25,19 @@ log = structlog.get_logger()
 _LOOK_EVERY_S = 1.0
 _AT_ONCE = 8
 _TIMEOUT_S = 15
-# As Standard Webhooks proposes; results live for a day by default, and nothing is worth telling after that.
+# Pauses between attempts, as Standard Webhooks proposes; by default results are erased after one day.
 PAUSES_S = (5, 300, 1800, 7200, 18_000, 36_000)
 _GONE = 410
 
 
 @dataclass(frozen=True)
 class Caller:
-    """Sends callbacks for as long as `run` runs; many gateways may, and each callback is taken by one at a time.
+    """Send callbacks while `run` runs. Several gateways may run one; each callback is leased by one at a time.
 
     Attributes:
-        secret: that they are signed with.
-        allow_private: whether they may go to addresses that are not public.
+        producer: the queue.
+        secret: signs the callbacks.
+        allow_private: whether callbacks may go to private addresses.
     """
 
     jobs: Jobs
@@ -45,7 +46,7 @@ class Caller:
     allow_private: bool
 
     async def run(self) -> None:
-        """Send what is due, and look again every second."""
+        """Send due callbacks, polling the queue every second."""
         free = asyncio.Semaphore(_AT_ONCE)
         async with asyncio.TaskGroup() as calls:
             while True:
@@ -78,10 +79,10 @@ class Caller:
                 log.warning("callback given up", job=job_id)
                 CALLBACKS.labels("given_up").inc()
         except QueueUnavailable:
-            log.warning("queue unreachable, a callback waits", job=job_id)  # its turn comes again
+            log.warning("queue unreachable, a callback waits", job=job_id)  # its lease expires, then it is retried
 
     async def _send(self, job: Job, url: str) -> str:
-        """Send one; return what came of it: delivered, refused (never again) or failed."""
+        """Send a callback; return its outcome: `delivered`, `refused` (no retry) or `failed` (retry)."""
         body = json.dumps(
             {
                 "type": f"analysis.{job.state}",
@@ -97,7 +98,7 @@ class Caller:
         except (InvalidOption, NotPublic) as error:
             log.warning("callback refused", job=job.id, reason=str(error))
             return "refused"
-        except Exception as error:  # names and servers of strangers raise anything, and others' callbacks must go on
+        except Exception as error:  # a foreign host may cause any error, and other callbacks must continue
             log.info("callback failed", job=job.id, reason=type(error).__name__)
             return "failed"
         if status == _GONE:
@@ -116,10 +117,10 @@ class Caller:
             "User-Agent": "Mien",
             **headers(self.secret, f"msg_{job_id}", int(time.time()), body),
         }
-        # The certificate is checked against the name, although the connection is made to the address.
+        # Check the certificate against the host name although the connection goes to the address.
         extensions = {"sni_hostname": str(parts.hostname)}
         async with (
             httpx2.AsyncClient(timeout=_TIMEOUT_S, trust_env=False, follow_redirects=False) as http,
             http.stream("POST", target, content=body, headers=sent, extensions=extensions) as answer,
         ):
-            return answer.status_code  # its body, however long, is not read
+            return answer.status_code  # the body is not read: it may be of any length

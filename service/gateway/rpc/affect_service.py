@@ -1,4 +1,4 @@
-"""The gRPC door: `affect.v1.AffectService` to use cases and back."""
+"""The gRPC API: methods of `affect.v1.AffectService` that translate gRPC to use cases and back."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ Request = TypeVar("Request", pb.AnalyzeRequest, pb.AnalyzeLiveRequest)
 
 
 class AffectService(affect_pb2_grpc.AffectServiceServicer):  # type: ignore[misc]  # generated without types
-    """The service's methods, named as in `proto/`, where it is told what each does."""
+    """Implement the service's methods, which `proto/` documents."""
 
     def __init__(self, uses: UseCases) -> None:
         self._uses = uses
 
     async def Analyze(self, requests: AsyncIterator[pb.AnalyzeRequest], context: Context) -> None:  # noqa: N802
-        """Accept a video and follow its analysis."""
+        """Accept a video and stream the events of its analysis."""
         async with call("Analyze", context):
             owner = await self._owner(context)
             analysis_id = await self._accept(owner, requests, context)
@@ -57,7 +57,7 @@ class AffectService(affect_pb2_grpc.AffectServiceServicer):  # type: ignore[misc
                     await self._send(context, pb.AnalyzeResponse(event=event))
 
     async def GetAnalysis(self, request: pb.GetAnalysisRequest, context: Context) -> pb.GetAnalysisResponse:  # noqa: N802
-        """Read an analysis."""
+        """Return an analysis without its timelines and paths."""
         async with call("GetAnalysis", context):
             owner = await self._owner(context)
             job = await uncut(self._uses.follow.job(owner.own(request.id)))
@@ -65,7 +65,7 @@ class AffectService(affect_pb2_grpc.AffectServiceServicer):  # type: ignore[misc
             return pb.GetAnalysisResponse(analysis=analysis_message(analysis))
 
     async def ListAnalyses(self, request: pb.ListAnalysesRequest, context: Context) -> pb.ListAnalysesResponse:  # noqa: N802
-        """List analyses, a page at a time."""
+        """List analyses in pages."""
         async with call("ListAnalyses", context):
             owner = await self._owner(context)
             page = await uncut(
@@ -81,7 +81,7 @@ class AffectService(affect_pb2_grpc.AffectServiceServicer):  # type: ignore[misc
             )
 
     async def WatchAnalysis(self, request: pb.WatchAnalysisRequest, context: Context) -> None:  # noqa: N802
-        """Follow an analysis."""
+        """Stream the events of an analysis."""
         async with call("WatchAnalysis", context):
             owner = await self._owner(context)
             async with aclosing(self._events(owner.own(request.id), request.after_event_id)) as events:
@@ -96,7 +96,7 @@ class AffectService(affect_pb2_grpc.AffectServiceServicer):  # type: ignore[misc
             return pb.CancelAnalysisResponse()
 
     async def AnalyzeLive(self, requests: AsyncIterator[pb.AnalyzeLiveRequest], context: Context) -> None:  # noqa: N802
-        """Score frames as they come."""
+        """Score live frames."""
         async with call("AnalyzeLive", context):
             await self._owner(context)
             first = await self._first(requests, "frame")
@@ -109,19 +109,19 @@ class AffectService(affect_pb2_grpc.AffectServiceServicer):  # type: ignore[misc
                     )
 
     async def _owner(self, context: Context) -> Owner:
-        """Return who calls: the metadata `authorization` is as the header of that name."""
+        """Authenticate the call by its metadata `authorization`, which is used like the HTTP header."""
         given = dict(context.invocation_metadata() or ())
         return await uncut(self._uses.authenticate(str(given.get("authorization", ""))))
 
     async def _first(self, requests: AsyncIterator[Request], then: str) -> Request:
-        """Return the first message, which has the options."""
+        """Return the first message, which must hold the options."""
         try:
             async with asyncio.timeout(self._uses.settings.upload_idle_s):
                 first = await anext(aiter(requests))
         except (StopAsyncIteration, TimeoutError) as error:
-            raise MalformedBody("The first message must be the options (they may be empty); none came.") from error
+            raise MalformedBody("No message came. The first one must be the options, which may be empty.") from error
         if first.WhichOneof("part") != "options":
-            raise MalformedBody(f"The first message must be the options (they may be empty), before any {then}.")
+            raise MalformedBody(f"The first message must be the options, which may be empty, before any {then}.")
         return first
 
     async def _send(self, context: Context, message: Message) -> None:
@@ -129,7 +129,7 @@ class AffectService(affect_pb2_grpc.AffectServiceServicer):  # type: ignore[misc
             async with asyncio.timeout(self._uses.settings.upload_idle_s):
                 await context.write(message)
         except TimeoutError as error:
-            raise AnswerNotRead("The answer was not read for too long. Watch the analysis again to go on.") from error
+            raise AnswerNotRead("The response was not read in time. Call WatchAnalysis to continue.") from error
 
     async def _accept(self, owner: Owner, requests: AsyncIterator[pb.AnalyzeRequest], context: Context) -> str:
         settings = self._uses.settings
@@ -146,15 +146,15 @@ class AffectService(affect_pb2_grpc.AffectServiceServicer):  # type: ignore[misc
             idle_s=settings.upload_idle_s,
             most_s=settings.upload_max_s,
         )
-        # A cancelled call ends its messages, and so the upload, which cleans up behind itself.
+        # Cancelling the call ends its messages and so the upload, which removes what it has written.
         return await uncut(self._uses.submit(owner, video, options, most_bytes=first.size_bytes or most, key=key))
 
     async def _events(self, analysis_id: str, after: str) -> AsyncGenerator[pb.Event]:
-        """Give an analysis's events, a verdict for each face, and the end."""
+        """Yield the events of an analysis, then each face, then the end."""
         happening = await uncut(self._uses.watch.open(analysis_id, after))
         if happening is None:
             return
-        whole = False  # every window of the current attempt has been given
+        whole = False  # whether every window of the current attempt was sent
         async with aclosing(happening):
             async for event in happening:
                 match event.what:
@@ -168,8 +168,8 @@ class AffectService(affect_pb2_grpc.AffectServiceServicer):  # type: ignore[misc
                         return
                 yield _event_message(event)
         if self._uses.notifier.draining:
-            raise QueueUnavailable("This gateway is being stopped: watch on from the last event's id.", 1)
-        await uncut(self._uses.follow.job(analysis_id))  # says why there is no end: it expired
+            raise QueueUnavailable("This gateway is shutting down. Watch again from the last event's id.", 1)
+        await uncut(self._uses.follow.job(analysis_id))  # raises the reason why no end came: the analysis expired
 
     async def _last_events(
         self, analysis_id: str, event: Event, ended: Ended, *, whole: bool
@@ -207,29 +207,29 @@ def _event_message(event: Event) -> pb.Event:
 async def _frames(requests: AsyncIterator[pb.AnalyzeLiveRequest]) -> AsyncGenerator[LiveFrame]:
     async for request in requests:
         if request.WhichOneof("part") != "frame":
-            raise MalformedBody("After the options come frames, and nothing else.")
+            raise MalformedBody("Only frames may follow the options.")
         yield live_frame_of(request.frame)
 
 
 async def _chunks(requests: AsyncIterator[pb.AnalyzeRequest], context: Context, declared: int) -> AsyncGenerator[bytes]:
-    """Give the video's bytes as they come.
+    """Yield the video's bytes as they arrive.
 
     Raises:
-        MalformedBody: something else comes, or not as many bytes as were declared (0: nothing was).
-        CancelledError: the call is over before the video is.
+        MalformedBody: a message is not a chunk, or the size differs from the declared one (0: none was declared).
+        CancelledError: the call ended before the video was complete.
     """
     size = 0
     async for request in requests:
         if request.WhichOneof("part") != "chunk":
-            raise MalformedBody("After the options come chunks of the video, and nothing else.")
+            raise MalformedBody("Only chunks of the video may follow the options.")
         size += len(request.chunk)
         if declared and size > declared:
-            raise MalformedBody("More bytes came than size_bytes says.")
+            raise MalformedBody("The video is larger than size_bytes.")
         yield request.chunk
-    # Messages end where the client says so, and also where the call is cut off: then nothing can be sent any more.
+    # Messages also end when the call is aborted; then sending fails.
     try:
         await context.send_initial_metadata(())
     except Exception as error:
         raise asyncio.CancelledError from error
     if declared and size < declared:
-        raise MalformedBody("Fewer bytes came than size_bytes says.")
+        raise MalformedBody("The video is smaller than size_bytes.")

@@ -1,4 +1,4 @@
-"""Around every gRPC call: its id, its line in the log, its place in the metrics, and its errors told."""
+"""Wrap every gRPC call: request id, log line, metrics, trace and error status."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ Context = ServicerContext[Any, Any]
 
 @asynccontextmanager
 async def call(name: str, context: Context) -> AsyncIterator[None]:
-    """Run a call's body: what it raises becomes its status, with details (see `grpc_status`).
+    """Run the body of a call and translate its errors to a status with details (see `grpc_status`).
 
-    The metadata `x-request-id`, or an id made here, is in the log and in the trailing metadata.
+    The request id is the metadata `x-request-id` or a new id. It is in the log and in the trailing metadata.
     """
     given = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
     request_id = request_id_of(given.get("x-request-id", ""))
@@ -48,7 +48,7 @@ async def call(name: str, context: Context) -> AsyncIterator[None]:
             code = grpc_code(error)
             await _abort(context, error, request_id)
         except Exception as error:
-            log.error("defect", exc_info=error)  # noqa: TRY400 - with the traceback, as it says
+            log.error("defect", exc_info=error)  # noqa: TRY400 - exc_info logs the traceback
             code = grpc.StatusCode.INTERNAL
             await _abort(context, unexpected(), request_id)
         finally:

@@ -1,4 +1,4 @@
-"""The contract's models ↔ the messages of `affect.v1`."""
+"""Convert between the models of `mien.contract` and the messages of `affect.v1`."""
 
 from __future__ import annotations
 
@@ -31,25 +31,25 @@ _TASKS: dict[TaskKind, Any] = {
     "dimensions": pb.TASK_DIMENSIONS,
     "personality": pb.TASK_PERSONALITY,
 }
-# No message may be over 1 MiB: a window with a dozen labels takes some 300 bytes, a point of a path some 25.
+# No message may be larger than 1 MiB: a window with twelve labels takes about 300 bytes, a path point about 25.
 _WINDOWS_AT_ONCE = 1000
 _POINTS_AT_ONCE = 10_000
 
 
 def options_of(message: pb.Options) -> AnalyzeOptions:
-    """Return what a client asks for.
+    """Return the options of the analysis of a video.
 
     Raises:
-        InvalidOption: a value cannot be taken.
+        InvalidOption: a value is not valid.
     """
     return _asked(message, AnalyzeOptions, "faces", "start_s", "end_s", "hop_s", "callback_url")
 
 
 def live_options_of(message: pb.LiveOptions) -> LiveOptions:
-    """Return what a client asks for of a live analysis.
+    """Return the options of a live analysis.
 
     Raises:
-        InvalidOption: a value cannot be taken.
+        InvalidOption: a value is not valid.
     """
     return _asked(message, LiveOptions, "faces", "hop_s")
 
@@ -58,7 +58,7 @@ def live_frame_of(message: pb.LiveFrame) -> LiveFrame:
     """Return a live frame.
 
     Raises:
-        BadFrame: it has no picture.
+        BadFrame: the message has no picture.
     """
     kind = message.WhichOneof("image")
     if kind == "raw":
@@ -76,7 +76,7 @@ def _asked(message: Message, model: type[Options], *names: str) -> Options:
         try:
             asked["tasks"] = [kinds[task] for task in tasks]
         except KeyError as error:
-            raise InvalidOption("tasks: there are TASK_EXPRESSION, TASK_DIMENSIONS and TASK_PERSONALITY.") from error
+            raise InvalidOption("tasks: use TASK_EXPRESSION, TASK_DIMENSIONS or TASK_PERSONALITY.") from error
     try:
         return model.model_validate(asked)
     except ValidationError as error:
@@ -84,21 +84,21 @@ def _asked(message: Message, model: type[Options], *names: str) -> Options:
 
 
 def state_of(number: int) -> State | None:
-    """Return the state that a list is asked for; None for all.
+    """Return the state by which a list is filtered; None for all states.
 
     Raises:
-        InvalidOption: no analysis can be listed in this state.
+        InvalidOption: a list cannot be filtered by this state.
     """
     if number == pb.STATE_UNSPECIFIED:
         return None
     for state, its in _STATES.items():
         if its == number:
             return state
-    raise InvalidOption("state: analyses are STATE_QUEUED, STATE_RUNNING, STATE_SUCCEEDED or STATE_FAILED.")
+    raise InvalidOption("state: use STATE_QUEUED, STATE_RUNNING, STATE_SUCCEEDED or STATE_FAILED.")
 
 
 def analysis_message(analysis: Summary) -> pb.Analysis:
-    """Return an analysis; of its faces all but timelines and paths."""
+    """Return an analysis without its timelines and paths."""
     message = pb.Analysis(
         id=analysis.id,
         state=_STATES[analysis.state],
@@ -121,7 +121,7 @@ def analysis_message(analysis: Summary) -> pb.Analysis:
 
 
 def face_messages(face: Face, *, timeline: bool) -> Iterator[pb.Face]:
-    """Return a face's verdict with its path and, if asked for, its timeline, in as many messages as these take."""
+    """Yield a face with its path and, if `timeline`, its timeline, split into messages below the size limit."""
     message = _verdict(face)
     windows, path = face.timeline if timeline else [], face.path
     while True:
@@ -138,14 +138,14 @@ def face_messages(face: Face, *, timeline: bool) -> Iterator[pb.Face]:
 
 
 def window_message(track: int, window: Window) -> pb.Window:
-    """Return the scores of one clip of a face."""
+    """Return the scores of one window of a face."""
     return pb.Window(
         track=track, start_s=window.start_s, end_s=window.end_s, scores=_scores(window), quality=window.quality
     )
 
 
 def progress_message(progress: Progress) -> pb.Progress:
-    """Return how far an analysis is."""
+    """Return the progress of an analysis."""
     return pb.Progress(done_s=progress.done_s, total_s=progress.total_s)
 
 

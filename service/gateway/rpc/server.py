@@ -1,4 +1,4 @@
-"""The gRPC server: the service, health (`grpc.health.v1`) and reflection on one port."""
+"""The gRPC server: the service, health checks (`grpc.health.v1`) and reflection on one port."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ log = structlog.get_logger()
 
 _NAME = affect_pb2.DESCRIPTOR.services_by_name["AffectService"].full_name
 _OPTIONS = [
-    ("grpc.so_reuseport", 0),  # a second gateway on the same port is an error, not a rival
+    ("grpc.so_reuseport", 0),  # a second gateway on the same port must fail, not share it
     ("grpc.max_receive_message_length", 1 << 20),
     ("grpc.max_send_message_length", 1 << 20),
     ("grpc.max_metadata_size", 16 << 10),
-    # Who is gone without a word is found out within a minute and a half.
+    # A client that vanished is detected within 80 seconds.
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.keepalive_timeout_ms", 20_000),
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
@@ -32,13 +32,13 @@ _OPTIONS = [
 
 @asynccontextmanager
 async def serving_grpc(uses: UseCases) -> AsyncIterator[None]:
-    """Serve gRPC at the settings' address; at the end, calls under way get `drain_s` seconds.
+    """Serve gRPC until the context exits; then running calls have `drain_s` seconds to finish.
 
     Raises:
-        Misconfigured: the port is taken.
+        Misconfigured: the port is in use.
     """
     settings = uses.settings
-    # Calls over the bound are refused before they take memory: each may hold messages that its client does not read.
+    # Calls beyond the limit are refused early: each may hold memory for messages that its client does not read.
     server = grpc.aio.server(options=_OPTIONS, maximum_concurrent_rpcs=settings.grpc_max_calls)
     affect_pb2_grpc.add_AffectServiceServicer_to_server(AffectService(uses), server)
     lives = health.aio.HealthServicer()
@@ -49,7 +49,7 @@ async def serving_grpc(uses: UseCases) -> AsyncIterator[None]:
         port = server.add_insecure_port(f"{address}:{settings.grpc_port}")
     except RuntimeError as error:
         raise Misconfigured(
-            f"gRPC cannot listen on port {settings.grpc_port}: another process does. Set MIEN_GRPC_PORT."
+            f"gRPC cannot listen on port {settings.grpc_port}: it is in use. Set MIEN_GRPC_PORT to another port."
         ) from error
     await server.start()
     for name in ("", _NAME):

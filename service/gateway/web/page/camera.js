@@ -1,10 +1,10 @@
-// The camera, in a video element.
+// Open the camera in a video element.
 
-const NONE = "This browser gives pages no camera here: open Mien at localhost or over HTTPS.";
-const REFUSED = "The camera cannot be used: allow it for this page, or see whether another program uses it.";
+const NONE = "Browsers allow the camera only over HTTPS or at localhost. Open Mien at such an address.";
+const REFUSED = "The camera cannot be used. Allow it for this page, and close other programs that use it.";
 
-// Whoever opens it aborts `signal` in the end, after a failure too.
-/** Shows the camera until `signal` is aborted; gives its stream. Throws an Error whose message says why it cannot. */
+// The caller must abort `signal` in the end, also after a failure.
+/** Show the camera until `signal` is aborted; return its stream. Throw an Error that says why it cannot. */
 export async function openCamera(viewfinder, signal) {
   if (!navigator.mediaDevices?.getUserMedia) throw new Error(NONE);
   try {
@@ -16,7 +16,7 @@ export async function openCamera(viewfinder, signal) {
       viewfinder.hidden = true;
     };
     signal.addEventListener("abort", close);
-    if (signal.aborted) close(); // while the browser asked whether the camera may be used
+    if (signal.aborted) close(); // while the browser asked for permission
     signal.throwIfAborted();
     viewfinder.srcObject = stream;
     viewfinder.hidden = false;

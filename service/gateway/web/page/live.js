@@ -1,4 +1,4 @@
-// The camera's picture, scored as it is filmed: frames go up a WebSocket, windows come down.
+// Live analysis of the camera: frames go up a WebSocket, scores of windows come down.
 
 import { openCamera } from "./camera.js";
 import { colourOf, inOrder } from "./charts.js";
@@ -6,13 +6,13 @@ import { key, Problem } from "./service.js";
 import { capital, element, percent, person, signed } from "./words.js";
 
 const EVERY_MS = 1000 / 15;
-const SIDE = 640; // pixels of the longer one
+const SIDE = 640; // pixels of the longer side
 const QUALITY = 0.8;
-const FRESH_S = 2; // after this a person's scores are old
-const UNSENT_BYTES = 1 << 20; // then the network is behind, and a frame is left out
+const FRESH_S = 2; // after this a person's scores are removed
+const UNSENT_BYTES = 1 << 20; // above this the network is behind, and frames are skipped
 
 export class Live {
-  /** `elements`: viewfinder, scores, note. `onError` is called where it ends by itself. */
+  /** `elements`: viewfinder, scores, note. `onError` is called when the analysis ends by itself. */
   constructor(elements, onError) {
     Object.assign(this, elements, { onError });
   }
@@ -33,13 +33,13 @@ export class Live {
     address.protocol = address.protocol.replace("http", "ws");
     const socket = new WebSocket(address);
     signal.addEventListener("abort", () => socket.close());
-    // The close of a session's socket may come when the next one is on: with its signal, nobody hears it any more.
+    // A socket may close after the next session has begun: the signal removes its listeners.
     socket.addEventListener("open", () => this.#send(socket, signal), { signal });
     socket.addEventListener("message", ({ data }) => this.#hear(JSON.parse(data)), { signal });
-    socket.addEventListener("close", () => this.#fail(new Error("The connection was closed.")), { signal });
+    socket.addEventListener("close", () => this.#fail(new Error("The connection was closed. Start again.")), { signal });
   }
 
-  /** Ends it; nothing if it has not begun. */
+  /** End the analysis, if one is running. */
   stop() {
     this.session?.abort();
   }
@@ -93,18 +93,18 @@ export class Live {
     this.#draw();
   }
 
-  // Who has left is told of by nobody: no windows come any more.
+  // No message says that a person has left: only the windows stop.
   #forget(begun) {
     const before = performance.now() / 1000 - FRESH_S;
     const gone = [...this.people].filter(([, window]) => window.end_s < before);
     for (const [track] of gone) this.people.delete(track);
     if (gone.length) this.#draw();
-    if (this.people.size) this.#note(this.dropped ? `${this.dropped} pictures were left out to keep up.` : "");
-    else if (begun < before) this.#note("No face is read. Look towards the camera, near enough to be seen well.");
+    if (this.people.size) this.#note(this.dropped ? `${this.dropped} frames were skipped to keep up.` : "");
+    else if (begun < before) this.#note("No face was found. Look at the camera and move closer.");
   }
 
   #note(text) {
-    // Said again only where it is new: a screen reader reads each change.
+    // Set only a new text: a screen reader reads each change.
     if (this.note.textContent !== text) this.note.textContent = text;
   }
 

@@ -1,4 +1,4 @@
-// The page: a video goes in, its result is looked at, downloaded, deleted.
+// The page: upload a video, look at its result, download or delete it.
 
 import { Charts, mostFrequent } from "./charts.js";
 import { Live } from "./live.js";
@@ -14,10 +14,10 @@ const ANALYSIS = /^[0-9A-Z]{26}$/;
 const GONE = ["not_found", "expired"];
 const WITHOUT_HASH = location.pathname + location.search;
 
-let shown = null; // the analysis that is looked at
-let face = null; // the person
+let shown = null; // the analysis that is shown
+let face = null; // the face of the chosen person
 let running = null; // AbortController and, once accepted, id
-let looking = new AbortController(); // aborted when something else is looked at
+let looking = new AbortController(); // aborted when something else is shown
 
 const stage = new Stage(
   {
@@ -46,7 +46,7 @@ function say(problem) {
   box.hidden = !problem || locked;
   box.replaceChildren();
   if (!problem) return;
-  box.append(element("strong", problem.title ?? "That did not work"), element("br"), problem.message);
+  box.append(element("strong", problem.title ?? "Something went wrong"), element("br"), problem.message);
   box.scrollIntoView({ block: "nearest" });
 }
 
@@ -171,7 +171,7 @@ const written = (time) => new Date(time).toLocaleString([], { dateStyle: "medium
 function chip(one) {
   const button = element("button");
   button.type = "button";
-  button.append(element("span", person(one)), element("small", `seen ${percent(one.coverage)} of the time`));
+  button.append(element("span", person(one)), element("small", `visible ${percent(one.coverage)} of the time`));
   button.dataset.track = one.track;
   button.addEventListener("click", () => choose(one));
   return button;
@@ -193,12 +193,12 @@ function choose(one) {
 
 function sayNow(time) {
   const window = face && windowAt(face.timeline, time);
-  const said = window ? phrases(window) : face ? [`${person(face)} is not seen at this moment`] : [];
+  const said = window ? phrases(window) : face ? [`${person(face)} is not visible at this moment`] : [];
   $("now").textContent = said.join(" · ");
 }
 
 function verdict(one) {
-  const rows = [["Seen", `${clock(one.start_s)} to ${clock(one.end_s)}, ${percent(one.coverage)} of the time`]];
+  const rows = [["Visible", `${clock(one.start_s)} to ${clock(one.end_s)}, ${percent(one.coverage)} of the time`]];
   if (one.expression) {
     rows.push(["Expression", `${capital(one.expression.label)} ${percent(one.expression.scores[one.expression.label])}`]);
     const often = mostFrequent(one.timeline.map((window) => window.expression?.label));
@@ -224,7 +224,7 @@ function table(one) {
       window.quality === undefined ? "" : percent(window.quality),
     ]),
   );
-  if (one.timeline.length > ROWS_AT_MOST) rows.push(row("td", [`… ${one.timeline.length} in all: see the CSV`]));
+  if (one.timeline.length > ROWS_AT_MOST) rows.push(row("td", [`${one.timeline.length} windows in total: download the CSV`]));
   $("windows").replaceChildren(head, ...rows);
 }
 
@@ -256,7 +256,7 @@ async function remove() {
   else list();
 }
 
-/** From a result to the start, one step further in the browser's history. */
+/** Go from a result to the start, as a new entry of the browser's history. */
 function leave() {
   history.pushState(null, "", WITHOUT_HASH);
   begin();
@@ -296,10 +296,10 @@ async function list() {
 const addressed = () => location.hash.slice(1);
 const busy = () => running || !$("live").hidden;
 
-/** Look at the analysis that the address names, without its video; else be at the start. */
+/** Show the analysis that the address names, without its video; without one, show the start. */
 async function goWhereTheAddressSays() {
   const id = addressed();
-  const elsewhere = id && !ANALYSIS.test(id); // at a place in this page
+  const elsewhere = id && !ANALYSIS.test(id); // an anchor of this page
   if (elsewhere || id === (shown?.id ?? "") || busy()) return;
   if (!id) return begin();
   const outdated = () => addressed() !== id || busy();
@@ -324,7 +324,7 @@ async function introduce() {
         element("span", trained ? "trained" : "not trained", trained ? "badge" : "badge bad"),
       ]),
     );
-    if (!models.length) $("model").textContent = workers ? "No model is served" : "No worker is running yet";
+    if (!models.length) $("model").textContent = workers ? "No model is served" : "No worker is running";
     $("untrained").hidden = models.every((model) => model.trained);
     const tasks = new Set(models.flatMap((model) => model.tasks));
     for (const gives of document.querySelectorAll("[data-task]")) {
@@ -339,7 +339,7 @@ async function introduce() {
 
 const card = (model) =>
   [
-    `${named(model)}, looks at ${model.window_s} s at a time.`,
+    `${named(model)}, scores windows of ${model.window_s} s.`,
     model.trained_on && `Trained on: ${model.trained_on}`,
     `Intended use: ${model.intended_use} Licence: ${model.licence}.`,
   ]

@@ -1,8 +1,8 @@
-// A small picture of each person, cut from the video where it is at hand and can be played.
+// Small pictures of each person, cropped from the video if the browser has it and can play it.
 
 const SIDE = 72; // pixels
 
-/** Gives `onPicture` a face and a canvas with its picture, one after the other, until `signal` is aborted. */
+/** Call `onPicture` with each face and a canvas of its picture until `signal` is aborted. */
 export async function portraits(analysis, file, onPicture, signal) {
   const video = document.createElement("video");
   const url = URL.createObjectURL(file);
@@ -21,7 +21,7 @@ export async function portraits(analysis, file, onPicture, signal) {
       onPicture(face, canvas);
     }
   } catch {
-    // A browser that cannot play it has no pictures.
+    // The browser cannot play the video: there are no pictures.
   } finally {
     video.removeAttribute("src");
     URL.revokeObjectURL(url);

@@ -1,4 +1,4 @@
-// A short video from the camera.
+// Record a short video with the camera.
 
 import { openCamera } from "./camera.js";
 
@@ -11,7 +11,7 @@ export class Recorder {
     this.start.addEventListener("click", () => this.#record());
   }
 
-  /** Ends a recording that nobody wants any more; nothing if there is none. */
+  /** Discard the current recording, if there is one. */
   abandon() {
     this.session?.abort();
     this.session = null;
@@ -19,7 +19,7 @@ export class Recorder {
   }
 
   async #record() {
-    if (this.session) return; // the browser still asks whether the camera may be used
+    if (this.session) return; // the browser still asks for permission
     const { signal } = (this.session = new AbortController());
     let video;
     try {
@@ -35,7 +35,7 @@ export class Recorder {
     this.onVideo(video);
   }
 
-  /** Resolves to the video when it is stopped or long enough. */
+  /** Resolve to the video when it is stopped or long enough. */
   #film(stream, signal) {
     const recorder = new MediaRecorder(stream);
     const pieces = [];

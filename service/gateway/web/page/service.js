@@ -1,4 +1,4 @@
-// The REST door, from the page. Addresses are relative, so that the page works behind a prefix.
+// The client of the REST API. URLs are relative, so that the page works behind a path prefix.
 
 export class Problem extends Error {
   constructor({ title, detail, code }) {
@@ -8,12 +8,12 @@ export class Problem extends Error {
   }
 }
 
-const NOBODY = { title: "The service does not answer", detail: "Is it running, and are you online? Try again.", code: "" };
-const NOT_ENDED = { title: "The analysis has not ended", detail: "Load this page again in a while.", code: "not_ended" };
+const NOBODY = { title: "The service does not respond", detail: "Check that it is running and that you are online, then try again.", code: "" };
+const NOT_ENDED = { title: "The analysis has not ended", detail: "Reload this page later.", code: "not_ended" };
 const AGAIN_MS = 1000;
 const KEY = "mien-key";
 
-/** The API key, kept for as long as this tab is open; "" where there is none. */
+/** The API key, kept until this tab is closed; "" if there is none. */
 export const key = {
   get: () => sessionStorage.getItem(KEY) ?? "",
   set: (text) => sessionStorage.setItem(KEY, text.trim()),
@@ -21,10 +21,10 @@ export const key = {
 
 const authorized = (headers = {}) => (key.get() ? { ...headers, Authorization: `Bearer ${key.get()}` } : headers);
 
-/** Upload a video. `onProgress` gets the share that is sent, 0 to 1. Resolves to the accepted analysis. */
+/** Upload a video; resolve to the accepted analysis. `onProgress` gets the share that was sent, from 0 to 1. */
 export function upload(video, { onProgress, signal }) {
   return new Promise((resolve, reject) => {
-    const request = new XMLHttpRequest(); // fetch tells nothing of an upload's progress
+    const request = new XMLHttpRequest(); // fetch does not report upload progress
     request.open("POST", "analyze");
     request.setRequestHeader("Prefer", "respond-async");
     request.setRequestHeader("Idempotency-Key", crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`);
@@ -40,7 +40,7 @@ export function upload(video, { onProgress, signal }) {
   });
 }
 
-/** Follow an analysis: gives { name, data } of each event, from the first to `ended`, over broken connections too. */
+/** Yield { name, data } of each event of an analysis, up to `ended`; reconnect after broken connections. */
 export async function* follow(id, signal) {
   let last = "";
   while (true) {
@@ -65,7 +65,7 @@ export async function* follow(id, signal) {
   }
 }
 
-/** An analysis that has succeeded; of another, the problem is thrown. */
+/** Return an analysis that has succeeded; throw the problem of any other. */
 export async function read(id) {
   const analysis = await ask(`analyses/${id}`);
   if (analysis.state !== "succeeded") throw new Problem(analysis.error ?? NOT_ENDED);
@@ -76,7 +76,7 @@ export const erase = (id) => ask(`analyses/${id}`, { method: "DELETE" });
 export const served = () => ask("models");
 export const recent = () => ask("analyses?state=succeeded&limit=8");
 
-/** A file of an analysis as a Blob: its JSON, or its timeline as CSV. */
+/** Download an analysis as a Blob: the result as JSON, or the timeline as CSV. */
 export const download = async (id, kind) => (await fetched(`analyses/${id}${kind === "csv" ? "/timeline.csv" : ""}`)).blob();
 
 async function ask(address, options = {}) {
@@ -99,11 +99,11 @@ function told(text, status) {
   try {
     return new Problem(JSON.parse(text));
   } catch {
-    return new Problem({ title: "Something went wrong", detail: `The service answered ${status}.`, code: "" });
+    return new Problem({ title: "Something went wrong", detail: `The service responded with status ${status}. Try again.`, code: "" });
   }
 }
 
-/** Server-sent events of a stream of bytes, as the HTML standard has them. */
+/** Parse a stream of bytes as server-sent events (HTML standard). */
 async function* parsed(body) {
   let rest = "";
   let event = { name: "message", data: "", id: "" };

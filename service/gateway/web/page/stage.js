@@ -1,4 +1,4 @@
-// The video with boxes over its faces and what plays it: the clock of the page. It runs without the video, too.
+// The player: the video with boxes over its faces. Its time is the time of the whole page, even without the video.
 
 import { capital, clock, firstLate, percent, person, windowAt } from "./words.js";
 
@@ -23,7 +23,7 @@ export class Stage {
     requestAnimationFrame(tick);
   }
 
-  /** Show an analysis; `file` is its video, if it is at hand. */
+  /** Show an analysis; `file` is its video, if the page has it. */
   show(analysis, file) {
     this.clear();
     this.url = file ? URL.createObjectURL(file) : null;
@@ -57,7 +57,7 @@ export class Stage {
 
   #toggle() {
     if (!this.video.paused) this.video.pause();
-    else this.video.play().catch(() => {}); // what cannot be played has said so by its own event
+    else this.video.play().catch(() => {}); // the event "error" reports it
   }
 
   #sayPlaying() {
@@ -80,7 +80,7 @@ export class Stage {
     this.draw();
   }
 
-  // Also a browser that cannot play what could be analysed (MKV, AVI) comes here.
+  // The browser cannot play the video, for example MKV or AVI.
   #without() {
     if (!this.url) return;
     this.url = null;
@@ -136,12 +136,12 @@ export class Stage {
   }
 }
 
-/** A face's box [x, y, width, height] at a time, between the points of its path; null where it is not seen. */
+/** Interpolate a face's box [x, y, width, height] at a time; null if the face is not visible. */
 export function boxAt(path, time) {
   if (!path.length || time < path[0][0] - 0.1 || time > path[path.length - 1][0] + 0.1) return null;
   const after = Math.min(firstLate(path, ([at]) => at >= time), path.length - 1);
   const [one, other] = [path[Math.max(0, after - 1)], path[after]];
-  if (other[0] - one[0] > 1) return null; // it was away
+  if (other[0] - one[0] > 1) return null; // the face was not visible in between
   const share = other[0] > one[0] ? Math.min(1, Math.max(0, (time - one[0]) / (other[0] - one[0]))) : 0;
   return [1, 2, 3, 4].map((place) => one[place] + share * (other[place] - one[place]));
 }

@@ -1,6 +1,6 @@
-// How numbers and times are written.
+// Format numbers, times and scores as text.
 
-// No-break spaces: a number and what it counts stay on one line.
+// No-break spaces keep a number and its unit on one line.
 export const percent = (share) => `${Math.round(100 * share)}\u00a0%`;
 export const signed = (value) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2)}`;
 export const capital = (word) => word.charAt(0).toUpperCase() + word.slice(1);
@@ -16,7 +16,7 @@ export const middle = (window) => (window.start_s + window.end_s) / 2;
 
 export const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
 
-/** What a window says, as phrases. */
+/** Describe the scores of a window as phrases. */
 export function phrases(window) {
   const said = [];
   if (window.expression) {
@@ -27,7 +27,7 @@ export function phrases(window) {
   return said;
 }
 
-/** An element with a text. */
+/** Create an element with a text and a class. */
 export function element(kind, text = "", name = "") {
   const made = document.createElement(kind);
   made.textContent = text;
@@ -35,7 +35,7 @@ export function element(kind, text = "", name = "") {
   return made;
 }
 
-/** The index of the first in a list that is `late`, where all after it are, too; the list's length if none is. */
+/** Return the index of the first `late` item of a list in which all later items are `late` too, or its length. */
 export function firstLate(list, late) {
   let [low, high] = [0, list.length];
   while (low < high) {
@@ -46,7 +46,7 @@ export function firstLate(list, late) {
   return low;
 }
 
-/** The window of a timeline whose middle is nearest to a time, if the time lies in it. */
+/** Return the window of a timeline that contains a time and whose middle is nearest to it. */
 export function windowAt(timeline, time) {
   let best = null;
   for (let at = firstLate(timeline, (one) => one.start_s > time) - 1; timeline[at]?.end_s >= time; at -= 1) {

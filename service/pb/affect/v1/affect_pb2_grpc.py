@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class AffectServiceStub:
-    """Missing associated documentation comment in .proto file."""
+    """Analyses videos and live frames.
+    """
 
     def __init__(self, channel):
         """Constructor.
@@ -67,33 +68,34 @@ class AffectServiceStub:
 
 
 class AffectServiceServicer:
-    """Missing associated documentation comment in .proto file."""
+    """Analyses videos and live frames.
+    """
 
     def Analyze(self, request_iterator, context):
-        """Analyses a video. Up: options first, then the bytes in chunks of 256 KiB at most. Down: `accepted`, then what
-        WatchAnalysis gives. A call that is cancelled or times out after `accepted` does not cancel the analysis.
+        """Analyses a video. The client sends the options, then the bytes in chunks of at most 256 KiB. The service sends
+        `accepted`, then the events as WatchAnalysis does. Ending the call after `accepted` does not cancel the analysis.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetAnalysis(self, request, context):
-        """Reads an analysis, without its timelines and paths; WatchAnalysis streams those.
+        """Returns an analysis without its timelines and paths; WatchAnalysis streams those.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListAnalyses(self, request, context):
-        """Lists the analyses that can be read, newest first, a page at a time.
+        """Lists the analyses that can be read, newest first, in pages.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WatchAnalysis(self, request, context):
-        """Follows an analysis from an event on: what happened since, then what happens until its end. Where it succeeds, a
-        verdict for each face comes before the end.
+        """Streams the events of an analysis: those after `after_event_id`, then new ones until its end. If the analysis
+        succeeds, a `face` for each person comes before `ended`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -107,7 +109,8 @@ class AffectServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def AnalyzeLive(self, request_iterator, context):
-        """Scores frames as they come. Up: options first, then frames with their time stamps. Down: window scores.
+        """Scores live frames. The client sends the options, then frames with their time stamps. The service sends the scores
+        of each window.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -155,7 +158,8 @@ def add_AffectServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class AffectService:
-    """Missing associated documentation comment in .proto file."""
+    """Analyses videos and live frames.
+    """
 
     @staticmethod
     def Analyze(request_iterator,

@@ -51,7 +51,7 @@ def test_private_ones_are_refused_unless_the_operator_allows_them(url):
      "https://example.org:0/", "file:///etc/passwd", "https://[::1", "javascript:alert(1)"],
 )  # fmt: skip
 def test_what_is_no_url_is_refused_whatever_is_allowed(url):
-    with pytest.raises(InvalidOption, match="a URL such as"):
+    with pytest.raises(InvalidOption, match="use an http or https URL"):
         parse_callback_url(url, allow_private=True)
 
 

@@ -35,5 +35,5 @@ def test_keys_differ():
     ],
 )
 def test_a_slip_of_the_pen_is_told_from_a_key(spoil):
-    with pytest.raises(ValueError, match="no API key"):
+    with pytest.raises(ValueError, match="not an API key"):
         parse_api_key(spoil(new_api_key()))

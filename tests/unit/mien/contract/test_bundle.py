@@ -22,7 +22,7 @@ def test_a_file_that_differs_from_its_digest_is_refused(bundle):
     bundle.write()
     (bundle.path / "model.onnx").write_bytes(b"grapH")
 
-    with pytest.raises(BundleRefused, match=r"model\.onnx is not the file .* its sha256 differs"):
+    with pytest.raises(BundleRefused, match=r"model\.onnx does not match .* its sha256 differs"):
         read_bundle(bundle.path)
 
 
