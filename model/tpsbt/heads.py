@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from mien.contract.bundle import DimensionsTask, ExpressionTask, PersonalityTask
 from model.levels import level_values
-from model.tasks import LearntTask, SideTask
+from model.tasks import LearntTask, SideTask, names
 
 START_STD = 0.02
 START_SCALE = 0.001
@@ -53,7 +53,7 @@ class ExpressionHead(Head):
     temperature = 1.0
 
     def __init__(self, width: int, task: ExpressionTask) -> None:
-        super().__init__(width, len(task.labels))
+        super().__init__(width, len(names(task)))
 
     def read(self, output: Tensor) -> Tensor:
         """Take logits (B, labels), return probabilities (B, labels)."""
@@ -67,7 +67,7 @@ class DimensionsHead(Head):
     half_range: Tensor
 
     def __init__(self, width: int, task: DimensionsTask) -> None:
-        super().__init__(width, len(task.dimensions))
+        super().__init__(width, len(names(task)))
         low = torch.tensor([dimension.minimum for dimension in task.dimensions])
         high = torch.tensor([dimension.maximum for dimension in task.dimensions])
         self.register_buffer("middle", (low + high) / 2, persistent=False)
@@ -85,7 +85,7 @@ class LevelsHead(Head):
     """Of each level, (dimensions, levels)."""
 
     def __init__(self, width: int, task: DimensionsTask, levels: int) -> None:
-        super().__init__(width, len(task.dimensions) * levels)
+        super().__init__(width, len(names(task)) * levels)
         self.register_buffer("values", level_values(task, levels), persistent=False)
 
     def forward(self, embedding: Tensor) -> Tensor:
@@ -101,7 +101,7 @@ class PersonalityHead(Head):
     """Gives one score in [0, 1] for each trait."""
 
     def __init__(self, width: int, task: PersonalityTask) -> None:
-        super().__init__(width, len(task.traits))
+        super().__init__(width, len(names(task)))
 
     def forward(self, embedding: Tensor) -> Tensor:
         """Return (B, traits)."""
@@ -125,9 +125,10 @@ class SideHead(Head):
     """The standard deviation; checkpoints have it by this name."""
 
     def __init__(self, width: int, task: SideTask) -> None:
-        super().__init__(width, len(task.names))
-        self.register_buffer("mean", torch.zeros(len(task.names)))
-        self.register_buffer("spread", torch.ones(len(task.names)))
+        columns = len(names(task))
+        super().__init__(width, columns)
+        self.register_buffer("mean", torch.zeros(columns))
+        self.register_buffer("spread", torch.ones(columns))
 
     def centre(self, mean: Tensor, variance: Tensor) -> None:
         """Start from the labels' mean and variance, (columns,) each, so that the layer need not learn them."""
