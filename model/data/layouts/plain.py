@@ -18,10 +18,9 @@ from mien.contract.bundle import Dimension, DimensionsTask, ExpressionTask, Pers
 from model.data.dataset import Problem, PublishedDataset
 from model.data.layouts import tables
 from model.data.prepared import ClipRow
+from model.data.vocabulary import EXPRESSIONS, TRAITS
 from model.errors import ModelError
 
-EXPRESSIONS = ("happiness", "sadness", "neutral", "anger", "surprise", "disgust", "fear")
-TRAITS = ("openness", "conscientiousness", "extraversion", "agreeableness", "neuroticism")
 _DIMENSIONS = (Dimension(name="valence"), Dimension(name="arousal"), Dimension(name="dominance"))
 _RANGES = {d.name: (d.minimum, d.maximum) for d in _DIMENSIONS} | dict.fromkeys(TRAITS, (0.0, 1.0))
 LABELS = tuple(_RANGES)

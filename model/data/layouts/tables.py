@@ -7,8 +7,10 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from model.data.media import VIDEOS
+from mien.contract.containers import TRUSTED_CONTAINERS
 from model.errors import ModelError
+
+_VIDEO_SUFFIXES = frozenset(suffix for container in TRUSTED_CONTAINERS for suffix in container.suffixes)
 
 
 def lines(path: Path, count: int, delimiter: str) -> Iterator[tuple[str, list[str]]]:
@@ -74,7 +76,7 @@ def folder(root: Path, *candidates: str) -> Path:
 def videos(root: Path) -> Iterator[Path]:
     """Yield the video files below a folder, in the order of their paths."""
     for path in sorted(root.rglob("*")):
-        if path.suffix.lower() in VIDEOS and path.is_file():
+        if path.suffix.lower() in _VIDEO_SUFFIXES and path.is_file():
             yield path
 
 
