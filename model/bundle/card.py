@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from mien.contract.bundle import DimensionsTask, ExpressionTask, Manifest, PersonalityTask, Task
 from model.evaluation.report import EvaluationReport, confusion_table, table
+from model.tasks import names
 
 MUST_NOT = """\
 Decisions about people: whom to hire, admit, insure, lend to, promote, diagnose, police or punish. A face in a video
@@ -78,9 +79,9 @@ def _found(report: EvaluationReport) -> Iterator[str]:
 def _describe(task: Task) -> str:
     match task:
         case ExpressionTask():
-            return f"Expression, as probabilities: {', '.join(task.labels)}."
+            return f"Expression, as probabilities: {', '.join(names(task))}."
         case DimensionsTask():
             ranges = (f"{part.name} in [{part.minimum:g}, {part.maximum:g}]" for part in task.dimensions)
             return f"Affective dimensions: {', '.join(ranges)}."
         case PersonalityTask():
-            return f"Apparent personality, in [0, 1]: {', '.join(task.traits)}."
+            return f"Apparent personality, in [0, 1]: {', '.join(names(task))}."

@@ -1,4 +1,4 @@
-"""The command `mien-model`. What is heavy is imported inside the commands, so that `--help` answers at once."""
+"""Define the command `mien-model`. Heavy packages are imported inside the commands, so that `--help` answers fast."""
 
 from __future__ import annotations
 
@@ -13,15 +13,20 @@ from model.errors import ModelError
 if TYPE_CHECKING:
     from mien.contract.bundle import Manifest
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Make the models that Mien serves.")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="Train, evaluate and export the models that Mien serves."
+)
 
-_Recipe = Annotated[str, typer.Argument(help="A YAML file, or the name of one in model/recipes.")]
-_Overrides = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="As epochs=10.")]
+_Recipe = Annotated[str, typer.Argument(help="Recipe: a YAML file, or the name of one in model/recipes.")]
+_Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[KEY=VALUE]...", help="Values that override the recipe's, for example epochs=10."),
+]
 
 
 @app.command("sizes")
 def sizes() -> None:
-    """Show the encoder sizes with their parameters and multiply-adds (MACs)."""
+    """List the encoder sizes with their numbers of parameters and multiply-accumulate operations (MACs)."""
     from rich.console import Console
     from rich.table import Table
 
@@ -39,21 +44,31 @@ def sizes() -> None:
 
 @app.command("prepare")
 def prepare(  # noqa: PLR0917 — typer makes options of them
-    dataset: Annotated[str, typer.Argument(help="Its name in `model/data/registry.py`, or folder, or csv.")],
-    root: Annotated[Path, typer.Option(help="Where the dataset lies, as its owners hand it out.")],
-    out: Annotated[Path, typer.Option(help="The prepared folder; a second call goes on with it.")],
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes; by default one for each CPU.")] = None,
-    shards: Annotated[bool, typer.Option("--shards", help="Put the clips into tar files of a thousand.")] = False,
-    limit: Annotated[int | None, typer.Option(min=1, help="Most clips, of all parts, to try it out.")] = None,
+    dataset: Annotated[
+        str, typer.Argument(help="Name of a dataset in `model/data/registry.py`; folder or csv for your own videos.")
+    ],
+    root: Annotated[Path, typer.Option(help="Folder of the dataset, in its published layout.")],
+    out: Annotated[Path, typer.Option(help="Folder to write; the same command resumes a stopped run.")],
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Number of processes; by default one for each CPU.")
+    ] = None,
+    shards: Annotated[bool, typer.Option("--shards", help="Pack the clips into tar files of a thousand.")] = False,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Maximum number of clips over all parts, for a trial.")
+    ] = None,
     margin: Annotated[
-        float, typer.Option(min=0, max=2, help="Kept around a face on each side, as a share of its longer side.")
+        float, typer.Option(min=0, max=2, help="Margin around a face on each side, as a share of its longer side.")
     ] = 0.2,
-    yunet: Annotated[Path | None, typer.Option(help="YuNet's ONNX file: finds faces that look aside, too.")] = None,
+    yunet: Annotated[
+        Path | None,
+        typer.Option(help="ONNX file of the YuNet detector, which also finds profiles; by default OpenCV's cascade."),
+    ] = None,
     column: Annotated[
-        list[str] | None, typer.Option(help="As clip=Video: what a column is called in the dataset's own table.")
+        list[str] | None,
+        typer.Option(help="Name of a column in the dataset's table, for example clip=Video; may be repeated."),
     ] = None,
 ) -> None:
-    """Make a dataset ready for training: read its layout, cut faces out, list what cannot be read."""
+    """Prepare a dataset for training: read its layout, crop the faces, list unreadable clips."""
     from model.cli import prepare as preparing
 
     columns = preparing.columns_of(column or [])
@@ -72,14 +87,19 @@ def prepare(  # noqa: PLR0917 — typer makes options of them
 
 @app.command("render")
 def render(  # noqa: PLR0917 — typer makes options of them
-    facekit: Annotated[Path, typer.Option(help="ICT-FaceKit: its folder of OBJ files, or their arrays as .npz.")],
-    clips: Annotated[int, typer.Option(min=1, help="How many; more can be added later.")],
-    out: Annotated[Path, typer.Option(help="The folder; a second call goes on with it.")],
-    seed: Annotated[int, typer.Option(min=0, help="The same one gives the same clips.")] = 0,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes; by default one for each CPU.")] = None,
-    yunet: Annotated[Path | None, typer.Option(help="YuNet's ONNX file: finds faces that look aside, too.")] = None,
+    facekit: Annotated[Path, typer.Option(help="ICT-FaceKit: its folder of OBJ files, or an .npz of their arrays.")],
+    clips: Annotated[int, typer.Option(min=1, help="Number of clips; can be raised later.")],
+    out: Annotated[Path, typer.Option(help="Folder to write; the same command resumes a stopped run.")],
+    seed: Annotated[int, typer.Option(min=0, help="Random seed; the same seed gives the same clips.")] = 0,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Number of processes; by default one for each CPU.")
+    ] = None,
+    yunet: Annotated[
+        Path | None,
+        typer.Option(help="ONNX file of the YuNet detector, which also finds profiles; by default OpenCV's cascade."),
+    ] = None,
 ) -> None:
-    """Render clips of people that do not exist, with labels, ready for training."""
+    """Render labelled clips of synthetic people for training."""
     from model.cli.render import render_with_progress
     from model.render.dataset import RenderSettings
 
@@ -90,32 +110,35 @@ def render(  # noqa: PLR0917 — typer makes options of them
 
 @app.command("sheet")
 def sheet(
-    folder: Annotated[Path, typer.Argument(help="What render or prepare wrote.")],
-    out: Annotated[Path, typer.Option(help="The picture, a PNG.")],
-    clips: Annotated[int, typer.Option(min=1, help="How many to show.")] = 56,
-    seed: Annotated[int, typer.Option(min=0, help="Of the choice.")] = 0,
+    folder: Annotated[Path, typer.Argument(help="Folder that render or prepare wrote.")],
+    out: Annotated[Path, typer.Option(help="PNG file to write.")],
+    clips: Annotated[int, typer.Option(min=1, help="Number of clips to show.")] = 56,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed for the choice of clips.")] = 0,
 ) -> None:
-    """Show clips of a prepared folder with their labels: a contact sheet."""
+    """Draw a contact sheet: clips of a prepared folder with their labels."""
     from model.evaluation.sheet import write_sheet
 
     write_sheet(folder, out, clips=clips, seed=seed)
-    typer.echo(f"{out} is there.")
+    typer.echo(f"Wrote {out}.")
 
 
 @app.command("evaluate")
 def evaluate(
-    data: Annotated[Path, typer.Option(help="The prepared dataset.")],
-    out: Annotated[Path, typer.Option(help="The folder for report.json, report.md and confusion.png.")],
+    data: Annotated[Path, typer.Option(help="Folder of the prepared dataset.")],
+    out: Annotated[Path, typer.Option(help="Folder for report.json, report.md and confusion.png.")],
     runs: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="RUN", help="Fine-tuning runs, one a fold, or checkpoints.", show_default=False),
+        typer.Argument(
+            metavar="RUN", help="Folders of fine-tuning runs, one for each fold, or checkpoints.", show_default=False
+        ),
     ] = None,
-    bundle: Annotated[Path | None, typer.Option(help="A bundle instead, through ONNX Runtime.")] = None,
+    bundle: Annotated[Path | None, typer.Option(help="Bundle to evaluate with ONNX Runtime, instead of runs.")] = None,
     part: Annotated[
-        list[str] | None, typer.Option(help="A part of the data; by default the one a run was not trained on, or test.")
+        list[str] | None,
+        typer.Option(help="Part of the dataset; by default the one that the run was not trained on, or test."),
     ] = None,
 ) -> None:
-    """Measure models on the test parts of a dataset, fold by fold and pooled."""
+    """Evaluate models on the test parts of a dataset, for each fold and pooled."""
     from model.evaluate import evaluate as measured
     from model.evaluation.report import markdown, write_report
     from model.evaluation.trials import trials_of_bundle, trials_of_runs
@@ -130,14 +153,16 @@ def evaluate(
 
 @app.command("evaluate-as-served")
 def evaluate_as_served(  # noqa: PLR0917 — typer makes options of them
-    dataset: Annotated[str, typer.Argument(help="Its name in `model/data/registry.py`.")],
-    root: Annotated[Path, typer.Option(help="Where the dataset lies, as its owners hand it out.")],
-    bundle: Annotated[Path, typer.Option(help="The bundle.")],
-    out: Annotated[Path, typer.Option(help="The folder for report.json, report.md and confusion.png.")],
-    part: Annotated[str, typer.Option(help="A part of the data.")] = "test",
-    yunet: Annotated[Path | None, typer.Option(help="YuNet's ONNX file, instead of OpenCV's cascade.")] = None,
+    dataset: Annotated[str, typer.Argument(help="Name of the dataset in `model/data/registry.py`.")],
+    root: Annotated[Path, typer.Option(help="Folder of the dataset, in its published layout.")],
+    bundle: Annotated[Path, typer.Option(help="Folder of the bundle.")],
+    out: Annotated[Path, typer.Option(help="Folder for report.json, report.md and confusion.png.")],
+    part: Annotated[str, typer.Option(help="Part of the dataset.")] = "test",
+    yunet: Annotated[
+        Path | None, typer.Option(help="ONNX file of the YuNet detector; by default OpenCV's cascade.")
+    ] = None,
 ) -> None:
-    """Measure a bundle on videos or pictures as they are: found, followed and cut out as a worker does it."""
+    """Evaluate a bundle on original videos or pictures, with faces detected, tracked and cropped as by a worker."""
     from rich.console import Console
 
     from model.cli.console import clips_bar, cpus
@@ -161,34 +186,41 @@ def evaluate_as_served(  # noqa: PLR0917 — typer makes options of them
 
 @app.command("import")
 def import_checkpoint(
-    checkpoint: Annotated[Path, typer.Argument(help="A .pth of SVFAP's authors.")],
-    out: Annotated[Path, typer.Option(help="The bundle's folder; of pre-training, the folder for encoder.pt.")],
+    checkpoint: Annotated[Path, typer.Argument(help="Checkpoint (.pth) that SVFAP's authors published.")],
+    out: Annotated[Path, typer.Option(help="Folder for the bundle, or for encoder.pt of a pre-training checkpoint.")],
     dataset: Annotated[
-        str | None, typer.Option(help="What it was fine-tuned on, e.g. dfew; not needed for a pre-training checkpoint.")
+        str | None,
+        typer.Option(
+            help="Dataset that it was fine-tuned on, for example dfew; not needed for pre-training checkpoints."
+        ),
     ] = None,
-    depths: Annotated[tuple[int, int, int], typer.Option(help="Blocks in each stage.")] = (12, 6, 3),
+    depths: Annotated[tuple[int, int, int], typer.Option(help="Number of blocks in each of the three stages.")] = (
+        12,
+        6,
+        3,
+    ),
 ) -> None:
-    """Make a bundle of a published fine-tuned checkpoint, or a start for fine-tuning of a pre-training one."""
+    """Convert a published checkpoint: a fine-tuned one to a bundle, a pre-training one to a start for fine-tuning."""
     import logging
 
     from model.svfap.import_checkpoint import import_finetuned, import_pretraining
     from model.svfap.published import of_pretraining
     from model.svfap.weights_file import read_weights
 
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns of packages that no model here needs
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # silence warnings about packages that no model needs
     weights = read_weights(checkpoint)
     if of_pretraining(weights):
         written = import_pretraining(checkpoint, weights, out, depths=depths)
         typer.echo(f"Pre-training weights: fine-tune from them with start={written}.")
         return
     if dataset is None:
-        raise ModelError(f"{checkpoint} is of fine-tuning: name what it was fine-tuned on, as --dataset dfew.")
+        raise ModelError(f"{checkpoint} is a fine-tuned model: name what it was fine-tuned on, as --dataset dfew.")
     _report_bundle(import_finetuned(checkpoint, weights, out, name=dataset, depths=depths), out)
 
 
 @app.command("pretrain")
 def pretrain(recipe: _Recipe, overrides: _Overrides = None) -> None:
-    """Let an encoder learn faces from videos without labels; the same command goes on with a stopped run."""
+    """Pre-train an encoder on videos without labels; the same command resumes a stopped run."""
     from model import pretrain as recipes
     from model.train.config import read_recipe
 
@@ -198,7 +230,7 @@ def pretrain(recipe: _Recipe, overrides: _Overrides = None) -> None:
 
 @app.command("finetune")
 def finetune(recipe: _Recipe, overrides: _Overrides = None) -> None:
-    """Let a model learn to read affect from labelled videos; the same command goes on with a stopped run."""
+    """Fine-tune a model on labelled videos; the same command resumes a stopped run."""
     from model import finetune as recipes
     from model.train.config import read_recipe
 
@@ -212,32 +244,35 @@ def _report_bundle(manifest: Manifest, out: Path) -> None:
 
 
 def _report_end(out: Path, *, ended: bool, name: str) -> None:
-    how = f"Done: {out / name}." if ended else f"Stopped; what was learned is in {out}. The same command goes on."
+    how = f"Done: {out / name}." if ended else f"Stopped; the checkpoint is in {out}. Run the same command to resume."
     typer.echo(how)
 
 
 @app.command("export")
 def export(  # noqa: PLR0917 — typer makes options of them
-    run: Annotated[Path, typer.Argument(help="A fine-tuning run's folder.")],
-    out: Annotated[Path, typer.Option(help="The bundle's folder.")],
-    name: Annotated[str | None, typer.Option(help="The bundle's, in lower case; by default the run's.")] = None,
-    version: Annotated[str, typer.Option(help="The bundle's.")] = "0.1.0",
-    licence: Annotated[str, typer.Option(help="Of the weights.")] = "As the owners of the training data say.",
-    intended_use: Annotated[str, typer.Option(help="In a sentence or two.")] = "Research on affect in video.",
+    run: Annotated[Path, typer.Argument(help="Folder of the fine-tuning run.")],
+    out: Annotated[Path, typer.Option(help="Folder for the bundle.")],
+    name: Annotated[str | None, typer.Option(help="Name of the bundle, in lower case; by default the run's.")] = None,
+    version: Annotated[str, typer.Option(help="Version of the bundle.")] = "0.1.0",
+    licence: Annotated[str, typer.Option(help="Licence of the weights.")] = "As the owners of the training data say.",
+    intended_use: Annotated[
+        str, typer.Option(help="Intended use, in a sentence or two.")
+    ] = "Research on affect in video.",
     hop: Annotated[
-        float | None, typer.Option(min=0.01, help="Seconds between windows; by default half of one.")
+        float | None, typer.Option(min=0.01, help="Seconds between the starts of windows; by default half a window.")
     ] = None,
     report: Annotated[
-        list[Path] | None, typer.Option(help="An evaluation's folder, for the scores that it found; may be repeated.")
+        list[Path] | None,
+        typer.Option(help="Folder of an evaluation whose scores go into the bundle; may be repeated."),
     ] = None,
-    notes: Annotated[Path | None, typer.Option(help="Markdown that the model card ends with.")] = None,
+    notes: Annotated[Path | None, typer.Option(help="Markdown file to append to the model card.")] = None,
 ) -> None:
-    """Make a bundle of a fine-tuning run's best checkpoint."""
+    """Export a fine-tuning run's best checkpoint as a bundle."""
     import logging
 
     from model.export import export_run
 
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns of packages that no model here needs
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # silence warnings about packages that no model needs
     named = name or run.resolve().name.lower()
     manifest = export_run(
         run,
@@ -255,19 +290,21 @@ def export(  # noqa: PLR0917 — typer makes options of them
 
 @app.command("reconstruct")
 def reconstruct(
-    checkpoint: Annotated[Path, typer.Argument(help="Of a pre-training run, as runs/pretrain/last.pt.")],
-    video: Annotated[Path, typer.Argument(help="Of a face.")],
-    out: Annotated[Path, typer.Option(help="The picture, a PNG.")],
+    checkpoint: Annotated[
+        Path, typer.Argument(help="Checkpoint of a pre-training run, for example runs/pretrain/last.pt.")
+    ],
+    video: Annotated[Path, typer.Argument(help="Video of a face.")],
+    out: Annotated[Path, typer.Option(help="PNG file to write.")],
 ) -> None:
-    """Show what a pre-trained model makes of a video: original, masked, reconstructed."""
+    """Draw a pre-trained model's reconstruction of a video: original, masked, reconstructed."""
     from model import reconstruct as pictures
 
     loss = pictures.reconstruct(checkpoint, video, out)
-    typer.echo(f"{out} is there; the loss of this clip is {loss:.4f}.")
+    typer.echo(f"Wrote {out}; the reconstruction loss of this clip is {loss:.4f}.")
 
 
 def main() -> None:
-    """Run the command; what is wrong on the user's side is one message and exit code 2."""
+    """Run the command; print a user's error as one message and exit with status 2."""
     try:
         app()
     except ModelError as error:

@@ -1,4 +1,4 @@
-"""What long commands show on stderr while they work."""
+"""Progress bars of long commands, on stderr."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 
 def clips_bar(console: Console) -> Progress:
-    """Return a bar that counts clips, with the time that is left."""
+    """Return a progress bar that counts clips and estimates the time left."""
     parts = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("clips"))
     return Progress(*parts, TimeElapsedColumn(), TimeRemainingColumn(), console=console)
 
 
 def cpus() -> int:
-    """Return how many this process may use."""
+    """Return the number of CPUs that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

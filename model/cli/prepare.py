@@ -1,4 +1,4 @@
-"""What `mien-model prepare` shows: progress while it works, on stderr, and a summary at the end."""
+"""Run `mien-model prepare`: show progress on stderr, then a summary."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from model.errors import ModelError
 
 
 def columns_of(named: Sequence[str]) -> dict[str, str]:
-    """Return our name → the table's, of options as clip=Video.
+    """Parse column options such as clip=Video into a mapping from our name to the table's.
 
     Raises:
-        ModelError: one is not of that form.
+        ModelError: an option is not of that form.
     """
     pairs = [option.partition("=") for option in named]
     for option, (ours, _, theirs) in zip(named, pairs, strict=True):
         if not ours or not theirs:
-            raise ModelError(f"--column {option}: our name = the table's was expected, as clip=Video.")
+            raise ModelError(f"--column {option}: expected our name = the table's, for example clip=Video.")
     return {ours: theirs for ours, _, theirs in pairs}
 
 
@@ -38,7 +38,7 @@ def prepare_with_progress(
     margin: float,
     yunet: Path | None,
 ) -> None:
-    """Prepare a dataset with a bar and a summary; see `prepare`."""
+    """Prepare a dataset with a progress bar and a summary; see `prepare`."""
     settings = PrepareSettings(
         dataset=dataset,
         root=root,
@@ -69,6 +69,6 @@ def _summarise(report: PrepareReport, out: Path, to: Console, warn: Console) -> 
     for warning in report.warnings:
         warn.print(f"Warning: {warning}", style="yellow", soft_wrap=True)
     if report.problems:
-        warn.print(f"{report.problems} clips are left out; {out / PROBLEMS_FILE} says why.", soft_wrap=True)
+        warn.print(f"{report.problems} clips were left out; {out / PROBLEMS_FILE} lists the reasons.", soft_wrap=True)
     to.print(f"Licence: {report.licence}{' ' + report.choice if report.choice else ''}")
     to.print(f"{out} is ready.")

@@ -1,4 +1,4 @@
-"""What `mien-model render` shows: progress while it works, on stderr, and what came of it."""
+"""Run `mien-model render`: show progress on stderr, then the number of clips."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from model.render.dataset import RenderSettings, render
 
 
 def render_with_progress(settings: RenderSettings, clips: int, out: Path, workers: int | None) -> None:
-    """Render with a bar; see `render`."""
+    """Render clips with a progress bar; see `render`."""
     console = Console(stderr=True)
     with clips_bar(console) as bar:
         task = bar.add_task("Rendering", total=None)

@@ -1,6 +1,6 @@
-"""A video or picture → a smaller one of its face alone, cut out by the code that serves, with the original's clock.
+"""Crop the face of a video or picture with the service's code, keeping the original's time stamps.
 
-Of several faces (or of one before and after a cut) the one with the most picture area times time is kept.
+Of several face tracks, the one with the largest sum of areas over time is kept.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from service.vision.frames import OWN_FILES, open_video
 CROP = FaceCrop(margin=0.2)
 SIZE = 224  # pixels
 
-_FACES = 4  # followed at a time
-_FASTEST_S, _SLOWEST_S = 1 / 60, 0.2  # between two pictures that are kept
+_FACES = 4  # maximum number of faces tracked at a time
+_FASTEST_S, _SLOWEST_S = 1 / 60, 0.2  # shortest and longest interval between frames that are kept
 _TICK = Fraction(1, 90_000)  # seconds
-# Training begins anywhere: key frames are near, and what is dear to decode is left out (measured: a third less time).
+# Training clips start anywhere: frequent key frames and fast decoding (measured: a third less decoding time).
 _QUALITY = {"preset": "veryfast", "tune": "fastdecode", "crf": "18", "g": "25"}
 
 
 class Span(NamedTuple):
-    """When a face is seen, in seconds of the original's clock; 0 of the crop's is the start."""
+    """Start and end of a face track in seconds of the original; the crop's time 0 is the start."""
 
     start_s: float
     end_s: float
@@ -44,20 +44,20 @@ class Span(NamedTuple):
 def crop_face(
     source: Path, target: Path, *, size: int = SIZE, crop: FaceCrop = CROP, yunet: Path | None = None
 ) -> Span:
-    """Write the video of the face in `source`.
+    """Crop the face of a video to a video.
 
     Args:
-        source: a video.
-        target: an MP4 file.
-        size: pixels of the crop's sides.
-        crop: what is cut out.
-        yunet: the model of the YuNet detector; without it, OpenCV's cascade looks for faces.
+        source: the video.
+        target: the MP4 file to write.
+        size: side of the crop in pixels.
+        crop: margin and shape of the crop.
+        yunet: ONNX file of the YuNet detector; by default, OpenCV's cascade detects faces.
 
     Returns:
-        When the face is seen.
+        Start and end of the face track.
 
     Raises:
-        ClipUnreadable: it is no video that can be read, or shows no face.
+        ClipUnreadable: the video cannot be read or shows no face.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -77,10 +77,10 @@ def crop_face(
 def crop_still(
     source: Path, target: Path, *, size: int = SIZE, crop: FaceCrop = CROP, yunet: Path | None = None
 ) -> None:
-    """Write the largest face of a picture, see `crop_face`; `target` is an image file.
+    """Crop the largest face of a picture to the image file `target`; see `crop_face`.
 
     Raises:
-        ClipUnreadable: it is no picture that can be read, or shows no face.
+        ClipUnreadable: the picture cannot be read or shows no face.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     picture = read_still(source)
@@ -95,7 +95,7 @@ def crop_still(
 
 
 def _best(source: Path, folder: Path, size: int, crop: FaceCrop, yunet: Path | None) -> tuple[Path, Span] | None:
-    """Write each face to a file of its own in `folder`; return the best one's, and when it is seen."""
+    """Write each face track to a file in `folder`; return the largest track's file and span."""
     with open_video(source, LIMITS, OWN_FILES) as video:
         interval_s = min(_SLOWEST_S, max(_FASTEST_S, video.frame_s))
     spec = ClipSpec(frames=1, interval_s=interval_s, size=size, margin=crop.margin, hop_s=interval_s)
@@ -111,7 +111,7 @@ def _best(source: Path, folder: Path, size: int, crop: FaceCrop, yunet: Path | N
             writers[event.track].add(event.pixels[0], event.start_s)
         elif isinstance(event, FaceSeen) and (writer := writers.pop(event.track, None)) is not None:
             writer.close()
-            seen = sum(point.w * point.h for point in event.path)  # a point every tenth of a second or so
+            seen = sum(point.w * point.h for point in event.path)  # a point about every 0.1 s
             if seen > most:
                 if best is not None:
                     best[0].unlink()
@@ -123,12 +123,12 @@ def _best(source: Path, folder: Path, size: int, crop: FaceCrop, yunet: Path | N
 
 @cache
 def detector_of(yunet: Path | None) -> FaceDetector:
-    """Return the detector, which this process keeps; see `open_detector`."""
+    """Return the process's face detector; see `open_detector`."""
     return open_detector(yunet)
 
 
 class _Writer:
-    """Writes H.264 in MP4."""
+    """Write H.264 video to an MP4 file."""
 
     def __init__(self, path: Path, size: int, start_s: float, interval_s: float) -> None:
         self.path = path
@@ -144,7 +144,7 @@ class _Writer:
         self._stream.codec_context.thread_count = 1
 
     def add(self, picture: NDArray[np.uint8], time_s: float) -> None:
-        """Write a picture, RGB (size, size, 3)."""
+        """Encode a picture, RGB (size, size, 3)."""
         frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
         frame.pts, frame.time_base, frame.duration = round((time_s - self._start_s) / _TICK), _TICK, self._ticks
         self._container.mux(self._stream.encode(frame))

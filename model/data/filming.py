@@ -1,10 +1,9 @@
-"""Draw how a face is filmed and cut out: a training clip as another camera, light and detector would have given it.
+"""Augment clips with random crop, colour, light, resolution, noise and compression (domain randomisation).
 
-Grey faces of 48 pixels, coloured ones and rendered ones are told apart at a glance. What is drawn here makes them
-overlap: a face of any of them may lose its colour, its detail or its light, and is cut out a little larger, aside or
-askew, as detectors do.
+Grey faces of 48 pixels, colour pictures and rendered faces are easy to tell apart. These augmentations make the three
+domains overlap: they remove colour, detail or light, and scale, shift and rotate the crop as detectors do.
 
-Clips are RGB uint8 (T, H, W, 3). Everything is drawn once a clip, so that nothing flickers; only the camera moves.
+Clips are RGB uint8 (T, H, W, 3). Parameters are drawn once for each clip, to avoid flicker; only the camera moves.
 """
 
 from __future__ import annotations
@@ -21,24 +20,33 @@ _LUMA = np.array((0.299, 0.587, 0.114), np.float32)  # ITU-R BT.601
 
 
 class Filming(BaseModel):
-    """How far what is drawn may go; 0 leaves a part out. Chances are in [0, 1], lengths in shares of a side."""
+    """Strengths and probabilities of the augmentations; 0 disables one. Lengths are shares of the crop's side."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    scale: float = Field(0.15, ge=0, lt=1, description="A face is up to so much larger or smaller in its crop.")
-    shift: float = Field(0.05, ge=0, description="And up to so far off its middle, along each side.")
-    turn: float = Field(10, ge=0, description="And turned by up to so many degrees.")
-    motion: float = Field(0.02, ge=0, description="The camera moves so far in a clip, with a hundredth in scale to it.")
-    grey: float = Field(0.3, ge=0, le=1, description="Chance that colour is lost.")
-    tint: float = Field(0.2, ge=0, description="Each colour is up to so much stronger or weaker.")
-    light: float = Field(0.4, ge=0, description="Gamma is up to e to this power; brightness varies half as much.")
-    side_light: float = Field(0.3, ge=0, le=1, description="Chance that light falls off from one side to the other.")
-    detail: float = Field(0.4, ge=0, le=1, description="Chance that the face was smaller, down to 24 pixels.")
-    noise: float = Field(0.2, ge=0, le=1, description="Chance of noise, up to 6 % of the range.")
-    compression: float = Field(0.2, ge=0, le=1, description="Chance of JPEG compression, quality 20 to 80.")
+    scale: float = Field(0.15, ge=0, lt=1, description="Maximum relative change of the face's size in its crop.")
+    shift: float = Field(0.05, ge=0, description="Maximum shift of the crop along each side.")
+    turn: float = Field(10, ge=0, description="Maximum rotation in degrees.")
+    motion: float = Field(
+        0.02, ge=0, description="Maximum camera motion over the clip; the scale changes by up to half as much."
+    )
+    grey: float = Field(0.3, ge=0, le=1, description="Probability of conversion to greyscale.")
+    tint: float = Field(0.2, ge=0, description="Maximum relative gain of each colour channel.")
+    light: float = Field(0.4, ge=0, description="Maximum absolute logarithm of gamma; brightness varies half as much.")
+    side_light: float = Field(0.3, ge=0, le=1, description="Probability of a brightness gradient across the picture.")
+    detail: float = Field(0.4, ge=0, le=1, description="Probability of a lower resolution, down to 24 pixels.")
+    noise: float = Field(
+        0.2,
+        ge=0,
+        le=1,
+        description="Probability of Gaussian noise, with a standard deviation of up to 6 % of the range.",
+    )
+    compression: float = Field(
+        0.2, ge=0, le=1, description="Probability of JPEG compression with a quality from 20 to 80."
+    )
 
     def __call__(self, clip: Frames, random: np.random.Generator) -> Frames:
-        """Return the clip, (T, H, W, 3), filmed anew; the one handed in stays as it is."""
+        """Return an augmented copy of the clip, (T, H, W, 3)."""
         clip = self._framed(clip, random)
         if random.random() < self.detail:
             clip = _coarser(clip, random)
@@ -51,7 +59,7 @@ class Filming(BaseModel):
         return clip
 
     def _framed(self, clip: Frames, random: np.random.Generator) -> Frames:
-        """Cut the face out anew, with a camera that moves; the edge is repeated where nothing of it is left."""
+        """Scale, shift and rotate the crop, with camera motion; border pixels are replicated."""
         times, height, width = clip.shape[:3]
         size = np.array((width, height))
         scale = np.exp(random.uniform(-1, 1) * np.log1p(self.scale))
@@ -67,7 +75,7 @@ class Filming(BaseModel):
         return np.stack(framed)
 
     def _lit(self, clip: Frames, random: np.random.Generator) -> Frames:
-        """Change light and colour: one curve for each colour, and a slope over the picture."""
+        """Change light and colour: a tone curve for each channel, and a brightness gradient."""
         height, width = clip.shape[1:3]
         gamma = np.exp(random.uniform(-self.light, self.light))
         gain = np.exp(random.uniform(-self.light, self.light) / 2)
@@ -77,7 +85,7 @@ class Filming(BaseModel):
         if grey:
             clip = np.repeat(np.tensordot(clip, _LUMA, axes=1)[..., None], 3, axis=-1).astype(np.uint8)
         curves = (tints[:, None] * gain * _SHADES**gamma + lift).clip(0, 1) * 255  # (3, 256)
-        table = np.ascontiguousarray(curves.astype(np.uint8).T)[None]  # (3, 256) → (1, 256, 3), as OpenCV wants it
+        table = np.ascontiguousarray(curves.astype(np.uint8).T)[None]  # (3, 256) → (1, 256, 3), for OpenCV
         tall = clip.reshape(-1, width, 3)  # (T, H, W, 3) → (T·H, W, 3)
         clip = cv2.LUT(tall, table).astype(np.uint8, copy=False).reshape(clip.shape)
         if random.random() < self.side_light:
@@ -86,7 +94,7 @@ class Filming(BaseModel):
 
 
 def _slope(height: int, width: int, random: np.random.Generator) -> NDArray[np.float32]:
-    """Draw how light falls off, (H, W, 1): from 1 ± up to 0.6 on one side to 1 ∓ as much on the other."""
+    """Draw a brightness gradient, (H, W, 1): from 1 + s on one side to 1 − s on the other, s up to 0.6."""
     angle, strength = random.uniform(0, 2 * np.pi), random.uniform(0, 0.6)
     down, across = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
     slope: NDArray[np.float32] = (1 + strength * (np.cos(angle) * across + np.sin(angle) * down)).astype(np.float32)
@@ -94,7 +102,7 @@ def _slope(height: int, width: int, random: np.random.Generator) -> NDArray[np.f
 
 
 def _coarser(clip: Frames, random: np.random.Generator) -> Frames:
-    """Return the clip as it would be of a smaller face."""
+    """Reduce the clip's resolution: downscale it, then upscale it."""
     height, width = clip.shape[1:3]
     side = round(float(np.exp(random.uniform(np.log(24), np.log(max(25, min(height, width)))))))
     kind = cv2.INTER_LINEAR if random.random() < 0.5 else cv2.INTER_CUBIC

@@ -14,10 +14,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from mien.contract.bundle import DimensionsTask, ExpressionTask
+from mien.contract.bundle import ExpressionTask
 from model.data.prepared import CLIPS_FILE, ClipRow
 from model.errors import ModelError
-from model.tasks import LearntTask, SideTask
+from model.tasks import LearntTask, SideTask, names
 
 _CASTING_VOTE = 1e-3
 """Added to the votes of a row's own expression, so that it wins a tie."""
@@ -33,14 +33,14 @@ def label_columns(rows: Sequence[ClipRow], tasks: Sequence[LearntTask]) -> dict[
 
 
 def _column(rows: Sequence[ClipRow], task: LearntTask) -> Tensor:
+    columns = names(task)
     if isinstance(task, ExpressionTask):
-        return torch.tensor([_shares(row, task) for row in rows]).view(len(rows), len(task.labels))
-    if isinstance(task, SideTask):
-        found = [_numbers(row, task.kind, getattr(row, task.kind), len(task.names)) for row in rows]
-        return torch.tensor(found).view(len(rows), len(task.names))
-    names = [d.name for d in task.dimensions] if isinstance(task, DimensionsTask) else task.traits
-    values = [[math.nan if (value := getattr(row, name)) is None else value for name in names] for row in rows]
-    return torch.tensor(values, dtype=torch.float32).view(len(rows), len(names))
+        values = [_shares(row, task) for row in rows]
+    elif isinstance(task, SideTask):
+        values = [_numbers(row, task.kind, getattr(row, task.kind), len(columns)) for row in rows]
+    else:
+        values = [[math.nan if (value := getattr(row, name)) is None else value for name in columns] for row in rows]
+    return torch.tensor(values, dtype=torch.float32).view(len(rows), len(columns))
 
 
 def _shares(row: ClipRow, task: ExpressionTask) -> list[float]:

@@ -27,7 +27,6 @@ from service.vision.sampling import Grid
 
 Picture = NDArray[np.uint8]
 
-VIDEOS = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".3gp", ".flv"})
 IMAGES = frozenset({".jpg", ".jpeg", ".png", ".bmp"})
 ARRAYS = ".npz"
 LIMITS = Limits(max_pixels=2**27, max_duration_s=float("inf"), max_frames=2**62)

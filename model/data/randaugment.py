@@ -1,9 +1,9 @@
-"""RandAugment (Cubuk et al., arXiv 1909.13719) for a clip: one draw, the same for all its frames.
+"""RandAugment (Cubuk et al., arXiv 1909.13719) for clips: the same random operations for all frames.
 
-What needs a picture's statistics (its darkest colour, its histogram) takes the whole clip's, so that nothing flickers.
+Operations that need statistics (darkest colour, histogram) compute them over the whole clip, to avoid flicker.
 
-Clips are RGB uint8 (T, H, W, 3). A level is in [0, 10], a sign is ±1. The strengths are those of the increasing set
-of operations in timm, which the published recipe uses.
+Clips are RGB uint8 (T, H, W, 3). A level is in [0, 10], a sign is ±1. Strengths are those of timm's increasing
+operations, which the published recipe uses.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ Operation = Callable[[Frames, float, int], Frames]
 """(clip, level, sign) → clip."""
 
 HIGHEST = 10.0
-FILL = (124, 116, 104)  # ImageNet's mean colour, shown where nothing of the picture is left
+FILL = (124, 116, 104)  # ImageNet's mean colour, for pixels outside the picture
 
-_APPLIED = 0.5  # chance that an operation that was drawn is done
+_APPLIED = 0.5  # probability of applying a drawn operation
 _SHADES = np.arange(256, dtype=np.float64)
 
 
 def randaugment(clip: Frames, random: np.random.Generator, *, magnitude: float, layers: int, std: float) -> Frames:
-    """Return the clip after up to `layers` operations.
+    """Apply up to `layers` random operations to a clip.
 
     Args:
         clip: (T, H, W, 3).
-        random: what is drawn from.
-        magnitude: mean level.
-        layers: operations that are drawn.
+        random: the random generator.
+        magnitude: mean of the level.
+        layers: number of operations drawn.
         std: standard deviation of the level.
     """
     operations = list(OPERATIONS.values())
@@ -47,16 +47,16 @@ def randaugment(clip: Frames, random: np.random.Generator, *, magnitude: float, 
 
 
 def _looked_up(clip: Frames, shades: NDArray[np.float64]) -> Frames:
-    """Replace each shade: `shades` is (256,) for all colours, or (3, 256)."""
+    """Apply a lookup table: (256,) for all channels, or (3, 256)."""
     table = np.clip(np.rint(shades), 0, 255).astype(np.uint8)
     if table.ndim == 2:
-        table = np.ascontiguousarray(table.T)[None]  # (3, 256) → (1, 256, 3), as OpenCV wants it
+        table = np.ascontiguousarray(table.T)[None]  # (3, 256) → (1, 256, 3), for OpenCV
     tall = clip.reshape(-1, clip.shape[2], 3)  # (T, H, W, 3) → (T·H, W, 3)
     return cv2.LUT(tall, table).astype(np.uint8, copy=False).reshape(clip.shape)
 
 
 def _histograms(clip: Frames) -> NDArray[np.float64]:
-    """Return how many pixels have each shade, (3, 256)."""
+    """Compute the histogram of each channel, (3, 256)."""
     tall = clip.reshape(-1, clip.shape[2], 3)
     return np.stack([cv2.calcHist([tall], [c], None, [256], [0, 256])[:, 0] for c in range(3)]).astype(np.float64)
 
@@ -66,12 +66,12 @@ def _factor(level: float, sign: int) -> float:
 
 
 def _each(clip: Frames, change: Callable[[Frames], object]) -> Frames:
-    """Change each frame, (H, W, 3)."""
+    """Apply a function to each frame, (H, W, 3)."""
     return np.stack([np.asarray(change(frame), dtype=np.uint8) for frame in clip])
 
 
 def _blend(clip: Frames, other: Callable[[Frames], cv2.typing.MatLike], factor: float) -> Frames:
-    """Return `other` of each frame for factor 0, the frame itself for 1, and beyond it for more."""
+    """Blend `other` of each frame (factor 0) with the frame (1), or extrapolate beyond it (above 1)."""
     return _each(clip, lambda frame: cv2.addWeighted(frame, factor, other(frame), 1 - factor, 0))
 
 
@@ -132,7 +132,7 @@ def _sharpness(clip: Frames, level: float, sign: int) -> Frames:
 def _affine(
     clip: Frames, x: tuple[float, float] = (1, 0), y: tuple[float, float] = (0, 1), shift: tuple[float, float] = (0, 0)
 ) -> Frames:
-    """Show at a place p, counted from the middle, what was at (x · p, y · p) + `shift` (in shares of a side)."""
+    """Apply an affine map: pixel p, from the centre, gets that at (x · p, y · p) + `shift` (in shares of a side)."""
     height, width = clip.shape[1:3]
     middle = np.array([(width - 1) / 2, (height - 1) / 2])
     turn = np.array([x, y])

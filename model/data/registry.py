@@ -10,6 +10,7 @@ from mien.contract.bundle import Dimension, DimensionsTask, ExpressionTask, Pers
 from model.data.dataset import PublishedDataset
 from model.data.layouts import acted, annotated, chalearn, frame_lists, plain, stills
 from model.data.prepared import Region
+from model.data.vocabulary import EXPRESSIONS, TRAITS
 from model.errors import ModelError
 
 _ASK = "Research only, by an agreement with its owners."
@@ -17,14 +18,13 @@ _FRAMES = "Frame folders do not say their rate: 25 frames a second are taken."
 _STRIDE = "The stride is our choice."
 _FIVE = ("1", "2", "3", "4", "5")
 
-_SEVEN = ("happiness", "sadness", "neutral", "anger", "surprise", "disgust", "fear")
-_SAME = {name: name for name in _SEVEN}
-_DFEW = dict(zip("1234567", _SEVEN, strict=True))
-_FERV39K = dict(zip(("Happy", "Sad", "Neutral", "Angry", "Surprise", "Disgust", "Fear"), _SEVEN, strict=True))
+_SAME = {name: name for name in EXPRESSIONS}
+_DFEW = dict(zip("1234567", EXPRESSIONS, strict=True))
+_FERV39K = dict(zip(("Happy", "Sad", "Neutral", "Angry", "Surprise", "Disgust", "Fear"), EXPRESSIONS, strict=True))
 _MAFW = {
     name: name
     for name in (
-        *("anger", "disgust", "fear", "happiness", "neutral", "sadness", "surprise"),
+        *sorted(EXPRESSIONS),
         *("contempt", "anxiety", "helplessness", "disappointment"),
     )
 }
@@ -46,7 +46,7 @@ _RAVDESS = {
     "07": "disgust",
     "08": "surprise",
 }
-_ENTERFACE = {name: name for name in ("anger", "disgust", "fear", "happiness", "sadness", "surprise")}
+_ENTERFACE = {name: name for name in sorted(EXPRESSIONS) if name != "neutral"}
 
 
 def _expressions(codes: dict[str, str]) -> tuple[ExpressionTask]:
@@ -177,7 +177,7 @@ DATASETS: dict[str, PublishedDataset] = {
     "chalearn": PublishedDataset(
         title="ChaLearn First Impressions V2",
         read=chalearn.read_chalearn,
-        tasks=(PersonalityTask(traits=plain.TRAITS),),
+        tasks=(PersonalityTask(traits=TRAITS),),
         parts=("train", "validation", "test"),
         clips={"train": 6_000, "validation": 2_000, "test": 2_000},
         stride=6,

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from model.data.vocabulary import EXPRESSIONS
 from model.render.head import Floats
 
-FEELINGS = ("happiness", "sadness", "anger", "surprise", "disgust", "fear")
-"""What is expressed; none of them is neutral."""
+FEELINGS = tuple(name for name in EXPRESSIONS if name != "neutral")
+"""The expressions that action units make."""
 
 # Unit → the shapes closest to it; _L and _R are added where a shape has two sides.
 UNITS: dict[str, dict[str, float]] = {

@@ -25,6 +25,7 @@ from model.data.faces import crop_face
 from model.data.journal import Journal
 from model.data.media import ClipUnreadable
 from model.data.prepared import ClipRow, Prepared, write_prepared, write_rows
+from model.data.vocabulary import EXPRESSIONS, TRAITS
 from model.errors import ModelError
 from model.render import labels
 from model.render.head import load_head
@@ -38,9 +39,9 @@ _PROBLEMS = "problems.csv"
 _MOMENTS, _STEP = 8, 4  # frames of a part, and from one to the next
 _STEP_S = 1 / float(FPS)
 TASKS = (
-    ExpressionTask(labels=("happiness", "sadness", "neutral", "anger", "surprise", "disgust", "fear")),
+    ExpressionTask(labels=EXPRESSIONS),
     DimensionsTask(dimensions=(Dimension(name="valence"), Dimension(name="arousal"))),
-    PersonalityTask(traits=labels.TRAITS),
+    PersonalityTask(traits=TRAITS),
     SideTask(kind="units", names=labels.UNIT_NAMES),
     SideTask(kind="landmarks", names=labels.LANDMARK_NAMES),
 )
@@ -137,7 +138,7 @@ def shoot(job: RenderJob) -> list[dict[str, Any]] | str:
 def _rows(job: RenderJob, face: Path, clip: RenderedClip) -> list[ClipRow]:
     """Return a row for each part of a clip; all have what the whole clip says of the person."""
     behaviour = clip.behaviour
-    apparent = dict(zip(labels.TRAITS, (round(v, 4) for v in labels.traits(behaviour, _STEP_S)), strict=True))
+    apparent = dict(zip(TRAITS, (round(v, 4) for v in labels.traits(behaviour, _STEP_S)), strict=True))
     rows = []
     for first in range(0, FRAMES - _MOMENTS + 1, _STEP):
         moments = slice(first, first + _MOMENTS)

@@ -26,7 +26,6 @@ LANDMARK_NAMES = tuple(
     f"{axis}{one}" for one, other in enumerate(MIRRORED) if one <= other for axis in ("xy" if one < other else "y")
 )
 _FULL_TURN = np.deg2rad(42)
-TRAITS = ("openness", "conscientiousness", "extraversion", "agreeableness", "neuroticism")
 _PLAIN, _FAINT = 0.5, 0.1  # an expression shows from the first on; between the two nobody could say
 
 

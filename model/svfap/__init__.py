@@ -1,1 +1,1 @@
-"""The checkpoints that the authors of SVFAP published."""
+"""Convert the checkpoints that the authors of SVFAP published."""

@@ -1,6 +1,6 @@
-"""Import of the authors' checkpoints: a fine-tuned one becomes a bundle, a pre-training one a start for fine-tuning.
+"""Import published checkpoints: a fine-tuned one as a bundle, a pre-training one as a start for fine-tuning.
 
-Sizes are read off the shapes. `ModelError` says what does not fit, all of it.
+The encoder's size is inferred from the weights' shapes. `ModelError` lists all mismatches.
 """
 
 from __future__ import annotations
@@ -23,28 +23,28 @@ from model.tpsbt.encoder import Encoder
 from model.tpsbt.normalise import IMAGENET_MEAN, IMAGENET_STD
 from model.train import checkpoint
 
-# The paper's clips. A checkpoint does not tell: positions are computed, and any clip would do.
+# The paper's clips. A checkpoint does not store their shape: positions are computed, so any clip fits.
 FRAMES = 16
 PIXELS = 160
 START = "encoder.pt"
-"""What a pre-trained encoder is written to."""
+"""File name of an imported pre-trained encoder."""
 
 _GUESSED_RANGE = (
-    " Its head was taken to end in a tanh or sigmoid over the labels' range, which the checkpoint does not tell: "
+    " Its head is assumed to end in a tanh or sigmoid over the labels' range, which the checkpoint does not say: "
     "evaluate it before you trust its values."
 )
 
 
 def finetuned(weights: Mapping[str, Tensor], tasks: tuple[Task, ...], depths: tuple[int, int, int]) -> AffectModel:
-    """Make a model of published fine-tuned weights.
+    """Build a model from published fine-tuned weights.
 
     Args:
         weights: by their published names.
-        tasks: the one task of the dataset that they were tuned on.
-        depths: blocks in each stage.
+        tasks: the one task of the dataset that the model was fine-tuned on.
+        depths: number of blocks in each stage.
 
     Raises:
-        ModelError: they do not fit.
+        ModelError: the weights do not fit the model.
     """
     model = AffectModel(size_of(weights, depths), tasks)
     _fill(model, weights, {ours: published_name(ours, depths) for ours in model.state_dict()})
@@ -52,17 +52,17 @@ def finetuned(weights: Mapping[str, Tensor], tasks: tuple[Task, ...], depths: tu
 
 
 def pretrained(weights: Mapping[str, Tensor], depths: tuple[int, int, int]) -> dict[str, Any]:
-    """Make a checkpoint for fine-tuning to start from of published pre-training weights.
+    """Convert published pre-training weights to a checkpoint from which fine-tuning can start.
 
     Args:
         weights: by their published names.
-        depths: blocks in each stage.
+        depths: number of blocks in each stage.
 
     Returns:
-        What `checkpoint.save` takes.
+        The state for `checkpoint.save`.
 
     Raises:
-        ModelError: they do not fit.
+        ModelError: the weights do not fit the encoder.
     """
     size = size_of(weights, depths, ENCODER)
     part = nn.ModuleDict({"encoder": Encoder(size)})
@@ -73,17 +73,17 @@ def pretrained(weights: Mapping[str, Tensor], depths: tuple[int, int, int]) -> d
 def import_finetuned(
     path: Path, weights: Mapping[str, Tensor], folder: Path, *, name: str, depths: tuple[int, int, int]
 ) -> Manifest:
-    """Write a bundle of a published fine-tuned checkpoint.
+    """Export a published fine-tuned checkpoint as a bundle.
 
     Args:
-        path: the checkpoint, for messages.
-        weights: what it holds.
-        folder: the bundle's.
-        name: of the dataset that it was tuned on, whose labels, interval and crop are taken.
-        depths: blocks in each stage.
+        path: the checkpoint's path, for messages.
+        weights: the checkpoint's weights.
+        folder: the bundle's folder.
+        name: the dataset that it was fine-tuned on; sets labels, interval and crop.
+        depths: number of blocks in each stage.
 
     Raises:
-        ModelError: there is no such dataset, or the weights do not fit it.
+        ModelError: there is no such dataset, or the weights do not fit its tasks.
         ExportRefused: see `export_bundle`.
     """
     dataset = registry.find(name)
@@ -104,22 +104,22 @@ def import_finetuned(
         crop=CROP,
         hop_s=round(FRAMES * dataset.interval_s / 2, 3),
         training=Training(trained=True, data=data),
-        licence=f"As the checkpoint's authors say. Of the dataset: {dataset.licence}",
+        licence=f"As set by the checkpoint's authors. Of the dataset: {dataset.licence}",
         intended_use="Research, within what the dataset's owners allow.",
     )
 
 
 def import_pretraining(path: Path, weights: Mapping[str, Tensor], out: Path, *, depths: tuple[int, int, int]) -> Path:
-    """Write a checkpoint for fine-tuning to start from of a published pre-training checkpoint.
+    """Write a checkpoint from which fine-tuning can start, from a published pre-training checkpoint.
 
     Args:
-        path: the checkpoint, for messages.
-        weights: what it holds.
+        path: the checkpoint's path, for messages.
+        weights: the checkpoint's weights.
         out: the folder to write into.
-        depths: blocks in each stage.
+        depths: number of blocks in each stage.
 
     Returns:
-        The checkpoint that was written.
+        The path of the written checkpoint.
 
     Raises:
         ModelError: the weights do not fit.

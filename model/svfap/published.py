@@ -1,8 +1,8 @@
-"""The authors' checkpoints (github.com/sunlicai/SVFAP), in our names and sizes.
+"""Map the names and shapes of published checkpoints (github.com/sunlicai/SVFAP) to ours.
 
-They number all blocks through and keep the pyramids and bottlenecks in lists of their own; here each stage owns
-its parts. Within a block the names are the same, and so is every shape. A pre-training checkpoint has the same names
-behind `encoder.`, and the decoder's beside them.
+Published names number all blocks consecutively and list pyramids and bottlenecks separately; here each stage owns its
+parts. Within a block, names and shapes are equal. A pre-training checkpoint has the same names with the prefix
+`encoder.`, and the decoder's.
 """
 
 from __future__ import annotations
@@ -16,28 +16,28 @@ from model.errors import ModelError
 from model.tpsbt.zoo import Size
 
 HEAD_WIDTH = 64
-"""Of each attention head, at every width."""
+"""Width of each attention head, at every encoder width."""
 ENCODER = "encoder."
-"""What the encoder's names begin with in a pre-training checkpoint."""
+"""Prefix of the encoder's names in a pre-training checkpoint."""
 _ONLY_FOR_PRETRAINING = ("encoder.norm.", "encoder_to_decoder.", "decoder.", "mask_token")
 _MOST_LISTED = 20
 
 
 def of_pretraining(weights: Mapping[str, Tensor]) -> bool:
-    """Say whether these are an autoencoder's weights and not a fine-tuned model's; the names tell."""
+    """Return whether the weights' names are those of a pre-training checkpoint."""
     return any(name.startswith(ENCODER) for name in weights)
 
 
 def size_of(weights: Mapping[str, Tensor], depths: tuple[int, int, int], prefix: str = "") -> Size:
-    """Read an encoder's size off the shapes.
+    """Infer an encoder's size from its weights' shapes.
 
     Args:
         weights: by their published names.
-        depths: blocks in each stage: where stage 3 begins cannot be told from the names.
-        prefix: of the encoder's names.
+        depths: number of blocks in each stage; the names do not show where stage 3 begins.
+        prefix: prefix of the encoder's names.
 
     Raises:
-        ModelError: these are no weights of SVFAP's, or of other depths.
+        ModelError: the weights are not SVFAP's, or have other depths.
     """
     embedding, scores = f"{prefix}patch_embed.proj.weight", f"{prefix}spatial_downsamples.0.mlp.fc2.weight"
     for name, axes in ((embedding, 5), (scores, 2)):
@@ -45,7 +45,7 @@ def size_of(weights: Mapping[str, Tensor], depths: tuple[int, int, int], prefix:
             raise ModelError(f"This is no checkpoint of SVFAP's: it has no {name}.")
         if weights[name].ndim != axes:
             raise ModelError(
-                f"This is no checkpoint of SVFAP's: {name} is {_shape(weights[name])}, not of {axes} axes."
+                f"This is no checkpoint of SVFAP's: {name} is {_shape(weights[name])}, expected {axes} axes."
             )
     width = weights[embedding].shape[0]
     if width % HEAD_WIDTH:
@@ -64,16 +64,16 @@ def _check_depths(weights: Mapping[str, Tensor], depths: tuple[int, int, int], p
     if len(blocks) != sum(depths) or first != depths[0] or min(depths) < 1:
         raise ModelError(
             f"The depths {'-'.join(map(str, depths))} do not fit: the checkpoint has {len(blocks)} blocks, "
-            f"{first} in stage 1 and {len(crossing)} in stages 2 and 3. Say how many each has with --depths."
+            f"{first} in stage 1 and {len(crossing)} in stages 2 and 3. Set --depths to the blocks of each stage."
         )
 
 
 def published_name(ours: str, depths: tuple[int, int, int]) -> str:
-    """Return the name in a published fine-tuned checkpoint of a parameter of `AffectModel`.
+    """Return a parameter's name in a published fine-tuned checkpoint.
 
     Args:
-        ours: its name in `AffectModel`, of one task.
-        depths: blocks in each stage.
+        ours: its name in an `AffectModel` of one task.
+        depths: number of blocks in each stage.
 
     Raises:
         KeyError: `AffectModel` has no such parameter.
@@ -94,18 +94,18 @@ def published_name(ours: str, depths: tuple[int, int, int]) -> str:
 
 
 def fitted(weights: Mapping[str, Tensor], names: Mapping[str, str], shapes: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Give published weights our names.
+    """Rename published weights to ours and check their shapes.
 
     Args:
         weights: by their published names.
-        names: our name → the published one.
-        shapes: our name → a tensor of the shape that it must have.
+        names: our name → the published name.
+        shapes: our name → a tensor of the expected shape.
 
     Returns:
         A state dict with a tensor for each of our names.
 
     Raises:
-        ModelError: something is missing, left over or of another shape; the message lists all of it.
+        ModelError: weights are missing, unexpected or of another shape; the message lists them.
     """
     missing = [f"{theirs} {_shape(shapes[ours])}" for ours, theirs in names.items() if theirs not in weights]
     wrong = [

@@ -1,4 +1,4 @@
-"""Read the weights of a `.pth` file, a pickle, without running code in it."""
+"""Load the weights of a `.pth` file, a pickle, without running code in it."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from model.errors import ModelError
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """Read a checkpoint's weights; code that is pickled in it is never run.
+    """Load a checkpoint's weights; code that is pickled in it is never run.
 
     Returns:
-        Its parameters by name, in float32.
+        The parameters by name, in float32.
 
     Raises:
-        ModelError: it is no file of PyTorch's, holds more than weights and settings, or no weights.
+        ModelError: the file is no PyTorch checkpoint, contains more than weights and settings, or has no weights.
     """
     try:
-        # The authors' files hold the command line's options beside the weights, as a Namespace: attributes only.
+        # The authors' files contain the command-line options, too, as a Namespace, which has attributes only.
         with torch.serialization.safe_globals([argparse.Namespace]):
             found = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
@@ -33,7 +33,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         what = re.search(r"(?:global|GLOBAL) ([\w.]+)", str(error))
         held = f"it holds {what[1]}" if what else "it is no file of PyTorch's"
         raise ModelError(f"{path} was not loaded: {held}. A checkpoint is a pickled dict of weights.") from error
-    except Exception as error:  # a file that is no checkpoint fails in a dozen ways
+    except Exception as error:  # damaged files raise many types
         raise ModelError(f"{path} is no checkpoint of PyTorch's, or a damaged one.") from error
     for key in ("model", "module"):
         if isinstance(found, dict) and isinstance(found.get(key), Mapping):

@@ -1,4 +1,4 @@
-"""The whole model: one encoder, one embedding, a head for each task (SVFAP's fine-tuning).
+"""Model for affect recognition: one encoder with a head for each task (SVFAP's fine-tuning).
 
 B clips, T time steps, P places, D width.
 """
@@ -18,28 +18,28 @@ from model.tpsbt.zoo import Size
 
 
 class ModelOutput(NamedTuple):
-    """What the model makes of clips."""
+    """Embedding of clips and outputs of the heads."""
 
     embedding: Tensor
     """(B, D)."""
     outputs: dict[str, Tensor]
-    """By the kind of task, what its head's `forward` gives (`heads.py`): logits or values."""
+    """Logits or values of each head's `forward` (`heads.py`), by the kind of task."""
 
 
 class AffectModel(nn.Module):
-    """Reads affect from normalised clips.
+    """TPSBT encoder with linear heads on its embedding or tokens.
 
     Args:
         size: a row of the zoo.
-        tasks: each kind once at most.
+        tasks: at most one of each kind.
         stochastic_depth: see `Encoder`.
-        clip: frames and pixels of a side; only heads that read each place must know.
+        clip: frames and side in pixels of the clips; needed only for heads that read all tokens.
 
     Attributes:
-        by_place: the kinds of tasks whose heads read each place.
+        by_place: the kinds of tasks whose heads read all tokens.
 
     Raises:
-        ValueError: there are such heads, and no clip is given.
+        ValueError: there are such heads, but `clip` is missing.
     """
 
     def __init__(
@@ -55,16 +55,16 @@ class AffectModel(nn.Module):
         self.norm = nn.LayerNorm(size.width, eps=NORM_EPS)
         self.by_place = frozenset(task.kind for task in tasks if size.heads_by_place or isinstance(task, SideTask))
         if self.by_place and clip is None:
-            raise ValueError("heads that read each place must know what clips they get")
+            raise ValueError("heads that read all tokens need the shape of the clips")
         tokens = last_tokens(size, *clip) if clip else 1
-        # With so many more inputs the same steps would move a head's outputs so much further.
+        # Scale down the inputs: with T/4·P times as many, equal weight updates would change the outputs far more.
         self._share = tokens**-0.5
         self.heads = nn.ModuleDict(
             {task.kind: head_for(task, size.width * (tokens if task.kind in self.by_place else 1)) for task in tasks}
         )
 
     def forward(self, clips: Tensor) -> ModelOutput:
-        """Take normalised RGB clips, (B, 3, frames, height, width)."""
+        """Compute embedding and outputs of normalised RGB clips, (B, 3, frames, height, width)."""
         *_, last = self.encoder(clips)
         embedding: Tensor = self.norm(last.mean(dim=(1, 2)))  # (B, T/4, P, D) → (B, D)
         places = self._share * self.norm(last).flatten(1)  # (B, T/4, P, D) → (B, T/4·P·D)
@@ -72,5 +72,5 @@ class AffectModel(nn.Module):
         return ModelOutput(embedding, outputs)
 
     def read(self, outputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Turn outputs into what a bundle promises: probabilities and values, (B, columns), by the kind of task."""
+        """Convert outputs to a bundle's: probabilities and values, (B, columns), by the kind of task."""
         return {kind: cast("Head", self.heads[kind]).read(output) for kind, output in outputs.items()}

@@ -1,8 +1,7 @@
 """Masked autoencoder for videos of faces, with a mask ratio of 0.9 (SVFAP, pre-training).
 
-This follows the paper where the published code departs from it: its encoder sees the hidden tubelets in the last
-block of stages 2 and 3, and its fusion adds tokens of other places. Here the encoder is given the visible tubelets'
-pixels and nothing else.
+This follows the paper where the published code departs from it: that encoder sees the hidden tubelets in the last
+block of stages 2 and 3, and that fusion adds tokens of other places. Here the encoder gets only the visible tubelets.
 
 B clips, T time steps, P places (V visible, H hidden), D the encoder's width, E the decoder's, 1536 values a tubelet.
 """
@@ -29,7 +28,7 @@ MASK_TOKEN_STD = 0.02
 
 
 class DecoderSize(NamedTuple):
-    """What a decoder is made of."""
+    """Width, attention heads and number of blocks of a decoder."""
 
     width: int
     heads: int
@@ -42,15 +41,15 @@ DECODERS = {
     "tiny": DecoderSize(width=96, heads=3, depth=2),  # ours
     "tiny-vit": DecoderSize(width=96, heads=3, depth=2),
 }
-"""By the encoder's name in the zoo."""
+"""Decoders by the encoder's name in the zoo."""
 
 
 class MaskedAutoencoder(nn.Module):
     """Masked autoencoder with a TPSBT encoder: predicts the hidden tubelets of clips.
 
     Args:
-        size: of the encoder.
-        decoder: of the decoder.
+        size: the encoder's size.
+        decoder: the decoder's size.
     """
 
     def __init__(self, size: Size, decoder: DecoderSize) -> None:
@@ -62,14 +61,14 @@ class MaskedAutoencoder(nn.Module):
         self.decoder.apply(initialise)
 
     def forward(self, tubelets: Tensor, mask: TubeMask) -> Tensor:
-        """Predict what is hidden.
+        """Predict the hidden tubelets.
 
         Args:
-            tubelets: of clips in [0, 1], as `cut` gives them, (B, T, P, 1536).
-            mask: which places the encoder sees.
+            tubelets: from `cut`, of clips in [0, 1], (B, T, P, 1536).
+            mask: the visible and hidden places.
 
         Returns:
-            (B, T, H, 1536), the hidden tubelets as `target` has them.
+            (B, T, H, 1536), normalised as by `target`.
         """
         predicted: Tensor = self.decoder(self.fusion(self.encode_visible(tubelets, mask)), mask)
         return predicted
@@ -85,9 +84,9 @@ class MaskedAutoencoder(nn.Module):
 
 
 class Fusion(nn.Module):
-    """Adds what the three stages know of a place at a time, at the first stage's time steps.
+    """Sum the three stages' tokens of each place at the first stage's time steps, and project them.
 
-    A token of the second stage stands for two time steps, one of the third for four: each is repeated for all of them.
+    A token of the second stage covers two time steps, one of the third four: it is repeated for each of them.
     """
 
     def __init__(self, width: int, decoder_width: int) -> None:
@@ -96,7 +95,7 @@ class Fusion(nn.Module):
         self.proj = Linear(width, decoder_width, bias=False)
 
     def forward(self, stages: tuple[Tensor, Tensor, Tensor]) -> Tensor:
-        """Take (B, T, V, D), (B, T/2, V, D) and (B, T/4, V, D), return (B, T, V, E)."""
+        """Fuse (B, T, V, D), (B, T/2, V, D) and (B, T/4, V, D) to (B, T, V, E)."""
         first, second, third = stages
         times = first.shape[1]
         fused = first + sum(stage.repeat_interleave(times // stage.shape[1], dim=1) for stage in (second, third))
@@ -105,7 +104,7 @@ class Fusion(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Plain blocks over the visible places' tokens and one learned mask token for each hidden tubelet."""
+    """Transformer blocks over the visible places' tokens and a learned mask token for each hidden tubelet."""
 
     def __init__(self, size: DecoderSize) -> None:
         super().__init__()
@@ -115,7 +114,7 @@ class Decoder(nn.Module):
         self.head = Linear(size.width, TUBELET_PIXELS * 3)
 
     def forward(self, visible: Tensor, mask: TubeMask) -> Tensor:
-        """Take the visible places' tokens (B, T, V, E), return (B, T, H, 1536)."""
+        """Predict the hidden tubelets (B, T, H, 1536) from the visible places' tokens (B, T, V, E)."""
         clips, times, seen, _ = visible.shape
         hidden = mask.hidden.shape[1]
         table = _grid_positions(times, seen + hidden, visible)
@@ -131,18 +130,18 @@ class Decoder(nn.Module):
 
 
 def target(tubelets: Tensor, mask: TubeMask) -> Tensor:
-    """Return what has to be predicted: the hidden tubelets, normalised by tubelet and channel over their 512 pixels.
+    """Return the prediction target: the hidden tubelets, normalised by tubelet and channel over their 512 pixels.
 
     Args:
         tubelets: of clips in [0, 1], (B, T, P, 1536).
-        mask: which places are hidden.
+        mask: the visible and hidden places.
 
     Returns:
         (B, T, H, 1536).
     """
     hidden = at_places(tubelets, mask.hidden)
     pixels = hidden.reshape(*hidden.shape[:3], TUBELET_PIXELS, 3)  # (B, T, H, 1536) → (B, T, H, 512, 3)
-    std, mean = torch.std_mean(pixels, dim=-2, keepdim=True)  # of the unbiased variance
+    std, mean = torch.std_mean(pixels, dim=-2, keepdim=True)  # unbiased
     return ((pixels - mean) / (std + STD_FLOOR)).flatten(-2)
 
 

@@ -1,4 +1,4 @@
-"""Pre-norm transformer blocks, with and without a look at a context.
+"""Pre-norm transformer blocks, with and without cross-attention.
 
 B clips, N tokens, M context tokens, D width.
 """
@@ -31,9 +31,9 @@ class Mlp(nn.Module):
 
 
 class StochasticDepth(nn.Module):
-    """In training, leaves a residual branch out for a random share `rate` of the clips.
+    """Drop a residual branch for a random share `rate` of the clips, in training only.
 
-    What stays is divided by 1 - rate, so that the branch's mean is the same as in evaluation.
+    The other clips' branches are divided by 1 - rate, so that the mean is the same as in evaluation.
     """
 
     def __init__(self, rate: float) -> None:
@@ -49,7 +49,7 @@ class StochasticDepth(nn.Module):
 
 
 class Block(nn.Module):
-    """Self-attention, then MLP, each on the normalised tokens and added to them."""
+    """Self-attention, then MLP, each with layer norm before it and a residual connection."""
 
     def __init__(self, width: int, heads: int, drop: float) -> None:
         super().__init__()
@@ -67,7 +67,7 @@ class Block(nn.Module):
 
 
 class CrossBlock(Block):
-    """A block that first looks at a context, each side with its own norm."""
+    """A block with cross-attention to a context before the self-attention, with a norm for each input."""
 
     def __init__(self, width: int, heads: int, drop: float) -> None:
         super().__init__(width, heads, drop)
@@ -75,7 +75,7 @@ class CrossBlock(Block):
         self.cross_norm2 = nn.LayerNorm(width, eps=NORM_EPS)  # of the context
         self.cross_attn = CrossAttention(width, heads)
 
-    def forward(self, tokens: Tensor, context: Tensor) -> Tensor:  # type: ignore[override]  # one input more
+    def forward(self, tokens: Tensor, context: Tensor) -> Tensor:  # type: ignore[override]  # a second input
         """Take tokens (B, N, D) and a context (B, M, D); return the tokens (B, N, D)."""
         tokens = tokens + self.drop(self.cross_attn(self.cross_norm1(tokens), self.cross_norm2(context)))
         return super().forward(tokens)

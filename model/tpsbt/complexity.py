@@ -1,4 +1,4 @@
-"""Count the parameters and multiply-adds of an encoder size."""
+"""Count the parameters and multiply-accumulate operations of an encoder size."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from model.tpsbt.zoo import Size
 
 
 class Complexity(NamedTuple):
-    """The size of one encoder and the work of one forward pass."""
+    """Parameters of an encoder and operations of a forward pass."""
 
     parameters: int
     macs: int
-    """Multiply-adds of the convolutions, linear layers and attention."""
+    """Multiply-accumulate operations of the convolutions, linear layers and attention."""
 
 
 CLIP = (1, 3, 16, 160, 160)
@@ -24,7 +24,7 @@ CLIP = (1, 3, 16, 160, 160)
 
 
 def complexity(size: Size) -> Complexity:
-    """Count an encoder's parameters and its MACs for one clip of the paper's shape; no weight is allocated."""
+    """Count an encoder's parameters and its MACs for one clip of the paper's shape; allocate no weights."""
     with torch.device("meta"), torch.no_grad(), FlopCounterMode(display=False) as counter:
         encoder = Encoder(size)
         encoder(torch.empty(CLIP))

@@ -1,4 +1,4 @@
-"""TPSBT, the encoder: tubelets, then three stages (Sun et al., SVFAP, arXiv 2401.00416).
+"""TPSBT encoder: tubelet embedding, then three stages (Sun et al., SVFAP, arXiv 2401.00416).
 
 B clips, T time steps, P places, D width.
 """
@@ -14,13 +14,13 @@ from model.tpsbt.zoo import Size
 
 
 class Encoder(nn.Module):
-    """Normalised clips to the tokens of three stages, at any input size that divides into tubelets.
+    """Encode normalised clips of any size that divides into tubelets.
 
-    A stage without blocks passes its tokens on as they are: with blocks in the first alone it is a plain ViT.
+    A stage of depth 0 is the identity: with blocks only in the first stage, the encoder is a plain ViT.
 
     Args:
         size: a row of the zoo.
-        stochastic_depth: the last block's rate; the first block's is 0, and they rise linearly between.
+        stochastic_depth: drop rate of the last block; rates rise linearly from 0 at the first block.
     """
 
     def __init__(self, size: Size, stochastic_depth: float = 0.0) -> None:
@@ -44,19 +44,19 @@ class Encoder(nn.Module):
         """Encode whole clips.
 
         Args:
-            clips: normalised RGB, (B, 3, frames, height, width); frames two, four or in eights, height and width in
-                sixteens.
+            clips: normalised RGB, (B, 3, frames, height, width); 2, 4 or a multiple of 8 frames, height and width
+                multiples of 16.
 
         Returns:
-            The three stages' tokens, (B, T, P, D), (B, T/2, P, D) and (B, T/4, P, D), a time step each at least.
+            The three stages' tokens, (B, T, P, D), (B, T/2, P, D) and (B, T/4, P, D), with at least one time step.
 
         Raises:
-            ValueError: the clips do not divide so.
+            ValueError: the clips have another shape.
         """
         return self.encode(self.tubelet_embedding(clips))
 
     def encode(self, grid: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Encode a (time, place) grid of embedded tokens, (B, T, P, D), whichever places are in it."""
+        """Encode a (time, place) grid of embedded tokens, (B, T, P, D), of all or some places."""
         first = self.stages[0](grid)
         second = self.stages[1](first)
         third = self.stages[2](second)
@@ -64,14 +64,14 @@ class Encoder(nn.Module):
 
 
 def last_tokens(size: Size, frames: int, side: int) -> int:
-    """Return how many tokens the last stage gives of clips of so many frames and pixels a side."""
+    """Return the number of the last stage's tokens for clips of `frames` frames and `side` pixels a side."""
     times, height, width = (pixels // tubelet for pixels, tubelet in zip((frames, side, side), TUBELET, strict=True))
     halvings = sum(depth > 0 for depth in size.depths[1:])
     return max(1, times >> halvings) * height * width
 
 
 def initialise(module: nn.Module) -> None:
-    """Xavier uniform for linear layers, zero biases."""
+    """Initialise linear layers: Xavier uniform weights, zero biases."""
     if isinstance(module, nn.Linear):
         nn.init.xavier_uniform_(module.weight)
         if module.bias is not None:

@@ -1,6 +1,6 @@
-"""Heads: one linear layer a task on the embedding, or on all tokens for side tasks and with `Size.heads_by_place`.
+"""Linear heads on the embedding, or on all tokens for side tasks and with `Size.heads_by_place`.
 
-A head's `forward` gives what the task's loss wants; `read` turns that into what a bundle promises:
+A head's `forward` returns the input of the task's loss; `read` converts it to a bundle's output:
 
     task                    forward                           read
     expression              logits (B, labels)                probabilities (B, labels)
@@ -9,10 +9,10 @@ A head's `forward` gives what the task's loss wants; `read` turns that into what
     personality             values (B, traits)                the same
     units, landmarks        values (B, columns)               the same
 
-Values are in their range: the paper has the tanh and the sigmoid as an option, here they are always there, for a
-bundle promises the range.
+Values are in their range: tanh and sigmoid, optional in the paper, are always applied, because a bundle guarantees
+the range.
 
-B clips, D the values that a head reads: the width, or T/4·P times as many.
+B clips, D input features: the encoder's width, or T/4·P times as many.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from torch import Tensor, nn
 
 from mien.contract.bundle import DimensionsTask, ExpressionTask, PersonalityTask
 from model.levels import level_values
-from model.tasks import LearntTask, SideTask
+from model.tasks import LearntTask, SideTask, names
 
 START_STD = 0.02
 START_SCALE = 0.001
 
 
 class Head(nn.Linear):
-    """A linear layer (B, D) → (B, columns) that starts close to zero."""
+    """Linear layer (B, D) → (B, columns), initialised close to zero."""
 
     def __init__(self, width: int, columns: int) -> None:
         super().__init__(width, columns)
@@ -39,35 +39,35 @@ class Head(nn.Linear):
             self.weight.mul_(START_SCALE)
 
     def read(self, output: Tensor) -> Tensor:
-        """Take what `forward` gives; return what a bundle's output promises, (B, columns)."""
+        """Convert the output of `forward` to a bundle's output, (B, columns)."""
         return output
 
 
 class ExpressionHead(Head):
-    """Gives one logit for each label.
+    """Predict one logit for each label.
 
     Attributes:
-        temperature: what logits are divided by before they become probabilities; training is at 1.
+        temperature: divides the logits before the softmax; 1 in training.
     """
 
     temperature = 1.0
 
     def __init__(self, width: int, task: ExpressionTask) -> None:
-        super().__init__(width, len(task.labels))
+        super().__init__(width, len(names(task)))
 
     def read(self, output: Tensor) -> Tensor:
-        """Take logits (B, labels), return probabilities (B, labels)."""
+        """Convert logits (B, labels) to probabilities (B, labels)."""
         return (output / self.temperature).softmax(dim=-1)
 
 
 class DimensionsHead(Head):
-    """Gives one value for each dimension, in that dimension's range."""
+    """Predict one value for each dimension, in its range."""
 
     middle: Tensor
     half_range: Tensor
 
     def __init__(self, width: int, task: DimensionsTask) -> None:
-        super().__init__(width, len(task.dimensions))
+        super().__init__(width, len(names(task)))
         low = torch.tensor([dimension.minimum for dimension in task.dimensions])
         high = torch.tensor([dimension.maximum for dimension in task.dimensions])
         self.register_buffer("middle", (low + high) / 2, persistent=False)
@@ -79,29 +79,31 @@ class DimensionsHead(Head):
 
 
 class LevelsHead(Head):
-    """Gives one logit for each level of each dimension; levels lie evenly over a dimension's range, ends included."""
+    """Predict one logit for each level of each dimension; the levels are evenly spaced over its range."""
 
     values: Tensor
-    """Of each level, (dimensions, levels)."""
+    """The values of the levels, (dimensions, levels)."""
 
     def __init__(self, width: int, task: DimensionsTask, levels: int) -> None:
-        super().__init__(width, len(task.dimensions) * levels)
+        super().__init__(width, len(names(task)) * levels)
         self.register_buffer("values", level_values(task, levels), persistent=False)
 
     def forward(self, embedding: Tensor) -> Tensor:
         """Return logits (B, dimensions, levels)."""
-        return super().forward(embedding).view(-1, *self.values.shape)  # (B, dimensions·levels) → as said
+        return (
+            super().forward(embedding).view(-1, *self.values.shape)
+        )  # (B, dimensions·levels) → (B, dimensions, levels)
 
     def read(self, output: Tensor) -> Tensor:
-        """Take logits (B, dimensions, levels), return their mean values (B, dimensions)."""
+        """Convert logits (B, dimensions, levels) to expected values (B, dimensions)."""
         return (output.softmax(dim=-1) * self.values).sum(dim=-1)
 
 
 class PersonalityHead(Head):
-    """Gives one score in [0, 1] for each trait."""
+    """Predict one score in [0, 1] for each trait."""
 
     def __init__(self, width: int, task: PersonalityTask) -> None:
-        super().__init__(width, len(task.traits))
+        super().__init__(width, len(names(task)))
 
     def forward(self, embedding: Tensor) -> Tensor:
         """Return (B, traits)."""
@@ -109,38 +111,39 @@ class PersonalityHead(Head):
 
 
 class SideHead(Head):
-    """Gives the numbers of a side task, read off all places and not off their mean.
+    """Predict the values of a side task from the tokens of all places instead of their mean.
 
-    A mean hides where something is, and an encoder that starts from nothing then finds no way out of giving the same
-    output for everything (measured: at a learning rate of 2e-4 embeddings of different clips grew alike within 150
-    steps of 32; with this head beside the others they stay apart).
+    The mean discards positions, and an encoder trained from random weights then collapses to one output (measured: at
+    a learning rate of 2e-4 and a batch of 32, the embeddings of different clips became equal within 150 steps; with
+    this head, they stay distinct).
 
     Args:
-        width: of all places' tokens, T/4·P·D.
-        task: what is asked.
+        width: number of input features, T/4·P·D.
+        task: the side task.
     """
 
     mean: Tensor
     spread: Tensor
-    """The standard deviation; checkpoints have it by this name."""
+    """The standard deviation; checkpoints use this name."""
 
     def __init__(self, width: int, task: SideTask) -> None:
-        super().__init__(width, len(task.names))
-        self.register_buffer("mean", torch.zeros(len(task.names)))
-        self.register_buffer("spread", torch.ones(len(task.names)))
+        columns = len(names(task))
+        super().__init__(width, columns)
+        self.register_buffer("mean", torch.zeros(columns))
+        self.register_buffer("spread", torch.ones(columns))
 
     def centre(self, mean: Tensor, variance: Tensor) -> None:
-        """Start from the labels' mean and variance, (columns,) each, so that the layer need not learn them."""
+        """Set the outputs' mean and variance, (columns,) each, to those of the labels."""
         self.mean.copy_(mean)
         self.spread.copy_(variance.sqrt())
 
     def forward(self, places: Tensor) -> Tensor:
-        """Take all places' tokens, (B, T/4·P·D); return (B, columns)."""
+        """Return (B, columns) for the tokens of all places, (B, T/4·P·D)."""
         return self.mean + self.spread * super().forward(places)
 
 
 def head_for(task: LearntTask, width: int) -> Head:
-    """Return a new head for the task, which reads so many values."""
+    """Make a head for a task with `width` input features."""
     match task:
         case ExpressionTask():
             return ExpressionHead(width, task)

@@ -1,9 +1,9 @@
 """Tube masking: the same random places are hidden at every time step (SVFAP after VideoMAE).
 
-A face hardly moves within a clip, so a place hidden at one time only could be copied from the next.
+A face hardly moves within a clip, so a place hidden at one time step only could be copied from the next.
 
-The convention, here and wherever a mask is spoken of: a mask lists places, `hidden` those that the encoder must not
-see and the decoder has to predict, `visible` all others. There is no table of booleans whose sense could be mistaken.
+Convention: a mask lists places. `hidden` are those that the decoder predicts and the encoder does not see; `visible`
+are all others. There are no boolean masks, whose polarity could be mistaken.
 
 B clips, P places (V visible, H hidden).
 """
@@ -20,7 +20,7 @@ MASK_RATIO = 0.9
 
 
 class TubeMask(NamedTuple):
-    """Which places are seen and which are hidden, each in rising order."""
+    """Visible and hidden places, both in ascending order."""
 
     visible: Tensor
     """int64 (B, V)."""
@@ -45,10 +45,10 @@ def draw_mask(clips: int, places: int, generator: torch.Generator, mask_ratio: f
 
 
 def at_places(grid: Tensor, places: Tensor) -> Tensor:
-    """Take some places out of a grid.
+    """Select places of a grid.
 
     Args:
-        grid: (B, T, P, ...), or (1, T, P, ...) for one that all clips share.
+        grid: (B, T, P, ...), or (1, T, P, ...) shared by all clips.
         places: int64 (B, V).
 
     Returns:

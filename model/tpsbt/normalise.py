@@ -1,4 +1,4 @@
-"""From pixels to what the encoder takes: every size and every recipe uses ImageNet's mean and standard deviation."""
+"""Normalise pixels for the encoder with ImageNet's mean and standard deviation, in all sizes and recipes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 def normalise(pixels: Tensor) -> Tensor:
-    """Take RGB pixels in [0, 1], (B, 3, ...), return them with about zero mean and unit variance."""
+    """Normalise RGB pixels in [0, 1], (B, 3, ...), to about zero mean and unit variance."""
     shape = (3, *(1 for _ in pixels.shape[2:]))
     mean, std = (torch.tensor(value, device=pixels.device).view(shape) for value in (IMAGENET_MEAN, IMAGENET_STD))
     return (pixels - mean) / std

@@ -1,7 +1,7 @@
 """The three stages of TPSBT (Sun et al., SVFAP, arXiv 2401.00416, section on the encoder).
 
-Each takes and returns a (time, place) grid of tokens, whichever places are in it: a tube-masked clip,
-which lacks the same places at every time step, is such a grid too.
+Each stage maps a (time, place) grid of tokens to another. A tube-masked clip is such a grid, too: it lacks the same
+places at every time step.
 
 B clips, T time steps, P places, D width, K bottleneck tokens of one time step.
 """
@@ -17,16 +17,16 @@ from model.tpsbt.zoo import Size
 
 
 class TemporalPyramid(nn.Conv1d):
-    """Halves time: at each place, one convolution over pairs of time steps.
+    """Halve the time steps with a convolution over pairs of them, at each place.
 
-    A single time step is taken twice: a still is a clip in which nothing moves.
+    A single time step is repeated: a still is a clip without motion.
     """
 
     def __init__(self, width: int) -> None:
         super().__init__(width, width, kernel_size=2, stride=2)
 
     def forward(self, grid: Tensor) -> Tensor:
-        """Take (B, T, P, D), return (B, T/2, P, D), or (B, 1, P, D) of a single time step.
+        """Map (B, T, P, D) to (B, T/2, P, D), or to (B, 1, P, D) for a single time step.
 
         Raises:
             ValueError: T is odd and not 1.
@@ -43,9 +43,9 @@ class TemporalPyramid(nn.Conv1d):
 
 
 class SpatialBottleneck(nn.Module):
-    """Lets K tokens stand for the P places of each time step.
+    """Summarise the P places of each time step in K tokens.
 
-    The K scores of a place come from its normalised token; the sums that they weigh are of the tokens as they are.
+    The K weights of a place are computed from its normalised token; they weigh sums of the tokens before the norm.
     """
 
     def __init__(self, width: int, hidden: int, tokens: int) -> None:
@@ -54,14 +54,14 @@ class SpatialBottleneck(nn.Module):
         self.mlp = Mlp(width, hidden, tokens)
 
     def forward(self, grid: Tensor) -> Tensor:
-        """Take (B, T, P, D), return (B, T, K, D)."""
+        """Map (B, T, P, D) to (B, T, K, D)."""
         weights = self.mlp(self.norm(grid)).softmax(dim=2)  # (B, T, P, K), each K sums to 1 over P
         summary: Tensor = weights.transpose(2, 3) @ grid
         return summary
 
 
 class FullStage(nn.Module):
-    """The first stage: all tokens attend to all tokens."""
+    """The first stage: self-attention over all tokens."""
 
     def __init__(self, size: Size, drops: Sequence[float]) -> None:
         super().__init__()
@@ -76,11 +76,11 @@ class FullStage(nn.Module):
 
 
 class BottleneckStage(nn.Module):
-    """The second and the third stage: half the time, and most of the work on T·K bottleneck tokens.
+    """The second and third stages: half the time steps, and most computation on T/2·K bottleneck tokens.
 
-    All blocks but the last refine the bottleneck tokens with a look at the stage's tokens. The last is turned
-    round: the stage's tokens look at the refined bottleneck tokens, which brings back every place. (The published
-    pre-training code gives this last block all tubelets as context, the hidden ones too; the paper does not.)
+    All blocks but the last refine the bottleneck tokens by cross-attention to the stage's tokens. The last block is
+    reversed: the stage's tokens attend to the refined bottleneck tokens, which restores every place. (In the published
+    pre-training code, this last block's context is all tubelets, including the hidden ones; in the paper it is not.)
     """
 
     def __init__(self, size: Size, drops: Sequence[float]) -> None:
@@ -90,7 +90,7 @@ class BottleneckStage(nn.Module):
         self.blocks = nn.ModuleList(CrossBlock(size.width, size.heads, drop) for drop in drops)
 
     def forward(self, grid: Tensor) -> Tensor:
-        """Take (B, T, P, D), return (B, T/2, P, D)."""
+        """Map (B, T, P, D) to (B, T/2, P, D)."""
         halved: Tensor = self.temporal_pyramid(grid)
         tokens = halved.flatten(1, 2)  # (B, T/2, P, D) → (B, T/2·P, D)
         summary = self.spatial_bottleneck(halved).flatten(1, 2)  # (B, T/2, K, D) → (B, T/2·K, D)

@@ -1,9 +1,9 @@
-"""A convolutional stem in the tubelet embedding's place.
+"""Convolutional stem, which replaces the tubelet embedding.
 
-Linear maps of 16×16 pixels see little of where an edge lies in them, and blocks of attention take long to learn it:
-measured in docs/decisions/0017. "Early convolutions help transformers see better" (Xiao and others, arXiv 2106.14881)
-has a few convolutions do it; that masked autoencoding then must not let them see what is hidden is from "MCMAE: masked
-convolution meets masked autoencoders" (Gao and others, arXiv 2205.03892).
+A linear map of 16×16 pixels locates edges poorly, and attention learns to do it slowly (measured in
+docs/decisions/0017). Convolutions in the stem are from "Early convolutions help transformers see better" (Xiao et al.,
+arXiv 2106.14881); hiding masked pixels from them is from "MCMAE: masked convolution meets masked autoencoders" (Gao et
+al., arXiv 2205.03892).
 
 B clips, T time steps, P places (rows · columns), N tubelets, D width.
 """
@@ -20,12 +20,12 @@ from model.tpsbt.tubelets import TUBELET, check_divides, placed
 
 
 class Residual(nn.Module):
-    """ResNet's basic block (He and others, arXiv 1512.03385): two convolutions around a shortcut.
+    """ResNet's basic block (He et al., arXiv 1512.03385): two convolutions with a shortcut.
 
     Args:
-        channels: of its input.
-        out: of its output.
-        stride: of the first convolution and of the shortcut; 1 needs as many channels out as in.
+        channels: input channels.
+        out: output channels; equal to `channels` where the stride is 1.
+        stride: stride of the first convolution and of the shortcut.
     """
 
     def __init__(self, channels: int, out: int, stride: int) -> None:
@@ -42,17 +42,17 @@ class Residual(nn.Module):
             )  # starts as the identity (arXiv 1706.02677, section 5.1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Take (N, channels, H, W), return (N, out, H/stride, W/stride)."""
+        """Map (N, channels, H, W) to (N, out, H/stride, W/stride)."""
         branch = self.norm2(self.conv2(functional.relu(self.norm1(self.conv1(x)))))
         return functional.relu(self.shortcut(x) + branch)
 
 
 class ConvolutionalStem(nn.Module):
-    """Maps the two frames of a time step, one upon the other, to a token for each place, and adds its position.
+    """Map the two stacked frames of a time step to a token for each place, and add its position.
 
     Args:
-        channels: after the first convolution and at each of three scales; each halves the sides.
-        blocks: residual blocks at each scale, of which the first halves the sides.
+        channels: channels after the first convolution and at each of three scales; each halves the resolution.
+        blocks: residual blocks at each scale; the first one halves the resolution.
         width: D.
     """
 
@@ -72,7 +72,7 @@ class ConvolutionalStem(nn.Module):
         self.projection = nn.Linear(channels[-1], width)
 
     def forward(self, clips: Tensor) -> Tensor:
-        """Return the (time, place) grid of tokens; convolutions see across the borders of tubelets.
+        """Return the (time, place) grid of tokens; the convolutions cross the borders of tubelets.
 
         Args:
             clips: normalised RGB, (B, 3, frames, height, width).
@@ -92,9 +92,9 @@ class ConvolutionalStem(nn.Module):
         return placed(tokens.view(count, frames // TUBELET[0], *tokens.shape[1:]))
 
     def embed(self, tubelets: Tensor) -> Tensor:
-        """Map tubelets in the order of `cut`, (..., 1536), to tokens (..., D), each by itself and without positions.
+        """Map tubelets in the order of `cut`, (..., 1536), to tokens (..., D), each separately and without positions.
 
-        Beyond its border each sees zeros, as `forward` does at the border of the picture.
+        Tubelets are zero-padded, as `forward` pads the whole picture.
         """
         frames, height, width = TUBELET
         # (..., 1536) → (N, 2, 16, 16, 3) → (N, 2, 3, 16, 16) → (N, 6, 16, 16)
@@ -102,7 +102,7 @@ class ConvolutionalStem(nn.Module):
         return self._tokens(pairs).view(*tubelets.shape[:-1], -1)
 
     def _tokens(self, pairs: Tensor) -> Tensor:
-        """Take (N, 6, H, W), return (N, H/16 · W/16, D)."""
+        """Map (N, 6, H, W) to (N, H/16 · W/16, D)."""
         maps = self.convolutions(pairs.contiguous(memory_format=torch.channels_last))
         tokens: Tensor = self.projection(maps.flatten(2).transpose(1, 2))
         return tokens

@@ -1,4 +1,4 @@
-"""From pixels to tokens: tubelets and their positions.
+"""Embed tubelets of pixels as tokens, and compute their positions.
 
 B clips, T time steps, P places (rows · columns), N tokens (T·P), D width.
 """
@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 TUBELET = (2, 16, 16)
-"""Frames, rows and columns of pixels in a token."""
+"""Frames, rows and columns of pixels in a tubelet."""
 
 
 def positions(count: int, width: int, device: torch.device | None = None) -> Tensor:
-    """Return the fixed sine and cosine positions of tokens 0 … count - 1.
+    """Compute the fixed sine and cosine position embeddings of tokens 0 … count - 1.
 
     Column j of row n is the sine (even j) or cosine (odd j) of n / 10000^(2·⌊j/2⌋ / width).
 
@@ -49,7 +49,7 @@ def cut(clips: Tensor) -> Tensor:
 
 
 def join(tubelets: Tensor, rows: int) -> Tensor:
-    """Put the tubelets of a full grid, (B, T, P, 1536) in the order of `cut`, together to clips again."""
+    """Join the tubelets of a full grid, (B, T, P, 1536) in the order of `cut`, to clips."""
     clips, times, places, _ = tubelets.shape
     # (B, T, P, 1536) → (B, T, R, C, 2, 16, 16, 3)
     grid = tubelets.reshape(clips, times, rows, places // rows, *TUBELET, 3)
@@ -58,7 +58,7 @@ def join(tubelets: Tensor, rows: int) -> Tensor:
 
 
 class TubeletEmbedding(nn.Conv3d):
-    """Cuts clips into tubelets, maps each to a token and adds its position."""
+    """Cut clips into tubelets, map each to a token and add its position embedding."""
 
     def __init__(self, width: int) -> None:
         super().__init__(3, width, kernel_size=TUBELET, stride=TUBELET)
@@ -79,18 +79,18 @@ class TubeletEmbedding(nn.Conv3d):
         return placed(super().forward(clips).flatten(3).permute(0, 2, 3, 1))  # (B, D, T, rows, columns) → (B, T, P, D)
 
     def embed(self, tubelets: Tensor) -> Tensor:
-        """Map tubelets in the order of `cut`, (..., 1536), to tokens (..., D) as `forward` does, but for positions."""
+        """Map tubelets in the order of `cut`, (..., 1536), to tokens (..., D) like `forward`, but without positions."""
         weight = self.weight.permute(0, 2, 3, 4, 1).flatten(1)  # (D, 3, 2, 16, 16) → (D, 1536)
         return functional.linear(tubelets, weight, self.bias)
 
 
 def placed(grid: Tensor) -> Tensor:
-    """Add its position to each token of a grid (B, T, P, D)."""
+    """Add the position embeddings to a grid of tokens (B, T, P, D)."""
     _, times, places, width = grid.shape
     return grid + positions(times * places, width, grid.device).view(times, places, width)
 
 
 def check_divides(clips: Tensor) -> None:
-    """Raise a ValueError where clips, (B, 3, frames, height, width), do not divide into whole tubelets."""
+    """Raise ValueError if clips, (B, 3, frames, height, width), do not divide into whole tubelets."""
     if any(pixels % tubelet for pixels, tubelet in zip(clips.shape[2:], TUBELET, strict=True)):
         raise ValueError(f"clips of {tuple(clips.shape[2:])} do not divide into tubelets of {TUBELET}")

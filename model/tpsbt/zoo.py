@@ -1,4 +1,4 @@
-"""The sizes of TPSBT, one row each."""
+"""Encoder sizes of TPSBT, one row each."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from typing import NamedTuple
 
 
 class Size(NamedTuple):
-    """A row of the zoo."""
+    """Size of an encoder, a row of the zoo."""
 
     width: int
     heads: int
     depths: tuple[int, int, int]
-    """Blocks in each stage."""
+    """Number of blocks in each stage."""
     bottleneck_tokens: int = 8
-    """That stand for all places of one time step, in stages 2 and 3 (the paper's K)."""
+    """Number of bottleneck tokens for each time step in stages 2 and 3 (the paper's K)."""
     bottleneck_hidden: int = 128
-    """Hidden units of the MLP that scores the places for them."""
+    """Hidden units of the MLP that weighs the places."""
     stem: tuple[int, int, int, int] | None = None
     """Channels of a convolutional stem; without one, the paper's linear tubelet embedding."""
     stem_blocks: int = 3
     """Residual blocks at each of the stem's three scales."""
     heads_by_place: bool = False
-    """Whether heads read the last stage's tokens, place by place, and not their mean as the paper's do."""
+    """Whether heads read all tokens of the last stage, instead of their mean as in the paper."""
 
 
 _STEM = (32, 32, 64, 128)
@@ -29,7 +29,7 @@ _STEM = (32, 32, 64, 128)
 ZOO = {
     "base": Size(width=512, heads=8, depths=(12, 6, 3)),  # the paper's
     "small": Size(width=384, heads=6, depths=(12, 6, 3)),
-    # Ours, for the default bundle on ordinary processors, and a plain ViT to compare it with.
+    # Ours, for the default bundle on CPUs; then a plain ViT for comparison.
     "tiny": Size(width=128, heads=2, depths=(4, 2, 2), stem=_STEM, heads_by_place=True),
     "tiny-vit": Size(width=128, heads=2, depths=(8, 0, 0), stem=_STEM, heads_by_place=True),
 }

@@ -1,6 +1,6 @@
-"""Read recipe files: YAML with typed keys, all documented here.
+"""Read recipes: YAML files with typed keys, all documented here.
 
-A value is overridden on the command line by its key, as `learning_rate=1e-4` or `data.0.folder=prepared/voxceleb2`.
+The command line overrides values by key, for example `learning_rate=1e-4` or `data.0.folder=prepared/voxceleb2`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from pydantic import (
 from model.errors import ModelError
 
 RATE_BATCH = 256
-"""Learning rates refer to this many clips a step and are scaled to the run's batch, as in the paper."""
+"""Learning rates are given for this batch size and scaled linearly to the run's, as in the paper."""
 
 SizeName = Literal["base", "small", "tiny", "tiny-vit"]
 
@@ -66,26 +66,27 @@ class Recipe(_Part):
     clip: ClipShape = ClipShape()
 
     epochs: PositiveInt = Field(description="Passes over the training clips.")
-    warmup_epochs: NonNegativeFloat = Field(description="Over which the learning rate rises.")
-    batch: PositiveInt = Field(description="Batch size: clips a step, over all devices.")
+    warmup_epochs: NonNegativeFloat = Field(description="Epochs over which the learning rate rises linearly.")
+    batch: PositiveInt = Field(description="Batch size: clips per step, over all devices.")
     batch_on_device: PositiveInt = Field(
         description="Micro-batch: clips that a device processes at once; gradients are accumulated over the rest."
     )
-    learning_rate: PositiveFloat = Field(description=f"Peak learning rate for {RATE_BATCH} clips a step.")
+    learning_rate: PositiveFloat = Field(description=f"Peak learning rate for a batch of {RATE_BATCH}.")
     end_learning_rate: NonNegativeFloat = Field(
         description="Learning rate after the last step, not scaled to the batch."
     )
     betas: tuple[float, float] = Field(description="Betas of AdamW.")
     muon_scale: PositiveFloat | None = Field(
-        None, description="Muon's learning rate for the blocks' matrices over AdamW's; if unset, AdamW optimises all."
+        None,
+        description="Muon's learning rate for the blocks' matrices as a multiple of AdamW's; unset: AdamW only.",
     )
     weight_decay: NonNegativeFloat = 0.05
 
-    precision: Literal["no", "bf16"] = Field("no", description="Mixed precision; no: float32.")
+    precision: Literal["no", "bf16"] = Field("no", description="Mixed precision: bf16, or no for float32.")
     seed: int = 0
-    hold: bool = Field(False, description="Keep decoded clips in memory, for rows no longer than one clip.")
+    hold: bool = Field(False, description="Keep decoded clips in memory; needs rows that are no longer than one clip.")
     workers: NonNegativeInt = Field(2, description="Data loader processes for each device.")
-    log_every: PositiveInt = Field(10, description="Steps between two lines of the log.")
+    log_every: PositiveInt = Field(10, description="Steps between two log entries.")
 
     @model_validator(mode="before")
     @classmethod
@@ -94,12 +95,12 @@ class Recipe(_Part):
 
     @property
     def peak_rate(self) -> float:
-        """The greatest learning rate at this batch."""
+        """Peak learning rate for this run's batch."""
         return self.learning_rate * self.batch / RATE_BATCH
 
 
 _EARLIER_KEYS = {"hidden_share": "mask_ratio"}
-"""Keys of older recipes and checkpoints, and what they are called now."""
+"""Keys of older recipes and checkpoints, and their present names."""
 
 UNESSENTIAL = frozenset({"out", "workers", "hold", "log_every", "checkpoint_every"})
 """Keys that may differ when a run is resumed."""
@@ -112,11 +113,11 @@ def read_recipe(name: str, overrides: Sequence[str], kind: type[AnyRecipe]) -> A
 
     Args:
         name: a YAML file, or the name of a file in `model/recipes` without its suffix.
-        overrides: as `key=value` or `data.0.folder=value`; values are YAML.
+        overrides: `key=value` or `data.0.folder=value`; values are YAML.
         kind: the recipe's class.
 
     Raises:
-        ModelError: there is no such file, it is no YAML, or a key is unknown, missing or of another type.
+        ModelError: the file is missing or not YAML, or a key is unknown, missing or of the wrong type.
     """
     ours = resources.files("model") / "recipes" / f"{name}.yaml"
     try:
@@ -127,7 +128,7 @@ def read_recipe(name: str, overrides: Sequence[str], kind: type[AnyRecipe]) -> A
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ModelError(f"The recipe {name} is not YAML: {' '.join(str(error).split())}.") from error
     if not isinstance(found, dict):
-        raise ModelError(f"The recipe {name} must be a mapping of keys to values, as `epochs: 100`.")
+        raise ModelError(f"The recipe {name} must be a mapping of keys to values, for example `epochs: 100`.")
     for override in overrides:
         _override(found, override)
     try:
@@ -137,7 +138,7 @@ def read_recipe(name: str, overrides: Sequence[str], kind: type[AnyRecipe]) -> A
 
 
 def first_difference(one: dict[str, Any], other: dict[str, Any]) -> str | None:
-    """Return the first key in which two dumped recipes differ so that they are different runs."""
+    """Return the first essential key in which two dumped recipes differ."""
     one, other = _renamed(one), _renamed(other)
     for key in one.keys() | other.keys():
         if key not in UNESSENTIAL and one.get(key) != other.get(key):
@@ -152,7 +153,7 @@ def _renamed(values: dict[str, Any]) -> dict[str, Any]:
 def _override(found: dict[str, Any], override: str) -> None:
     keys, equals, text = override.partition("=")
     if not equals:
-        raise ModelError(f"{override!r} is not an override: expected key=value, as epochs=10.")
+        raise ModelError(f"{override!r} is not an override: expected key=value, for example epochs=10.")
     try:
         value = yaml.safe_load(text)
     except yaml.YAMLError as error:

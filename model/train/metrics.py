@@ -34,7 +34,7 @@ from torchmetrics.functional.classification import (
 
 from mien.contract.bundle import DimensionsTask, ExpressionTask, PersonalityTask
 from model.levels import ABSENT, nearest_levels
-from model.tasks import LearntTask, SideTask
+from model.tasks import LearntTask, names
 from model.train.calibration import calibration_error
 
 
@@ -51,17 +51,11 @@ def measure(task: LearntTask, outputs: Tensor, labels: Tensor) -> dict[str, floa
         or trait without one, which its mean then leaves out.
     """
     outputs, labels = outputs.detach().cpu(), labels.cpu()
-    match task:
-        case ExpressionTask():
-            return _expression(outputs, likeliest(labels), len(task.labels))
-        case DimensionsTask():
-            names = tuple(dimension.name for dimension in task.dimensions)
-            levels = _levels(task, outputs, labels)
-            return {**_regression(names, outputs, labels, "MAE"), **levels}
-        case PersonalityTask():
-            return _regression(task.traits, outputs, labels, "accuracy")
-        case SideTask():
-            return _regression(task.names, outputs, labels, "MAE")
+    if isinstance(task, ExpressionTask):
+        return _expression(outputs, likeliest(labels), len(task.labels))
+    error = "accuracy" if isinstance(task, PersonalityTask) else "MAE"
+    found = _regression(names(task), outputs, labels, error)
+    return found | _levels(task, outputs, labels) if isinstance(task, DimensionsTask) else found
 
 
 def likeliest(labels: Tensor) -> Tensor:
@@ -100,10 +94,10 @@ def _expression(outputs: Tensor, labels: Tensor, classes: int) -> dict[str, floa
     }
 
 
-def _regression(names: tuple[str, ...], outputs: Tensor, labels: Tensor, error: str) -> dict[str, float]:
+def _regression(columns: tuple[str, ...], outputs: Tensor, labels: Tensor, error: str) -> dict[str, float]:
     """Return PCC, CCC and `error`, which is "MAE" or "accuracy"."""
     found: dict[str, dict[str, float]] = {error: {}, "PCC": {}, "CCC": {}}
-    for column, name in enumerate(names):
+    for column, name in enumerate(columns):
         there = ~labels[:, column].isnan()
         if not there.any():
             continue
@@ -122,10 +116,8 @@ def _levels(task: DimensionsTask, outputs: Tensor, labels: Tensor) -> dict[str, 
         return {}
     said, true = (nearest_levels(task, task.levels, values) for values in (outputs, labels))
     found: dict[str, float] = {
-        dimension.name: multiclass_f1_score(
-            said[there, column], true[there, column], task.levels, average="weighted"
-        ).item()
-        for column, dimension in enumerate(task.dimensions)
+        name: multiclass_f1_score(said[there, column], true[there, column], task.levels, average="weighted").item()
+        for column, name in enumerate(names(task))
         if (there := true[:, column] != ABSENT).any()
     }
     return _with_means({"weighted F1": found})

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset, Subset
 from mien.contract.bundle import ExpressionTask
 from model.data.augment import as_floats
 from model.levels import ABSENT
-from model.tasks import LearntTask, served
+from model.tasks import MAIN_METRICS, LearntTask, served
 from model.tpsbt.affect_model import AffectModel
 from model.tpsbt.normalise import normalise
 from model.train.calibration import at_temperature, calibration_error, fit_temperature
@@ -29,9 +29,6 @@ TEMPERATURE = "expression temperature"
 """Name of the score that is the calibration temperature (`model.train.calibration`)."""
 UNCALIBRATED, CALIBRATED = "expression ECE", "expression ECE calibrated"
 """Names of the expected calibration errors without and with the temperature."""
-
-# The best checkpoint is picked by the paper's metric of each kind of task.
-_MAIN = {"expression": "UAR", "dimensions": "CCC", "personality": "accuracy"}
 
 
 def validation(
@@ -105,7 +102,7 @@ def _scores(tasks: tuple[LearntTask, ...], outputs: Tensors, labels: Tensors) ->
         found = measure(task, outputs[task.kind], labels[task.kind])
         scores |= {f"{task.kind} {name}": value for name, value in found.items()}
         if found and task in served(tasks):
-            main.append(found[_MAIN[task.kind]])
+            main.append(found[MAIN_METRICS[task.kind]])
     return scores, [sum(main) / len(main)] if main else []
 
 

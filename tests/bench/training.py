@@ -22,6 +22,7 @@ from model.data.augment import Augmentation, FinetuneAugmentation, PretrainAugme
 from model.data.clip_dataset import ClipDataset
 from model.data.mix import Mix
 from model.data.prepared import ClipRow, Prepared, write_prepared
+from model.data.vocabulary import EXPRESSIONS
 from model.finetune import LabelLosses, label_loss
 from model.pretrain import pretraining_loss
 from model.tpsbt.affect_model import AffectModel
@@ -36,7 +37,7 @@ from tests.videos import face_video
 BATCH = 4
 STEPS = 5
 PIXELS = {"base": 160, "small": 160, "tiny": 112}
-TASK = ExpressionTask(labels=("happiness", "sadness", "neutral", "anger", "surprise", "disgust", "fear"))
+TASK = ExpressionTask(labels=EXPRESSIONS)
 
 
 def steps(size: str, kind: str, precision: str) -> dict[str, float]:

@@ -1,1 +1,1 @@
-"""The published layouts: a folder as its owners hand it out → rows. A file for each family."""
+"""Read published dataset layouts: a dataset's folder → rows. One file for each family of layouts."""

@@ -1,11 +1,11 @@
-"""Acted expressions, labelled by the names of files and folders: CREMA-D, RAVDESS, eNTERFACE'05.
+"""Read acted expressions, labelled by file and folder names: CREMA-D, RAVDESS, eNTERFACE'05.
 
     CREMA-D       VideoFlash/1001_DFA_ANG_XX.flv: actor, sentence, emotion, level
     RAVDESS       Actor_01/02-01-06-01-02-01-01.mp4: modality (02: video only), channel (01: speech), emotion,
                   intensity, statement, repetition, actor
     eNTERFACE'05  subject 1/anger/sentence 1/s1_an_1.avi; subject 6 has no folders for sentences
 
-Folds go by actor, in order; actors of a part are not in another.
+Folds are split by actor, in order; no actor is in two of them.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ def read_ravdess(root: Path, dataset: PublishedDataset) -> Iterator[ClipRow | Pr
 
 
 def read_enterface(root: Path, dataset: PublishedDataset) -> Iterator[ClipRow | Problem]:
-    """Read eNTERFACE'05; the folds are of the subjects that are there, as evenly as can be."""
+    """Read eNTERFACE'05; its subjects are split into folds as evenly as possible."""
     actors = sorted(
         int(p.name.removeprefix("subject ")) for p in root.iterdir() if re.fullmatch(r"subject \d+", p.name)
     )
     if not actors:
-        raise ModelError(f"{root / 'subject 1'} is missing: {root} is not laid out as the dataset is published.")
+        raise ModelError(f"{root / 'subject 1'} is missing: {root} does not have the dataset's published layout.")
     sizes = [len(part) for part in np.array_split(actors, len(dataset.parts))]
     fold = _consecutive(actors, sizes, dataset.parts)
     for path in tables.videos(root):
@@ -68,7 +68,7 @@ def _row(
 ) -> ClipRow | Problem:
     match = pattern.fullmatch(clip)
     if match is None:
-        return Problem(clip, f"{path} is not named as the dataset's clips are.")
+        return Problem(clip, f"{path} does not follow the dataset's naming scheme.")
     actor = int(match["actor"])
     if actor not in fold:
         return Problem(clip, f"{path}: the dataset has no actor {actor}.")

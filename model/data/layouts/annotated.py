@@ -1,7 +1,7 @@
-"""Valence, arousal, dominance in tables of their own: Werewolf-XL, AVCAffe.
+"""Read valence, arousal and dominance from annotation tables: Werewolf-XL, AVCAffe.
 
-Werewolf-XL  annotations.csv with a header; the columns of the clip (GG_PP_NNN: group, player, segment), of
-arousal, valence and dominance are named by the user where they are not called that
+Werewolf-XL  annotations.csv with a header; columns clip (GG_PP_NNN: group, player, segment),
+arousal, valence, dominance; the user names those that are called otherwise
 clips/**/GG_PP_NNN.mp4, or another container
 AVCAffe      ground_truths/{arousal,valence}.txt: aiim001_task_1, Excited
 videos/shorter_segments/aiim001/task_1/*.avi
@@ -21,19 +21,19 @@ from model.errors import ModelError
 _WEREWOLF = re.compile(r"(?P<group>\d\d)_(?P<player>\d\d)_\d{3}")
 _GROUPS = 30
 
-# Where the owners write words: from the lowest level to the highest. (Their own loader counts from the other end.)
+# The owners' words, from the lowest level to the highest. (Their loader counts from the other end.)
 _LEVELS: Mapping[str, tuple[str, ...]] = {
     "arousal": ("Calm", "Dull", "Neutral", "Wide-awake", "Excited"),
     "valence": ("Unpleasant", "Unsatisfied", "Neutral", "Pleased", "Pleasant"),
 }
-# The participants of the owners' validation split, the only one that is not for training: they come in pairs.
+# The participants, in pairs, of the owners' validation split, the only one that is not for training.
 _HELD_OUT = frozenset(
     f"aiim{first + second:03d}" for first in (1, 13, 43, 53, 57, 63, 67, 77, 99, 107) for second in (0, 1)
 )
 
 
 def read_werewolf_xl(root: Path, dataset: PublishedDataset) -> Iterator[ClipRow | Problem]:
-    """Read Werewolf-XL; six groups of players are a fold."""
+    """Read Werewolf-XL; each fold has six groups of players."""
     paths = {path.stem: path for path in tables.videos(tables.folder(root, "clips"))}
     columns = dataset.columns
     for place, cells in tables.named(root / "annotations.csv", list(columns.values())):
@@ -41,9 +41,9 @@ def read_werewolf_xl(root: Path, dataset: PublishedDataset) -> Iterator[ClipRow 
         values = {name: tables.number(cells[columns[name]], place) for name in columns if name != "clip"}
         match = _WEREWOLF.fullmatch(clip)
         if match is None or not 1 <= int(match["group"]) <= _GROUPS:
-            yield Problem(clip, f"{place}: a clip's name is GG_PP_NNN, with a group from 01 to {_GROUPS}.")
+            yield Problem(clip, f"{place}: expected a clip name GG_PP_NNN with a group from 01 to {_GROUPS}.")
         elif clip not in paths:
-            yield Problem(clip, f"There is no video of it in {root / 'clips'}.")
+            yield Problem(clip, f"The clip has no video in {root / 'clips'}.")
         else:
             part = dataset.parts[(int(match["group"]) - 1) * len(dataset.parts) // _GROUPS]
             subject = f"{match['group']}_{match['player']}"
@@ -53,7 +53,7 @@ def read_werewolf_xl(root: Path, dataset: PublishedDataset) -> Iterator[ClipRow 
 
 
 def read_avcaffe(root: Path, _dataset: PublishedDataset) -> Iterator[ClipRow | Problem]:
-    """Read AVCAffe: each segment has the level that the participant gave to the whole task."""
+    """Read AVCAffe; each segment has the level with which the participant rated the whole task."""
     truths = tables.folder(root, "ground_truths")
     levels = {name: dict(_levels(truths / f"{name}.txt", words)) for name, words in _LEVELS.items()}
     segments = tables.folder(root, "videos/shorter_segments")

@@ -1,8 +1,8 @@
-"""ChaLearn First Impressions V2: pickles of labels, and videos in any folders below the root.
+"""Read ChaLearn First Impressions V2: pickled labels, and videos in any folders below the root.
 
 annotation_{training,validation,test}.pkl are pickled by Python 2: a dict trait → {file: score}, scores in [0, 1].
-A pickle can run code when it is read. Ours are read by an unpickler that knows no names of classes or functions at
-all, so that nothing but dicts, lists, tuples, sets, strings and numbers can come of them.
+Unpickling can run code, so the unpickler here refuses all classes and functions: only dicts, lists, tuples, sets,
+strings and numbers can be loaded.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ _FILES = {"train": "training", "validation": "validation", "test": "test"}
 
 
 class PlainUnpickler(pickle.Unpickler):
-    """Reads plain containers, strings and numbers; refuses all else before anything is run."""
+    """Unpickle plain containers, strings and numbers; refuse anything else before code runs."""
 
     def find_class(self, module: str, name: str) -> NoReturn:
         """Refuse the name of a class or function."""
-        raise pickle.UnpicklingError(f"it names {module}.{name}, and plain dicts of numbers do not")
+        raise pickle.UnpicklingError(f"it names {module}.{name}; expected plain dicts of numbers")
 
 
 def read_chalearn(root: Path, dataset: PublishedDataset) -> Iterator[ClipRow | Problem]:
@@ -39,12 +39,12 @@ def read_chalearn(root: Path, dataset: PublishedDataset) -> Iterator[ClipRow | P
             scores = {trait: scores[clip] for trait, scores in traits.items() if clip in scores}
             for trait, score in scores.items():
                 if isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= 1:
-                    raise ModelError(f"{file}: {trait} of {clip} is {score!r}; a number from 0 to 1 was expected.")
+                    raise ModelError(f"{file}: {trait} of {clip} is {score!r}; expected a number from 0 to 1.")
             if clip in paths:
                 about = {"id": Path(clip).stem, "media": str(paths[clip]), "part": part}
                 yield ClipRow.model_validate({**about, **scores})
             else:
-                yield Problem(clip, f"There is no such video below {root}.")
+                yield Problem(clip, f"The clip has no video below {root}.")
 
 
 def _traits(path: Path, names: list[str]) -> dict[str, dict[str, Any]]:
@@ -52,11 +52,11 @@ def _traits(path: Path, names: list[str]) -> dict[str, dict[str, Any]]:
     try:
         found = PlainUnpickler(io.BytesIO(path.read_bytes()), encoding="latin-1").load()
     except OSError as error:
-        raise ModelError(f"{path} cannot be read, which the dataset's layout has: {error.strerror}.") from error
-    except Exception as error:  # broken pickles fail in many ways
+        raise ModelError(f"{path}, a file of the dataset's layout, cannot be read: {error.strerror}.") from error
+    except Exception as error:  # broken pickles raise many types
         raise ModelError(f"{path} is not the dataset's pickle of plain dicts: {error}.") from error
     for name in names:
         scores = found.get(name) if isinstance(found, dict) else None
         if not isinstance(scores, dict) or not all(isinstance(key, str) for key in scores):
-            raise ModelError(f"{path} has no dict of files and scores for the trait {name!r}.")
+            raise ModelError(f"{path} has no scores by file for the trait {name!r}.")
     return {name: found[name] for name in names}

@@ -1,13 +1,13 @@
-"""Lists of clips with their labels, beside folders of frames that show the face already: DFEW, FERV39k, MAFW.
+"""Read lists of labelled clips beside folders of cropped frames: DFEW, FERV39k, MAFW.
 
     DFEW     EmoLabel_DataSplit/{train,test}(single-labeled)/set_K.csv: video_name,label (1 to 7)
-             Clip/clip_224x224/00001/*.jpg, in some copies Clip/jpg_256
-    FERV39k  4_setups/All_scenes/{train,test}_All.csv: scene/emotion/clip label, a space between
+             Clip/clip_224x224/00001/*.jpg; in some copies, Clip/jpg_256
+    FERV39k  4_setups/All_scenes/{train,test}_All.csv: scene/emotion/clip label, separated by a space
              2_ClipsforFaceCrop/scene/emotion/clip/*.jpg
-    MAFW     Train & Test Set/single/no_caption/set_K/{train,test}.txt: 00001.mp4 label, a space between
+    MAFW     Train & Test Set/single/no_caption/set_K/{train,test}.txt: 00001.mp4 label, separated by a space
              data/frames/00001/*.png
 
-Of five folds the test lists say all; the training lists are read for clips that no test list has.
+The test lists of the five folds define the rows; clips that only the training lists name are reported as problems.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def _folds(
         for place, clip, _ in listed(train):
             if clip not in tested:
                 tested.add(clip)
-                yield Problem(clip, f"It is in no fold's test list, only in {place}.")
+                yield Problem(clip, f"The clip is in no fold's test list, only in {place}.")
 
 
 def _row(dataset: PublishedDataset, frames: Path, part: str, found: tuple[str, str, str]) -> ClipRow | Problem:

@@ -1,11 +1,10 @@
-"""Videos without a published layout of their own making: VoxCeleb2's, any folder's, and a user's with labels.
+"""Read videos without label files of a dataset's own: VoxCeleb2, any folder, a user's labels.csv.
 
-VoxCeleb2  dev/mp4/id00012/21Uxsk56VDQ/00001.mp4, in some copies without dev: person, video, utterance
-folder     video files, in folders or not
-csv        labels.csv with a header: path of a video or picture (a relative one starts at the root) and any of
-           expression, valence, arousal, dominance (−1 to 1), openness, conscientiousness, extraversion, agreeableness,
-           neuroticism (0 to 1), subject, part; an empty cell is an absent label, without a column part all is for
-           training
+VoxCeleb2  dev/mp4/id00012/21Uxsk56VDQ/00001.mp4 (person, video, utterance); in some copies, without dev
+folder     video files at any depth
+csv        labels.csv with a header: path of a video or picture (relative to the root) and any of expression, valence,
+           arousal, dominance (−1 to 1), openness, conscientiousness, extraversion, agreeableness, neuroticism (0 to 1),
+           subject, part; an empty cell is an absent label; without a column part, all rows are for training
 """
 
 from __future__ import annotations
@@ -18,10 +17,9 @@ from mien.contract.bundle import Dimension, DimensionsTask, ExpressionTask, Pers
 from model.data.dataset import Problem, PublishedDataset
 from model.data.layouts import tables
 from model.data.prepared import ClipRow
+from model.data.vocabulary import EXPRESSIONS, TRAITS
 from model.errors import ModelError
 
-EXPRESSIONS = ("happiness", "sadness", "neutral", "anger", "surprise", "disgust", "fear")
-TRAITS = ("openness", "conscientiousness", "extraversion", "agreeableness", "neuroticism")
 _DIMENSIONS = (Dimension(name="valence"), Dimension(name="arousal"), Dimension(name="dominance"))
 _RANGES = {d.name: (d.minimum, d.maximum) for d in _DIMENSIONS} | dict.fromkeys(TRAITS, (0.0, 1.0))
 LABELS = tuple(_RANGES)
@@ -54,17 +52,17 @@ def read_csv(root: Path, dataset: PublishedDataset) -> Iterator[ClipRow | Proble
         if path.is_file():
             yield ClipRow.model_validate({"id": clip, "media": str(path), "part": "train", **texts, **values})
         else:
-            yield Problem(clip, f"{place}: there is no file {path}.")
+            yield Problem(clip, f"{place}: the file {path} is missing.")
 
 
 def settle_csv(dataset: PublishedDataset, rows: Sequence[ClipRow]) -> PublishedDataset:
-    """Return the row with tasks and parts as the table has them.
+    """Return the dataset with the tasks and parts of the table's rows.
 
-    Expressions are in our usual order, then others by the alphabet; parts other than train, validation and test are
-    folds.
+    The expressions are in the order of `EXPRESSIONS`, then others alphabetically. Parts other than train, validation
+    and test are folds.
 
     Raises:
-        ModelError: there is a single expression, which no model can be taught.
+        ModelError: the table has a single expression, from which no model can learn.
     """
     present = {name for name in (*_RANGES, "expression") if any(getattr(row, name) is not None for row in rows)}
     tasks: list[Task] = []
@@ -72,7 +70,7 @@ def settle_csv(dataset: PublishedDataset, rows: Sequence[ClipRow]) -> PublishedD
         found = {row.expression for row in rows if row.expression is not None}
         labels = [name for name in EXPRESSIONS if name in found] + sorted(found.difference(EXPRESSIONS))
         if len(labels) < 2:
-            raise ModelError(f"labels.csv has only the expression {labels[0]!r}; two were expected at least.")
+            raise ModelError(f"labels.csv has only the expression {labels[0]!r}; expected at least two.")
         tasks.append(ExpressionTask(labels=tuple(labels)))
     if dimensions := tuple(dimension for dimension in _DIMENSIONS if dimension.name in present):
         tasks.append(DimensionsTask(dimensions=dimensions))

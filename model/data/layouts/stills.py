@@ -1,7 +1,7 @@
-"""Sets of labelled pictures, as `.npz` files of arrays (`model.data.media.arrays_in`).
+"""Read sets of labelled pictures from `.npz` files (`model.data.media.arrays_in`).
 
-ferplus   ferplus_0.npz …: `images` (N, 48, 48), `part` (N,) train or valid, `columns` (10,), and `votes` (N, 10): how
-          many of ten people chose each column. FER2013's pictures (Goodfellow et al., 2013) with the labels of FER+
+ferplus   ferplus_0.npz …: `images` (N, 48, 48), `part` (N,) train or valid, `columns` (10,), and `votes` (N, 10):
+          how many of ten raters chose each column. FER2013's pictures (Goodfellow et al., 2013) with the labels of FER+
           (Barsoum et al., arXiv 1608.01041).
 pictures  pictures_0.npz …: `jpegs` and `offsets`, `labels` (N,), `person` (N,) a number or −1, `part` (N,) train or
           valid: the pictures of github.com/muxspace/facial_expressions.
@@ -21,13 +21,13 @@ from model.errors import ModelError
 
 _PARTS = {"train": "train", "valid": "validation", "test": "test"}
 _OUTLIER = 1
-"""Votes that are taken for slips, as FER+'s own code takes them (Barsoum et al., section 4)."""
+"""Up to this many votes for a column are ignored as outliers, as in FER+'s code (Barsoum et al., section 4)."""
 
 
 def read_ferplus(root: Path, dataset: PublishedDataset) -> Iterator[ClipRow | Problem]:
-    """Read FER+: pictures that most people took for one of the dataset's expressions, with the votes on all of them.
+    """Read FER+: the pictures with the most votes for one of the dataset's expressions, and all their votes.
 
-    What most people took for contempt, for no face or for something unknown is a problem.
+    Pictures with the most votes for contempt, no face or unknown are problems.
     """
     for path in _files(root, "ferplus"):
         arrays = arrays_in(path)
@@ -45,11 +45,11 @@ def read_ferplus(root: Path, dataset: PublishedDataset) -> Iterator[ClipRow | Pr
                     votes=" ".join(str(vote) for vote in all_votes[chosen]),
                 )
             else:
-                yield Problem(clip, f"Most people took it for {winner if all_votes.any() else 'nothing in common'}.")
+                yield Problem(clip, f"Raters most often chose {winner}." if all_votes.any() else "No two raters agree.")
 
 
 def read_pictures(root: Path, dataset: PublishedDataset) -> Iterator[ClipRow | Problem]:
-    """Read the pictures, each with one expression."""
+    """Read muxspace/facial_expressions, pictures with one expression each."""
     for path in _files(root, "pictures"):
         arrays = arrays_in(path)
         for number, label in enumerate(arrays["labels"]):
@@ -66,5 +66,5 @@ def read_pictures(root: Path, dataset: PublishedDataset) -> Iterator[ClipRow | P
 def _files(root: Path, name: str) -> list[Path]:
     found = sorted(root.glob(f"{name}_*.npz"))
     if not found:
-        raise ModelError(f"{root / f'{name}_0.npz'} is missing: {root} is not laid out as docs/training.md says.")
+        raise ModelError(f"{root / f'{name}_0.npz'} is missing: see docs/training.md for the layout of {root}.")
     return found

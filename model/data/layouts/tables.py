@@ -1,4 +1,4 @@
-"""Tables in text files, read line by line so that an error can name the line."""
+"""Read tables from text files, line by line so that errors can name the line."""
 
 from __future__ import annotations
 
@@ -7,19 +7,21 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from model.data.media import VIDEOS
+from mien.contract.containers import TRUSTED_CONTAINERS
 from model.errors import ModelError
+
+_VIDEO_SUFFIXES = frozenset(suffix for container in TRUSTED_CONTAINERS for suffix in container.suffixes)
 
 
 def lines(path: Path, count: int, delimiter: str) -> Iterator[tuple[str, list[str]]]:
     """Yield (place, cells) of a table without a header; the place is its file and line.
 
     Raises:
-        ModelError: it cannot be read, or a line does not have `count` cells.
+        ModelError: the file cannot be read, or a line does not have `count` cells.
     """
     for place, cells in _cells(path, delimiter):
         if len(cells) != count:
-            raise ModelError(f"{place}: {count} values were expected, separated by {delimiter!r}.")
+            raise ModelError(f"{place}: expected {count} values separated by {delimiter!r}.")
         yield place, [cell.strip() for cell in cells]
 
 
@@ -27,7 +29,7 @@ def named(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -> I
     """Yield (place, header → cell) of a table with a header.
 
     Raises:
-        ModelError: it cannot be read, or a column of `columns` is missing in it.
+        ModelError: the file cannot be read, or lacks a column of `columns` or a value in it.
     """
     rows = _cells(path, ",")
     _, header = next(rows, ("", []))
@@ -39,15 +41,15 @@ def named(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -> I
         row = dict(zip(header, (cell.strip() for cell in cells), strict=False))
         missing = [column for column in columns if not row.get(column)]
         if missing:
-            raise ModelError(f"{place}: there is nothing in the column {missing[0]!r}.")
+            raise ModelError(f"{place}: the column {missing[0]!r} is empty.")
         yield place, {name: row.get(name, "") for name in (*columns, *optional)}
 
 
 def number(text: str, place: str, low: float = -math.inf, high: float = math.inf) -> float:
-    """Return a cell's number.
+    """Parse a cell's number.
 
     Raises:
-        ModelError: it is none, or outside of [low, high].
+        ModelError: the text is no number, or one outside [low, high].
     """
     try:
         value = float(text)
@@ -55,26 +57,26 @@ def number(text: str, place: str, low: float = -math.inf, high: float = math.inf
         value = math.nan
     if not low <= value <= high or math.isinf(value):
         within = "" if math.isinf(low) else f" from {low:g} to {high:g}"
-        raise ModelError(f"{place}: a number{within} was expected, not {text!r}.")
+        raise ModelError(f"{place}: expected a number{within}, not {text!r}.")
     return value
 
 
 def folder(root: Path, *candidates: str) -> Path:
-    """Return the first of the folders in `root` that is there.
+    """Return the first candidate that is a folder in `root`.
 
     Raises:
-        ModelError: none is.
+        ModelError: there is none.
     """
     for name in candidates:
         if (root / name).is_dir():
             return root / name
-    raise ModelError(f"{root / candidates[0]} is missing: {root} is not laid out as the dataset is published.")
+    raise ModelError(f"{root / candidates[0]} is missing: {root} does not have the dataset's published layout.")
 
 
 def videos(root: Path) -> Iterator[Path]:
-    """Yield the video files below a folder, in the order of their paths."""
+    """Yield the video files below a folder, sorted by path."""
     for path in sorted(root.rglob("*")):
-        if path.suffix.lower() in VIDEOS and path.is_file():
+        if path.suffix.lower() in _VIDEO_SUFFIXES and path.is_file():
             yield path
 
 
@@ -86,6 +88,6 @@ def _cells(path: Path, delimiter: str) -> Iterator[tuple[str, list[str]]]:
                 if any(cell.strip() for cell in cells):
                     yield f"{path}, line {reader.line_num}", cells
     except OSError as error:
-        raise ModelError(f"{path} cannot be read, which the dataset's layout has: {error.strerror}.") from error
+        raise ModelError(f"{path}, a file of the dataset's layout, cannot be read: {error.strerror}.") from error
     except (UnicodeDecodeError, csv.Error) as error:
-        raise ModelError(f"{path} is no table of text: {error}.") from error
+        raise ModelError(f"{path} is not a text table: {error}.") from error

@@ -6,6 +6,7 @@ from model.data.layouts.plain import settle_csv
 from model.data.prepared import ClipRow
 from model.data.registry import DATASETS
 from model.errors import ModelError
+from model.tasks import names
 
 PUBLISHED = {  # labels or columns in order, stride
     "dfew": ("happiness sadness neutral anger surprise disgust fear", 4),
@@ -27,13 +28,8 @@ PUBLISHED = {  # labels or columns in order, stride
 def test_labels_and_strides_are_those_of_the_paper(name):
     row = DATASETS[name]
     (task,) = row.tasks
-    columns = {
-        "expression": lambda: task.labels,
-        "dimensions": lambda: [dimension.name for dimension in task.dimensions],
-        "personality": lambda: task.traits,
-    }[task.kind]()
 
-    assert (" ".join(columns), row.stride) == PUBLISHED[name]
+    assert (" ".join(names(task)), row.stride) == PUBLISHED[name]
 
 
 def test_counts_are_those_of_the_paper():

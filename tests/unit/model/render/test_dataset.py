@@ -7,6 +7,7 @@ import pytest
 from model.data.faces import Span
 from model.data.media import ClipUnreadable, open_media, sample
 from model.data.prepared import read_prepared, read_rows
+from model.data.vocabulary import TRAITS
 from model.errors import ModelError
 from model.render import dataset, labels
 from model.render.dataset import RenderJob, RenderSettings, render
@@ -92,7 +93,7 @@ def test_rows_have_the_labels_of_their_own_moments(run, out, studio):
             assert strengths == pytest.approx(labels.units(behaviour, moments), abs=1e-3)
             shape = [float(value) for value in row.landmarks.split()]
             assert shape == pytest.approx(labels.landmarks(clip.landmarks, moments), abs=1e-4)
-            assert [getattr(row, name) for name in labels.TRAITS] == pytest.approx(apparent, abs=1e-4)
+            assert [getattr(row, name) for name in TRAITS] == pytest.approx(apparent, abs=1e-4)
     assert len({row.units for row in rows}) > 6
     assert len({row.landmarks for row in rows}) == 9
 

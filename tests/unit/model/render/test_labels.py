@@ -3,11 +3,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from model.data.vocabulary import TRAITS
 from model.render.behaviour import FEELINGS, SHAPES, Behaviour
 from model.render.head import MIRRORED
 from model.render.labels import (
     LANDMARK_NAMES,
-    TRAITS,
     UNIT_NAMES,
     dimensions,
     expression,

@@ -208,7 +208,7 @@ def test_what_most_people_took_for_none_of_the_expressions_is_left_out_and_told(
 
     assert [row.part for row in rows] == ["validation"] * 3
     assert [(problem.clip, problem.reason) for problem in problems] == [
-        ("ferplus_0/0", "Most people took it for contempt."),
-        ("ferplus_0/1", "Most people took it for NF."),
-        ("ferplus_0/2", "Most people took it for nothing in common."),
+        ("ferplus_0/0", "Raters most often chose contempt."),
+        ("ferplus_0/1", "Raters most often chose NF."),
+        ("ferplus_0/2", "No two raters agree."),
     ]
