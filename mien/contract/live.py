@@ -15,7 +15,7 @@ from enum import IntEnum
 
 from pydantic import BaseModel, Field
 
-from mien.contract.errors import Problem
+from mien.contract.errors import BadTime, Problem
 from mien.contract.events import FaceWindow
 
 LONGEST_GAP_S = 10.0
@@ -36,13 +36,22 @@ class Encoding(IntEnum):
 
 @dataclass(frozen=True)
 class LiveFrame:
-    """A picture and when it was taken, in seconds on the client's clock; `width` and `height` are of RGB only."""
+    """A picture and when it was taken, in seconds on the client's clock; `width` and `height` are of RGB only.
+
+    Raises:
+        BadTime: the time is below 0.
+    """
 
     time_s: float
     encoding: Encoding
     content: bytes
     width: int = 0
     height: int = 0
+
+    def __post_init__(self) -> None:
+        """Check the time."""
+        if self.time_s < 0:
+            raise BadTime(f"A frame's time is {self.time_s:g} s. It must be 0 s or later.")
 
 
 class LiveUpdate(BaseModel):
