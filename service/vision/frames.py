@@ -28,7 +28,7 @@ from mien.contract.errors import (
     UnsupportedCodec,
 )
 from service.vision.clock import Clock
-from service.vision.picture import Upright
+from service.vision.picture import WORKING_SIDE, Upright
 
 
 @dataclass(frozen=True)
@@ -122,8 +122,10 @@ class TimedFrame:
 
 
 @contextmanager
-def open_video(path: Path, limits: Limits, formats: Formats = UPLOADS) -> Iterator[VideoReader]:
-    """Open a file and decode its first frame.
+def open_video(
+    path: Path, limits: Limits, formats: Formats = UPLOADS, *, picture_side: int = WORKING_SIDE
+) -> Iterator[VideoReader]:
+    """Open a file and decode its first frame; its pictures have sides of at most `picture_side`.
 
     Raises:
         BadMedia: the file is not a supported video, or exceeds a limit.
@@ -132,25 +134,35 @@ def open_video(path: Path, limits: Limits, formats: Formats = UPLOADS) -> Iterat
     """
     if path.stat().st_size == 0:
         raise CannotDecode("The file is empty. Send it again.")
-    options = {
-        "format_whitelist": ",".join(name for container in formats.containers for name in container.demuxers),
-        "protocol_whitelist": "file",
-        "codec_whitelist": ",".join(sorted(formats.codecs)),  # also restricts FFmpeg's probing
-    }
     try:
-        container = av.open(str(path.absolute()), options=options, metadata_errors="replace")
+        container = av.open(str(path.absolute()), options=ffmpeg_options(formats), metadata_errors="replace")
     except MemoryError:
         raise
     except Exception as error:
         raise CannotDecode(f"The file cannot be read as {listed(formats.containers)}. " + _RESEND) from error
-    with container, closing(VideoReader(container, limits, formats)) as video:
+    with container, closing(VideoReader(container, limits, formats, picture_side)) as video:
         yield video
 
 
-class VideoReader:
-    """Read the frames of an open video once, from front to back."""
+def ffmpeg_options(formats: Formats) -> dict[str, str]:
+    """Return the options with which FFmpeg opens a file in these formats and nothing else."""
+    return {
+        "format_whitelist": ",".join(name for container in formats.containers for name in container.demuxers),
+        "protocol_whitelist": "file",
+        "codec_whitelist": ",".join(sorted(formats.codecs)),  # also restricts FFmpeg's probing
+    }
 
-    def __init__(self, container: av.container.InputContainer, limits: Limits, formats: Formats) -> None:
+
+class VideoReader:
+    """Read the frames of an open video once, from front to back.
+
+    Attributes:
+        origin_s: what the file's own timestamps are at time 0, in seconds.
+    """
+
+    def __init__(
+        self, container: av.container.InputContainer, limits: Limits, formats: Formats, picture_side: int
+    ) -> None:
         self._container = container
         self._limits = limits
         self._stream = _choose_stream(container, formats)
@@ -170,10 +182,10 @@ class VideoReader:
             raise self._nothing()
         self._first: list[av.VideoFrame] = [first]
         self._delay_s = _delay(container, self._stream)
-        self._origin_s = (_stamp(first) or 0.0) - self._delay_s
+        self.origin_s = (_stamp(first) or 0.0) - self._delay_s
         rate = self._stream.average_rate or self._stream.guessed_rate
         self.frame_s = 1 / float(rate) if rate else _DEFAULT_FRAME_S
-        self.upright = Upright(first, _pixel_aspect(self._stream))
+        self.upright = Upright(first, _pixel_aspect(self._stream), longest_side=picture_side)
         self.frames = 0
         self.first_s = 0.0
         self.end_s = 0.0
@@ -245,11 +257,11 @@ class VideoReader:
 
     def _timed(self, start_s: float) -> Iterator[tuple[float, av.VideoFrame]]:
         """Yield all frames with their times, from the one on display at `start_s` or an earlier one."""
-        clock = Clock(self._origin_s, self.frame_s)
+        clock = Clock(self.origin_s, self.frame_s)
         if start_s > _MIN_SEEK_S and self._seek(start_s):
             landed = next(self._decoded, None)
             stamp_s = None if landed is None else _stamp(landed)
-            if landed is not None and stamp_s is not None and stamp_s - self._origin_s <= start_s:
+            if landed is not None and stamp_s is not None and stamp_s - self.origin_s <= start_s:
                 yield clock.time(stamp_s), landed
             else:  # the seek went too far, or landed on a frame without a timestamp: read from the start
                 self._seek(0.0)
@@ -264,7 +276,7 @@ class VideoReader:
         if base is None:
             return False
         try:
-            self._container.seek(int((self._origin_s + time_s) / base), stream=self._stream)
+            self._container.seek(int((self.origin_s + time_s) / base), stream=self._stream)
         except (av.FFmpegError, OSError, OverflowError):
             return False
         self._decoded = self._decode()

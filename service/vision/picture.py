@@ -59,22 +59,30 @@ class Upright:
         first: the first frame.
         pixel_aspect: width divided by height of a pixel; the shorter side of pixels is stretched to square ones.
         turned: how to turn the frames; None takes it from the first frame's display matrix.
+        longest_side: larger pictures are shrunk to this side, in pixels.
 
     Attributes:
         frame_size: width and height of the upright original frame in pixels.
     """
 
-    def __init__(self, first: av.VideoFrame, pixel_aspect: float = 1.0, *, turned: Orientation | None = None) -> None:
+    def __init__(
+        self,
+        first: av.VideoFrame,
+        pixel_aspect: float = 1.0,
+        *,
+        turned: Orientation | None = None,
+        longest_side: int = WORKING_SIDE,
+    ) -> None:
         self._turns, self._mirrored = _orientation_of(first) if turned is None else turned
         wide, high = max(1.0, pixel_aspect), max(1.0, 1 / pixel_aspect)
         size = round(first.width * wide), round(first.height * high)
         self.frame_size = size[::-1] if self._turns % 2 else size
-        scale = min(1.0, WORKING_SIDE / max(size))
+        scale = min(1.0, longest_side / max(size))
         self._width, self._height = (max(1, round(side * scale)) for side in size)
         self._reformatter = VideoReformatter()  # reuses its scaler for all frames
 
     def __call__(self, frame: av.VideoFrame) -> NDArray[np.uint8]:
-        """Convert a frame to an upright picture, (H, W, 3), with sides of at most `WORKING_SIDE`.
+        """Convert a frame to an upright picture, (H, W, 3), with sides of at most `longest_side`.
 
         Raises:
             CannotDecode: the frame's pixel format cannot be converted.
