@@ -168,6 +168,8 @@ class VideoReader:
         self._stream = _choose_stream(container, formats)
         self._damaged = 0
         self._broke_off = False
+        self._earliest_s: float | None = None  # the earliest timestamp in the data up to the first decoded frame
+        self._began = False
         self._check_pixels(self._stream.codec_context.width, self._stream.codec_context.height)
         self._stream.codec_context.options = {"max_pixels": str(limits.max_pixels)}
         self._stream.codec_context.thread_count = _THREADS
@@ -180,11 +182,16 @@ class VideoReader:
             raise
         if first is None:
             raise self._nothing()
+        self._began = True
         self._first: list[av.VideoFrame] = [first]
         self._delay_s = _delay(container, self._stream)
-        self.origin_s = (_stamp(first) or 0.0) - self._delay_s
         rate = self._stream.average_rate or self._stream.guessed_rate
         self.frame_s = 1 / float(rate) if rate else _DEFAULT_FRAME_S
+        stamp_s = _stamp(first)
+        self._lost_s = 0.0 if stamp_s is None or self._earliest_s is None else stamp_s - self._earliest_s
+        if self._lost_s < self.frame_s / 2:
+            self._lost_s = 0.0
+        self.origin_s = (stamp_s or 0.0) - self._lost_s - self._delay_s
         self.upright = Upright(first, _pixel_aspect(self._stream), longest_side=picture_side)
         self.frames = 0
         self.first_s = 0.0
@@ -202,6 +209,11 @@ class VideoReader:
     def warnings(self) -> list[str]:
         """Problems of the part that was read, as sentences for users."""
         found = []
+        if self._lost_s:
+            found.append(
+                f"Nothing could be decoded from {self._delay_s:.2f} s to {self._delay_s + self._lost_s:.2f} s: the key "
+                "frame is missing there. The rest was analysed."
+            )
         if self._damaged:
             pieces = "1 piece" if self._damaged == 1 else f"{self._damaged} pieces"
             found.append(f"The video is damaged: {pieces} of it could not be decoded well. The rest was analysed.")
@@ -221,6 +233,8 @@ class VideoReader:
             if pending is not None and time_s > start_s:
                 yield self._show(pending, time_s, start_s, end_s)
             if end_s is not None and time_s >= end_s:
+                if not self.frames:
+                    raise NoFrames(f"The video has no frame before {end_s:g} s: its first is at {time_s:.1f} s.")
                 return
             pending = time_s, frame
         if pending is None:
@@ -293,6 +307,9 @@ class VideoReader:
             except Exception:  # FFmpeg has many error types; each means that the data ends here
                 self._broke_off = True
                 packet = None
+            if not self._began and packet is not None and packet.pts is not None and not packet.is_discard:
+                stamp_s = float(packet.pts * packet.time_base)
+                self._earliest_s = stamp_s if self._earliest_s is None else min(self._earliest_s, stamp_s)
             try:
                 frames = self._stream.codec_context.decode(packet)
             except MemoryError:
