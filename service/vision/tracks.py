@@ -135,10 +135,14 @@ class Tracker:
     Args:
         detector: finds faces in a picture.
         faces: maximum number of persons at one time, the largest first.
+
+    Attributes:
+        left_out: whether a person found no place, or lost it to a larger one.
     """
 
     detector: FaceDetector
     faces: int
+    left_out: bool = False
     _tracks: list[_Track] = field(default_factory=list)
     _view: _View | None = None
     _found: list[Detection] | None = None  # detections in the last picture; None if it was not searched
@@ -311,6 +315,7 @@ class Tracker:
         persons = [t for t in self._tracks if t.number is not None]
         ended = []
         if len(persons) >= self.faces:
+            self.left_out = True
             smallest = min(persons, key=lambda t: t.area)
             if track.area < _LARGER * smallest.area:
                 return [self._end(track)]
