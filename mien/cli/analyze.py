@@ -107,7 +107,8 @@ def _analyze_all(
         try:
             analysis = outcome.result()
             if target is not None:
-                _annotate(file, analysis, target)
+                for lacking in _annotate(file, analysis, target):
+                    bars.console.print(f"{target}: {lacking}", soft_wrap=True, markup=False, highlight=False)
         except (MienError, OSError) as error:
             failed = True
             said = f"{file}: {getattr(error, 'strerror', None) or error}"
@@ -155,11 +156,11 @@ def _targets(annotate: Path | None, files: Sequence[Path]) -> dict[Path, Path]:
     return targets
 
 
-def _annotate(file: Path, analysis: Analysis, target: Path) -> None:
+def _annotate(file: Path, analysis: Analysis, target: Path) -> list[str]:
     from service.standalone.annotate import annotate
 
     target.parent.mkdir(parents=True, exist_ok=True)
-    annotate(file, analysis, target)
+    return annotate(file, analysis, target)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from enum import IntEnum
 
 from pydantic import BaseModel, Field
 
-from mien.contract.errors import Problem
+from mien.contract.errors import BadTime, Problem
 from mien.contract.events import FaceWindow
 
 LONGEST_GAP_S = 10.0
@@ -46,6 +46,9 @@ class LiveFrame:
         content: the picture.
         width: width in pixels, for RGB only.
         height: height in pixels, for RGB only.
+
+    Raises:
+        BadTime: `time_s` is below 0.
     """
 
     time_s: float
@@ -53,6 +56,11 @@ class LiveFrame:
     content: bytes
     width: int = 0
     height: int = 0
+
+    def __post_init__(self) -> None:
+        """Check the time."""
+        if self.time_s < 0:
+            raise BadTime(f"A frame's time is {self.time_s:g} s. It must be 0 s or later.")
 
 
 class LiveUpdate(BaseModel):

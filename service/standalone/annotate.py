@@ -2,54 +2,113 @@
 
 from __future__ import annotations
 
+import os
 from fractions import Fraction
 from pathlib import Path
 
 import av
+import av.container
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from mien.contract.results import Analysis, Face, PathPoint, Window
-from service.vision.frames import OWN_FILES, Limits, open_video
+from service.vision.frames import OWN_FILES, Limits, ffmpeg_options, open_video
 
 _LIMITS = Limits(max_pixels=2**27, max_duration_s=float("inf"), max_frames=2**62)
 _TICK = Fraction(1, 90_000)  # seconds
+_LONGEST_SIDE = 1 << 16  # pixels: pictures keep their size
 _AWAY_S = 1.0  # a longer gap between two points of a path means that the face was away
 _INK, _PAPER, _ACCENT = (255, 255, 255), (46, 18, 20), (169, 163, 255)
 
 Picture = NDArray[np.uint8]
 
 
-def annotate(video: Path, analysis: Analysis, target: Path) -> None:
-    """Write an H.264 MP4 of the video with its analysis drawn on it; times stay as they are, sound is left out.
+def annotate(video: Path, analysis: Analysis, target: Path) -> list[str]:
+    """Write an H.264 MP4 of the video with its analysis drawn on it; times, size and sound stay as they are.
+
+    The target appears when it is complete, so that no broken file stays after a failure.
 
     Args:
         video: the file that was analysed.
         analysis: the analysis of the video, with boxes in pixels of the upright frame.
         target: the file to write.
 
+    Returns:
+        What the target lacks, as sentences for users.
+
     Raises:
         BadMedia: the video cannot be decoded.
         OSError: the video cannot be read, or the target not written.
     """
-    with open_video(video, _LIMITS, OWN_FILES) as source, av.open(str(target), "w") as film:
-        filmed_width, _ = source.upright.frame_size
-        stream = None
+    unfinished = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        lacking = _write_film(video, analysis, unfinished)
+        unfinished.replace(target)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return lacking
+
+
+def _write_film(video: Path, analysis: Analysis, target: Path) -> list[str]:
+    with (
+        open_video(video, _LIMITS, OWN_FILES, picture_side=_LONGEST_SIDE) as source,
+        av.open(str(video.absolute()), options=ffmpeg_options(OWN_FILES), metadata_errors="replace") as heard,
+        av.open(str(target), "w", format="mp4") as film,
+    ):
+        width, height = source.upright.frame_size
+        stream = film.add_stream("libx264", rate=Fraction(1 / source.frame_s).limit_denominator(1000))
+        stream.width, stream.height = width + width % 2, height + height % 2  # H.264 in 4:2:0 needs even sides
+        stream.pix_fmt, stream.codec_context.time_base = "yuv420p", _TICK
+        sound = _Sound(heard, film, source.origin_s)
         for shown in source.read(0.0, None):
-            picture = source.upright(shown.frame)
-            if stream is None:
-                stream = film.add_stream("libx264", rate=Fraction(1 / source.frame_s).limit_denominator(1000))
-                stream.height, stream.width = (side // 2 * 2 for side in picture.shape[:2])
-                stream.pix_fmt, stream.time_base = "yuv420p", _TICK
-            drawn = np.ascontiguousarray(picture[: stream.height, : stream.width])
+            drawn = source.upright(shown.frame)
             for face in analysis.faces or []:
-                _draw(drawn, face, shown.time_s, picture.shape[1] / filmed_width)
+                _draw(drawn, face, shown.time_s)
+            drawn = np.pad(drawn, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
             frame = av.VideoFrame.from_ndarray(drawn, format="rgb24")
             frame.pts, frame.time_base = round(shown.time_s / _TICK), _TICK
             film.mux(stream.encode(frame))
-        if stream is not None:
-            film.mux(stream.encode(None))
+            sound.copy(shown.until_s)
+        film.mux(stream.encode(None))
+        sound.copy(float("inf"))
+        return sound.lacking
+
+
+class _Sound:
+    """Copy the sound of a file, packet by packet, as far as MP4 can hold it.
+
+    Attributes:
+        lacking: which sound is left out, as sentences for users.
+    """
+
+    def __init__(self, heard: av.container.InputContainer, film: av.container.OutputContainer, origin_s: float) -> None:
+        self._film = film
+        self._origin_s = origin_s
+        self._copies: dict[int, av.AudioStream] = {}
+        self.lacking: list[str] = []
+        held = []
+        for track in heard.streams.audio:
+            try:
+                self._copies[track.index] = film.add_stream_from_template(track)
+                held.append(track)
+            except (ValueError, av.FFmpegError):
+                self.lacking.append(f"Its sound is left out: MP4 cannot hold the codec {track.codec_context.name}.")
+        self._packets = heard.demux(held) if held else iter(())
+        self._next = next(self._packets, None)
+
+    def copy(self, until_s: float) -> None:
+        """Copy the packets up to a time of the video."""
+        while (packet := self._next) is not None:
+            base = packet.time_base
+            if packet.dts is not None and packet.pts is not None and base is not None:
+                if float(packet.dts * base) - self._origin_s >= until_s:
+                    return
+                shift = round(self._origin_s / base)
+                packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
+                packet.stream = self._copies[packet.stream.index]
+                self._film.mux(packet)
+            self._next = next(self._packets, None)
 
 
 def box_at(path: list[PathPoint], time_s: float) -> tuple[float, float, float, float] | None:
@@ -71,11 +130,11 @@ def window_at(timeline: list[Window], time_s: float) -> Window | None:
     return min(within, key=lambda window: abs(window.start_s + window.end_s - 2 * time_s), default=None)
 
 
-def _draw(picture: Picture, face: Face, time_s: float, scale: float) -> None:
+def _draw(picture: Picture, face: Face, time_s: float) -> None:
     box = box_at(face.path, time_s)
     if box is None:
         return
-    left, top, width, height = (round(value * scale) for value in box)
+    left, top, width, height = (round(value) for value in box)
     thick = max(1, round(len(picture) / 240))
     size = len(picture) / 720
     cv2.rectangle(picture, (left, top), (left + width, top + height), _ACCENT, thick, cv2.LINE_AA)

@@ -14,6 +14,7 @@ from typing import Protocol
 import cv2
 
 from mien.contract.live import LiveFrame
+from mien.contract.options import MAX_FACES
 from service.vision.faces import FaceDetector
 from service.vision.frames import UPLOADS, Formats, Limits, TimedFrame, VideoOpened, open_video
 from service.vision.live_frames import LiveFrames
@@ -192,6 +193,12 @@ def _find_clips(
         yield from scene.finish(source.end_s)
     if start_s is not None:
         yield Progressed(source.end_s - began_s)
+    warnings = list(source.warnings)
+    if tracker.left_out:
+        warnings.append(
+            f"More than {tracker.faces} {'face' if tracker.faces == 1 else 'faces'} were seen at one time, and the smallest were left out. To follow more, "
+            f"raise the option faces (up to {MAX_FACES})."
+        )
     width, height = (0, 0) if scene is None else source.upright.frame_size
     yield VideoEnded(
         duration_s=source.end_s,
@@ -200,5 +207,5 @@ def _find_clips(
         height=height,
         frames=source.frames,
         samples=0 if scene is None else scene.samples,
-        warnings=source.warnings,
+        warnings=warnings,
     )

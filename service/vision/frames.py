@@ -28,7 +28,7 @@ from mien.contract.errors import (
     UnsupportedCodec,
 )
 from service.vision.clock import Clock
-from service.vision.picture import Upright
+from service.vision.picture import WORKING_SIDE, Upright
 
 
 @dataclass(frozen=True)
@@ -122,8 +122,10 @@ class TimedFrame:
 
 
 @contextmanager
-def open_video(path: Path, limits: Limits, formats: Formats = UPLOADS) -> Iterator[VideoReader]:
-    """Open a file and decode its first frame.
+def open_video(
+    path: Path, limits: Limits, formats: Formats = UPLOADS, *, picture_side: int = WORKING_SIDE
+) -> Iterator[VideoReader]:
+    """Open a file and decode its first frame; its pictures have sides of at most `picture_side`.
 
     Raises:
         BadMedia: the file is not a supported video, or exceeds a limit.
@@ -132,30 +134,42 @@ def open_video(path: Path, limits: Limits, formats: Formats = UPLOADS) -> Iterat
     """
     if path.stat().st_size == 0:
         raise CannotDecode("The file is empty. Send it again.")
-    options = {
-        "format_whitelist": ",".join(name for container in formats.containers for name in container.demuxers),
-        "protocol_whitelist": "file",
-        "codec_whitelist": ",".join(sorted(formats.codecs)),  # also restricts FFmpeg's probing
-    }
     try:
-        container = av.open(str(path.absolute()), options=options, metadata_errors="replace")
+        container = av.open(str(path.absolute()), options=ffmpeg_options(formats), metadata_errors="replace")
     except MemoryError:
         raise
     except Exception as error:
         raise CannotDecode(f"The file cannot be read as {listed(formats.containers)}. " + _RESEND) from error
-    with container, closing(VideoReader(container, limits, formats)) as video:
+    with container, closing(VideoReader(container, limits, formats, picture_side)) as video:
         yield video
 
 
-class VideoReader:
-    """Read the frames of an open video once, from front to back."""
+def ffmpeg_options(formats: Formats) -> dict[str, str]:
+    """Return the options with which FFmpeg opens a file in these formats and nothing else."""
+    return {
+        "format_whitelist": ",".join(name for container in formats.containers for name in container.demuxers),
+        "protocol_whitelist": "file",
+        "codec_whitelist": ",".join(sorted(formats.codecs)),  # also restricts FFmpeg's probing
+    }
 
-    def __init__(self, container: av.container.InputContainer, limits: Limits, formats: Formats) -> None:
+
+class VideoReader:
+    """Read the frames of an open video once, from front to back.
+
+    Attributes:
+        origin_s: what the file's own timestamps are at time 0, in seconds.
+    """
+
+    def __init__(
+        self, container: av.container.InputContainer, limits: Limits, formats: Formats, picture_side: int
+    ) -> None:
         self._container = container
         self._limits = limits
         self._stream = _choose_stream(container, formats)
         self._damaged = 0
         self._broke_off = False
+        self._earliest_s: float | None = None  # the earliest timestamp in the data up to the first decoded frame
+        self._began = False
         self._check_pixels(self._stream.codec_context.width, self._stream.codec_context.height)
         self._stream.codec_context.options = {"max_pixels": str(limits.max_pixels)}
         self._stream.codec_context.thread_count = _THREADS
@@ -168,12 +182,17 @@ class VideoReader:
             raise
         if first is None:
             raise self._nothing()
+        self._began = True
         self._first: list[av.VideoFrame] = [first]
         self._delay_s = _delay(container, self._stream)
-        self._origin_s = (_stamp(first) or 0.0) - self._delay_s
         rate = self._stream.average_rate or self._stream.guessed_rate
         self.frame_s = 1 / float(rate) if rate else _DEFAULT_FRAME_S
-        self.upright = Upright(first, _pixel_aspect(self._stream))
+        stamp_s = _stamp(first)
+        self._lost_s = 0.0 if stamp_s is None or self._earliest_s is None else stamp_s - self._earliest_s
+        if self._lost_s < self.frame_s / 2:
+            self._lost_s = 0.0
+        self.origin_s = (stamp_s or 0.0) - self._lost_s - self._delay_s
+        self.upright = Upright(first, _pixel_aspect(self._stream), longest_side=picture_side)
         self.frames = 0
         self.first_s = 0.0
         self.end_s = 0.0
@@ -190,6 +209,11 @@ class VideoReader:
     def warnings(self) -> list[str]:
         """Problems of the part that was read, as sentences for users."""
         found = []
+        if self._lost_s:
+            found.append(
+                f"Nothing could be decoded from {self._delay_s:.2f} s to {self._delay_s + self._lost_s:.2f} s: the key "
+                "frame is missing there. The rest was analysed."
+            )
         if self._damaged:
             pieces = "1 piece" if self._damaged == 1 else f"{self._damaged} pieces"
             found.append(f"The video is damaged: {pieces} of it could not be decoded well. The rest was analysed.")
@@ -209,6 +233,8 @@ class VideoReader:
             if pending is not None and time_s > start_s:
                 yield self._show(pending, time_s, start_s, end_s)
             if end_s is not None and time_s >= end_s:
+                if not self.frames:
+                    raise NoFrames(f"The video has no frame before {end_s:g} s: its first is at {time_s:.1f} s.")
                 return
             pending = time_s, frame
         if pending is None:
@@ -245,11 +271,11 @@ class VideoReader:
 
     def _timed(self, start_s: float) -> Iterator[tuple[float, av.VideoFrame]]:
         """Yield all frames with their times, from the one on display at `start_s` or an earlier one."""
-        clock = Clock(self._origin_s, self.frame_s)
+        clock = Clock(self.origin_s, self.frame_s)
         if start_s > _MIN_SEEK_S and self._seek(start_s):
             landed = next(self._decoded, None)
             stamp_s = None if landed is None else _stamp(landed)
-            if landed is not None and stamp_s is not None and stamp_s - self._origin_s <= start_s:
+            if landed is not None and stamp_s is not None and stamp_s - self.origin_s <= start_s:
                 yield clock.time(stamp_s), landed
             else:  # the seek went too far, or landed on a frame without a timestamp: read from the start
                 self._seek(0.0)
@@ -264,7 +290,7 @@ class VideoReader:
         if base is None:
             return False
         try:
-            self._container.seek(int((self._origin_s + time_s) / base), stream=self._stream)
+            self._container.seek(int((self.origin_s + time_s) / base), stream=self._stream)
         except (av.FFmpegError, OSError, OverflowError):
             return False
         self._decoded = self._decode()
@@ -281,6 +307,9 @@ class VideoReader:
             except Exception:  # FFmpeg has many error types; each means that the data ends here
                 self._broke_off = True
                 packet = None
+            if not self._began and packet is not None and packet.pts is not None and not packet.is_discard:
+                stamp_s = float(packet.pts * packet.time_base)
+                self._earliest_s = stamp_s if self._earliest_s is None else min(self._earliest_s, stamp_s)
             try:
                 frames = self._stream.codec_context.decode(packet)
             except MemoryError:

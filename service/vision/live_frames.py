@@ -11,8 +11,9 @@ from av.video.codeccontext import VideoCodecContext
 
 from mien.contract.errors import BadFrame, TooManyPixels
 from mien.contract.live import Encoding, LiveFrame
+from service.vision.exif import jpeg_orientation
 from service.vision.frames import TimedFrame
-from service.vision.picture import Upright
+from service.vision.picture import Orientation, Upright
 
 _LAST_FRAME_S = 0.04  # assumed display time of the last frame
 _CODECS = {Encoding.JPEG: "mjpeg", Encoding.PNG: "png"}
@@ -26,7 +27,7 @@ class LiveFrames:
         max_pixels: maximum width × height of a frame.
 
     Attributes:
-        upright: converts the frames to pictures; set by the first frame.
+        upright: converts the frame that `read` yielded last to a picture.
         first_s: time of the first frame.
         end_s: end of the last frame's display.
         frames: number of frames read so far.
@@ -42,6 +43,7 @@ class LiveFrames:
         self.end_s = 0.0
         self.frames = 0
         self.warnings: list[str] = []
+        self._uprights: dict[Orientation, Upright] = {}
 
     def read(self) -> Iterator[TimedFrame]:
         """Decode each frame when it comes, and yield it when the next one ends its display.
@@ -50,30 +52,36 @@ class LiveFrames:
             BadFrame: a frame cannot be decoded, or differs in size from the first.
             TooManyPixels: a frame is too large.
         """
-        before: tuple[float, av.VideoFrame] | None = None
+        before: tuple[float, av.VideoFrame, Upright] | None = None
         for frame in self._frames:
-            decoded = self._decode(frame)
+            decoded, upright = self._decode(frame)
             if before is None:
                 self.first_s = frame.time_s
             else:
+                self.upright = before[2]
                 yield TimedFrame(before[0], frame.time_s, before[1])
-            before = frame.time_s, decoded
+            before = frame.time_s, decoded, upright
             self.frames += 1
         if before is not None:
             self.end_s = before[0] + _LAST_FRAME_S
+            self.upright = before[2]
             yield TimedFrame(before[0], self.end_s, before[1])
 
-    def _decode(self, frame: LiveFrame) -> av.VideoFrame:
+    def _decode(self, frame: LiveFrame) -> tuple[av.VideoFrame, Upright]:
+        """Decode a frame, and return what turns it as its own EXIF data says."""
         decoded = self._raw(frame) if frame.encoding is Encoding.RGB else self._decompressed(frame)
+        turned = jpeg_orientation(frame.content) if frame.encoding is Encoding.JPEG else (0, False)
+        width, height = (decoded.height, decoded.width) if turned[0] % 2 else (decoded.width, decoded.height)
         if self.frames == 0:
-            self.upright = Upright(decoded)
-            self._size = decoded.width, decoded.height
-        elif (decoded.width, decoded.height) != self._size:
+            self._size = width, height
+        elif (width, height) != self._size:
             raise BadFrame(
-                f"The frame has {decoded.width} × {decoded.height} pixels, the first had {self._size[0]} × "
+                f"The frame has {width} × {height} pixels, the first had {self._size[0]} × "
                 f"{self._size[1]}. Send frames of one size, or start another live analysis."
             )
-        return decoded
+        if turned not in self._uprights:
+            self._uprights[turned] = Upright(decoded, turned=turned)
+        return decoded, self._uprights[turned]
 
     def _raw(self, frame: LiveFrame) -> av.VideoFrame:
         if frame.width * frame.height > self._max_pixels:

@@ -33,7 +33,11 @@ _MATRICES = {  # AVColorSpace → swscale's name
 }
 
 
-def orientation(matrix: bytes) -> tuple[int, bool]:
+Orientation = tuple[int, bool]
+"""Quarter turns counterclockwise (0 to 3), and whether the picture is mirrored left-right first."""
+
+
+def orientation(matrix: bytes) -> Orientation:
     """Return a display matrix's quarter turns counterclockwise (0 to 3), and whether it mirrors left-right first.
 
     Args:
@@ -54,27 +58,31 @@ class Upright:
     Args:
         first: the first frame.
         pixel_aspect: width divided by height of a pixel; the shorter side of pixels is stretched to square ones.
+        turned: how to turn the frames; None takes it from the first frame's display matrix.
+        longest_side: larger pictures are shrunk to this side, in pixels.
 
     Attributes:
         frame_size: width and height of the upright original frame in pixels.
     """
 
-    def __init__(self, first: av.VideoFrame, pixel_aspect: float = 1.0) -> None:
-        # Not `first.side_data`, which forms a reference cycle with the frame that only garbage collection frees.
-        try:
-            matrix = SideDataContainer(first).get(SideData.DISPLAYMATRIX)  # type: ignore[call-arg]
-            self._turns, self._mirrored = (0, False) if matrix is None else orientation(bytes(matrix))
-        except ValueError:  # PyAV does not know some type of side data; the rotation alone can be read without it
-            self._turns, self._mirrored = round(first.rotation / 90) % 4, False
+    def __init__(
+        self,
+        first: av.VideoFrame,
+        pixel_aspect: float = 1.0,
+        *,
+        turned: Orientation | None = None,
+        longest_side: int = WORKING_SIDE,
+    ) -> None:
+        self._turns, self._mirrored = _orientation_of(first) if turned is None else turned
         wide, high = max(1.0, pixel_aspect), max(1.0, 1 / pixel_aspect)
         size = round(first.width * wide), round(first.height * high)
         self.frame_size = size[::-1] if self._turns % 2 else size
-        scale = min(1.0, WORKING_SIDE / max(size))
+        scale = min(1.0, longest_side / max(size))
         self._width, self._height = (max(1, round(side * scale)) for side in size)
         self._reformatter = VideoReformatter()  # reuses its scaler for all frames
 
     def __call__(self, frame: av.VideoFrame) -> NDArray[np.uint8]:
-        """Convert a frame to an upright picture, (H, W, 3), with sides of at most `WORKING_SIDE`.
+        """Convert a frame to an upright picture, (H, W, 3), with sides of at most `longest_side`.
 
         Raises:
             CannotDecode: the frame's pixel format cannot be converted.
@@ -102,6 +110,15 @@ class Upright:
         if self._mirrored:
             rgb = rgb[:, ::-1]
         return np.ascontiguousarray(np.rot90(rgb, self._turns))
+
+
+def _orientation_of(frame: av.VideoFrame) -> Orientation:
+    # Not `frame.side_data`, which forms a reference cycle with the frame that only garbage collection frees.
+    try:
+        matrix = SideDataContainer(frame).get(SideData.DISPLAYMATRIX)  # type: ignore[call-arg]
+        return (0, False) if matrix is None else orientation(bytes(matrix))
+    except ValueError:  # PyAV does not know some type of side data; the rotation alone can be read without it
+        return round(frame.rotation / 90) % 4, False
 
 
 def shrink(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:

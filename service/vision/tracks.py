@@ -2,14 +2,14 @@
 
 A detector runs about every quarter of a second; between detections, optical flow moves the boxes. A face that was
 detected several times becomes a person and gets the next number. A cut ends all tracks; persons are not matched
-across shots. The tracker is causal and keeps only the last picture. Boxes are in pixels of the given pictures, times
-in seconds of the media clock.
+across shots. A flash is no cut: while it dazzles, the tracks wait. The tracker is causal and keeps only the last
+picture. Boxes are in pixels of the given pictures, times in seconds of the media clock.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
@@ -35,6 +35,9 @@ _ONE_FACE = 0.5  # share of a box: boxes that overlap more are the same face
 _SURVIVORS = 0.2
 _ENOUGH_POINTS = 8
 _SAME_PICTURE = 0.9  # correlation of thumbnails; flashes stay above, cuts below
+_GLARE = 0.2  # share of the picture that a flash over-exposes; measured 0.5
+_GLARE_LEVEL = 250  # gray level
+_FLASH_S = 0.25  # longer glare is a cut to a bright shot
 _BLANK_CHANGE = 12.0  # gray levels, for pictures without points to track
 
 
@@ -132,13 +135,18 @@ class Tracker:
     Args:
         detector: finds faces in a picture.
         faces: maximum number of persons at one time, the largest first.
+
+    Attributes:
+        left_out: whether a person found no place, or lost it to a larger one.
     """
 
     detector: FaceDetector
     faces: int
+    left_out: bool = False
     _tracks: list[_Track] = field(default_factory=list)
     _view: _View | None = None
     _found: list[Detection] | None = None  # detections in the last picture; None if it was not searched
+    _dazzled_s: float | None = None  # when a flash began; `_view` is then the last picture before it
     _time_s: float = 0.0
     _searched_s: float = 0.0
     _searches: int = 0  # in this shot
@@ -149,13 +157,13 @@ class Tracker:
         """Process the next picture, RGB (H, W, 3), all of one size; None repeats the last one."""
         ended: list[EndedTrack] = []
         if picture is not None:
-            ended += self._advance(picture, time_s - self._time_s)
+            ended += self._advance(picture, time_s)
         if self._view is None:
             raise ValueError("the first step needs a picture")
         self._time_s = time_s
         for track in self._tracks:
             track.seen = False
-        if self._is_due():
+        if self._dazzled_s is None and self._is_due():
             ended += self._search(self._view)
         height, width = self._view.gray.shape
         ended += [self._end(track) for track in list(self._tracks) if self._is_over(track, width, height)]
@@ -173,19 +181,25 @@ class Tracker:
                 ended += self._confirm(track)
         ended += [self._end(track) for track in list(self._tracks)]
         self._searches = 0
+        if self._dazzled_s is not None:  # what the glare hides is not certain
+            self._dazzled_s = None
+            ended = [replace(track, seen=False) for track in ended]
         return ended
 
-    def _advance(self, picture: NDArray[np.uint8], elapsed_s: float) -> list[EndedTrack]:
+    def _advance(self, picture: NDArray[np.uint8], time_s: float) -> list[EndedTrack]:
         """Move all tracks to a new picture, or end them if there is a cut before it."""
         ended: list[EndedTrack] = []
         view = _View(picture, cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False))
         if self._view is not None:
             whole, *flows = self._flows(self._view.gray, view.gray)
-            if self._is_cut(whole, self._view, view):
-                ended = self.finish()
-            else:
+            if not self._is_cut(whole, self._view, view):
                 for track, flow in zip(self._tracks, flows, strict=True):
-                    self._move(track, flow, self._view, view, elapsed_s)
+                    self._move(track, flow, self._view, view, time_s - self._time_s)
+                self._dazzled_s = None
+            elif self._is_flash(self._view, view, time_s):
+                return []
+            else:
+                ended = self.finish()
         self._view, self._found = view, None
         return ended
 
@@ -207,6 +221,14 @@ class Tracker:
         if whole.share >= _SURVIVORS:
             return False
         return likeness < _SAME_PICTURE or not all(_looks_same(track.box, before, after) for track in self._tracks)
+
+    def _is_flash(self, before: _View, after: _View, time_s: float) -> bool:
+        glare, usual = (float((view.gray >= _GLARE_LEVEL).mean()) for view in (after, before))
+        if glare - usual < _GLARE:
+            return False
+        if self._dazzled_s is None:
+            self._dazzled_s = time_s
+        return time_s - self._dazzled_s < _FLASH_S
 
     def _move(self, track: _Track, flow: _Flow, before: _View, after: _View, elapsed_s: float) -> None:
         if track.lost:
@@ -293,6 +315,7 @@ class Tracker:
         persons = [t for t in self._tracks if t.number is not None]
         ended = []
         if len(persons) >= self.faces:
+            self.left_out = True
             smallest = min(persons, key=lambda t: t.area)
             if track.area < _LARGER * smallest.area:
                 return [self._end(track)]

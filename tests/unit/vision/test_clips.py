@@ -23,6 +23,7 @@ from tests.videos import (
     shared_video,
     shared_yunet,
     still,
+    two_faces_video,
     write_video,
 )
 
@@ -185,6 +186,14 @@ def test_a_video_without_a_face_has_none(tmp_path):
 
     assert seen.faces == seen.clips == []
     assert seen.ended.samples == 20
+
+
+@pytest.mark.parametrize(("faces", "left_out"), [(1, True), (2, False)])
+def test_faces_that_are_left_out_are_a_warning_that_names_the_option(tmp_path, faces, left_out):
+    seen = Seen(two_faces_video(tmp_path / "v.mp4"), faces=faces)
+
+    assert len(seen.faces) == faces
+    assert any("More than 1 face" in told and "option faces" in told for told in seen.ended.warnings) == left_out
 
 
 @pytest.mark.parametrize("frames", [1, 2, 7])

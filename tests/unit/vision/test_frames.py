@@ -43,6 +43,34 @@ def read(path, start_s=0.0, end_s=None, limits=LIMITS):
         return shown, video
 
 
+def without_key_frame(video, target):
+    """Copy a video without its first picture, on which the others up to the next key frame depend."""
+    with av.open(str(video)) as source, av.open(str(target), "w") as film:
+        copy = film.add_stream_from_template(source.streams.video[0])
+        for packet in list(source.demux(video=0))[1:]:
+            if packet.dts is not None:
+                packet.stream = copy
+                film.mux(packet)
+    return target
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv"])
+def test_a_video_begins_at_its_first_frame_that_decodes_and_warns_of_what_lies_before(tmp_path, suffix):
+    whole = write_video(tmp_path / f"w.{suffix}", numbered(28), options={"sc_threshold": "0"})
+    path = without_key_frame(whole, tmp_path / f"v.{suffix}")
+
+    shown, video = read(path)
+
+    assert [number for *_, number in shown] == list(range(12, 28))
+    first_s = 11 / 25  # from the first picture that is left
+    assert [time_s for time_s, *_ in shown] == pytest.approx([first_s + k / 25 for k in range(16)], abs=2e-3)
+    assert video.end_s == pytest.approx(27 / 25, abs=2e-3)
+    [warning] = video.warnings
+    assert "from 0.00 s to 0.44 s" in warning
+    with pytest.raises(NoFrames, match=r"before 0\.2 s"):
+        read(path, end_s=0.2)
+
+
 @pytest.mark.parametrize(
     ("suffix", "codec"),
     [

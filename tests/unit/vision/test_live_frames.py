@@ -1,11 +1,13 @@
 """Frames as they come: decoded, and clipped as a file's are."""
 
+import struct
+
 import av
 import cv2
 import numpy as np
 import pytest
 
-from mien.contract.errors import BadFrame, TooManyPixels
+from mien.contract.errors import BadFrame, BadTime, TooManyPixels
 from mien.contract.live import Encoding, LiveFrame
 from service.vision.clips import Clip, ClipSpec, FaceSeen, Limits, Progressed, VideoEnded, read_clips, watch_clips
 from service.vision.faces import Cascade
@@ -70,6 +72,60 @@ def test_what_is_no_picture_is_a_bad_frame(encoding, content):
 def test_a_frame_with_too_many_pixels_is_refused_before_it_is_decoded(encoding):
     with pytest.raises(TooManyPixels, match="1000 pixels"):
         decode(encoded(picture(0.0, []), encoding), max_pixels=1000)
+
+
+TURNS = [  # EXIF's orientations 1 to 8: what the camera stores of an upright picture
+    lambda upright: upright,
+    lambda upright: upright[:, ::-1],
+    lambda upright: upright[::-1, ::-1],
+    lambda upright: upright[::-1],
+    lambda upright: upright.transpose(1, 0, 2),
+    np.rot90,
+    lambda upright: upright[::-1, ::-1].transpose(1, 0, 2),
+    lambda upright: np.rot90(upright, -1),
+]
+
+
+def with_exif(pixels, orientation, time_s=0.0, order=">"):
+    """A JPEG frame with EXIF data that has an orientation, and another tag before it."""
+    jpeg = encoded(np.ascontiguousarray(pixels), Encoding.JPEG).content
+    directory = struct.pack(f"{order}HHHIHxxHHIHxxI", 2, 0x0100, 3, 1, 7, 0x0112, 3, 1, orientation, 0)
+    exif = b"Exif\0\0" + {">": b"MM", "<": b"II"}[order] + struct.pack(order + "HI", 42, 8) + directory
+    app1 = b"\xff\xe1" + struct.pack("!H", len(exif) + 2) + exif
+    return LiveFrame(time_s, Encoding.JPEG, jpeg[:2] + app1 + jpeg[2:])
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_jpeg_is_turned_as_its_exif_data_says(orientation, order):
+    upright = picture(0.0, [still()])
+
+    [decoded] = decode(with_exif(TURNS[orientation - 1](upright), orientation, order=order))
+
+    assert decoded.shape == upright.shape
+    assert np.abs(decoded.astype(int) - upright).mean() <= 2
+
+
+def test_each_frame_is_turned_by_its_own_exif_data():
+    upright = picture(0.0, [still()])
+
+    shown = decode(*(with_exif(TURNS[k](upright), k + 1, time_s=k) for k in (0, 2, 1)))
+
+    assert all(np.abs(decoded.astype(int) - upright).mean() <= 2 for decoded in shown)
+
+
+def test_exif_data_that_breaks_off_turns_nothing():
+    whole = with_exif(picture(0.0, []), 6).content
+    exif = whole.index(b"Exif")
+    for length in (0, 6, 8, 14, 20, 30):
+        app1 = b"\xff\xe1" + struct.pack("!H", length + 2) + whole[exif : exif + length]
+        [decoded] = decode(LiveFrame(0.0, Encoding.JPEG, JPEG[:2] + app1 + JPEG[2:]))
+        assert decoded.shape == (240, 320, 3)
+
+
+def test_a_time_below_zero_is_a_bad_time():
+    with pytest.raises(BadTime, match=r"-0\.5 s"):
+        encoded(picture(0.0, []), Encoding.JPEG, -0.5)
 
 
 def test_frames_have_one_size():

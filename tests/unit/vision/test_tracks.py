@@ -252,6 +252,30 @@ def test_a_flash_ends_nobody():
     assert persons(steps, end) == {0: list(range(32))}
 
 
+def overexposed(pictures):
+    return [np.clip(shown * 1.8 + 60.0, 0, 255).astype(np.uint8) for shown in pictures]
+
+
+@pytest.mark.parametrize("bright", [1, 2])
+def test_a_flash_that_washes_the_picture_out_ends_nobody(bright):
+    flash = overexposed(shot())[:bright]
+
+    steps, end = follow(shots(shot(), flash, shot(), flash, shot()))
+
+    assert persons(steps, end) == {0: list(range(45 + 2 * bright))}
+
+
+def test_a_cut_to_an_overexposed_shot_is_a_cut():
+    steps, end = follow(shots(shot(), overexposed(shot(other=True))))
+
+    first, second = (pictures for _, pictures in sorted(persons(steps, end).items()))
+    assert first[0] == 0
+    assert second == list(range(first[-1] + 1, 30))
+    assert second[0] <= 19  # a quarter of a second late at most
+    [ended] = [ended for step in steps for ended in step.ended if ended.number is not None]
+    assert not ended.seen  # nothing from after the cut is taken for the first person
+
+
 def test_two_people_have_two_numbers_the_larger_first():
     found, end = follow(scene([still(0.25, side=0.3), still(0.7, other=True)], seconds=1.6, fps=FPS))
 
