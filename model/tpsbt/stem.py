@@ -37,9 +37,7 @@ class Residual(nn.Module):
         if stride > 1:
             self.shortcut = nn.Sequential(nn.Conv2d(channels, out, 1, stride=stride, bias=False), nn.BatchNorm2d(out))
         else:
-            nn.init.zeros_(
-                self.norm2.weight
-            )  # starts as the identity (arXiv 1706.02677, section 5.1)
+            nn.init.zeros_(self.norm2.weight)  # starts as the identity (arXiv 1706.02677, section 5.1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, channels, H, W) to (N, out, H/stride, W/stride)."""
