@@ -41,14 +41,14 @@ from service.gateway.usecases.all import UseCases
 from service.gateway.usecases.authenticate import Authenticate
 from service.gateway.usecases.browse import Browse
 from service.gateway.usecases.cancel import Cancel
-from service.gateway.usecases.direct import Direct
+from service.gateway.usecases.direct_upload import DirectUpload
 from service.gateway.usecases.follow import Follow
 from service.gateway.usecases.job_notifier import JobNotifier
 from service.gateway.usecases.live import Live
-from service.gateway.usecases.observe import Observe
 from service.gateway.usecases.service_status import ServiceStatus
 from service.gateway.usecases.submit import Submit
 from service.gateway.usecases.sweep import Sweep
+from service.gateway.usecases.update_metrics import UpdateMetrics
 from service.gateway.usecases.watch import Watch
 from service.gateway.write_timeout import WriteTimeout
 from service.queue.admission import Admission, AdmissionLimits
@@ -99,14 +99,16 @@ def create_app(settings: GatewaySettings) -> FastAPI:
                 settings.upload_idle_s,
                 _callback_check(settings),
             ),
-            direct=Direct(admission, jobs, blobs, limits, settings.upload_max_bytes, _callback_check(settings)),
+            direct_upload=DirectUpload(
+                admission, jobs, blobs, limits, settings.upload_max_bytes, _callback_check(settings)
+            ),
             notifier=notifier,
             follow=Follow(jobs, blobs, notifier),
             watch=Watch(jobs, notifier, settings.watchers_max),
             live=Live(LiveSessions(redis)),
             browse=Browse(jobs),
             cancel=Cancel(jobs, blobs),
-            observe=Observe(status),
+            update_metrics=UpdateMetrics(status),
             status=ServiceStatus(status, notifier),
         )
         sweep = Sweep(jobs, Repair(redis), blobs, settings.upload_idle_s)
@@ -115,7 +117,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
             secret = parse_secret(settings.callback_secret.get_secret_value())
             tasks.append(asyncio.create_task(Caller(jobs, Callbacks(redis), secret, settings.callback_private).run()))
         if settings.gateway_metrics_port:
-            tasks.append(asyncio.create_task(uses.observe.every()))
+            tasks.append(asyncio.create_task(uses.update_metrics.every()))
         try:
             async with serving_grpc(uses):
                 with _serving_metrics(settings):

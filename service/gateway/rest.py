@@ -177,7 +177,7 @@ async def slot(asker: Asker, uses: Uses) -> UploadSlot:
 
     Then `PUT` the video's bytes there, and `POST /uploads/{id}/analyze`.
     """
-    return await uses.direct.slot(asker)
+    return await uses.direct_upload.slot(asker)
 
 
 @router.post(
@@ -199,7 +199,7 @@ async def analyze_uploaded(  # noqa: PLR0917 - FastAPI gives them by name
     prefers: Prefers,
 ) -> Response:
     """Analyse an uploaded video, as `POST /analyze` does. Repeating the request returns the same analysis."""
-    job_id = await uses.direct.analyze(asker, upload_id, options)
+    job_id = await uses.direct_upload.analyze(asker, upload_id, options)
     job = await uses.follow.job(job_id, prefers.waits(default_s=uses.settings.wait_s, most_s=uses.settings.wait_s))
     return await _outcome(request, uses, job)
 
@@ -326,7 +326,7 @@ async def readyz(uses: Uses) -> Readiness:
 @router.get("/metrics", include_in_schema=False)
 async def metrics(_: Asker, uses: Uses) -> Response:
     """Return the metrics in Prometheus' text format."""
-    await uses.observe()
+    await uses.update_metrics()
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
 

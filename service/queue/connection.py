@@ -9,7 +9,7 @@ cancellation while it connects. Callers need no `asyncio.shield` of their own ar
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,7 +25,7 @@ from mien.contract.errors import Misconfigured, QueueUnavailable
 
 log = structlog.get_logger()
 
-Answer = TypeVar("Answer")
+Reply = TypeVar("Reply")
 
 # Answers have RESP2's shapes, which redis-py gives for every server alike.
 _PROTOCOL = 2
@@ -36,7 +36,7 @@ class _ShieldedScript(AsyncScript):
     """A Lua script that is loaded and run to its end although its caller is cancelled."""
 
     async def __call__(self, *args: Any, **options: Any) -> Any:
-        return await uncut(super().__call__(*args, **options))
+        return await asyncio.shield(_begin(super().__call__(*args, **options)))
 
 
 class _ShieldedPipeline(Pipeline):
@@ -58,17 +58,17 @@ class _ShieldedPubSub(PubSub):
     """A subscription that is made and closed, but not awaited, to the end although its caller is cancelled."""
 
     async def execute_command(self, *args: Any) -> Any:
-        return await uncut(super().execute_command(*args))
+        return await asyncio.shield(_begin(super().execute_command(*args)))
 
     async def aclose(self) -> None:
-        await uncut(super().aclose())  # type: ignore[no-untyped-call]
+        await asyncio.shield(_begin(super().aclose()))  # type: ignore[no-untyped-call]
 
 
 class _ShieldedRedis(redis.asyncio.Redis):
     """A client whose commands are executed to their end although their caller is cancelled."""
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
-        return await uncut(super().execute_command(*args, **options))  # type: ignore[no-untyped-call]
+        return await asyncio.shield(_begin(super().execute_command(*args, **options)))  # type: ignore[no-untyped-call]
 
     def register_script(self, script: Any) -> AsyncScript:  # type: ignore[override]
         return _ShieldedScript(self, script)
@@ -123,13 +123,8 @@ def _password(file: Path | None) -> dict[str, str]:
         raise Misconfigured(f"The password in {file} cannot be read: {error.strerror}.") from error
 
 
-async def uncut(work: Awaitable[Answer]) -> Answer:
-    """Return the result of `work`, which runs to its end although the caller is cancelled."""
-    return await asyncio.shield(_begin(work))
-
-
-def _begin(work: Awaitable[Answer]) -> asyncio.Future[Answer]:
-    """Run `work` as a task whose error nobody need read: a caller that is cancelled no longer does."""
+def _begin(work: Coroutine[Any, Any, Reply]) -> asyncio.Task[Reply]:
+    """Start a task whose error nobody need read: a caller that is cancelled does not."""
     task = asyncio.ensure_future(work)
     task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
     return task

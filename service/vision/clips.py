@@ -196,7 +196,7 @@ def _find_clips(
     warnings = list(source.warnings)
     if tracker.left_out:
         warnings.append(
-            f"More than {tracker.faces} {'face' if tracker.faces == 1 else 'faces'} were seen at one time, and the smallest were left out. To follow more, "
+            f"More faces than {tracker.faces} were seen at one time, and the smallest were left out. To follow more, "
             f"raise the option faces (up to {MAX_FACES})."
         )
     width, height = (0, 0) if scene is None else source.upright.frame_size

@@ -61,7 +61,7 @@ class Caller:
 
     async def _next(self) -> str | None:
         try:
-            return await asyncio.shield(self.callbacks.take(2 * _TIMEOUT_S))
+            return await self.callbacks.take(2 * _TIMEOUT_S)
         except QueueUnavailable:
             return None
 

@@ -33,7 +33,6 @@ from service.gateway.usecases.browse import USUAL_LIMIT
 from service.gateway.usecases.watch import Event
 from service.pb.affect.v1 import affect_pb2 as pb
 from service.pb.affect.v1 import affect_pb2_grpc
-from service.queue.connection import uncut
 
 Request = TypeVar("Request", pb.AnalyzeRequest, pb.AnalyzeLiveRequest)
 
@@ -49,8 +48,8 @@ class AffectService(affect_pb2_grpc.AffectServiceServicer):  # type: ignore[misc
         async with call("Analyze", context):
             owner = await self._owner(context)
             analysis_id = await self._accept(owner, requests, context)
-            job = await uncut(self._uses.follow.job(analysis_id))
-            accepted = analysis_message(await uncut(self._uses.follow.present(job)))
+            job = await self._uses.follow.job(analysis_id)
+            accepted = analysis_message(await self._uses.follow.present(job))
             await self._send(context, pb.AnalyzeResponse(accepted=accepted))
             async with aclosing(self._events(analysis_id, "")) as events:
                 async for event in events:
@@ -60,21 +59,19 @@ class AffectService(affect_pb2_grpc.AffectServiceServicer):  # type: ignore[misc
         """Return an analysis without its timelines and paths."""
         async with call("GetAnalysis", context):
             owner = await self._owner(context)
-            job = await uncut(self._uses.follow.job(owner.own(request.id)))
-            analysis = await uncut(self._uses.follow.present(job))
+            job = await self._uses.follow.job(owner.own(request.id))
+            analysis = await self._uses.follow.present(job)
             return pb.GetAnalysisResponse(analysis=analysis_message(analysis))
 
     async def ListAnalyses(self, request: pb.ListAnalysesRequest, context: Context) -> pb.ListAnalysesResponse:  # noqa: N802
         """List analyses in pages."""
         async with call("ListAnalyses", context):
             owner = await self._owner(context)
-            page = await uncut(
-                self._uses.browse(
-                    owner,
-                    request.page_size or USUAL_LIMIT,
-                    cursor=request.page_token or None,
-                    state=state_of(request.state),
-                )
+            page = await self._uses.browse(
+                owner,
+                request.page_size or USUAL_LIMIT,
+                cursor=request.page_token or None,
+                state=state_of(request.state),
             )
             return pb.ListAnalysesResponse(
                 analyses=[analysis_message(summary) for summary in page.analyses], next_page_token=page.next or ""
@@ -92,7 +89,8 @@ class AffectService(affect_pb2_grpc.AffectServiceServicer):  # type: ignore[misc
         """Cancel and erase an analysis."""
         async with call("CancelAnalysis", context):
             owner = await self._owner(context)
-            await uncut(self._uses.cancel(owner.own(request.id)))
+            # Once the job is gone from the queue, its blobs must go from the store although the call is cancelled.
+            await asyncio.shield(self._uses.cancel(owner.own(request.id)))
             return pb.CancelAnalysisResponse()
 
     async def AnalyzeLive(self, requests: AsyncIterator[pb.AnalyzeLiveRequest], context: Context) -> None:  # noqa: N802
@@ -111,7 +109,7 @@ class AffectService(affect_pb2_grpc.AffectServiceServicer):  # type: ignore[misc
     async def _owner(self, context: Context) -> Owner:
         """Authenticate the call by its metadata `authorization`, which is used like the HTTP header."""
         given = dict(context.invocation_metadata() or ())
-        return await uncut(self._uses.authenticate(str(given.get("authorization", ""))))
+        return await self._uses.authenticate(str(given.get("authorization", "")))
 
     async def _first(self, requests: AsyncIterator[Request], then: str) -> Request:
         """Return the first message, which must hold the options."""
@@ -146,12 +144,14 @@ class AffectService(affect_pb2_grpc.AffectServiceServicer):  # type: ignore[misc
             idle_s=settings.upload_idle_s,
             most_s=settings.upload_max_s,
         )
-        # Cancelling the call ends its messages and so the upload, which removes what it has written.
-        return await uncut(self._uses.submit(owner, video, options, most_bytes=first.size_bytes or most, key=key))
+        # A cancelled call ends its messages, and so the upload, which then gives back its reservation and its key.
+        return await asyncio.shield(
+            self._uses.submit(owner, video, options, most_bytes=first.size_bytes or most, key=key)
+        )
 
     async def _events(self, analysis_id: str, after: str) -> AsyncGenerator[pb.Event]:
         """Yield the events of an analysis, then each face, then the end."""
-        happening = await uncut(self._uses.watch.open(analysis_id, after))
+        happening = await self._uses.watch.open(analysis_id, after)
         if happening is None:
             return
         whole = False  # whether every window of the current attempt was sent
@@ -169,7 +169,7 @@ class AffectService(affect_pb2_grpc.AffectServiceServicer):  # type: ignore[misc
                 yield _event_message(event)
         if self._uses.notifier.draining:
             raise QueueUnavailable("This gateway is shutting down. Watch again from the last event's id.", 1)
-        await uncut(self._uses.follow.job(analysis_id))  # raises the reason why no end came: the analysis expired
+        await self._uses.follow.job(analysis_id)  # raises the reason why no end came: the analysis expired
 
     async def _last_events(
         self, analysis_id: str, event: Event, ended: Ended, *, whole: bool
@@ -179,8 +179,8 @@ class AffectService(affect_pb2_grpc.AffectServiceServicer):  # type: ignore[misc
             gone = pb.Analysis(id=public_id(analysis_id), state=pb.STATE_CANCELLED)
             yield pb.Event(event_id=event_id, ended=gone)
             return
-        job = await uncut(self._uses.follow.job(analysis_id))
-        analysis = await uncut(self._uses.follow.present(job))
+        job = await self._uses.follow.job(analysis_id)
+        analysis = await self._uses.follow.present(job)
         for face in analysis.faces or ():
             for part in face_messages(face, timeline=not whole):
                 yield pb.Event(face=part)

@@ -8,13 +8,13 @@ from service.gateway.settings import GatewaySettings
 from service.gateway.usecases.authenticate import Authenticate
 from service.gateway.usecases.browse import Browse
 from service.gateway.usecases.cancel import Cancel
-from service.gateway.usecases.direct import Direct
+from service.gateway.usecases.direct_upload import DirectUpload
 from service.gateway.usecases.follow import Follow
 from service.gateway.usecases.job_notifier import JobNotifier
 from service.gateway.usecases.live import Live
-from service.gateway.usecases.observe import Observe
 from service.gateway.usecases.service_status import ServiceStatus
 from service.gateway.usecases.submit import Submit
+from service.gateway.usecases.update_metrics import UpdateMetrics
 from service.gateway.usecases.watch import Watch
 
 
@@ -25,12 +25,12 @@ class UseCases:
     settings: GatewaySettings
     authenticate: Authenticate
     submit: Submit
-    direct: Direct
+    direct_upload: DirectUpload
     notifier: JobNotifier
     follow: Follow
     watch: Watch
     live: Live
     browse: Browse
     cancel: Cancel
-    observe: Observe
+    update_metrics: UpdateMetrics
     status: ServiceStatus

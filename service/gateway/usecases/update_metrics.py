@@ -14,7 +14,7 @@ _EVERY_S = 5.0
 
 
 @dataclass(frozen=True)
-class Observe:
+class UpdateMetrics:
     """The use case. A queue that does not answer makes its metrics NaN; one that takes nothing, all but the memory."""
 
     status: QueueStatus

@@ -26,7 +26,7 @@ _TTL_S = 3600
 
 
 @dataclass(frozen=True)
-class Direct:
+class DirectUpload:
     """The use case, over its queue and store.
 
     Attributes:
