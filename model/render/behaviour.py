@@ -1,4 +1,4 @@
-"""What a face does over time: expressions, speech, blinks, gaze, and how the head moves.
+"""Simulate facial behaviour over time: expressions, speech, blinks, gaze and head motion.
 
 Expressions are made of FACS action units (Ekman, Friesen, Hager, "Facial Action Coding System", 2002). Which units an
 expression has, and how often those that are not always there, follows Du, Tao, Martinez, "Compound facial expressions
@@ -20,7 +20,7 @@ from model.render.head import Floats
 FEELINGS = tuple(name for name in EXPRESSIONS if name != "neutral")
 """The expressions that action units make."""
 
-# Unit → the shapes closest to it; _L and _R are added where a shape has two sides.
+# Unit → the closest shapes; shapes with two sides get the suffixes _L and _R.
 UNITS: dict[str, dict[str, float]] = {
     "AU1": {"browInnerUp": 1.0},
     "AU2": {"browOuterUp": 1.0},
@@ -44,7 +44,7 @@ UNITS: dict[str, dict[str, float]] = {
     "AU26": {"jawOpen": 0.55},
     "AU45": {"eyeBlink": 1.0},
 }
-# The shapes that have no sides.
+# The shapes without sides.
 _UNPAIRED = frozenset(
     ("jawOpen", "mouthFunnel", "mouthPucker", "mouthRollLower", "mouthRollUpper", "mouthShrugLower", "mouthShrugUpper")
 )
@@ -54,10 +54,10 @@ SHAPES = frozenset(
     | {f"eyeLook{way}" for way in ("In", "Out", "Up", "Down")}
     for name in ((shape,) if shape in _UNPAIRED else (f"{shape}_L", f"{shape}_R"))
 )
-"""All that a head must have for what is done here."""
+"""The expression shapes that a head needs."""
 
 Parts = dict[str, tuple[float, float, float]]
-"""Unit → how often it takes part, and its least and greatest strength at the apex."""
+"""Unit → its probability, and its minimum and maximum strength at the apex."""
 
 _VARIANTS: dict[str, tuple[tuple[float, Parts], ...]] = {
     "happiness": (
@@ -195,7 +195,7 @@ _VARIANTS: dict[str, tuple[tuple[float, Parts], ...]] = {
         ),
     ),
 }
-# What faces at rest look like that feel nothing: how often, and up to which strength.
+# Units of neutral faces at rest: their probability and maximum strength.
 _AT_REST = {
     "AU1": (0.25, 0.22),
     "AU2": (0.25, 0.25),
@@ -215,11 +215,11 @@ _AT_REST = {
     "AU26": (0.12, 0.2),
     "AU45": (0.3, 0.3),
 }
-_MASKS = 0.12  # how often a second feeling shows beside the first
-_FEELS = 0.8  # how often something is felt
+_MASKS = 0.12  # probability of a second expression beside the first
+_FEELS = 0.8  # probability of an expression
 _TALKS = 0.62
-_BLINKS_S = 3.4  # between two, on average
-_FULL_GAZE = np.deg2rad(32)  # the eyes' turn at a shape's full weight
+_BLINKS_S = 3.4  # mean time between two
+_FULL_GAZE = np.deg2rad(32)  # the eyes' rotation at a shape's full weight
 
 
 Sides = dict[str, dict[str, Floats]]
@@ -228,7 +228,7 @@ Sides = dict[str, dict[str, Floats]]
 
 @dataclass(frozen=True, eq=False)
 class Behaviour:
-    """What is done at T moments.
+    """Behaviour at T moments.
 
     Attributes:
         feelings: (T, 6), how strongly each of `FEELINGS` shows, 0–1.
@@ -248,11 +248,11 @@ class Behaviour:
 
 
 def draw_behaviour(times: Floats, random: np.random.Generator) -> Behaviour:
-    """Draw what somebody does.
+    """Draw a random behaviour.
 
     Args:
-        times: (T,), seconds from the clip's start, two or more; they rise.
-        random: what it is drawn from.
+        times: (T,), seconds from the clip's start, ascending, at least two.
+        random: the random generator.
     """
     lively = random.uniform(0.3, 1.3)
     felt = np.zeros((len(times), len(FEELINGS)), np.float32)
@@ -297,10 +297,10 @@ def _rest(sides: Sides, random: np.random.Generator) -> None:
 
 
 def _express(feeling: str, strength: float, times: Floats, sides: Sides, random: np.random.Generator) -> Floats:
-    """Let a feeling come, stay and go; its units come a little before and after each other.
+    """Animate an expression with onset, apex and offset; its units start at slightly different times.
 
     Returns:
-        (T,), how strongly it shows, 0–1.
+        (T,), the expression's strength, 0–1.
     """
     span = times[-1]
     begin = random.uniform(-0.7, 0.55) * span
@@ -319,7 +319,7 @@ def _express(feeling: str, strength: float, times: Floats, sides: Sides, random:
 
 
 def _gesture(times: Floats, sides: Sides, random: np.random.Generator) -> None:
-    """Move a neutral face a little: raised brows that stress a word, pressed lips, a squint into the light."""
+    """Add small movements to a neutral face: raised brows, pressed lips, a squint."""
     kinds: tuple[dict[str, float], ...] = (
         {"AU1": 0.5, "AU2": 0.6},
         {"AU24": 0.6},
@@ -341,15 +341,15 @@ def _gesture(times: Floats, sides: Sides, random: np.random.Generator) -> None:
 
 
 def _show(sides: Sides, unit: str, curve: Floats, lean: float) -> None:
-    """Let a unit be as strong as the curve (T,) at least: more so on the left where `lean` is above 0."""
+    """Raise a unit's strength to at least the curve (T,); `lean` above 0 favours the left side."""
     sides["L"][unit] = np.maximum(sides["L"][unit], curve * (1 + lean))
     sides["R"][unit] = np.maximum(sides["R"][unit], curve * (1 - lean))
 
 
 def _speech(times: Floats, lively: float, random: np.random.Generator) -> tuple[Floats, dict[str, Floats]]:
-    """Open and shape the mouth three to six times a second, with pauses.
+    """Animate speech: open and shape the mouth three to six times a second, with pauses.
 
-    Narrow sounds (s, sh, ee) part the lips from closed teeth, of which some people show many.
+    Narrow sounds (s, sh, ee) part the lips over closed teeth.
 
     Returns:
         (T,), 0 or 1 where there is talk; and the weights of shapes, name → (T,).
@@ -411,7 +411,7 @@ def _head(times: Floats, lively: float, random: np.random.Generator) -> Floats:
 
 
 def _gaze(times: Floats, random: np.random.Generator) -> Floats:
-    """Look into the camera, or past it, with jumps from one place to the other."""
+    """Draw gaze directions into the camera or past it, with saccades between them."""
     gaze = np.zeros((len(times), 2), np.float32)
     away = random.choice((0.1, 0.5, 0.95), p=(0.55, 0.25, 0.2))
     at = 0.0
@@ -424,7 +424,7 @@ def _gaze(times: Floats, random: np.random.Generator) -> Floats:
 
 
 def _eyes(turns: Floats, gaze: Floats) -> dict[str, Floats]:
-    """Turn the eyes against the head, to where they look: name → (T,)."""
+    """Compute the eyes' shapes from the gaze relative to the head: name → (T,)."""
     left = (gaze[:, 0] - turns[:, 0]) / _FULL_GAZE
     down = (gaze[:, 1] - turns[:, 1]) / _FULL_GAZE
     shapes = {}
@@ -437,7 +437,7 @@ def _eyes(turns: Floats, gaze: Floats) -> dict[str, Floats]:
 
 
 def _shapes(sides: Sides) -> dict[str, Floats]:
-    """Units of both sides → shapes, name → (T,); one that has no sides takes their mean."""
+    """Convert units of both sides to shapes, name → (T,); a shape without sides gets the mean."""
     shapes: dict[str, Floats] = {}
     for unit, parts in UNITS.items():
         for name, share in parts.items():
@@ -451,7 +451,7 @@ def _shapes(sides: Sides) -> dict[str, Floats]:
 
 
 def _envelope(since: Floats, onset: float, stay: float, offset: float) -> Floats:
-    """Rise for `onset`, stay, and fall for `offset`, smoothly; 0 before and after."""
+    """Return an envelope that rises smoothly for `onset`, stays, and falls for `offset`."""
     up = (since / onset).clip(0, 1)
     down = ((onset + stay + offset - since) / offset).clip(0, 1)
     share = np.minimum(up, down)

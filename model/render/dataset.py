@@ -1,11 +1,11 @@
-"""Many rendered clips → a folder that training takes (`model.data.prepared`), and the videos that it was cut from.
+"""Render a prepared dataset (`model.data.prepared`) and its source videos.
 
-    videos/000042.mp4   a clip as it was filmed
-    clips/000042.mp4    its face, cut out by the code that serves
-    clips.csv           parts of 0.64 s of these, with the labels of just then
-    problems.csv        clips in which no face was followed from start to end
+    videos/000042.mp4   a rendered clip
+    clips/000042.mp4    its face, cropped with the service's code
+    clips.csv           rows of 0.64 s of the crops, with their labels
+    problems.csv        clips without a face track from start to end
 
-Each clip shows another person; every tenth person is in the part test.
+Each clip shows a different person; every tenth person is in the part test.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ from model.tasks import SideTask
 
 SIZE = 112  # pixels of a face
 CROP = FaceCrop(margin=0.05)
-"""Less than datasets of real faces are cut out with: at 112 pixels every one counts."""
+"""A smaller margin than for real faces, because resolution is low at 112 pixels."""
 _PROBLEMS = "problems.csv"
-_MOMENTS, _STEP = 8, 4  # frames of a part, and from one to the next
+_MOMENTS, _STEP = 8, 4  # frames of a row, and frames between the starts of two rows
 _STEP_S = 1 / float(FPS)
 TASKS = (
     ExpressionTask(labels=EXPRESSIONS),
@@ -48,7 +48,7 @@ TASKS = (
 
 
 class RenderSettings(BaseModel):
-    """What is asked for; more clips may be asked for later."""
+    """Settings of a rendered dataset; the number of clips can be raised later."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -67,7 +67,7 @@ class RenderJob:
 
     @property
     def id(self) -> str:
-        """The clip's, and its person's."""
+        """Identifier of the clip and of its person."""
         return f"{self.number:06d}"
 
 
@@ -79,24 +79,27 @@ def render(
     workers: int,
     progress: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> int:
-    """Render clips, or go on with it.
+    """Render clips to a folder, or resume a stopped run.
 
     Args:
-        settings: which head, and which people; those of a folder that was begun must be the same.
-        clips: how many in all.
-        out: the folder.
-        workers: processes; 1 does it in this one.
-        progress: called with the number of clips that are done, and of all.
+        settings: the head, the detector and the seed; must equal those of a resumed folder.
+        clips: total number of clips.
+        out: the folder to write.
+        workers: number of processes; with 1, clips are rendered in this one.
+        progress: called with the number of finished clips and of all clips.
 
     Returns:
-        How many could be used.
+        The number of usable clips.
 
     Raises:
-        ModelError: the head cannot be read, the machine cannot draw, or the folder holds something else.
+        ModelError: the head cannot be read, OpenGL is missing, or the folder contains something else.
     """
-    load_head(settings.facekit)  # what is wrong with it is said once, not by each process
+    load_head(settings.facekit)  # report a wrong head once, not from each process
     if workers > 1:
-        for threads in ("LP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):  # Mesa's, NumPy's: processes are enough
+        for threads in (
+            "LP_NUM_THREADS",
+            "OPENBLAS_NUM_THREADS",
+        ):  # Mesa's and NumPy's threads would compete with the processes
             os.environ.setdefault(threads, "1")
     done = Journal(out, settings.model_dump_json())
     for folder in ("videos", "clips"):
@@ -109,7 +112,7 @@ def render(
     with (out / _PROBLEMS).open("w", newline="", encoding="utf-8") as file:
         csv.writer(file, lineterminator="\n").writerows([("clip", "reason"), *problems])
     if not used:
-        raise ModelError(f"No clip of {clips} can be used: {out / _PROBLEMS} says why.")
+        raise ModelError(f"None of {clips} clips can be used: {out / _PROBLEMS} lists the reasons.")
     write_rows(out, used)
     write_prepared(
         out,
@@ -121,7 +124,7 @@ def render(
 
 
 def shoot(job: RenderJob) -> list[dict[str, Any]] | str:
-    """Render a clip and cut out its face; return its rows of `clips.csv`, or why there are none."""
+    """Render a clip and crop its face; return its rows of `clips.csv`, or the reason why it has none."""
     clip = _studio(job.settings.facekit).clip(job.settings.seed, job.number)
     video, face = job.out / "videos" / f"{job.id}.mp4", job.out / "clips" / f"{job.id}.mp4"
     write_clip(clip, video)
@@ -131,12 +134,12 @@ def shoot(job: RenderJob) -> list[dict[str, Any]] | str:
         return str(error)
     if seen.start_s > _STEP_S / 2 or seen.end_s < (FRAMES - 0.5) * _STEP_S:
         face.unlink()
-        return f"The face is followed from {seen.start_s:.2f} to {seen.end_s:.2f} s only."
+        return f"The face is tracked only from {seen.start_s:.2f} to {seen.end_s:.2f} s."
     return [row.model_dump(mode="json", exclude_none=True) for row in _rows(job, face.relative_to(job.out), clip)]
 
 
 def _rows(job: RenderJob, face: Path, clip: RenderedClip) -> list[ClipRow]:
-    """Return a row for each part of a clip; all have what the whole clip says of the person."""
+    """Return the rows of a clip; all have the traits computed from the whole clip."""
     behaviour = clip.behaviour
     apparent = dict(zip(TRAITS, (round(v, 4) for v in labels.traits(behaviour, _STEP_S)), strict=True))
     rows = []

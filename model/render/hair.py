@@ -1,4 +1,4 @@
-"""Hair that stands out: shells over the scalp and the jaw, and curtains of long hair."""
+"""Draw hair and beards: shells over scalp and jaw, and sheets of long hair."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from model.render.head import Floats, Head, Indices, Part
 from model.render.skin import Looks, beard_mask
 from model.render.solids import Noise, Solid, from_lab, grid, ramp
 
-_COLOURS = (  # CIELAB, and how common
+_COLOURS = (  # CIELAB, probability
     ((10, 1, 1), 0.27),
     ((17, 5, 7), 0.24),
     ((28, 9, 15), 0.17),
@@ -25,7 +25,7 @@ _DYED = 0.02
 
 @dataclass(frozen=True, eq=False)
 class Shell:
-    """A surface that lies over some of the head's vertices and goes with them.
+    """A surface over some of the head's vertices that moves with them.
 
     Attributes:
         over: (N,), the head's vertices.
@@ -43,7 +43,7 @@ class Shell:
 
 
 def draw_hair_colour(age: float, random: np.random.Generator) -> Floats:
-    """Draw linear RGB, (3,); old people's is more often grey."""
+    """Draw a hair colour, linear RGB (3,), more often grey for old people."""
     if random.random() < _DYED:
         return from_lab(random.uniform(30, 60), random.uniform(-50, 60), random.uniform(-50, 50))
     if random.random() < age**2 * 0.8:
@@ -54,7 +54,7 @@ def draw_hair_colour(age: float, random: np.random.Generator) -> Floats:
 
 
 def shell(head: Head, cover: Floats, thickness: Floats, colour: Floats, gloss: float) -> Shell:
-    """Return a shell where `cover` (V,) is over a half; its edge lies on the skin."""
+    """Return a shell where `cover` (V,) is above 0.5; its edge lies on the skin."""
     chosen = cover > 0.5
     triangles = head.triangles[chosen[head.triangles].all(axis=1)]
     used = np.unique(triangles)
@@ -78,7 +78,7 @@ def scalp(head: Head, *, front: float, nape: float, random: np.random.Generator)
     back = (brow[2] - places[:, 2]).clip(0, None)  # cm behind the brows
     line = np.interp(back, (0, 2, 5, 7, 9, 12), (front, front - 0.3, front - 2.2, -1.5, -2.5 - nape / 2, -4 - nape))
     height = places[:, 1] - brow[1] - line
-    temple = ramp(np.abs(places[:, 0]), 2.5, 5.5) * ramp(-back, -4.5, -1.0)  # hairlines recede beside the forehead
+    temple = ramp(np.abs(places[:, 0]), 2.5, 5.5) * ramp(-back, -4.5, -1.0)  # receding hairline at the temples
     wobble = 0.25 * Noise(random, 1.6)(places)
     found = ramp(height - 0.9 * temple + wobble, -0.35, 0.35)
     ear = ramp(np.abs(places[:, 0]), side[0] + 0.9, side[0] + 1.5) * ramp(
@@ -97,7 +97,7 @@ def strands(head: Head, colour: Floats, random: np.random.Generator) -> Floats:
 
 
 def draw_hair(head: Head, looks: Looks, random: np.random.Generator) -> tuple[list[Shell], list[Solid]]:
-    """Draw a hairdo: none, shaved, short, curly, with a fringe, or long."""
+    """Draw a hairstyle: none, shaved, short, curly, with a fringe, or long."""
     style = random.choice(6, p=(0.08, 0.1, 0.32, 0.14, 0.12, 0.24))
     if style == 0:
         return [], []
@@ -117,7 +117,7 @@ def draw_hair(head: Head, looks: Looks, random: np.random.Generator) -> tuple[li
 
 
 def draw_beard(head: Head, looks: Looks, random: np.random.Generator) -> list[Shell]:
-    """Return the part of a beard that stands out."""
+    """Return the shell of a full beard, if any."""
     if looks.beard < 0.65:
         return []
     mask = beard_mask(head)
@@ -127,7 +127,7 @@ def draw_beard(head: Head, looks: Looks, random: np.random.Generator) -> list[Sh
 
 
 def _curtain(head: Head, hair: Floats, random: np.random.Generator) -> Solid:
-    """Hang hair around the back and the sides of the head."""
+    """Return a sheet of long hair around the back and the sides of the head."""
     rows, columns = 14, 40
     reach = random.uniform(1.75, 2.35)  # radians from the back of the head
     around, down = np.meshgrid(np.linspace(-reach, reach, columns), np.linspace(0, 1, rows), indexing="xy")

@@ -1,4 +1,4 @@
-"""A morphable head: its geometry, how people differ, and how faces move.
+"""Morphable head model: geometry, identity modes and expression shapes.
 
 The ICT Face Model (Li et al., "Learning Formation of Physically-Based Face Attributes", CVPR 2020; MIT licence,
 github.com/ICT-VGL/ICT-FaceKit) is read from its published folder of OBJ files, or from one NumPy archive of the same
@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 from model.errors import ModelError
 
 Floats = NDArray[np.floating]
-"""float32 where there are many numbers, float64 where a few are worked out."""
+"""float32 for large arrays, float64 for small ones."""
 Indices = NDArray[np.int32]
 
 
 class Part(IntEnum):
-    """What a vertex belongs to."""
+    """Part of the head that a vertex belongs to."""
 
     SKIN = 0
     MOUTH = 1  # the socket, gums and tongue
@@ -58,7 +58,7 @@ class Head:
     landmarks: Indices
 
     def at(self, *numbers: int) -> Floats:
-        """Return where landmarks are on the mean head, (len(numbers), 3)."""
+        """Return the positions of landmarks on the mean head, (len(numbers), 3)."""
         return self.vertices[self.landmarks[list(numbers)]]
 
 
@@ -87,7 +87,7 @@ MIRRORED = (
     *(45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40, *range(54, 47, -1), *range(59, 54, -1)),
     *(64, 63, 62, 61, 60, 67, 66, 65),
 )
-"""Which of the 68 landmarks each one is in a mirror."""
+"""Index of each of the 68 landmarks' mirror image."""
 _NEUTRAL = "generic_neutral_mesh"
 
 
@@ -98,7 +98,7 @@ def load_head(path: Path) -> Head:
         path: the folder of OBJ files, an `.npz` of its arrays, or a folder with one such file.
 
     Raises:
-        ModelError: it is neither.
+        ModelError: the path is neither.
     """
     if path.is_dir() and not (path / f"{_NEUTRAL}.obj").exists():
         archives = sorted(path.glob("*.npz"))
@@ -160,7 +160,7 @@ def _head(vertices: Floats, triangles: Indices, identity: Floats, names: tuple[s
 
 
 def _mesh(path: Path) -> tuple[Floats, Indices]:
-    """Read vertices (V, 3) and the triangles of what is drawn; a polygon is cut into a fan."""
+    """Read vertices (V, 3) and the triangles of drawn materials; polygons become triangle fans."""
     vertices: list[list[float]] = []
     triangles: list[tuple[int, int, int]] = []
     drawn = True

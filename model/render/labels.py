@@ -1,4 +1,4 @@
-"""What is said of a rendered clip: expression, valence and arousal, apparent traits, strengths of units."""
+"""Compute the labels of rendered clips: expression, valence and arousal, apparent traits, action units, landmarks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from model.render.behaviour import FEELINGS, UNITS, Behaviour
 from model.render.head import MIRRORED, Floats
 
 # Mean pleasure and arousal of each word, −1 to 1: Russell, Mehrabian, "Evidence for a three-factor theory of emotions",
-# J. Research in Personality 1977; strengths scale them, which makes 0 of both what is neutral.
+# J. Research in Personality 1977. Strengths scale them, so that a neutral face has 0 for both.
 _CIRCUMPLEX = {
     "happiness": (0.81, 0.51),
     "sadness": (-0.63, -0.27),
@@ -19,18 +19,18 @@ _CIRCUMPLEX = {
     "disgust": (-0.60, 0.35),
     "fear": (-0.64, 0.60),
 }
-# Then how the head is turned aside, up, down and tilted, and where the eyes look in it, either side under one name, so
-# that a mirrored clip has the same labels.
+# The action units, then the head's turn, up, down and tilt, and the gaze relative to the head. Left and right share a
+# name, so that a mirrored clip has the same labels.
 UNIT_NAMES = (*UNITS, "AU51/52", "AU53", "AU54", "AU55/56", "AU61/62", "AU63", "AU64")
 LANDMARK_NAMES = tuple(
     f"{axis}{one}" for one, other in enumerate(MIRRORED) if one <= other for axis in ("xy" if one < other else "y")
 )
 _FULL_TURN = np.deg2rad(42)
-_PLAIN, _FAINT = 0.5, 0.1  # an expression shows from the first on; between the two nobody could say
+_PLAIN, _FAINT = 0.5, 0.1  # expressions from the first strength on are labelled; below the second, neutral
 
 
 def expression(feelings: Floats) -> str | None:
-    """Name the expression of some moments: the strongest, neutral, or None where nobody could say.
+    """Return the expression label of some moments: the strongest, neutral, or None where it is ambiguous.
 
     Args:
         feelings: (T, 6), 0–1, in the order of `FEELINGS`.
@@ -56,8 +56,8 @@ def dimensions(feelings: Floats) -> tuple[float, float]:
     return float(valence), float(arousal)
 
 
-# How behaviour changes what viewers think of somebody, in the order of `TRAITS`. The sources give the signs; sizes are
-# our choice, for a model has nothing to learn from a sign alone.
+# Effects of behaviour on apparent traits, in the order of `TRAITS`. The signs are from the sources; the sizes are our
+# choice.
 _CUES = {
     # Sutherland et al., "Personality judgments from everyday images of faces", Frontiers in Psychology 2015: smiles
     # raise openness, extraversion, agreeableness and stability; Stahelski et al., "The affective meaning of smiling and
@@ -81,14 +81,14 @@ _CUES = {
 
 
 def traits(behaviour: Behaviour, step_s: float) -> tuple[float, ...]:
-    """Return how a viewer might rate somebody after this clip.
+    """Estimate how viewers would rate a person's traits after this clip.
 
     Args:
-        behaviour: what is done, at two moments or more.
+        behaviour: the behaviour at two or more moments.
         step_s: seconds between two moments.
 
     Returns:
-        One for each of `TRAITS`, 0–1; 0.5 for a still and silent face that looks at the camera.
+        A score for each of `TRAITS`, 0–1; 0.5 for a still and silent face that looks at the camera.
     """
     felt = dict(zip(FEELINGS, behaviour.feelings.mean(axis=0), strict=True))
     turning = np.rad2deg(np.linalg.norm(np.diff(behaviour.turns, axis=0), axis=1)).mean() / step_s
@@ -108,7 +108,7 @@ def traits(behaviour: Behaviour, step_s: float) -> tuple[float, ...]:
 def units(behaviour: Behaviour, moments: slice) -> tuple[float, ...]:
     """Return the mean strength of each of `UNIT_NAMES` over some moments, 0–1.
 
-    It is what is seen: speech moves the mouth's units, too.
+    Strengths are of the visible motion: speech moves the mouth's units, too.
     """
     weights = {name: weight[moments] for name, weight in behaviour.shapes.items()}
     seen = [np.min([_both(weights, name) / share for name, share in parts.items()], axis=0) for parts in UNITS.values()]
@@ -122,12 +122,12 @@ def units(behaviour: Behaviour, moments: slice) -> tuple[float, ...]:
 def landmarks(seen: Floats, moments: slice) -> tuple[float, ...]:
     """Return the shape of a face over some moments, in the order of `LANDMARK_NAMES`.
 
-    The mean landmarks around their middle, in units of their root mean square distance from it, so that it is the same
-    wherever the picture is cut; then the mean of it and its mirror image, so that it is the same for a mirrored clip.
+    The mean landmarks are centred and divided by their root mean square distance from the centre, so that they do not
+    depend on the crop; then averaged with their mirror image, so that they are equal for a mirrored clip.
 
     Args:
-        seen: (T, 68, 2), right and down.
-        moments: which of the T.
+        seen: landmarks in the picture, (T, 68, 2), right and down.
+        moments: the moments among the T to average.
     """
     shape = seen[moments].mean(axis=0)
     shape = shape - shape.mean(axis=0)
@@ -137,7 +137,7 @@ def landmarks(seen: Floats, moments: slice) -> tuple[float, ...]:
 
 
 def _both(weights: Mapping[str, Floats], name: str) -> Floats:
-    """Return a shape's weight, the mean of both sides where it has two, (T,)."""
+    """Return a shape's weight (T,), the mean of both sides if it has two."""
     if name in weights:
         return weights[name]
     return (weights[f"{name}_L"] + weights[f"{name}_R"]) / 2

@@ -1,4 +1,4 @@
-"""People: each is drawn whole, with a shape, skin, hair, clothes and habits of the face at rest."""
+"""Draw random people: shape, skin, hair, clothes; and pose their meshes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from model.render.wearables import draw_clothes, draw_glasses, draw_headwear
 
 @dataclass(frozen=True, eq=False)
 class Person:
-    """Someone who can be moved and drawn.
+    """A person's mesh and paint.
 
     The mesh is the head's V vertices, then those of its shells, then those of the solids that go with the head.
 
@@ -41,7 +41,7 @@ class Person:
 
 
 def draw_person(head: Head, random: np.random.Generator) -> Person:
-    """Draw a person."""
+    """Draw a random person."""
     modes = random.normal(size=len(head.identity)) * random.uniform(0.6, 1.05)
     neutral = head.vertices + (modes.astype(np.float32) @ head.identity).reshape(-1, 3)
     age = random.beta(0.9, 1.1)
@@ -86,10 +86,10 @@ def draw_person(head: Head, random: np.random.Generator) -> Person:
 
 
 class Mover:
-    """Moves people of one head.
+    """Pose people of one head.
 
     Args:
-        head: what they are made from.
+        head: the morphable head.
     """
 
     def __init__(self, head: Head) -> None:
@@ -106,9 +106,9 @@ class Mover:
         """Return a person's mesh at T moments.
 
         Args:
-            person: who.
-            weights: (T, shapes), of the head's expression shapes.
-            turns: (T, 3, 3), how the head is turned on the neck.
+            person: the person.
+            weights: (T, shapes), weights of the head's expression shapes.
+            turns: (T, 3, 3), rotations of the head on the neck.
 
         Returns:
             Places and normals, each (T, mesh, 3); normals have any length.
@@ -133,7 +133,7 @@ class Mover:
         return mesh + stiff * (turned - mesh), towards + stiff * (towards @ turns.transpose(0, 2, 1) - towards)
 
     def _stiffness(self, person: Person) -> Floats:
-        """Return how much each vertex of the mesh goes with the head, (mesh, 1): 0 at the shoulders."""
+        """Return how much each vertex of the mesh moves with the head, (mesh, 1): 0 at the shoulders."""
         parts = [self._with_head, *(self._with_head[shell.over] for shell in person.shells)]
         for solid in person.solids:
             low = solid.places[:, 1].max() < self._pivot[1] - 6
@@ -142,13 +142,13 @@ class Mover:
 
 
 def _around(triangles: Indices, count: int) -> sparse.csr_matrix:
-    """Return which triangles are around each vertex, (V, F)."""
+    """Return the incidence matrix of vertices and triangles, (V, F)."""
     corners, faces = triangles.ravel(), np.repeat(np.arange(len(triangles)), 3)
     return sparse.csr_matrix((np.ones(len(corners), np.float32), (corners, faces)), (count, len(triangles)))
 
 
 def _normals(places: Floats, triangles: Indices, around: sparse.csr_matrix) -> Floats:
-    """Return the normals of (T, V, 3): sums over the triangles around, weighted by their areas."""
+    """Compute the vertex normals of (T, V, 3): area-weighted sums over adjacent triangles."""
     flat = places.transpose(1, 2, 0).reshape(len(around.indptr) - 1, -1)  # (V, 3·T)
     a, b, c = (flat[corner].reshape(len(triangles), 3, -1) for corner in triangles.T)
     b, c = b - a, c - a

@@ -1,7 +1,7 @@
-"""Triangles → pictures, by OpenGL on EGL: on a GPU, or on Mesa's software rasteriser.
+"""Rasterise triangles with OpenGL on EGL, on a GPU or with Mesa's software rasteriser.
 
-Lighting is computed for each pixel in linear light: lights from far away, an ambient light that differs from above to
-below, and a highlight; the key light casts shadows.
+Shading is per pixel in linear light: directional lights, a hemispheric ambient light and a specular highlight; the key
+light casts shadows.
 """
 
 from __future__ import annotations
@@ -106,13 +106,13 @@ class Lighting:
 
 
 class Rasteriser:
-    """Draws meshes into a square picture; several of them in a process do not disturb each other.
+    """Render meshes to a square picture; several instances in a process are independent.
 
     Args:
-        size: pixels of a side.
+        size: side in pixels.
 
     Raises:
-        ModelError: the machine has no OpenGL that draws without a screen.
+        ModelError: OpenGL cannot render without a screen.
     """
 
     def __init__(self, size: int) -> None:
@@ -120,13 +120,13 @@ class Rasteriser:
             self._gl = moderngl.create_standalone_context(**_OPENGL)
         except Exception as error:  # moderngl raises bare Exception
             raise ModelError(
-                f"OpenGL cannot be had without a screen ({error}): install EGL and a driver "
+                f"OpenGL cannot render without a screen ({error}): install EGL and a driver "
                 "(Debian, Ubuntu: apt install libegl1 libgl1-mesa-dri)."
             ) from error
         gl = self._gl
         self._program = gl.program(vertex_shader=_VERTEX, fragment_shader=_FRAGMENT)
         self._shadow_program = gl.program(vertex_shader=_SHADOW_VERTEX, fragment_shader=_SHADOW_FRAGMENT)
-        # Several samples a pixel cost Mesa three times the time; a picture drawn larger and shrunk does not.
+        # Multisampling makes Mesa three times slower; rendering larger and downscaling does not.
         self._picture = gl.framebuffer(
             gl.renderbuffer((size, size), 4, dtype="f2"), gl.depth_renderbuffer((size, size))
         )
@@ -138,7 +138,7 @@ class Rasteriser:
         self._arrays: tuple[moderngl.VertexArray, moderngl.VertexArray] | None = None
 
     def take(self, paint: NDArray[np.uint8], triangles: Indices, opaque: Indices) -> None:
-        """Take a mesh.
+        """Upload a mesh.
 
         Args:
             paint: (V, 4): the square root of linear RGB, and gloss, each of 255.
@@ -158,7 +158,7 @@ class Rasteriser:
     def draw(
         self, places: Floats, normals: Floats, *, view: Floats, eye: Floats, shadow_view: Floats, lighting: Lighting
     ) -> NDArray[np.float16]:
-        """Draw the mesh that was taken.
+        """Render the uploaded mesh.
 
         Args:
             places: (V, 3), cm.
@@ -202,7 +202,7 @@ class Rasteriser:
         return np.frombuffer(raw, np.float16).reshape(self._size, self._size, 4)[::-1]
 
     def close(self) -> None:
-        """Give everything back."""
+        """Release all OpenGL resources."""
         self._release()
         self._gl.release()
 

@@ -1,4 +1,4 @@
-"""Where somebody is filmed: camera, light, background, what comes between, and what the camera does to the picture."""
+"""Draw scenes: camera, light, background, occluders, and the camera's image processing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from model.render.head import Floats
 from model.render.rasterise import Lighting
 
 _FACE_CM = 17.0  # from brows to chin and a little more
-_ACROSS_CM = 26.0  # what the shadow map sees to each side
+_ACROSS_CM = 26.0  # half width of the shadow map
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,10 +40,10 @@ class Scene:
 
 @dataclass(frozen=True)
 class Film:
-    """What the camera does to the picture.
+    """Image processing of a camera.
 
     Attributes:
-        exposure: the brightness that the face's median gets, linear, 0–1.
+        exposure: target of the face's median brightness, linear, 0–1.
         gamma: of the curve to display values.
         tint: (3,), gains of the channels.
         saturation: 0 for black and white.
@@ -70,7 +70,7 @@ def draw_scene(times: Floats, size: int, centre: Floats, skin: Floats, random: n
 
     Args:
         times: (T,), seconds.
-        size: pixels of the rasteriser's side.
+        size: side of the rasteriser's picture in pixels.
         centre: (3,), the middle of the face, cm.
         skin: linear RGB of the hands that may come before it.
         random: what it is drawn from.
@@ -96,7 +96,7 @@ def draw_scene(times: Floats, size: int, centre: Floats, skin: Floats, random: n
 
 
 def draw_film(random: np.random.Generator) -> Film:
-    """Draw a camera."""
+    """Draw the image processing of a camera."""
     warm = random.normal(0, 0.09)
     return Film(
         exposure=random.uniform(0.12, 0.42),
@@ -112,12 +112,12 @@ def draw_film(random: np.random.Generator) -> Film:
 
 
 def develop(drawn: NDArray[np.float16], gain: float, moment: int, scene: Scene, film: Film) -> Floats:
-    """Turn what was drawn into a picture.
+    """Convert a rendered picture to a camera picture.
 
     Args:
         drawn: (H, W, 4), linear RGB and cover.
-        gain: what light is multiplied by.
-        moment: which of the scene's.
+        gain: factor for the light.
+        moment: index of the scene's moment.
         scene: the scene.
         film: the camera.
 
@@ -141,7 +141,7 @@ def develop(drawn: NDArray[np.float16], gain: float, moment: int, scene: Scene, 
 
 
 def gain_of(drawn: NDArray[np.float16], film: Film) -> float:
-    """Return the gain with which the middle of what was drawn gets the film's exposure."""
+    """Compute the gain that exposes the centre of a rendered picture to the film's target."""
     third = len(drawn) // 3
     middle = drawn[third : 2 * third, third : 2 * third].astype(np.float32)
     light = middle[..., :3].mean(axis=-1)[middle[..., 3] > 0.5]
@@ -173,7 +173,7 @@ def _lighting(random: np.random.Generator) -> Lighting:
 
 
 def _light_colour(random: np.random.Generator) -> Floats:
-    """Draw linear RGB, (3,): from lamplight to a blue sky, and now and then from a coloured lamp."""
+    """Draw a light colour, linear RGB (3,): from lamplight to blue sky, rarely a coloured lamp."""
     if random.random() < 0.05:
         return random.uniform(0.2, 1.2, 3).astype(np.float32)
     warm = random.normal(0, 0.14)
@@ -182,7 +182,7 @@ def _light_colour(random: np.random.Generator) -> Floats:
 
 
 def _camera(eye: Floats, zoom: float, roll: float, aim: Floats) -> Floats:
-    """Return the camera's matrix (4, 4); `aim` is where the face's middle lands, in half pictures from the middle."""
+    """Return the camera's matrix (4, 4); `aim` is the face's position in half pictures from the centre."""
     near, far = 5.0, 400.0
     c, s = np.cos(roll), np.sin(roll)
     project = np.array(
@@ -201,7 +201,7 @@ def _camera(eye: Floats, zoom: float, roll: float, aim: Floats) -> Floats:
 
 
 def _from_light(to_light: Floats, centre: Floats) -> Floats:
-    """Return the matrix (4, 4) of the scene as a light far away sees it."""
+    """Return the orthographic view matrix (4, 4) of a directional light."""
     side = np.cross([0.0, 1.0, 0.01], to_light)
     side /= np.linalg.norm(side)
     axes = np.stack((side, np.cross(to_light, side), -to_light)) / _ACROSS_CM
@@ -212,7 +212,7 @@ def _from_light(to_light: Floats, centre: Floats) -> Floats:
 
 
 def _background(size: int, random: np.random.Generator) -> Floats:
-    """Draw a wall, a room or a blur of colours, (size, size, 3)."""
+    """Draw a background: a wall, a room or blurred colours, (size, size, 3)."""
     base = random.uniform(0.02, 0.95) + random.normal(0, 0.08, 3)
     slope = np.linspace(-1, 1, size)[:, None] * random.normal(0, 0.15) + np.linspace(-1, 1, size) * random.normal(
         0, 0.15
@@ -241,7 +241,7 @@ def _background(size: int, random: np.random.Generator) -> Floats:
 
 
 def _occluder(times: Floats, size: int, skin: Floats, random: np.random.Generator) -> Floats:
-    """Let a hand or an object pass before a part of the face, or stay there: (T, size, size, 4), colour and cover."""
+    """Draw a hand or object that occludes a part of the face: (T, size, size, 4), colour and alpha."""
     hand = random.random() < 0.6
     colour = np.power(skin * random.uniform(0.3, 1), 1 / 2.2) if hand else random.uniform(0, 1, 3)
     start = np.array([random.uniform(0.15, 0.85), random.uniform(0.62, 1.05)]) * size

@@ -1,4 +1,4 @@
-"""The colours of a face: skin of every tone, lips, eyes, brows, teeth, shadows of beards, lines of age, make-up.
+"""Paint a face: skin tone, lips, eyes, brows, teeth, stubble, wrinkles, make-up.
 
 Skin tones are spread over individual typology angles from very light to dark (Chardon, Cretois, Hourseau, "Skin colour
 typology and suntanning pathways", Int. J. Cosmetic Science 1991): ITA = arctan((L* − 50) / b*).
@@ -16,12 +16,12 @@ from model.render.solids import Noise, along, from_lab, near, over, ramp
 
 _SIDES = (1, -1)
 _IRISES = ((22, 4, 8), (30, 10, 20), (38, 10, 26), (48, -6, 14), (50, -4, -14), (56, -2, -6))  # CIELAB
-_EYE = 0.62  # cm, an iris's radius
+_EYE = 0.62  # radius of an iris, cm
 
 
 @dataclass(frozen=True)
 class Looks:
-    """What of a person's looks several parts share.
+    """Attributes of a person that several parts share.
 
     Attributes:
         age: 0 for a young adult to 1 for an old one.
@@ -37,7 +37,7 @@ class Looks:
 
 
 def draw_skin_tone(random: np.random.Generator) -> Floats:
-    """Draw linear RGB, (3,)."""
+    """Draw a skin tone, linear RGB (3,)."""
     angle = np.deg2rad(random.uniform(-48, 60))
     yellow = random.normal(17, 2.5) - 5 * (angle < -0.5)
     red = random.normal(11, 2)
@@ -95,7 +95,7 @@ def _skin(head: Head, looks: Looks, random: np.random.Generator) -> Floats:
 
 
 def _lined(head: Head, colour: Floats, looks: Looks, random: np.random.Generator) -> Floats:
-    """Darken the lines of age, which say nothing of what is felt."""
+    """Paint wrinkles of age, independent of the expression."""
     depth = looks.age**1.3 * random.uniform(0.2, 0.75) + random.uniform(0, 0.08)
     front = head.vertices[:, 2] > head.at(36)[0, 2] - 4.5
     places = head.vertices[front]
@@ -136,13 +136,13 @@ def _lined(head: Head, colour: Floats, looks: Looks, random: np.random.Generator
 
 
 def _beside(place: Floats, right: float, up: float, forward: float) -> Floats:
-    """Return what is so many cm from a place (3,), (3,)."""
+    """Offset a point (3,) by cm to the right, up and forward."""
     found: Floats = place + np.array([right, up, forward])
     return found
 
 
 def _brows(head: Head, looks: Looks, random: np.random.Generator) -> Floats:
-    """Return how much of each vertex a brow covers: arched, level, thin or bushy by the person, never by the mood."""
+    """Return the brows' alpha at each vertex; shape and thickness vary by person, independent of the expression."""
     thick, lift, tilt = random.uniform(0.16, 0.5), random.uniform(-0.35, 0.45), random.normal(0, 0.14)
     dense = random.uniform(0.25, 0.95) * (1 - 0.4 * looks.age)
     places, cover = head.vertices, np.zeros(len(head.vertices), np.float32)
@@ -156,7 +156,7 @@ def _brows(head: Head, looks: Looks, random: np.random.Generator) -> Floats:
 
 
 def beard_mask(head: Head) -> Floats:
-    """Return where a beard can grow, 0–1 for each vertex: cheeks' lower half, jaw, chin, above the lips."""
+    """Return the beard mask, 0–1 for each vertex: lower cheeks, jaw, chin, above the lips."""
     x, y, z = head.vertices.T
     jaw = head.at(8)[0]
     nose, mouth = head.at(33)[0, 1], head.at(62)[0, 1]
@@ -175,7 +175,7 @@ def _beard_colour(looks: Looks) -> Floats:
 
 
 def _stubble(head: Head, looks: Looks, random: np.random.Generator) -> Floats:
-    """Return how much of each vertex hair covers that is too short to stand out."""
+    """Return the alpha of stubble at each vertex."""
     x, y, _ = head.vertices.T
     mask = beard_mask(head)
     style = random.random()
@@ -189,7 +189,7 @@ def _stubble(head: Head, looks: Looks, random: np.random.Generator) -> Floats:
 
 
 def _lip_cover(head: Head) -> Floats:
-    """Return 1 on the lips, falling to 0 beside them."""
+    """Return the lips' mask: 1 on the lips, falling to 0 beside them."""
     outer, inner = head.at(*range(48, 60)), head.at(*range(60, 68))
     ring = np.concatenate((outer, outer[:1]))
     apart, _ = along(head.vertices, ring)
@@ -217,7 +217,7 @@ def _make_up(head: Head, colour: Floats, random: np.random.Generator) -> Floats:
 
 
 def _mouth(head: Head) -> Floats:
-    """Darker the deeper: little light comes in."""
+    """Return the colour of the mouth's inside, darker with depth."""
     depth = ramp(head.vertices[:, 2], head.at(62)[0, 2] - 6, head.at(62)[0, 2])
     return np.array([0.26, 0.06, 0.06], np.float32) * (0.08 + 0.92 * depth)[:, None]
 

@@ -1,4 +1,4 @@
-"""Simple surfaces, and fields on them: what accessories and textures are made of."""
+"""Geometric primitives and random fields for accessories and textures."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from model.render.head import Floats, Indices
 
 @dataclass(frozen=True, eq=False)
 class Solid:
-    """A surface of N vertices in a colour of its own.
+    """A surface of N vertices with its own colour.
 
     Attributes:
         places: (N, 3), cm.
@@ -30,7 +30,7 @@ class Solid:
 
 
 def grid(rows: int, columns: int, *, closed: bool = False) -> Indices:
-    """Return the triangles of rows × columns vertices; where closed, the last column is joined to the first."""
+    """Return the triangles of a grid of rows × columns vertices; closed joins the last column to the first."""
     r, c = np.meshgrid(np.arange(rows - 1), np.arange(columns if closed else columns - 1), indexing="ij")
     a, b = r * columns + c, r * columns + (c + 1) % columns
     squares = np.stack((a, a + columns, b, b, a + columns, b + columns), axis=-1)
@@ -38,7 +38,7 @@ def grid(rows: int, columns: int, *, closed: bool = False) -> Indices:
 
 
 def ellipsoid(centre: Floats, radii: Floats, colour: Floats, gloss: float = 0.1) -> Solid:
-    """Return an ellipsoid along the axes; colour is one for all, (3,)."""
+    """Return an axis-aligned ellipsoid of one colour, (3,)."""
     polar, around = np.meshgrid(np.linspace(0, np.pi, 12), np.linspace(0, 2 * np.pi, 16), indexing="ij")
     ball = np.stack((np.sin(polar) * np.cos(around), np.cos(polar), np.sin(polar) * np.sin(around)), axis=-1)
     ball = ball.reshape(-1, 3).astype(np.float32)
@@ -46,7 +46,7 @@ def ellipsoid(centre: Floats, radii: Floats, colour: Floats, gloss: float = 0.1)
 
 
 def tube(path: Floats, radius: float, colour: Floats, gloss: float = 0.3, *, closed: bool = False) -> Solid:
-    """Return a tube along a path (N, 3); its ends are open."""
+    """Return a tube with open ends along a path (N, 3)."""
     ahead = np.roll(path, -1, axis=0) - np.roll(path, 1, axis=0)
     if not closed:
         ahead[0], ahead[-1] = path[1] - path[0], path[-1] - path[-2]
@@ -79,7 +79,7 @@ class Noise:
     """A smooth random field in space, with a mean of 0 and a standard deviation of 1.
 
     Args:
-        random: what it is drawn from.
+        random: the random generator.
         scale: cm from one bump to the next, about.
         stretch: (3,), how much longer bumps are along each axis.
     """
@@ -92,19 +92,19 @@ class Noise:
         self._phases = random.uniform(0, 2 * np.pi, waves).astype(np.float32)
 
     def __call__(self, places: Floats) -> Floats:
-        """Return the field at (N, 3), (N,)."""
+        """Evaluate the field at positions (N, 3); return (N,)."""
         found: Floats = np.cos(places @ self._waves + self._phases).sum(axis=1) / np.sqrt(len(self._phases) / 2)
         return found
 
 
 def near(places: Floats, centre: Floats, radius: float) -> Floats:
-    """Return a bell of 1 at the centre (3,), (N,)."""
+    """Evaluate a Gaussian with a peak of 1 at the centre (3,); return (N,)."""
     found: Floats = np.exp(-((places - centre) ** 2).sum(axis=1) / (2 * radius**2))
     return found
 
 
 def along(places: Floats, path: Floats) -> tuple[Floats, Floats]:
-    """Return how far places (N, 3) are from a path (M, 3) in cm, and where on it: 0 at its start, 1 at its end."""
+    """Return the distances of points (N, 3) from a path (M, 3) in cm, and the nearest positions on it, 0–1."""
     starts, steps = path[:-1], np.diff(path, axis=0)
     long2 = (steps**2).sum(axis=1)
     # (N, M − 1): the foot of each place on each step, then |p − foot|² = |p|² − 2·p·foot + |foot|²
@@ -117,20 +117,20 @@ def along(places: Floats, path: Floats) -> tuple[Floats, Floats]:
 
 
 def ramp(x: Floats, low: float, high: float) -> Floats:
-    """Return 0 below `low`, 1 above `high`, and smoothly between."""
+    """Smoothstep: return 0 below `low`, 1 above `high`, and a smooth transition between."""
     share = ((x - low) / (high - low)).clip(0, 1)
     found: Floats = share * share * (3 - 2 * share)
     return found
 
 
 def from_lab(lightness: float, a: float, b: float) -> Floats:
-    """Return linear RGB of a CIELAB colour, (3,)."""
+    """Convert a CIELAB colour to linear RGB, (3,)."""
     pixel = np.array([[[lightness, a, b]]], np.float32)
     found: Floats = cv2.cvtColor(pixel, cv2.COLOR_Lab2LRGB)[0, 0].clip(0.004, 1)
     return found
 
 
 def over(below: Floats, colour: Floats, cover: Floats) -> Floats:
-    """Return colours (N, 3) with another over them, which covers (N,) of each."""
+    """Blend a colour over colours (N, 3) with the alpha `cover` (N,)."""
     found: Floats = below + cover[:, None] * (colour - below)
     return found

@@ -1,4 +1,4 @@
-"""One rendered clip: somebody is drawn, acts in a scene, and is filmed."""
+"""Render a clip: draw a person, a behaviour and a scene, then film them."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from model.render.people import Mover, draw_person
 from model.render.rasterise import Rasteriser
 from model.render.scenes import develop, draw_film, draw_scene, gain_of
 
-FPS = Fraction(25, 2)  # one frame for each that the default model looks at
+FPS = Fraction(25, 2)  # the default model's frame rate
 FRAMES = 16
-_SIZE = 192  # pixels that are drawn
+_SIZE = 192  # side of the rendered picture, pixels
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,13 +42,13 @@ class RenderedClip:
 
 
 class Studio:
-    """Makes clips from one head; holds an OpenGL context.
+    """Render clips with one head; owns an OpenGL context.
 
     Args:
-        head: whose people are filmed.
+        head: the morphable head.
 
     Raises:
-        ModelError: the head lacks an expression shape, or the machine has no OpenGL that draws without a screen.
+        ModelError: the head lacks an expression shape, or OpenGL cannot render without a screen.
     """
 
     def __init__(self, head: Head) -> None:
@@ -59,7 +59,7 @@ class Studio:
         self._rasteriser = Rasteriser(_SIZE)
 
     def clip(self, seed: int, number: int) -> RenderedClip:
-        """Make a clip: the same seed and number give the same one."""
+        """Render a clip; the same seed and number give the same clip."""
         who, what, where, how = (np.random.default_rng([seed, number, part]) for part in range(4))
         times = np.arange(FRAMES, dtype=np.float32) / float(FPS)
         person = draw_person(self._head, who)
@@ -93,12 +93,12 @@ class Studio:
         )
 
     def close(self) -> None:
-        """Give the OpenGL context back."""
+        """Release the OpenGL context."""
         self._rasteriser.close()
 
 
 def write_clip(clip: RenderedClip, path: Path) -> None:
-    """Write H.264 in MP4."""
+    """Write a clip as H.264 in MP4."""
     with av.open(str(path), "w") as container:
         options = {"preset": "veryfast", "crf": str(clip.quality)}
         stream = container.add_stream("libx264", rate=FPS, options=options)
@@ -111,7 +111,7 @@ def write_clip(clip: RenderedClip, path: Path) -> None:
 
 
 def _turns(angles: Floats) -> Floats:
-    """Return rotations (T, 3, 3) by yaw, then pitch, then roll (T, 3)."""
+    """Compute rotation matrices (T, 3, 3) by yaw, then pitch, then roll (T, 3)."""
     found = np.empty((len(angles), 3, 3), np.float32)
     for k, (yaw, pitch, roll) in enumerate(angles):
         (cy, cp, cr), (sy, sp, sr) = np.cos((yaw, pitch, roll)), np.sin((yaw, pitch, roll))
@@ -123,7 +123,7 @@ def _turns(angles: Floats) -> Floats:
 
 
 def _seen_at(places: Floats, view: Floats) -> Floats:
-    """Return where cameras (T, 4, 4) see places (T, N, 3): (T, N, 2), right and down, in shares of the picture."""
+    """Project points (T, N, 3) with cameras (T, 4, 4) to (T, N, 2), right and down, in shares of the picture."""
     clip = np.pad(places, ((0, 0), (0, 0), (0, 1)), constant_values=1) @ view.transpose(0, 2, 1)
     x, y = clip[..., 0] / clip[..., 3], clip[..., 1] / clip[..., 3]
     found: Floats = np.stack(((1 + x) / 2, (1 - y) / 2), axis=-1)
@@ -131,7 +131,7 @@ def _seen_at(places: Floats, view: Floats) -> Floats:
 
 
 def _lens(picture: Floats, size: int, blur: float) -> Floats:
-    """Return a smaller picture (size, size, 3), blurred by so many pixels."""
+    """Downscale a picture to (size, size, 3) and blur it by `blur` pixels."""
     small = cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA)
     return np.asarray(cv2.GaussianBlur(small, (0, 0), blur) if blur else small, np.float32)
 

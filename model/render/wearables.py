@@ -1,4 +1,4 @@
-"""What people wear on head and shoulders: clothes, hats, scarves, glasses."""
+"""Draw random clothes, hats, scarves and glasses."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from model.render.solids import Noise, Solid, ellipsoid, from_lab, grid, ramp, t
 
 
 def draw_cloth(random: np.random.Generator) -> Floats:
-    """Draw a cloth's linear RGB, (3,)."""
+    """Draw the colour of a cloth, linear RGB (3,)."""
     std = random.choice((4, 35), p=(0.5, 0.5))
     return from_lab(random.uniform(8, 92), random.normal(0, std), random.normal(0, std))
 
 
 def draw_clothes(head: Head, random: np.random.Generator) -> tuple[list[Shell], list[Solid]]:
-    """Dress the shoulders: a neckline somewhere on the neck, and a body below."""
+    """Draw clothes: a neckline on the neck, and a body below."""
     places, chin = head.vertices, head.at(8)[0]
     cloth = draw_cloth(random)
     low = chin[1] - random.uniform(3.5, 9)
@@ -76,7 +76,7 @@ def _brim(head: Head, front: float, cloth: Floats, random: np.random.Generator) 
 
 
 def draw_glasses(head: Head, random: np.random.Generator) -> list[Solid]:
-    """Draw glasses: round or square, thin or heavy; dark ones now and then."""
+    """Draw glasses: round or square, thin or heavy, rarely dark."""
     colour = from_lab(random.choice((6, 25, 60)), random.normal(0, 12), random.normal(0, 12))
     thin = random.uniform(0.06, 0.22)
     wide, high = random.uniform(2.1, 2.9), random.uniform(1.5, 2.4)

@@ -117,8 +117,8 @@ def test_a_face_that_is_lost_is_a_problem_and_leaves_no_rows(run, out, faces):
     assert {row.subject for row in read_rows(out)} == {"000002"}
     assert problems(out) == {
         "000000": "it shows no face.",
-        "000001": "The face is followed from 0.00 to 0.80 s only.",
-        "000003": "The face is followed from 0.16 to 1.28 s only.",
+        "000001": "The face is tracked only from 0.00 to 0.80 s.",
+        "000003": "The face is tracked only from 0.16 to 1.28 s.",
     }
     assert [path.name for path in (out / "clips").iterdir()] == ["000002.mp4"]
 
@@ -126,7 +126,7 @@ def test_a_face_that_is_lost_is_a_problem_and_leaves_no_rows(run, out, faces):
 def test_where_no_clip_can_be_used_problems_say_why(run, out, faces):
     faces |= {"000000": "it shows no face.", "000001": "it shows no face."}
 
-    with pytest.raises(ModelError, match=r"No clip of 2 can be used: .*problems\.csv says why"):
+    with pytest.raises(ModelError, match=r"None of 2 clips can be used: .*problems\.csv lists"):
         run(2)
 
     assert list(problems(out)) == ["000000", "000001"]
