@@ -39,6 +39,7 @@ __all__ = [
 ]
 
 _PROGRESS_S = 0.5
+_DARK = 40.0  # mean gray level
 
 
 @dataclass(frozen=True)
@@ -193,12 +194,6 @@ def _find_clips(
         yield from scene.finish(source.end_s)
     if start_s is not None:
         yield Progressed(source.end_s - began_s)
-    warnings = list(source.warnings)
-    if tracker.left_out:
-        warnings.append(
-            f"More faces than {tracker.faces} were seen at one time, and the smallest were left out. To follow more, "
-            f"raise the option faces (up to {MAX_FACES})."
-        )
     width, height = (0, 0) if scene is None else source.upright.frame_size
     yield VideoEnded(
         duration_s=source.end_s,
@@ -207,5 +202,18 @@ def _find_clips(
         height=height,
         frames=source.frames,
         samples=0 if scene is None else scene.samples,
-        warnings=warnings,
+        warnings=[*source.warnings, *_warnings(scene, tracker)],
     )
+
+
+def _warnings(scene: Scene | None, tracker: Tracker) -> Iterator[str]:
+    if scene is not None and not tracker.persons and scene.brightness < _DARK:
+        yield (
+            f"The video is very dark: {scene.brightness / 255:.0%} of full brightness. Faces in it may be hidden. "
+            "Light them better, or brighten the video."
+        )
+    if tracker.left_out:
+        yield (
+            f"More than {tracker.faces} {'face was' if tracker.faces == 1 else 'faces were'} seen at one time, and the "
+            f"smallest were left out. To follow more, raise the option faces (up to {MAX_FACES})."
+        )

@@ -28,6 +28,7 @@ from mien.contract.errors import (
     UnsupportedCodec,
 )
 from service.vision.clock import Clock
+from service.vision.iso_boxes import is_cut_off, is_encrypted
 from service.vision.picture import WORKING_SIDE, Upright
 
 
@@ -139,9 +140,20 @@ def open_video(
     except MemoryError:
         raise
     except Exception as error:
+        if is_cut_off(path):
+            raise _cut_short() from error
         raise CannotDecode(f"The file cannot be read as {listed(formats.containers)}. " + _RESEND) from error
-    with container, closing(VideoReader(container, limits, formats, picture_side)) as video:
-        yield video
+    with container:
+        if container.format.name.startswith("mov,mp4") and is_encrypted(path):
+            raise UnsupportedCodec("The video is encrypted (copy protection). Send a copy that is not encrypted.")
+        try:
+            reader = VideoReader(container, limits, formats, picture_side)
+        except (NoVideoStream, UnsupportedCodec) as error:
+            if container.format.name.startswith("mov,mp4") and is_cut_off(path):  # within its index
+                raise _cut_short() from error
+            raise
+        with closing(reader) as video:
+            yield video
 
 
 def ffmpeg_options(formats: Formats) -> dict[str, str]:
@@ -346,6 +358,12 @@ class VideoReader:
         if self._damaged or self._broke_off:
             return CannotDecode("None of the video's frames can be decoded. " + _RESEND)
         return NoFrames("The file has a video stream, but no frame in it. Record or export it again.")
+
+
+def _cut_short() -> TruncatedVideo:
+    return TruncatedVideo(
+        "The file ends before its data does. The upload or the recording was cut short: send it whole."
+    )
 
 
 _RESEND = "It may be damaged or incomplete: check that it plays, export it as H.264 in MP4, and send it again."

@@ -56,6 +56,13 @@ class Scene:
         self._cut: dict[tuple[Box, float, int], NDArray[np.uint8]] = {}  # crops of the current picture
         self._clarity: dict[Box, float] = {}  # clarity of boxes in the current picture
         self.samples = 0
+        self._pictures = 0
+        self._brightness = 0.0  # sum over the pictures
+
+    @property
+    def brightness(self) -> float:
+        """Mean gray level of all pictures."""
+        return self._brightness / max(1, self._pictures)
 
     def look(
         self, picture: NDArray[np.uint8], instant: Instant, until_s: float, *, again: bool
@@ -65,6 +72,8 @@ class Scene:
         if not again:
             self._cut.clear()
             self._clarity.clear()
+            self._pictures += 1
+            self._brightness += float(picture[::8, ::8].mean())
         step = self._tracker.step(None if again else shrink(picture), instant.time_s)
         for ended in step.ended:
             if (person := self._persons.pop(ended.key, None)) is not None:

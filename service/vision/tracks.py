@@ -153,6 +153,11 @@ class Tracker:
     _keys: int = 0
     _numbers: int = 0
 
+    @property
+    def persons(self) -> int:
+        """Number of persons found so far."""
+        return self._numbers
+
     def step(self, picture: NDArray[np.uint8] | None, time_s: float) -> Step:
         """Process the next picture, RGB (H, W, 3), all of one size; None repeats the last one."""
         ended: list[EndedTrack] = []

@@ -92,7 +92,7 @@ BAD: dict[str, tuple[Callable[[], bytes], int, str | set[str]]] = {
     "heic": (lambda: b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic" + bytes(500), 415, "unsupported_container"),
     "ffconcat": (lambda: _CONCAT, 415, "unsupported_container"),
     "playlist": (lambda: b"#EXTM3U\n#EXTINF:1,\n/etc/hostname\n", 415, "unsupported_container"),
-    "mp4 without its index": (lambda: small_mp4()[: len(small_mp4()) * 2 // 3], 422, "cannot_decode"),
+    "mp4 without its index": (lambda: small_mp4()[: len(small_mp4()) * 2 // 3], 422, "truncated_video"),
     "mp4 cut in the middle": (
         lambda: small_mp4(faststart=True)[: len(small_mp4(faststart=True)) // 2], 422, "truncated_video",
     ),

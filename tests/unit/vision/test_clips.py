@@ -188,6 +188,16 @@ def test_a_video_without_a_face_has_none(tmp_path):
     assert seen.ended.samples == 20
 
 
+@pytest.mark.parametrize(("light", "dark"), [(0.05, True), (1.0, False)])
+def test_a_dark_video_without_a_face_is_called_dark(tmp_path, light, dark):
+    shown = [(light * pixels).astype(np.uint8) for pixels in scene([], seconds=0.8)]
+
+    seen = Seen(write_video(tmp_path / "v.mp4", shown))
+
+    assert not seen.faces
+    assert any("very dark" in told for told in seen.ended.warnings) == dark
+
+
 @pytest.mark.parametrize(("faces", "left_out"), [(1, True), (2, False)])
 def test_faces_that_are_left_out_are_a_warning_that_names_the_option(tmp_path, faces, left_out):
     seen = Seen(two_faces_video(tmp_path / "v.mp4"), faces=faces)

@@ -400,11 +400,20 @@ def test_what_a_cut_off_file_has_is_read_first_and_a_part_of_it_is_whole(tmp_pat
     assert read(path, 0.0, 1.0)[0][-1][1] == 1.0
 
 
-def test_a_cut_off_file_whose_index_is_at_its_end_cannot_be_decoded(tmp_path):
+@pytest.mark.parametrize("share", [0.5, 0.95, 0.995])  # without its index, and within it
+def test_a_cut_off_file_whose_index_is_at_its_end_is_truncated(tmp_path, share):
     path = face_video(tmp_path / "v.mp4")
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
 
-    with pytest.raises(CannotDecode, match="incomplete"):
+    with pytest.raises(TruncatedVideo, match="cut short"):
+        read(path)
+
+
+def test_an_encrypted_video_is_called_encrypted(tmp_path):
+    keys = {"encryption_scheme": "cenc-aes-ctr", "encryption_key": "00" * 16, "encryption_kid": "11" * 16}
+    path = write_video(tmp_path / "v.mp4", numbered(20), container_options=keys)
+
+    with pytest.raises(UnsupportedCodec, match="encrypted"):
         read(path)
 
 
