@@ -208,7 +208,7 @@ async def _on_invalid(request: Request, error: Exception) -> JSONResponse:
         models = [param.field_info.annotation for param in request.scope["route"].dependant.query_params]
         known = ", ".join(name for model in models for name in model.model_fields)
         name = str(first["loc"][1])
-        return problem_response(request, UnknownOption(f"Unknown option '{name[:40]}'. The options are {known}."))
+        return problem_response(request, UnknownOption(f"Unknown option '{name[:40]}'. Choose from {known}."))
     return problem_response(request, invalid_option(first))
 
 
@@ -218,7 +218,7 @@ async def _on_http(request: Request, error: Exception) -> Response:
         # Starlette names the methods of one route only, where an address may have several.
         matching = [route for route in router.routes if route.matches(request.scope)[0] is not Match.NONE]
         allowed = ", ".join(sorted({name for route in matching for name in getattr(route, "methods", ())}) or ["GET"])
-        detail = f"{request.method} is not allowed at this address. Allowed: {allowed}."
+        detail = f"{request.method} is not allowed at this address. Send one of: {allowed}."
         answer = problem_response(request, MethodNotAllowed(detail))
         answer.headers["Allow"] = allowed
         return answer

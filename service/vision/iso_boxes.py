@@ -29,7 +29,7 @@ def is_encrypted(path: Path) -> bool:
 
 def _boxes(path: Path) -> Iterator[tuple[bytes, int, int]]:
     """Yield the type, place and size of each box at the top."""
-    at = 0
+    at, whole = 0, path.stat().st_size
     with path.open("rb") as file:
         while len(head := file.read(16)) >= 8:
             size, kind = struct.unpack_from("!I4s", head)
@@ -39,6 +39,6 @@ def _boxes(path: Path) -> Iterator[tuple[bytes, int, int]]:
                 return
             yield kind, at, size
             at += size
-            if at > path.stat().st_size:
+            if at > whole:
                 return
             file.seek(at)

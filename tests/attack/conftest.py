@@ -19,7 +19,7 @@ _INSIDES = re.compile(
 )
 _WHAT_TO_DO = re.compile(
     r"\b(sends?|convert|export|cut|compress|try|upload|record|scale|there (is|are)|should|must|takes|described|given|"
-    r"allowed|options are|choose)\b",
+    r"choose)\b",
     re.IGNORECASE,
 )
 

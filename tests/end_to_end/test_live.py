@@ -307,14 +307,12 @@ def live_request(frames: Callable[[], Iterator[tuple[float, bytes]]]) -> Iterato
 
 def test_grpc_streams_frames_up_and_windows_down(running):
     with grpc.insecure_channel(running[1]) as channel:
-        answers = list(AffectServiceStub(channel).AnalyzeLive(live_request(filmed)))
+        # So slowly that a busy machine drops none.
+        answers = list(AffectServiceStub(channel).AnalyzeLive(live_request(lambda: filmed(pace=3))))
 
-    assert answers
+    assert len(answers) >= 5
     assert answers[0].window.scores.expression.label
-    # A busy machine may take none of the next frames in time; those that it leaves are counted.
-    dropped = [answer.dropped_frames for answer in answers]
-    assert dropped == sorted(dropped)
-    assert dropped[-1] < len(PICTURES)
+    assert answers[-1].dropped_frames == 0
 
 
 def test_grpc_takes_raw_pixels(running):
