@@ -12,7 +12,7 @@ import pytest
 import redis
 
 from service.queue.connection import connect
-from tests.integration.queue.helpers import Queue
+from tests.contract.helpers import Queue
 from tests.processes import HANG_S, Process, gateway
 
 
@@ -50,6 +50,6 @@ def running(_gateway: Gateway, redis_url: str) -> Gateway:
 @pytest.fixture
 def queue(redis_url: str) -> Iterator[Queue]:
     """Both ends of the gateway's queue, emptied: the test plays the worker."""
-    made = Queue(redis_url)
+    made = Queue.at(redis_url)
     yield made
     made.close()

@@ -13,7 +13,7 @@ import pytest
 from standardwebhooks import Webhook
 
 from service.queue import keys
-from tests.integration.queue.helpers import BROKEN_VIDEO, Queue, fail, succeed, take
+from tests.contract.helpers import BROKEN_VIDEO, Queue, fail, succeed, take
 from tests.processes import gateway, wait_for
 
 SECRET = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="

@@ -21,8 +21,8 @@ from service.gateway.usecases.watch import Watch
 from service.queue import keys
 from service.queue.connection import connect_async
 from service.queue.jobs import Jobs
+from tests.contract.helpers import BROKEN_VIDEO, LEASE_S, Queue, fail, succeed, take
 from tests.integration.gateway.watching import all_events, watching
-from tests.integration.queue.helpers import BROKEN_VIDEO, LEASE_S, Queue, fail, succeed, take
 from tests.processes import HANG_S, gateway, wait_for
 
 
@@ -305,7 +305,7 @@ def test_without_redis_the_events_end_and_the_next_watcher_is_told(tmp_path):
         gateway(tmp_path, server.url) as (process, url),
         httpx2.Client(base_url=url, timeout=HANG_S) as http,
     ):
-        queue = Queue(server.url)
+        queue = Queue.at(server.url)
         queue.submit("a")
         take(queue.worker())
         with watching(http, "a") as events:

@@ -21,7 +21,7 @@ from mien.contract.results import Expression, Face, Findings, ModelInfo, Progres
 from service.pb.affect.v1 import affect_pb2 as pb
 from service.pb.affect.v1.affect_pb2_grpc import AffectServiceStub
 from service.queue.consumer import Attempt, Consumer
-from tests.integration.queue.helpers import BROKEN_VIDEO, LEASE_S, Queue, fail, take
+from tests.contract.helpers import BROKEN_VIDEO, LEASE_S, Queue, fail, take
 from tests.processes import HANG_S, gateway, grpc_address, wait_for
 
 MP4 = b"\x00\x00\x00\x18ftypmp42" + bytes(5000)

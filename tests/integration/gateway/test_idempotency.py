@@ -9,8 +9,8 @@ import httpx2
 import pytest
 
 from service.queue import keys
+from tests.contract.helpers import Queue, fail, take
 from tests.integration.gateway.raw_http import connected, files, video
-from tests.integration.queue.helpers import Queue, fail, take
 from tests.processes import HANG_S, wait_for
 
 ASYNC = {"Prefer": "respond-async"}
@@ -136,7 +136,7 @@ def test_of_many_at_once_one_job_is_accepted(running):
 
 
 def test_a_repeat_needs_no_room_and_answers_as_the_first_would(running, redis_url):
-    queue = Queue(redis_url)
+    queue = Queue.at(redis_url)
     ann = queue.worker()
     post(running)
     fail(ann, take(ann))

@@ -20,8 +20,8 @@ from service.pb.affect.v1 import affect_pb2 as pb
 from service.pb.affect.v1.affect_pb2_grpc import AffectServiceStub
 from service.queue import keys
 from service.queue.key_ring import KeyRing
+from tests.contract.helpers import Queue, fail, take
 from tests.integration.gateway.watching import all_events
-from tests.integration.queue.helpers import Queue, fail, take
 from tests.processes import HANG_S, gateway, grpc_address
 
 MP4 = b"\x00\x00\x00\x18ftypmp42" + bytes(5000)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from service.queue import keys
-from tests.integration.queue.helpers import BROKEN_VIDEO, Queue, fail, succeed, take
+from tests.contract.helpers import BROKEN_VIDEO, Queue, fail, succeed, take
 
 
 def pages(running, **params) -> list[list[str]]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.bundles import write_bundle
-from tests.integration.queue.helpers import Queue
+from tests.contract.helpers import Queue
 from tests.integration.worker.helpers import Site
 from tests.videos import face_video
 
@@ -31,6 +31,6 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def site(redis_url: str, tmp_path: Path, bundle: Path) -> Iterator[Site]:
-    queue = Queue(redis_url)
+    queue = Queue.at(redis_url)
     yield Site(queue, tmp_path, bundle)
     queue.close()

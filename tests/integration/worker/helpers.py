@@ -11,7 +11,7 @@ from pathlib import Path
 from mien.contract.options import AnalyzeOptions
 from mien.contract.results import Findings
 from service.queue.jobs import Job
-from tests.integration.queue.helpers import Queue
+from tests.contract.helpers import Queue
 from tests.processes import Process, descendants, wait_for, worker
 
 

@@ -16,7 +16,7 @@ from service.queue import keys
 from service.storage.blobs import Blobs
 from service.worker.loop import Loop
 from service.worker.pipeline import AnalysisEvent, Analyzed
-from tests.integration.queue.helpers import registration, succeed, take
+from tests.contract.helpers import registration, succeed, take
 from tests.integration.worker.helpers import Site
 from tests.processes import HANG_S, wait_for
 

@@ -7,7 +7,7 @@ import time
 from mien.contract.options import AnalyzeOptions
 from service.queue import keys
 from service.queue.admission import AdmissionLimits
-from tests.integration.queue.helpers import Queue, registration
+from tests.contract.helpers import Queue, registration
 
 WIDE = AdmissionLimits(jobs=100, bytes=1_000_000, wait_s=1e9)
 

@@ -9,7 +9,7 @@ import pytest
 from mien.contract.jobs import State
 from service.queue import keys
 from service.queue.jobs import ErasedBlobs
-from tests.integration.queue.helpers import LEASE_S, Queue, has_nothing, report, succeed, take
+from tests.contract.helpers import LEASE_S, Queue, has_nothing, report, succeed, take
 
 
 def test_a_queued_job_that_is_cancelled_is_never_claimed(queue: Queue):

@@ -8,7 +8,7 @@ from mien.contract.events import Began, FaceWindow
 from mien.contract.results import Expression, Progress
 from service.queue import keys
 from service.queue.events import EventId
-from tests.integration.queue.helpers import LEASE_S, Queue, report, succeed, take
+from tests.contract.helpers import LEASE_S, Queue, report, succeed, take
 
 
 def window(start_s: float = 0.0, track: int = 0) -> FaceWindow:
@@ -137,15 +137,3 @@ def test_the_oldest_events_of_a_long_video_are_dropped(queue: Queue, monkeypatch
     assert 200 <= queue.redis.xlen(keys.events("a")) < 400
     assert events(queue)[0][0] != "1-0"
     assert str(queue.find("a").event) == "1-2000"
-
-
-def test_a_report_is_one_round_trip_however_many_windows_it_has(queue: Queue):
-    ann = queue.worker()
-    queue.submit("a")
-    attempt = take(ann)
-    report(ann, attempt, 1.0, None)  # loads the script
-    before = queue.redis.info("commandstats")["cmdstat_evalsha"]["calls"]
-
-    ann.report(attempt, [window(float(i)) for i in range(100)], 2)
-
-    assert queue.redis.info("commandstats")["cmdstat_evalsha"]["calls"] == before + 1

@@ -7,7 +7,7 @@ import time
 from mien.contract.errors import AttemptsExhausted
 from mien.contract.jobs import State
 from service.queue import keys
-from tests.integration.queue.helpers import LEASE_S, Queue, fail, succeed, take
+from tests.contract.helpers import LEASE_S, Queue, fail, succeed, take
 
 URL = "https://example.org/done"
 

@@ -17,7 +17,7 @@ from service.queue.connection import connect_async
 from service.queue.jobs import Jobs
 from service.queue.repair import Repair
 from service.queue.status import QueueStatus
-from tests.integration.queue.helpers import (
+from tests.contract.helpers import (
     BROKEN_VIDEO,
     Queue,
     fail,

@@ -9,7 +9,7 @@ import pytest
 from mien.contract.errors import AttemptsExhausted
 from mien.contract.jobs import State
 from service.queue import keys
-from tests.integration.queue.helpers import LEASE_S, Queue, fail, has_nothing, report, succeed, take
+from tests.contract.helpers import LEASE_S, Queue, fail, has_nothing, report, succeed, take
 
 
 def test_the_entry_of_a_silent_worker_goes_to_another_after_the_lease(queue: Queue):

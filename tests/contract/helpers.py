@@ -1,11 +1,16 @@
-"""Both ends of the queue at the private server, the gateway's called from plain functions."""
+"""Both ends of the queue, at a server or in memory; the gateway's end is called from plain functions."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, TypeVar
+
+import redis
+import redis.asyncio
+from fakeredis import FakeAsyncRedis, FakeServer, FakeStrictRedis
 
 from mien.contract.errors import CannotDecode, Problem
 from mien.contract.options import AnalyzeOptions
@@ -27,18 +32,35 @@ BROKEN_VIDEO: Problem = CannotDecode("It is text.").problem()
 
 
 class Queue:
-    """A queue with its gateway's end, its raw commands (`redis`) and any number of workers."""
+    """A queue with its gateway's end, its raw commands (`redis`) and any number of workers.
 
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.redis = connect(url)
+    `connect` and `connect_async` open clients of the same store: a server's, or one in memory.
+    """
+
+    def __init__(self, connect: Callable[[], redis.Redis], connect_async: Callable[[], redis.asyncio.Redis]) -> None:
+        self._connect = connect
+        self.redis = connect()
         self._runner = asyncio.Runner()
-        self._gateway = connect_async(url)
+        self._gateway = connect_async()
         self.admission = Admission(self._gateway)
         self.jobs = Jobs(self._gateway)
         self.repair = Repair(self._gateway)
         self.status = QueueStatus(self._gateway)
         self._consumers: list[Consumer] = []
+
+    @classmethod
+    def at(cls, url: str) -> Queue:
+        """Return the queue at a server."""
+        return cls(partial(connect, url), partial(connect_async, url))
+
+    @classmethod
+    def in_memory(cls) -> Queue:
+        """Return a queue of its own that no server holds."""
+        server = FakeServer(server_type="redis", version=(7,))
+        return cls(
+            partial(FakeStrictRedis, server=server, decode_responses=True),
+            partial(FakeAsyncRedis, server=server, decode_responses=True),
+        )
 
     def close(self) -> None:
         self.run(self._gateway.aclose())
@@ -57,8 +79,8 @@ class Queue:
 
     def worker(self, name: str = "ann", *, lease_s: float = 30, max_attempts: int = 3, ttl_s: int = 600) -> Consumer:
         consumer = Consumer(
-            connect(self.url),
-            connect(self.url),
+            self._connect(),
+            self._connect(),
             name=name,
             lease_s=lease_s,
             max_attempts=max_attempts,

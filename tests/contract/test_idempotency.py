@@ -7,7 +7,7 @@ import asyncio
 from mien.contract.options import AnalyzeOptions
 from service.queue import keys
 from service.queue.admission import IdempotentRequest, KeyHolder
-from tests.integration.queue.helpers import Queue
+from tests.contract.helpers import Queue
 
 
 def submit(queue: Queue, job_id: str, key: str = "k", digest: str = "d", **options) -> KeyHolder | None:

@@ -23,7 +23,7 @@ from mien.contract.errors import AttemptsExhausted
 from mien.contract.jobs import State
 from service.queue import keys
 from service.queue.consumer import Attempt, Consumer
-from tests.integration.queue.helpers import Queue, fail, report, succeed, take
+from tests.contract.helpers import Queue, fail, report, succeed, take
 from tests.processes import HANG_S
 
 WORKERS = ("ann", "bob", "cid")
