@@ -24,11 +24,13 @@ test-fast: $(VENV)/.dev ## run the unit tests of the package and the service, in
 coverage: $(VENV)/.dev ## run all tests and measure which lines and branches they reach
 	$(BIN)/pytest --numprocesses auto --dist loadfile --cov --cov-report term:skip-covered
 
-check: $(VENV)/.dev ## lint, types, architecture, generated files
+check: $(VENV)/.dev ## lint, types, architecture, code written twice, generated files
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/symilar -d 6 --ignore-comments --ignore-docstrings --ignore-imports --ignore-signatures \
+	  $$(find mien service model -name '*.py' -not -path 'service/pb/*') | tee /dev/stderr | grep -q ' duplicates=0 '
 	$(BIN)/python docs/generate.py --check
 
 proto: $(VENV)/.dev ## generate service/pb from proto/
