@@ -10,6 +10,7 @@
     │   ├── KeyRequired · KeyRefused
     ├── UploadTooLarge
     ├── UnsupportedContainer
+    │   └── UnsupportedEncoding
     ├── BadMedia                the video cannot be analysed: final, never retried
     │   ├── CannotDecode · NoVideoStream · NoFrames · UnsupportedCodec · TruncatedVideo
     │   ├── TooManyPixels · TooLong · DecodeStalled · DecodeTooCostly
@@ -166,6 +167,12 @@ class UnsupportedContainer(MienError):
     """The first bytes are not those of a supported container."""
 
     code, title = "unsupported_container", "The video container is not supported"
+
+
+class UnsupportedEncoding(UnsupportedContainer):
+    """A request body with a content coding, such as gzip."""
+
+    code, title = "unsupported_encoding", "The request's Content-Encoding is not supported"
 
 
 class BadMedia(MienError):

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from mien.contract.containers import UPLOAD_CONTAINERS, is_accepted, listed
+from mien.contract.containers import HEAD_BYTES, is_accepted
 from mien.contract.errors import UnsupportedContainer, UploadTooLarge
+from service.gateway.sniff import kind_of
 
 
 def check_container(head: bytes) -> None:
-    """Check a file's first `HEAD_BYTES` bytes for the signature of an accepted container.
+    """Check a file's first bytes, `HEAD_BYTES` or more, for the signature of an accepted container.
 
     Raises:
         UnsupportedContainer: no signature matches.
     """
-    if not is_accepted(head):
-        raise UnsupportedContainer(
-            f"The file's first bytes are not those of an {listed(UPLOAD_CONTAINERS)} video. Convert it to one of these."
-        )
+    if not is_accepted(head[:HEAD_BYTES]):
+        kind = kind_of(head)
+        raise UnsupportedContainer(f"The upload is {kind.name}. {kind.advice}")
 
 
 def too_large(most_bytes: int) -> UploadTooLarge:

@@ -99,6 +99,8 @@ def http_headers(error: errors.MienError) -> dict[str, str]:
     """Return the response headers of an error."""
     if isinstance(error, errors.Unavailable):
         return {"Retry-After": str(error.retry_after_s)}
+    if isinstance(error, errors.UnsupportedEncoding):
+        return {"Accept-Encoding": "identity"}
     return {"WWW-Authenticate": "Bearer"} if isinstance(error, errors.Unauthorized) else {}
 
 

@@ -30,6 +30,7 @@ from mien.contract.options import LiveOptions
 from service.gateway.error_mapping import http_problem, http_status, invalid_option, unexpected
 from service.gateway.metrics import REQUEST_SECONDS, REQUESTS
 from service.gateway.request_context import request_id_of
+from service.gateway.sniff import kind_of
 from service.gateway.usecases.all import UseCases
 
 log = structlog.get_logger()
@@ -100,12 +101,21 @@ async def _frames(socket: WebSocket) -> AsyncGenerator[LiveFrame]:
         if len(message) < _TIME.size:
             raise BadFrame("A frame must be its time, 8 bytes, and a picture.")
         picture = message[_TIME.size :]
-        encoding = next((kind for magic, kind in _MAGIC.items() if picture.startswith(magic)), None)
+        encoding = _encoding(picture)
+        if encoding is None and _encoding(message) is not None:
+            raise BadFrame("The message is a picture only. Send its time before it: 8 bytes, a float64, big-endian.")
         if encoding is None:
-            raise BadFrame("A frame's picture must be a JPEG or a PNG.")
+            raise BadFrame(f"A frame's picture must be a JPEG or a PNG, and this one is {kind_of(picture).name}.")
         yield LiveFrame(_TIME.unpack_from(message)[0], encoding, picture)
     if _parsed(message) != {"end": True}:
-        raise MalformedBody('Only frames and then {"end": true} may follow the options.')
+        raise MalformedBody(
+            f"A text came that is {kind_of(message.encode()).name}. Send each frame as a binary message: its time, 8 "
+            'bytes of a float64, then a JPEG or a PNG; after the last frame the text {"end": true}.'
+        )
+
+
+def _encoding(picture: bytes) -> Encoding | None:
+    return next((kind for magic, kind in _MAGIC.items() if picture.startswith(magic)), None)
 
 
 async def _receive(socket: WebSocket) -> bytes | str:

@@ -27,7 +27,7 @@ from service.gateway.containers import too_large
 from service.gateway.error_mapping import MEDIA_TYPE, HttpProblem, http_headers, http_problem, http_status
 from service.gateway.idempotency import parse_idempotency_key
 from service.gateway.prefer_header import Preference, parse_prefer
-from service.gateway.uploads import FORM_OVERHEAD_BYTES, video_bytes
+from service.gateway.uploads import FORM_OVERHEAD_BYTES, check_encoding, video_bytes
 from service.gateway.usecases.all import UseCases
 from service.gateway.usecases.authenticate import Owner, public_id
 from service.gateway.usecases.browse import MOST_LIMIT, USUAL_LIMIT
@@ -149,6 +149,7 @@ async def analyze(  # noqa: PLR0917 - FastAPI gives them by name
     Responds with 200 if the result is ready within the time to wait (60 s, or `Prefer: wait=N`), else with 202 and the
     `Location` to poll. An accepted analysis continues even if the connection is lost.
     """
+    check_encoding(",".join(request.headers.getlist("content-encoding")))
     most = uses.settings.upload_max_bytes
     length = request.headers.get("content-length")
     declared = int(length) if length is not None else None
@@ -156,7 +157,7 @@ async def analyze(  # noqa: PLR0917 - FastAPI gives them by name
         raise too_large(most)
     video = video_bytes(
         _body(request),
-        request.headers.get("content-type", ""),
+        request.headers.get("content-type", "application/octet-stream"),
         most_bytes=most,
         idle_s=uses.settings.upload_idle_s,
         most_s=uses.settings.upload_max_s,

@@ -7,19 +7,45 @@ is recognised by its first bytes, never by Content-Type or file name.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, AsyncIterator
 
-from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import MultipartParser, parse_options_header
+from python_multipart.multipart import parse_options_header
 
-from mien.contract.containers import HEAD_BYTES
-from mien.contract.errors import EmptyUpload, MalformedBody, UploadStalled, WrongField
+from mien.contract.containers import HEAD_BYTES, is_accepted
+from mien.contract.errors import EmptyUpload, MalformedBody, UnsupportedEncoding, UploadStalled, WrongField
 from service.gateway.containers import check_container, too_large
-
-FIELD = "video"
+from service.gateway.multipart_form import form_file
+from service.gateway.sniff import UNKNOWN, as_text, kind_of
 
 # Bytes that a form may add around its file.
 FORM_OVERHEAD_BYTES = 64 << 10
+
+# `curl -d @FILE` leaves these bytes out of the file. Every container has zeros: without any of them it is no video.
+_STRIPPED = (b"\0", b"\r", b"\n")
+_STRIPPED_BY_CURL = (
+    "The file came without its zero bytes and line ends, as curl -d @FILE sends it, and cannot be read. Send it with "
+    "curl --data-binary @FILE or -F video=@FILE."
+)
+_URL_ENCODED = b"application/x-www-form-urlencoded"
+_FILE_NAME = re.compile(r"@?[^\s'\"{<=:]+\.\w{2,4}")
+_FIELD = re.compile(rb"[\w.\[\]%+-]{1,40}=")
+
+
+def check_encoding(header: str) -> None:
+    """Check a request's `Content-Encoding` (RFC 9110, section 8.4).
+
+    Videos are compressed already: decompressing would gain nothing, and a bomb could hide in it.
+
+    Raises:
+        UnsupportedEncoding: the body is encoded.
+    """
+    codings = [coding for name in header.split(",") if (coding := name.strip().lower()) not in {"", "identity"}]
+    if codings:
+        raise UnsupportedEncoding(
+            f"The request says Content-Encoding: {', '.join(codings)[:40]}. Send the video as it is, without this "
+            "header: it is compressed already."
+        )
 
 
 async def video_bytes(
@@ -29,7 +55,8 @@ async def video_bytes(
 
     Args:
         body: the body as it arrives.
-        content_type: the request's content type; only `multipart/form-data` matters.
+        content_type: the request's content type: `multipart/form-data` is parsed, others only help to name what came
+            in place of a video. Empty where the bytes do not come from a body.
         most_bytes: the largest video in bytes.
         idle_s: the longest wait for the next piece, in seconds.
         most_s: the longest upload, in seconds.
@@ -42,25 +69,46 @@ async def video_bytes(
     arriving = _bounded(_in_time(body, idle_s, most_s), most_bytes)
     kind, parameters = parse_options_header(content_type)
     if kind == b"multipart/form-data":
-        arriving = _form_file(arriving, parameters.get(b"boundary", b""))
+        arriving = form_file(arriving, parameters.get(b"boundary", b""))
+    stripped = kind == _URL_ENCODED  # what curl -d says by itself
     head = b""
     size = 0
     async for piece in arriving:
         size += len(piece)
         if size > most_bytes:
             raise too_large(most_bytes)
+        stripped = stripped and not any(byte in piece for byte in _STRIPPED)
         if len(head) >= HEAD_BYTES:
             yield piece
             continue
         head += piece
         if len(head) >= HEAD_BYTES:
-            check_container(head)
+            _check_head(head, kind, stripped=stripped)
             yield head
     if size == 0:
-        raise EmptyUpload("The upload has no bytes. Send the video as the form field 'video' or as the body.")
+        raise EmptyUpload("The upload has no bytes. Send a video file.")
     if len(head) < HEAD_BYTES:
-        check_container(head)
+        _check_head(head, kind, stripped=stripped)
         yield head
+    if stripped:
+        raise MalformedBody(_STRIPPED_BY_CURL)
+
+
+def _check_head(head: bytes, content_type: bytes, *, stripped: bool) -> None:
+    text = as_text(head)
+    if text is not None and content_type and _FILE_NAME.fullmatch(text):
+        raise MalformedBody(
+            f"The body is the name of a file, '{text}', and not the file. With curl an @ makes it the file: "
+            f"--data-binary @{text.lstrip('@')}. Send the file's bytes."
+        )
+    if text is not None and content_type == _URL_ENCODED and _FIELD.match(head):
+        raise WrongField(
+            f"The body is a form without a file: '{text}'. A file takes another kind of form, multipart/form-data: "
+            "send it with curl -F video=@clip.mp4."
+        )
+    if text is None and stripped and kind_of(head) is UNKNOWN and not is_accepted(head[:HEAD_BYTES]):
+        raise MalformedBody(_STRIPPED_BY_CURL)
+    check_container(head)
 
 
 async def _in_time(body: AsyncIterator[bytes], idle_s: float, most_s: float) -> AsyncGenerator[bytes]:
@@ -87,74 +135,3 @@ async def _bounded(body: AsyncIterator[bytes], most_bytes: int) -> AsyncGenerato
         if size > most_bytes + FORM_OVERHEAD_BYTES:
             raise too_large(most_bytes)
         yield piece
-
-
-class _Form:
-    """The parser's callbacks: collect the bytes of the file in the field `video` and refuse other fields."""
-
-    def __init__(self, boundary: bytes) -> None:
-        self._name, self._value = b"", b""
-        self._headers: dict[bytes, bytes] = {}
-        self.pieces: list[bytes] = []
-        self.files = 0
-        self.complete = False
-        self.parser = MultipartParser(
-            boundary,
-            {
-                "on_part_begin": self._headers.clear,
-                "on_header_field": self._on_header_field,
-                "on_header_value": self._on_header_value,
-                "on_header_end": self._on_header_end,
-                "on_headers_finished": self._on_headers_finished,
-                "on_part_data": self._on_part_data,
-                "on_end": self._on_end,
-            },
-        )
-
-    def _on_header_field(self, data: bytes, start: int, end: int) -> None:
-        self._name += data[start:end]
-
-    def _on_header_value(self, data: bytes, start: int, end: int) -> None:
-        self._value += data[start:end]
-
-    def _on_header_end(self) -> None:
-        self._headers[self._name.lower()] = self._value
-        self._name, self._value = b"", b""
-
-    def _on_headers_finished(self) -> None:
-        _, parameters = parse_options_header(self._headers.get(b"content-disposition"))
-        field = parameters.get(b"name", b"").decode(errors="replace")
-        if field != FIELD:
-            raise WrongField(
-                f"The form has a field '{field[:40]}'. Send one file in the field 'video' (curl -F video=@clip.mp4) "
-                "and options as query parameters."
-            )
-        self.files += 1
-        if self.files > 1:
-            raise WrongField("The form has more than one file. Send one request for each video.")
-
-    def _on_part_data(self, data: bytes, start: int, end: int) -> None:
-        self.pieces.append(data[start:end])
-
-    def _on_end(self) -> None:
-        self.complete = True
-
-
-async def _form_file(body: AsyncIterator[bytes], boundary: bytes) -> AsyncGenerator[bytes]:
-    if not boundary:
-        raise MalformedBody("The content type multipart/form-data has no boundary (RFC 7578). curl -F sends one.")
-    broken = MalformedBody("The multipart body does not follow RFC 7578 or ends early. Send it again.")
-    try:
-        form = _Form(boundary)
-        async for data in body:
-            form.parser.write(data)
-            if form.pieces:
-                piece = b"".join(form.pieces)
-                form.pieces.clear()
-                yield piece
-    except FormParserError as error:
-        raise broken from error
-    if not form.complete:
-        raise broken
-    if form.files == 0:
-        raise WrongField("The form has no field 'video'. Send the file in it: curl -F video=@clip.mp4")

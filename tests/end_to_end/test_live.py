@@ -257,6 +257,8 @@ def test_a_live_analysis_has_a_longest_time(own_redis, tmp_path):
         ([json.dumps({"options": {}}), b"short"], "bad_frame"),
         ([json.dumps({"options": {}}), frame(0.0, b"hello")], "bad_frame"),
         ([json.dumps({"options": {}}), json.dumps({"stop": True})], "malformed_body"),
+        ([json.dumps({"options": {}}), PICTURES[0]], "bad_frame"),
+        ([json.dumps({"options": {}}), "data:image/jpeg;base64,/9j/"], "malformed_body"),
     ],
 )
 def test_a_wrong_message_on_the_socket_is_told_and_closes_it(socket, messages, code):

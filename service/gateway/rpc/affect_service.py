@@ -34,6 +34,9 @@ from service.gateway.usecases.watch import Event
 from service.pb.affect.v1 import affect_pb2 as pb
 from service.pb.affect.v1 import affect_pb2_grpc
 
+MOST_CHUNK_BYTES = 256 << 10
+"""The largest chunk of a video, as `proto/` says."""
+
 Request = TypeVar("Request", pb.AnalyzeRequest, pb.AnalyzeLiveRequest)
 
 
@@ -139,7 +142,7 @@ class AffectService(affect_pb2_grpc.AffectServiceServicer):  # type: ignore[misc
             raise too_large(most)
         video = video_bytes(
             _chunks(requests, context, first.size_bytes),
-            "application/octet-stream",
+            "",
             most_bytes=most,
             idle_s=settings.upload_idle_s,
             most_s=settings.upload_max_s,
@@ -215,13 +218,17 @@ async def _chunks(requests: AsyncIterator[pb.AnalyzeRequest], context: Context, 
     """Yield the video's bytes as they arrive.
 
     Raises:
-        MalformedBody: a message is not a chunk, or the size differs from the declared one (0: none was declared).
+        MalformedBody: a message is not a chunk or too large, or the size differs from the declared one (0: none).
         CancelledError: the call ended before the video was complete.
     """
     size = 0
     async for request in requests:
         if request.WhichOneof("part") != "chunk":
             raise MalformedBody("Only chunks of the video may follow the options.")
+        if len(request.chunk) > MOST_CHUNK_BYTES:
+            raise MalformedBody(
+                f"A chunk has {len(request.chunk):,} bytes. Send the video in chunks of {MOST_CHUNK_BYTES:,} bytes at most."
+            )
         size += len(request.chunk)
         if declared and size > declared:
             raise MalformedBody("The video is larger than size_bytes.")

@@ -262,6 +262,7 @@ def test_lists_come_in_pages(queue: Queue, stub):
         ([pb.AnalyzeRequest(chunk=MP4)], "malformed_body"),
         ([OPTIONS, pb.AnalyzeRequest(chunk=MP4), OPTIONS], "malformed_body"),
         ([OPTIONS, pb.AnalyzeRequest()], "malformed_body"),
+        ([OPTIONS, pb.AnalyzeRequest(chunk=MP4 + bytes(256 << 10))], "malformed_body"),
         ([OPTIONS], "empty_upload"),
         ([OPTIONS, pb.AnalyzeRequest(chunk=b"no video at all")], "unsupported_container"),
         ([pb.AnalyzeRequest(options=pb.Options(faces=99))], "invalid_option"),

@@ -254,3 +254,37 @@ def test_a_small_body_after_a_large_one_finds_the_connection_in_order(running):
     for size in (3_000_000, 100, 2_000_000, 50):
         assert running.http.post("/analyze", content=video(size), headers=ASYNC).status_code == 202
     assert sorted(file.stat().st_size for file in files(running.folder)) == [50, 100, 2_000_000, 3_000_000]
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "br", "identity, zstd"])
+def test_an_encoded_body_is_refused_before_it_is_read(running, encoding):
+    with connected(running.url) as raw:
+        raw.head(content_length=1000, expect="100-continue", content_encoding=encoding)
+        answer = raw.answer()
+    assert (answer.status, answer.problem["code"]) == (415, "unsupported_encoding")
+    assert encoding.split(", ")[-1] in answer.problem["detail"]
+    assert answer.headers["accept-encoding"] == "identity"
+    assert untouched(running.redis, running.folder)
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not on this machine")
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["-F", "video=clip.mp4"], "-F video=@clip.mp4"),
+        (["-F", "video=@clip.mp4;encoder=base64"], "base64"),
+        (["-d", "clip.mp4"], "--data-binary @clip.mp4"),
+        (["-d", "@clip.mp4"], "--data-binary @FILE"),
+        (["-d", "video=@clip.mp4"], "-F video=@clip.mp4"),
+        (["--data-urlencode", "video@clip.mp4"], "-F video=@clip.mp4"),
+        (["-F", "video=@clip.mp4", "-H", "Content-Type: video/mp4"], "multipart form"),
+        (["--json", '{"video": "clip.mp4"}'], "JSON"),
+        (["-X", "POST"], "no bytes"),
+    ],
+)
+def test_what_people_get_wrong_with_curl_is_named(running, tmp_path, arguments, named):
+    (tmp_path / "clip.mp4").write_bytes(video(1000) + bytes(range(256)))
+    done = subprocess.run(
+        ["curl", "-sS", "-m", "20", *arguments, f"{running.url}/analyze"], capture_output=True, check=True, cwd=tmp_path
+    )
+    assert named in json.loads(done.stdout)["detail"]

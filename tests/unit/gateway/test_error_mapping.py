@@ -1,7 +1,7 @@
 import pytest
 from google.rpc.error_details_pb2 import ErrorInfo, RequestInfo, RetryInfo
 
-from mien.contract.errors import BY_CODE, MienError, Misconfigured, Unauthorized, Unavailable
+from mien.contract.errors import BY_CODE, MienError, Misconfigured, Unauthorized, Unavailable, UnsupportedEncoding
 from service.gateway.error_mapping import MEDIA_TYPE, grpc_code, grpc_status, http_headers, http_problem, http_status
 
 # Clients build on these: a code's status never changes.
@@ -17,6 +17,7 @@ STATUSES = {
     "empty_upload": 422,
     "upload_too_large": 413,
     "unsupported_container": 415,
+    "unsupported_encoding": 415,
     "cannot_decode": 422,
     "no_video_stream": 422,
     "no_frames": 422,
@@ -113,6 +114,8 @@ def test_errors_that_pass_say_when_to_try_again_and_those_of_keys_how_to_send_on
         expected = {"Retry-After": "7"} if issubclass(kind, Unavailable) else {}
         if issubclass(kind, Unauthorized):
             expected = {"WWW-Authenticate": "Bearer"}
+        if kind is UnsupportedEncoding:
+            expected = {"Accept-Encoding": "identity"}
         assert http_headers(of(kind)) == expected
 
 

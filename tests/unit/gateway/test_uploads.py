@@ -194,11 +194,9 @@ def test_an_endless_epilogue_is_refused():
 
 
 def test_an_empty_body_and_an_empty_file_are_told_apart_from_a_wrong_one():
-    for pieces, content_type in (([], RAW), ([b"", b""], RAW), ([form(part(b""))], FORM)):
-        with pytest.raises(EmptyUpload, match="no bytes"):
+    for pieces, content_type in (([], RAW), ([b"", b""], RAW), ([form(part(b""))], FORM), ([], FORM)):
+        with pytest.raises(EmptyUpload, match=r"no bytes|empty"):
             read(pieces, content_type)
-    with pytest.raises(MalformedBody):
-        read([], FORM)
 
 
 TAKEN = {
@@ -252,7 +250,7 @@ def test_every_container_that_is_taken_is_told_by_its_first_bytes(kind):
 @pytest.mark.parametrize("kind", REFUSED)
 def test_what_is_no_video_container_is_refused_whether_raw_or_in_a_form(kind):
     for pieces, content_type in (([REFUSED[kind]], "video/mp4"), ([form(part(REFUSED[kind]))], FORM)):
-        with pytest.raises(UnsupportedContainer, match="Convert"):
+        with pytest.raises(UnsupportedContainer, match=r"^The upload is .*\. (Convert|Send|It|Unpack)"):
             read(pieces, content_type)
 
 

@@ -48,6 +48,7 @@ CODES = [
     "unknown_option",
     "unsupported_codec",
     "unsupported_container",
+    "unsupported_encoding",
     "upload_stalled",
     "upload_too_large",
     "wrong_field",
