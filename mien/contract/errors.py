@@ -21,7 +21,7 @@
     ├── NotEnded · NotOffered
     ├── Unavailable             temporary: retry after `retry_after_s`
     │   ├── QueueFull · QueueUnavailable · StorageUnavailable · KeyInUse · NoWorker · SessionLost ·
-    │       TooManyWatchers
+    │       TooManyWatchers · TooManyConnections
     ├── Internal
     │   ├── AttemptsExhausted · Unexpected
     └── Misconfigured           an operator's error: the process does not start
@@ -333,6 +333,12 @@ class TooManyWatchers(Unavailable):
     """The limit of clients that watch analyses is reached."""
 
     code, title = "too_many_watchers", "Too many clients are watching analyses"
+
+
+class TooManyConnections(Unavailable):
+    """The limit of connections, or of calls from one address, is reached."""
+
+    code, title = "too_many_connections", "Too many connections"
 
 
 class Internal(MienError):

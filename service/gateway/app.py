@@ -26,6 +26,7 @@ from mien.contract.errors import InvalidOption, MethodNotAllowed, MienError, Mis
 from service.gateway.callbacks.addresses import parse_callback_url
 from service.gateway.callbacks.caller import Caller
 from service.gateway.callbacks.signature import parse_secret
+from service.gateway.connections import ConnectionLimits, allow_descriptors, bounded_http
 from service.gateway.error_mapping import code_table, invalid_option, unexpected
 from service.gateway.examples import add_examples
 from service.gateway.host_check import HostAndOriginCheck
@@ -266,13 +267,15 @@ def main() -> int:
         return 2
     configure_logs("gateway", settings.log_level)
     configure_traces("gateway", settings.otlp_endpoint)
+    limits = ConnectionLimits(settings.connections_max, settings.connections_per_address, settings.head_s)
+    allow_descriptors(limits)
     server = _Server(
         uvicorn.Config(
             create_app(settings),
             host=settings.host,
             port=settings.port,
             # h11 bounds a request's head; httptools, which is faster, would gather one without end in memory.
-            http="h11",
+            http=bounded_http(limits),
             ws="websockets-sansio",
             ws_max_size=MOST_MESSAGE_BYTES,
             ws_per_message_deflate=False,  # pictures are compressed, and a bomb could hide in it

@@ -58,6 +58,7 @@ _CODE: dict[type[errors.MienError], grpc.StatusCode] = {
     errors.Unauthorized: grpc.StatusCode.UNAUTHENTICATED,
     errors.Unavailable: grpc.StatusCode.UNAVAILABLE,
     errors.QueueFull: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    errors.TooManyConnections: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.KeyInUse: grpc.StatusCode.ABORTED,
     errors.Internal: grpc.StatusCode.INTERNAL,
 }

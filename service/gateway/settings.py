@@ -42,8 +42,29 @@ class GatewaySettings(QueueSettings, StorageSettings, TelemetrySettings, BaseSet
     cors_origins: tuple[str, ...] = Field(
         (), description='Origins of web pages that may call the API (CORS), as a JSON list: `["https://example.org"]`.'
     )
+    connections_max: int = Field(
+        2000,
+        ge=1,
+        description="Maximum number of HTTP connections, and of gRPC connections. Beyond it a new HTTP connection "
+        "takes the place of a silent one; if there is none, it is refused.",
+    )
+    connections_per_address: int = Field(
+        500,
+        ge=1,
+        description="Maximum number of HTTP connections from one address (IPv6: one /64 network). Behind a reverse "
+        "proxy, which connects for everybody, set it to the same as `MIEN_CONNECTIONS_MAX`.",
+    )
+    head_s: float = Field(
+        10,
+        gt=0,
+        description="Seconds for a request's head to arrive on an open connection, and for the handshake of a gRPC "
+        "connection; then the connection is closed.",
+    )
     grpc_port: int = Field(50051, ge=0, le=65535, description="Port that the gateway serves gRPC on; 0 for any.")
     grpc_max_calls: int = Field(200, ge=1, description="Maximum number of concurrent gRPC calls; more are refused.")
+    grpc_calls_per_address: int = Field(
+        100, ge=1, description="Maximum number of concurrent gRPC calls from one address; more are refused."
+    )
     watchers_max: int = Field(1000, ge=1, description="Maximum number of clients that watch analyses at a time.")
     upload_max_bytes: int = Field(2 << 30, ge=1, description="Largest upload in bytes.")
     upload_idle_s: float = Field(

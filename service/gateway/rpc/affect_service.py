@@ -227,7 +227,7 @@ async def _chunks(requests: AsyncIterator[pb.AnalyzeRequest], context: Context, 
             raise MalformedBody("Only chunks of the video may follow the options.")
         if len(request.chunk) > MOST_CHUNK_BYTES:
             raise MalformedBody(
-                f"A chunk has {len(request.chunk):,} bytes. Send the video in chunks of {MOST_CHUNK_BYTES:,} bytes at most."
+                f"A chunk has {len(request.chunk):,} bytes. Send chunks of at most {MOST_CHUNK_BYTES:,} bytes."
             )
         size += len(request.chunk)
         if declared and size > declared:

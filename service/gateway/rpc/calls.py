@@ -46,11 +46,11 @@ async def call(name: str, context: Context) -> AsyncIterator[None]:
             raise
         except MienError as error:
             code = grpc_code(error)
-            await _abort(context, error, request_id)
+            await abort(context, error, request_id)
         except Exception as error:
             log.error("defect", exc_info=error)  # noqa: TRY400 - exc_info logs the traceback
             code = grpc.StatusCode.INTERNAL
-            await _abort(context, unexpected(), request_id)
+            await abort(context, unexpected(), request_id)
         finally:
             elapsed = time.perf_counter() - started
             current.set_attribute("rpc.grpc.status_code", code.value[0])
@@ -59,7 +59,8 @@ async def call(name: str, context: Context) -> AsyncIterator[None]:
             log.info("request", method="grpc", route=name, status=code.name, seconds=round(elapsed, 3))
 
 
-async def _abort(context: Context, error: MienError, request_id: str) -> NoReturn:
+async def abort(context: Context, error: MienError, request_id: str) -> NoReturn:
+    """End a call with an error's status and details."""
     status = grpc_status(error, request_id)
     trailing = (("grpc-status-details-bin", status.SerializeToString()), ("x-request-id", request_id))
     await context.abort(grpc_code(error), error.detail, trailing)

@@ -12,6 +12,7 @@ from grpc_reflection.v1alpha import reflection
 
 from mien.contract.errors import Misconfigured
 from service.gateway.rpc.affect_service import AffectService
+from service.gateway.rpc.call_limits import CallLimits
 from service.gateway.usecases.all import UseCases
 from service.pb.affect.v1 import affect_pb2, affect_pb2_grpc
 
@@ -27,6 +28,10 @@ _OPTIONS = [
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.keepalive_timeout_ms", 20_000),
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+    ("grpc.max_concurrent_streams", 100),
+    ("grpc.max_connection_idle_ms", 60_000),
+    # Calls that run then go on; so connections spread over gateways that were added.
+    ("grpc.max_connection_age_ms", 3_600_000),
 ]
 
 
@@ -39,7 +44,15 @@ async def serving_grpc(uses: UseCases) -> AsyncIterator[None]:
     """
     settings = uses.settings
     # Calls beyond the limit are refused early: each may hold memory for messages that its client does not read.
-    server = grpc.aio.server(options=_OPTIONS, maximum_concurrent_rpcs=settings.grpc_max_calls)
+    server = grpc.aio.server(
+        interceptors=[CallLimits(settings.grpc_calls_per_address, settings.upload_idle_s, f"/{_NAME}/")],
+        options=[
+            *_OPTIONS,
+            ("grpc.server_handshake_timeout_ms", round(1000 * settings.head_s)),
+            ("grpc.max_allowed_incoming_connections", settings.connections_max),
+        ],
+        maximum_concurrent_rpcs=settings.grpc_max_calls,
+    )
     affect_pb2_grpc.add_AffectServiceServicer_to_server(AffectService(uses), server)
     lives = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(lives, server)

@@ -42,6 +42,7 @@ CODES = [
     "session_lost",
     "storage_unavailable",
     "too_long",
+    "too_many_connections",
     "too_many_pixels",
     "too_many_watchers",
     "truncated_video",

@@ -1,0 +1,182 @@
+"""Connections and calls that say nothing are ended, and never close the service to others."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import grpc
+import httpx2
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from websockets.sync.client import connect
+
+from tests.integration.gateway.raw_http import connected, video
+from tests.processes import HANG_S, Process, gateway, grpc_address, wait_for
+
+PATIENT = {"head_s": HANG_S, "upload_idle_s": HANG_S}
+HALF_A_HEAD = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+
+
+@pytest.fixture(scope="module")
+def hasty(redis_server, tmp_path_factory) -> Iterator[tuple[Process, str]]:
+    """A gateway that waits a second for a head and for a message."""
+    with gateway(tmp_path_factory.mktemp("hasty"), redis_server, head_s=1, upload_idle_s=1) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def narrow(redis_server, tmp_path_factory) -> Iterator[tuple[Process, str]]:
+    """A gateway that waits for ever, with few places."""
+    few = {"connections_max": 8, "connections_per_address": 5, "grpc_calls_per_address": 3, **PATIENT}
+    with gateway(tmp_path_factory.mktemp("narrow"), redis_server, **few) as running:
+        yield running
+
+
+def healthy(url: str) -> bool:
+    return httpx2.get(f"{url}/healthz", timeout=HANG_S).status_code == 200
+
+
+def test_a_connection_that_says_nothing_is_closed(hasty):
+    with connected(hasty[1]) as raw:
+        assert raw.closed()
+
+
+@pytest.mark.parametrize("drip", [b"", b"X-A: b\r\n"])
+def test_half_a_head_is_told_and_closed_however_it_drips(hasty, drip):
+    with connected(hasty[1]) as raw:
+        raw.send(HALF_A_HEAD)
+        raw.socket.settimeout(0.1)
+        while True:
+            try:
+                raw.send(drip)
+                first = raw.socket.recv(1)
+            except TimeoutError:
+                continue
+            break
+        raw.socket.settimeout(HANG_S)
+        assert first == b"H"
+        answer = first + b"".join(iter(lambda: raw.socket.recv(65536), b""))
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 408 ")
+    assert json.loads(body)["code"] == "upload_stalled"
+
+
+def test_a_connection_that_is_silent_after_an_answer_is_closed(hasty):
+    with connected(hasty[1]) as raw:
+        raw.head("GET", "/healthz")
+        assert raw.answer().status == 200
+        assert raw.closed()
+
+
+def test_half_a_second_request_is_told_and_closed(hasty):
+    with connected(hasty[1]) as raw:
+        raw.send(HALF_A_HEAD + b"\r\n" + HALF_A_HEAD)
+        assert raw.answer().status == 200
+        assert raw.answer().status == 408
+
+
+def test_requests_that_run_or_follow_each_other_are_left_alone(hasty):
+    with connected(hasty[1]) as raw:
+        raw.head("GET", "/analyses/none", prefer="wait=2")
+        raw.head("GET", "/healthz")
+        assert raw.answer().status == 404
+        assert raw.answer().status == 200
+
+
+@pytest.mark.parametrize("sent", [b"", HALF_A_HEAD, HALF_A_HEAD + b"\r\n"])
+def test_silent_connections_close_the_service_to_nobody(narrow, sent):
+    with ExitStack() as stack:
+        silent = [stack.enter_context(connected(narrow[1])) for _ in range(30)]
+        for raw in silent:
+            try:
+                raw.send(sent)
+            except OSError:
+                continue  # it made room
+        assert healthy(narrow[1])
+
+
+def test_where_all_carry_requests_the_next_is_refused_at_once_until_one_ends(redis_url, narrow):
+    with ExitStack() as stack:
+        busy = [stack.enter_context(connected(narrow[1])) for _ in range(5)]
+        for raw in busy:
+            raw.head(content_length=1000)
+            raw.send(video(1000)[:500])
+        with connected(narrow[1]) as raw:
+            answer = raw.answer()  # nothing was asked
+        assert (answer.status, answer.problem["code"]) == (503, "too_many_connections")
+        assert answer.headers["retry-after"].isdigit()
+        refused = httpx2.get(f"{narrow[1]}/healthz", timeout=HANG_S)
+        assert (refused.status_code, refused.json()["code"]) == (503, "too_many_connections")
+        elsewhere = socket.create_connection(("127.0.0.1", int(narrow[1].rpartition(":")[2])), HANG_S, ("127.0.0.2", 0))
+        with elsewhere:
+            elsewhere.sendall(HALF_A_HEAD + b"\r\n")
+            assert elsewhere.recv(12) == b"HTTP/1.1 200"
+        busy[0].socket.close()
+        wait_for(lambda: healthy(narrow[1]))
+
+
+def test_sockets_of_live_analyses_count(narrow):
+    with ExitStack() as stack:
+        for _ in range(5):
+            stack.enter_context(connect(narrow[1].replace("http", "ws") + "/live"))
+        with connected(narrow[1]) as raw:
+            assert raw.answer().status == 503
+
+
+@pytest.fixture
+def hasty_channel(hasty) -> Iterator[grpc.Channel]:
+    with grpc.insecure_channel(grpc_address(hasty[0])) as channel:
+        yield channel
+
+
+def never() -> Iterator[object]:
+    threading.Event().wait(HANG_S)
+    yield from ()
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        "/affect.v1.AffectService/GetAnalysis",
+        "/affect.v1.AffectService/WatchAnalysis",
+        "/affect.v1.AffectService/Analyze",
+        "/affect.v1.AffectService/AnalyzeLive",
+        "/grpc.health.v1.Health/Check",
+        "/grpc.health.v1.Health/Watch",
+        "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+    ],
+)
+def test_a_call_whose_message_does_not_come_is_ended(hasty_channel, method):
+    with pytest.raises(grpc.RpcError) as ended:
+        list(hasty_channel.stream_stream(method)(never(), timeout=HANG_S))
+    assert ended.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert "No message came" in ended.value.details()
+
+
+def test_a_grpc_connection_that_says_nothing_is_closed(hasty):
+    with socket.create_connection(grpc_address(hasty[0]).split(":"), HANG_S) as silent:
+        while silent.recv(65536):  # the server's settings come first
+            pass
+
+
+def refusal(channel: grpc.Channel) -> grpc.RpcError | None:
+    try:
+        health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=HANG_S)
+    except grpc.RpcError as error:
+        return error
+    return None
+
+
+def test_calls_of_one_address_are_bounded_until_some_end(narrow):
+    with grpc.insecure_channel(grpc_address(narrow[0])) as channel:
+        held = [channel.stream_stream("/grpc.health.v1.Health/Check")(never(), timeout=HANG_S) for _ in range(3)]
+        refused = wait_for(lambda: refusal(channel))
+        assert refused.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert "too_many_connections" in dict(refused.trailing_metadata())["grpc-status-details-bin"].decode("latin-1")
+        for call in held:
+            call.cancel()
+        wait_for(lambda: refusal(channel) is None)
