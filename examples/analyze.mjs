@@ -21,5 +21,5 @@ if (analysis.state !== "succeeded") {
 for (const face of analysis.faces) {
   const { track, expression, start_s, end_s, timeline } = face;
   const span = `${start_s.toFixed(2)} s to ${end_s.toFixed(2)} s`;
-  console.log(`face ${track}: ${expression?.label ?? "none"}, ${span}, ${timeline.length} windows`);
+  console.log(`Person ${track + 1}: ${expression?.label ?? "none"}, ${span}, ${timeline.length} windows`);
 }

@@ -17,4 +17,4 @@ with Mien(url) as mien:
 
 for face in analysis.faces:
     label = face.expression.label if face.expression else "none"
-    print(f"face {face.track}: {label}, {face.start_s:.2f} s to {face.end_s:.2f} s, {len(face.timeline)} windows")
+    print(f"Person {face.track + 1}: {label}, {face.start_s:.2f} s to {face.end_s:.2f} s, {len(face.timeline)} windows")

@@ -35,7 +35,7 @@ def main() -> None:
             if event.WhichOneof("what") == "face":
                 face = event.face
                 label = face.scores.expression.label
-                print(f"face {face.track}: {label}, {face.start_s:.2f} s to {face.end_s:.2f} s")
+                print(f"Person {face.track + 1}: {label}, {face.start_s:.2f} s to {face.end_s:.2f} s")
             if event.ended.HasField("error"):
                 sys.exit(event.ended.error.detail)
 

@@ -5,20 +5,12 @@ Exit codes: 0, success; 1, something failed; 2, usage or configuration error; 13
 
 import sys
 
-import typer
-
-from mien.cli.analyze import analyze  # noqa: F401 - registers itself
-from mien.cli.app import cli
-from mien.cli.bundles import check  # noqa: F401
-from mien.cli.keys import create  # noqa: F401
-from mien.cli.live import live  # noqa: F401
-from mien.cli.missing import advice
-
 
 def main() -> None:
     """Run the command line."""
     try:
+        from mien.cli.commands import cli
+
         cli()
-    except ModuleNotFoundError as error:
-        typer.echo(f"mien: {advice(error, 'serve')}", err=True)
-        sys.exit(2)
+    except KeyboardInterrupt:  # while it was starting; later, typer translates it
+        sys.exit(130)

@@ -2,56 +2,52 @@
 
 from __future__ import annotations
 
-import sys
-from asyncio import CancelledError
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mien.cli.app import cli
+from mien.cli.service import DEFAULT_URL, Key, Url
 
 if TYPE_CHECKING:
-    from rich.progress import Progress as Bars
-
-    from mien.contract.options import AnalyzeOptions
-    from mien.contract.results import Analysis, Progress
-    from service.standalone.local import Analyze
-
-_AT_ONCE = 4  # a service with several workers is kept busy, one with a single worker is not flooded
+    from mien.cli.batch import Job
+    from mien.cli.results import ResultFolder
+    from mien.contract.results import Analysis
 
 
 @cli.command()
 def analyze(  # noqa: PLR0917 - typer calls it by name
     files: Annotated[
-        list[Path], typer.Argument(help="Videos, folders of them, or patterns in quotes.", metavar="FILE...")
+        list[str],
+        typer.Argument(help="Videos, folders, patterns in quotes, or - for standard input.", metavar="FILE"),
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one line for each file.")] = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, one line for each window.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, one line for each window (docs/csv.md).")] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Write a JSON file (or with --csv a CSV file) for each video into this folder; go on there."),
+    ] = None,
     annotate: Annotated[
         Path | None,
         typer.Option(help="Also write the video with boxes and scores drawn on it, to an .mp4 file or into a folder."),
     ] = None,
     local: Annotated[bool, typer.Option("--local", help="Analyse in this process, without a server.")] = False,
-    url: Annotated[str, typer.Option(envvar="MIEN_URL", help="Address of the service.")] = "http://127.0.0.1:8000",
-    key: Annotated[str | None, typer.Option(envvar="MIEN_KEY", help="The API key, if the service needs one.")] = None,
+    url: Url = DEFAULT_URL,
+    key: Key = None,
     faces: Annotated[int | None, typer.Option(help="Most faces tracked at a time.")] = None,
     start: Annotated[float | None, typer.Option(help="Analyse from this second.")] = None,
     end: Annotated[float | None, typer.Option(help="Analyse up to this second.")] = None,
     hop: Annotated[float | None, typer.Option(help="Seconds between the starts of two windows.")] = None,
     task: Annotated[list[str] | None, typer.Option(help="Run only this task; can be repeated.")] = None,
 ) -> None:
-    """Analyse videos, with the service at --url or right here with --local."""
-    from pydantic import ValidationError
-
+    """Analyse videos, with a service or with --local."""
+    from mien.cli.batch import Job, analyze_all
+    from mien.cli.messages import hint
     from mien.cli.options import options_of
-    from mien.cli.show import CsvTable, print_json, print_table
-    from mien.cli.videos import videos
-    from mien.contract.errors import MienError, Misconfigured
+    from mien.cli.results import ResultFolder
+    from mien.cli.videos import STDIN, local_file, places, refuse_urls
     from mien.contract.options import AnalyzeOptions
 
     if as_json and as_csv:
@@ -59,82 +55,60 @@ def analyze(  # noqa: PLR0917 - typer calls it by name
     options = options_of(
         AnalyzeOptions, {"faces": faces, "start_s": start, "end_s": end, "hop_s": hop, "tasks": task or None}
     )
-    meant = videos(files)
-    if not meant:
-        raise typer.BadParameter(f"no video found in {', '.join(map(str, files))}")
-    targets = _targets(annotate, meant)
-    table = CsvTable()
-    show = table.add if as_csv else print_json if as_json else print_table
-    try:
-        if local:
-            from service.standalone.local import local_analyzer
-
-            failed = _analyze_all(meant, targets, options, local_analyzer(), at_once=1, show=show)
-        else:
-            failed = _analyze_all(meant, targets, options, _remote_analyzer(url, key), at_once=_AT_ONCE, show=show)
-    except (Misconfigured, ValidationError) as error:
-        typer.echo(f"mien analyze: {error}", err=True)
-        raise typer.Exit(2) from error
-    except MienError as error:
-        typer.echo(f"mien analyze: {error}", err=True)
-        raise typer.Exit(1) from error
-    if as_csv:
-        table.end()
+    refuse_urls(files)
+    if STDIN in files and len(files) > 1:
+        raise typer.BadParameter("- stands alone: standard input holds one video")
+    found = places(map(Path, files))
+    if not found:
+        raise typer.BadParameter(f"no video found in {', '.join(files)}")
+    targets = _targets(annotate, list(found))
+    results = None if out is None else ResultFolder(out, options, as_csv=as_csv)
+    if results is not None:
+        found = _missing(found, results)
+    if annotate is not None:
+        import service.standalone.annotate  # noqa: F401 - a missing package is told before hours of work
+    with local_file(files[0]) as single:
+        jobs = [Job(file, single if files == [STDIN] else file, targets.get(file)) for file in found]
+        show, end_of_output = _output(results, found, as_json=as_json, as_csv=as_csv)
+        try:
+            failed = bool(jobs) and analyze_all(jobs, options, show, url=url, key=key, local=local)
+        except KeyboardInterrupt:
+            end_of_output()
+            raise
+        end_of_output()
     if failed:
         raise typer.Exit(1)
+    if results is not None:
+        hint(f"read the files in {out} from R or pandas: docs/researchers.md shows how.")
+    elif not (as_json or as_csv):
+        hint(f"mien report {' '.join(files)} --out report.html draws charts; --csv prints every window.")
 
 
-def _analyze_all(
-    files: Sequence[Path],
-    targets: dict[Path, Path],
-    options: AnalyzeOptions,
-    analyzer: AbstractContextManager[Analyze],
-    *,
-    at_once: int,
-    show: Callable[[Path, Analysis], None],
-) -> bool:
-    """Analyse all files, `at_once` of them at a time, and show each in order; return whether one failed.
+def _output(
+    results: ResultFolder | None, found: Mapping[Path, Path], *, as_json: bool, as_csv: bool
+) -> tuple[Callable[[Job, Analysis], None], Callable[[], None]]:
+    """Return the function that shows a result, and the one that ends the output."""
+    from mien.cli.show import CsvOutput, print_json, print_table
 
-    After Ctrl-C what has ended is shown, and what has not is cancelled.
-    """
-    from mien.contract.errors import MienError
+    if results is not None:
+        return (lambda job, analysis: results.write(job.file, found[job.file], analysis)), (lambda: None)
+    if as_csv:
+        table = CsvOutput()
+        return (lambda job, analysis: table.add(job.file, analysis)), table.end
+    show = print_json if as_json else print_table
+    return (lambda job, analysis: show(job.file, analysis)), (lambda: None)
 
-    failed = False
-    outcomes: deque[tuple[Path, Future[Analysis]]] = deque()
 
-    def finish(file: Path, outcome: Future[Analysis], target: Path | None) -> None:
-        nonlocal failed
-        try:
-            analysis = outcome.result()
-            if target is not None:
-                for lacking in _annotate(file, analysis, target):
-                    bars.console.print(f"{target}: {lacking}", soft_wrap=True, markup=False, highlight=False)
-        except (MienError, OSError) as error:
-            failed = True
-            said = f"{file}: {getattr(error, 'strerror', None) or error}"
-            bars.console.print(said, soft_wrap=True, markup=False, highlight=False)
-        else:
-            show(file, analysis)
-
-    try:
-        # On the way out the bars go first, then the analyzer cancels what still runs, so that its threads end.
-        with ThreadPoolExecutor(at_once) as threads, analyzer as run, _bars() as bars:
-            outcomes.extend(_submit_all(files, threads, run, options, bars))
-            try:
-                while outcomes:
-                    file, outcome = outcomes[0]
-                    wait([outcome])
-                    finish(file, outcome, targets.get(file))
-                    outcomes.popleft()
-            except BaseException:
-                threads.shutdown(wait=False, cancel_futures=True)
-                raise
-    except KeyboardInterrupt:
-        for file, outcome in outcomes:
-            if not outcome.cancelled() and not isinstance(outcome.exception(), CancelledError):
-                finish(file, outcome, None)  # drawing would take long
-        raise
-    return failed
+def _missing(found: Mapping[Path, Path], results: ResultFolder) -> dict[Path, Path]:
+    """Return the videos that have no result yet."""
+    if len({results.result(place) for place in found.values()}) < len(found):
+        raise typer.BadParameter(
+            "--out: two of the videos have the same name, so their results would, too; name the folder above them"
+        )
+    missing = {file: place for file, place in found.items() if not results.has(file, place)}
+    if there := len(found) - len(missing):
+        typer.echo(f"{there} of {len(found)} videos were analysed before and are left out.", err=True)
+    return missing
 
 
 def _targets(annotate: Path | None, files: Sequence[Path]) -> dict[Path, Path]:
@@ -154,56 +128,3 @@ def _targets(annotate: Path | None, files: Sequence[Path]) -> dict[Path, Path]:
     if overwritten := {target.resolve() for target in targets.values()} & {file.resolve() for file in files}:
         raise typer.BadParameter(f"--annotate would overwrite the video {min(overwritten)}: choose another place")
     return targets
-
-
-def _annotate(file: Path, analysis: Analysis, target: Path) -> list[str]:
-    from service.standalone.annotate import annotate
-
-    target.parent.mkdir(parents=True, exist_ok=True)
-    return annotate(file, analysis, target)
-
-
-@contextmanager
-def _remote_analyzer(url: str, key: str | None) -> Iterator[Analyze]:
-    from mien.client import Mien
-
-    with Mien(url, key=key) as client:
-        yield client.analyze
-
-
-def _submit_all(
-    files: Sequence[Path], threads: ThreadPoolExecutor, run: Analyze, options: AnalyzeOptions, bars: Bars
-) -> Iterator[tuple[Path, Future[Analysis]]]:
-    """Hand all files to the threads; give each with its future, in order."""
-    total = bars.add_task("all", total=len(files), done="", visible=len(files) > 1)
-
-    def one(file: Path) -> Analysis:
-        bar = bars.add_task(file.name, total=None, done="waiting")
-
-        def on_progress(progress: Progress) -> None:
-            of = f" of {progress.total_s:.1f} s" if progress.total_s else ""
-            bars.update(bar, completed=progress.done_s, total=progress.total_s, done=f"{progress.done_s:.1f} s{of}")
-
-        try:
-            return run(file, options, on_progress)
-        finally:
-            bars.remove_task(bar)
-            bars.advance(total)
-
-    return ((file, threads.submit(one, file)) for file in files)
-
-
-@contextmanager
-def _bars() -> Iterator[Bars]:
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[done]}"), TimeElapsedColumn()
-    with Progress(
-        *columns,
-        console=Console(stderr=True),
-        transient=True,
-        disable=not sys.stderr.isatty(),
-        redirect_stdout=sys.stdout.isatty(),  # data for a file or a pipe must not go to the terminal
-    ) as bars:
-        yield bars

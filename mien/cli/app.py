@@ -1,17 +1,56 @@
-"""The command's root, and `mien serve`."""
+"""The command's root, which translates errors into sentences and exit codes."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from mien import __version__
 
+
+class _Root(TyperGroup):
+    """Run a command; print its errors as one sentence, and exit with their code."""
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]  # noqa: ANN401 - as in the base class
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            if (end := _sentence_and_code(error)) is None:
+                raise
+            typer.echo(f"mien {ctx.invoked_subcommand}: {end[0]}", err=True)
+            raise typer.Exit(end[1]) from error
+
+
+def _sentence_and_code(error: Exception) -> tuple[str, int] | None:
+    from pydantic import ValidationError
+
+    from mien.cli.messages import told
+    from mien.cli.missing import advice
+    from mien.contract.errors import MienError, Misconfigured
+
+    end: tuple[str, int] | None = None
+    match error:
+        case ModuleNotFoundError():
+            end = advice(error, "serve"), 2
+        case ImportError():
+            end = f"a Python package cannot be loaded: {error}", 2
+        case ValidationError():  # of the settings, which come from the environment
+            end = "; ".join(f"MIEN_{'_'.join(map(str, one['loc'])).upper()}: {one['msg']}" for one in error.errors()), 2
+        case Misconfigured():
+            end = str(error), 2
+        case MienError():
+            end = told(error), 1
+        case OSError(strerror=str(reason)) if not isinstance(error, BrokenPipeError):  # at which typer ends quietly
+            end = f"{error.filename}: {reason}" if error.filename else reason, 1
+    return end
+
+
 cli = typer.Typer(
+    cls=_Root,
     epilog="Exit codes: 0 success, 1 something failed, 2 usage or configuration error, 130 ended by Ctrl-C.",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,
 )
 
@@ -29,22 +68,3 @@ def root(
     ] = False,
 ) -> None:
     """Read what faces in a video show over time."""
-
-
-@cli.command()
-def serve() -> None:
-    """Serve everything on this machine: a private Redis, the gateway, one worker.
-
-    Settings come from the environment; docs/configuration.md lists them.
-    """
-    from pydantic import ValidationError
-
-    from mien.contract.errors import Misconfigured
-    from service.standalone.settings import StandaloneSettings
-    from service.standalone.supervisor import serve as serve_until_stopped
-
-    try:
-        serve_until_stopped(StandaloneSettings())
-    except (Misconfigured, ValidationError) as error:
-        typer.echo(f"mien serve: {error}", err=True)
-        raise typer.Exit(2) from error

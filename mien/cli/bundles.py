@@ -15,7 +15,7 @@ cli.add_typer(bundles, name="bundles")
 
 @bundles.command()
 def check(
-    folders: Annotated[list[Path], typer.Argument(help="Folders of bundles.", metavar="DIR...")],
+    folders: Annotated[list[Path], typer.Argument(help="Folders of bundles.", metavar="DIR")],
 ) -> None:
     """Open bundles as a worker does (manifest, digests, shapes, a first inference) and describe them."""
     from mien.contract.errors import Misconfigured

@@ -7,34 +7,30 @@ from typing import Annotated
 import typer
 
 from mien.cli.app import cli
+from mien.cli.service import DEFAULT_URL, Key, Url
 
 
 @cli.command()
 def live(  # noqa: PLR0917 - typer calls it by name
     source: Annotated[str, typer.Argument(help="A camera's number, or a video file, played at its own speed.")] = "0",
     as_json: Annotated[bool, typer.Option("--json", help="Print the windows as JSON, one a line.")] = False,
-    url: Annotated[str, typer.Option(envvar="MIEN_URL", help="Address of the service.")] = "http://127.0.0.1:8000",
-    key: Annotated[str | None, typer.Option(envvar="MIEN_KEY", help="The API key, if the service needs one.")] = None,
+    url: Url = DEFAULT_URL,
+    key: Key = None,
     faces: Annotated[int | None, typer.Option(help="Most faces tracked at a time.")] = None,
     hop: Annotated[float | None, typer.Option(help="Seconds between the starts of two windows.")] = None,
     task: Annotated[list[str] | None, typer.Option(help="Run only this task; can be repeated.")] = None,
 ) -> None:
-    """Score the faces in front of a camera, with the service at --url, until Ctrl-C."""
+    """Score the faces before a camera until Ctrl-C."""
     from mien.cli.options import options_of
     from mien.cli.show import print_window
     from mien.client import Mien
-    from mien.contract.errors import MienError
     from mien.contract.options import LiveOptions
     from service.standalone.camera import pictures
 
     options = options_of(LiveOptions, {"faces": faces, "hop_s": hop, "tasks": task or None})
-    try:
-        with Mien(url, key=key) as mien:
-            for scored in mien.live(pictures(source), options):
-                if as_json:
-                    typer.echo(scored.model_dump_json(exclude_unset=True))
-                else:
-                    print_window(scored.window)
-    except MienError as error:
-        typer.echo(f"mien live: {error}", err=True)
-        raise typer.Exit(1) from error
+    with Mien(url, key=key) as mien:
+        for scored in mien.live(pictures(source), options):
+            if as_json:
+                typer.echo(scored.model_dump_json(exclude_unset=True))
+            else:
+                print_window(scored.window)

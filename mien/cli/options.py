@@ -7,12 +7,10 @@ from typing import Any, TypeVar
 import typer
 from pydantic import ValidationError
 
+from mien.cli.messages import FLAGS, in_flags
 from mien.contract.options import LiveOptions
 
 Options = TypeVar("Options", bound=LiveOptions)
-
-
-_FLAGS = {"faces": "--faces", "start_s": "--start", "end_s": "--end", "hop_s": "--hop", "tasks": "--task"}
 
 
 def options_of(model: type[Options], given: dict[str, Any]) -> Options:
@@ -25,8 +23,6 @@ def options_of(model: type[Options], given: dict[str, Any]) -> Options:
         return model.model_validate({name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
         first = error.errors()[0]
-        message = first["msg"].removeprefix("Value error, ")
-        for name, flag in _FLAGS.items():
-            message = message.replace(name, flag)
-        flag = _FLAGS.get(str(first["loc"][0]), "") if first["loc"] else ""
+        message = in_flags(first["msg"].removeprefix("Value error, "))
+        flag = FLAGS.get(str(first["loc"][0]), "") if first["loc"] else ""
         raise typer.BadParameter(f"{flag}: {message}" if flag else message) from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import sys
 from pathlib import Path
@@ -11,48 +10,41 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from mien.contract.events import FaceWindow
+from mien.cli.messages import in_flags
+from mien.contract.events import NAMES, AnalysisEvent, FaceWindow
 from mien.contract.results import Analysis, Face
-from mien.contract.timeline import Row, csv_writer, timeline_rows
+from mien.contract.timeline import CsvTable, timeline_rows
 
-_FIRST_COLUMNS = ("file", "track", "start_s", "end_s")
+
+def json_line(file: Path, analysis: Analysis) -> str:
+    """Return an analysis as one line of JSON, with the name of its file."""
+    answer = {"file": str(file), **analysis.model_dump(mode="json", exclude_unset=True)}
+    return json.dumps(answer, separators=(",", ":"))
 
 
 def print_json(file: Path, analysis: Analysis) -> None:
     """Print an analysis as one line of JSON, with the name of its file."""
-    answer = {"file": str(file), **analysis.model_dump(mode="json", exclude_unset=True)}
-    typer.echo(json.dumps(answer, separators=(",", ":")))
+    typer.echo(json_line(file, analysis))
 
 
-class CsvTable:
-    """The windows of all files on stdout, one a line, each file as soon as it is added.
-
-    The header is printed with the first window, since its columns are what the models give; a file without a face
-    gets a note on stderr.
-    """
+class CsvOutput:
+    """The windows of all files on stdout, one a line, each file as soon as it is added."""
 
     def __init__(self) -> None:
-        self._writer: csv.DictWriter[str] | None = None
+        self._table = CsvTable(sys.stdout, with_files=True)
 
     def add(self, file: Path, analysis: Analysis) -> None:
         """Print the windows of a file."""
-        rows: list[Row] = [{"file": str(file), **row} for row in timeline_rows(analysis)]
         if not analysis.faces:
-            typer.echo(f"{file}: no face was found, so it has no lines in the CSV.", err=True)
-        if rows and self._writer is None:
-            self._writer = csv_writer(rows, sys.stdout, _FIRST_COLUMNS)
-        if rows and self._writer is not None:
-            if more := dict.fromkeys(name for row in rows for name in row if name not in self._writer.fieldnames):
-                typer.echo(
-                    f"{file}: left out of the CSV, as earlier files do not have it: {', '.join(more)}.", err=True
-                )
-            self._writer.writerows(rows)
-            sys.stdout.flush()
+            typer.echo(f"{file}: no face was found.", err=True)
+        if more := self._table.add(timeline_rows(analysis, str(file))):
+            typer.echo(f"{file}: left out of the CSV, as earlier files do not have it: {', '.join(more)}.", err=True)
+        sys.stdout.flush()
 
     def end(self) -> None:
         """Print the header if no window has come."""
-        if self._writer is None:
-            csv_writer([], sys.stdout, _FIRST_COLUMNS)
+        self._table.end()
+        sys.stdout.flush()
 
 
 def print_table(file: Path, analysis: Analysis) -> None:
@@ -60,18 +52,23 @@ def print_table(file: Path, analysis: Analysis) -> None:
     faces = analysis.faces or []
     video = analysis.video
     title = f"{file.name}: {video.duration_s:.1f} s, {video.width}×{video.height}" if video else file.name
-    table = Table("", *(f"track {face.track}" for face in faces), title=title, title_justify="left")
+    table = Table("", *(person(face.track) for face in faces), title=title, title_justify="left")
     columns = [_describe(face) for face in faces]
     for name in dict.fromkeys(name for column in columns for name in column):
         table.add_row(name, *(column.get(name, "") for column in columns))
     Console().print(table if faces else title)
     for warning in analysis.warnings:
-        typer.echo(f"{file.name}: {warning}", err=True)
+        typer.echo(f"{file.name}: {in_flags(warning)}", err=True)
+
+
+def person(track: int) -> str:
+    """Return the name under which people know a track."""
+    return f"Person {track + 1}"
 
 
 def print_window(window: FaceWindow) -> None:
     """Print a window on one line."""
-    parts = [f"{window.start_s:8.2f}–{window.end_s:.2f} s  track {window.track}"]
+    parts = [f"{window.start_s:8.2f}–{window.end_s:.2f} s", person(window.track)]
     if window.expression is not None:
         parts.append(f"{window.expression.label} {window.expression.scores[window.expression.label]:.2f}")
     parts += [
@@ -82,6 +79,11 @@ def print_window(window: FaceWindow) -> None:
     if window.quality is not None:
         parts.append(f"quality {window.quality:.2f}")
     typer.echo("  ".join(parts))
+
+
+def event_line(event: AnalysisEvent) -> str:
+    """Return an event as one line of JSON, with its name as `event`."""
+    return json.dumps({"event": NAMES[type(event)], **event.model_dump(mode="json", exclude_unset=True)})
 
 
 def _describe(face: Face) -> dict[str, str]:

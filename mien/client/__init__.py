@@ -1,6 +1,8 @@
 """The Python client of the REST door: `Mien`, and `AsyncMien` for asyncio."""
 
-from mien.client.aio import DEFAULT_URL, AsyncMien, Video
+from mien.client.aio import DEFAULT_URL, AsyncMien
+from mien.client.analysis import Analysis
 from mien.client.sync import Mien
+from mien.client.video import Video
 
-__all__ = ["DEFAULT_URL", "AsyncMien", "Mien", "Video"]
+__all__ = ["DEFAULT_URL", "Analysis", "AsyncMien", "Mien", "Video"]

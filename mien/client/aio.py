@@ -5,27 +5,27 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Mapping
-from contextlib import aclosing, suppress
-from pathlib import Path
+from contextlib import ExitStack, aclosing, suppress
 from types import TracebackType
+from typing import Unpack
 
 import httpx2
 
+from mien.client.analysis import Analysis
 from mien.client.backoff import Backoff
 from mien.client.live import Frame, watch_live
+from mien.client.options import AnalyzeKeywords, LiveKeywords, merged
 from mien.client.responses import error_of, parse_body, server_sent_events, unreachable
+from mien.client.video import OpenVideo, Video, open_video
 from mien.contract.errors import MienError, QueueUnavailable, Unavailable, from_problem
 from mien.contract.events import AnalysisEvent, Ended, FaceWindow
 from mien.contract.jobs import State
 from mien.contract.live import LiveScored
 from mien.contract.options import AnalyzeOptions, LiveOptions
-from mien.contract.results import Analysis, Page, Progress, Summary
+from mien.contract.results import Page, Progress, Summary
 from mien.contract.workers import Models
 
 DEFAULT_URL = "http://127.0.0.1:8000"
-
-Video = Path | str | bytes
-"""A file's path, or the bytes of one."""
 
 _TIMEOUT_S = 60
 _DELETE_S = 5
@@ -39,7 +39,7 @@ class AsyncMien:
     that the service asks for. A retried upload is never analysed twice: it has an idempotency key.
 
     Raises:
-        QueueUnavailable: the URL is not valid.
+        Unreachable: the URL is not valid.
     """
 
     def __init__(self, url: str = DEFAULT_URL, *, key: str | None = None, patience_s: float = 60.0) -> None:
@@ -48,7 +48,7 @@ class AsyncMien:
         try:
             self._http = httpx2.AsyncClient(base_url=url, timeout=_TIMEOUT_S, headers=headers)
         except httpx2.InvalidURL as error:
-            raise unreachable(url) from error
+            raise unreachable(url, error) from error
         self._patience_s = patience_s
         self._reached = False
 
@@ -69,6 +69,7 @@ class AsyncMien:
         video: Video,
         options: AnalyzeOptions | None = None,
         on_progress: Callable[[Progress], None] | None = None,
+        **keywords: Unpack[AnalyzeKeywords],
     ) -> Analysis:
         """Upload a video and return its analysis when it has ended.
 
@@ -78,12 +79,13 @@ class AsyncMien:
             video: the file.
             options: which part, faces and tasks to analyse.
             on_progress: called with the seconds analysed so far, each time there are more.
+            keywords: options by name, as `faces=2`; they go before those in `options`.
 
         Raises:
-            MienError: the service's error, of the class that its code names; `QueueUnavailable` if no service answers.
+            MienError: the service's error, of the class that its code names; `Unreachable` if no service answers.
             OSError: the file cannot be read.
         """
-        accepted = await self.submit(video, options)
+        accepted = await self.submit(video, options, **keywords)
         try:
             return await self._result(accepted.id, on_progress)
         except asyncio.CancelledError:
@@ -104,13 +106,15 @@ class AsyncMien:
             raise from_problem(analysis.error)
         return analysis
 
-    async def windows(self, video: Video, options: AnalyzeOptions | None = None) -> AsyncGenerator[FaceWindow]:
+    async def windows(
+        self, video: Video, options: AnalyzeOptions | None = None, **keywords: Unpack[AnalyzeKeywords]
+    ) -> AsyncGenerator[FaceWindow]:
         """Upload a video and yield each window's scores as soon as they exist, each once.
 
         Raises:
             MienError, OSError: as for `analyze`.
         """
-        accepted = await self.submit(video, options)
+        accepted = await self.submit(video, options, **keywords)
         given: set[tuple[int, float]] = set()  # another worker may begin again
         incomplete = False
         async with aclosing(self.watch(accepted.id)) as events:
@@ -130,7 +134,9 @@ class AsyncMien:
                         scored = {name: getattr(window, name) for name in window.model_fields_set}
                         yield FaceWindow(track=face.track, **scored)
 
-    def live(self, frames: AsyncIterable[Frame], options: LiveOptions | None = None) -> AsyncGenerator[LiveScored]:
+    def live(
+        self, frames: AsyncIterable[Frame], options: LiveOptions | None = None, **keywords: Unpack[LiveKeywords]
+    ) -> AsyncGenerator[LiveScored]:
         """Send live frames and yield each window's scores as soon as they exist.
 
         Frames that come faster than the service takes them are dropped, the oldest first. The end of `frames` ends
@@ -138,15 +144,21 @@ class AsyncMien:
 
         Args:
             frames: pictures of one size, 1 MiB each at most, with their times.
-            options: which part, faces and tasks to analyse.
+            options: which faces and tasks to analyse.
+            keywords: options by name; they go before those in `options`.
 
         Raises:
-            MienError: the service's error, of the class that its code names; `QueueUnavailable` if no service answers.
+            MienError: the service's error, of the class that its code names; `Unreachable` if no service answers.
         """
-        return watch_live(str(self._http.base_url), frames, options or LiveOptions(), self._key)
+        return watch_live(str(self._http.base_url), frames, merged(LiveOptions, options, keywords), self._key)
 
     async def submit(
-        self, video: Video, options: AnalyzeOptions | None = None, *, idempotency_key: str | None = None
+        self,
+        video: Video,
+        options: AnalyzeOptions | None = None,
+        *,
+        idempotency_key: str | None = None,
+        **keywords: Unpack[AnalyzeKeywords],
     ) -> Analysis:
         """Upload a video and return its analysis as soon as it is accepted.
 
@@ -154,6 +166,7 @@ class AsyncMien:
             video: the file.
             options: which part, faces and tasks to analyse.
             idempotency_key: an id of your own for this request; a repeat with the same id gets the same analysis.
+            keywords: options by name; they go before those in `options`.
 
         Raises:
             MienError, OSError: as for `analyze`.
@@ -162,7 +175,7 @@ class AsyncMien:
             "POST",
             "/analyze",
             video=video,
-            params=(options or AnalyzeOptions()).model_dump(mode="json", exclude_defaults=True),
+            params=merged(AnalyzeOptions, options, keywords).model_dump(mode="json", exclude_defaults=True),
             headers={
                 "Content-Type": "application/octet-stream",
                 "Prefer": "respond-async",
@@ -196,8 +209,8 @@ class AsyncMien:
                         yield event.event
                         if isinstance(event.event, Ended):
                             return
-            except httpx2.TransportError:
-                problem = unreachable(str(self._http.base_url))
+            except httpx2.TransportError as error:
+                problem = unreachable(str(self._http.base_url), error)
             except Unavailable as error:
                 problem = error
             await asyncio.sleep(backoff.next_pause_s(problem))
@@ -244,17 +257,28 @@ class AsyncMien:
         params: Mapping[str, object] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> httpx2.Response:
+        with ExitStack() as stack:
+            opened = None if video is None else await asyncio.to_thread(stack.enter_context, open_video(video))
+            return await self._send(method, path, opened, params, dict(headers or {}))
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        video: OpenVideo | None,
+        params: Mapping[str, object] | None,
+        headers: dict[str, str],
+    ) -> httpx2.Response:
         backoff = Backoff(self._patience_s)
-        request_headers = dict(headers or {})
         if video is not None:
             # Without a size the service would reserve room for the largest upload.
-            request_headers["Content-Length"] = str(await asyncio.to_thread(_size, video))
+            headers["Content-Length"] = str(video.size)
         while True:
-            content = None if video is None else video if isinstance(video, bytes) else _chunks(Path(video))
+            content = None if video is None else _chunks(video)
             try:
-                answer = await self._http.request(method, path, content=content, params=params, headers=request_headers)  # type: ignore[arg-type]
+                answer = await self._http.request(method, path, content=content, params=params, headers=headers)  # type: ignore[arg-type]
             except httpx2.TransportError as error:
-                problem: Unavailable = unreachable(str(self._http.base_url))
+                problem: Unavailable = unreachable(str(self._http.base_url), error)
                 if not self._reached:  # more likely a wrong address than a short outage
                     raise problem from error
             else:
@@ -268,11 +292,7 @@ class AsyncMien:
             await asyncio.sleep(backoff.next_pause_s(problem))
 
 
-def _size(video: Video) -> int:
-    return len(video) if isinstance(video, bytes) else Path(video).stat().st_size
-
-
-async def _chunks(path: Path) -> AsyncIterator[bytes]:
-    with await asyncio.to_thread(path.open, "rb") as file:
-        while chunk := await asyncio.to_thread(file.read, _CHUNK):
-            yield chunk
+async def _chunks(video: OpenVideo) -> AsyncIterator[bytes]:
+    await asyncio.to_thread(video.file.seek, video.start)
+    while chunk := await asyncio.to_thread(video.file.read, _CHUNK):
+        yield chunk

@@ -31,7 +31,7 @@ async def watch_live(
     try:
         socket = await connect(address, compression=None)  # pictures are compressed already
     except (OSError, InvalidHandshake, InvalidURI, TimeoutError) as error:
-        raise unreachable(url) from error
+        raise unreachable(url, error) from error
     async with socket:
         errors: list[Exception] = []
         first = {"options": options.model_dump(mode="json", exclude_defaults=True)} | ({"key": key} if key else {})
@@ -82,5 +82,5 @@ def _parse(message: str | bytes) -> LiveScored | None:
         else:
             return None if kind == "ended" else LiveScored.model_validate(fields)
     except (ValueError, KeyError, AttributeError, ValidationError):
-        error = Unexpected("The server is not Mien. Set the service's address with --url or MIEN_URL.")
+        error = Unexpected("The server is not Mien. Give the address of a Mien service.")
     raise error

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+import socket
+import ssl
+from collections.abc import AsyncIterator, Iterator
 from typing import NamedTuple, TypeVar
 
 import httpx2
 from pydantic import BaseModel, ValidationError
+from websockets.exceptions import InvalidURI
 
-from mien.contract.errors import MienError, Problem, QueueUnavailable, Unavailable, Unexpected, from_problem
+from mien.contract.errors import MienError, Problem, Unavailable, Unexpected, Unreachable, from_problem
 from mien.contract.events import NAMES, AnalysisEvent
 
 _MODELS = {name: model for model, name in NAMES.items()}
@@ -33,9 +36,7 @@ def parse_body(response: httpx2.Response, model: type[Model]) -> Model:
     try:
         return model.model_validate_json(response.content)
     except ValidationError as error:
-        raise Unexpected(
-            f"The server at {response.url} is not Mien. Set the service's address with --url or MIEN_URL."
-        ) from error
+        raise Unexpected(f"The server at {response.url} is not Mien. Give the address of a Mien service.") from error
 
 
 def error_of(response: httpx2.Response) -> MienError:
@@ -49,13 +50,31 @@ def error_of(response: httpx2.Response) -> MienError:
     return error
 
 
-def unreachable(url: str) -> QueueUnavailable:
-    """Return the error of a service that cannot be reached."""
-    return QueueUnavailable(
-        f"No service answers at {url}. Start one with `mien serve`, set another address with --url or MIEN_URL, "
-        "or use --local.",
-        1,
-    )
+def unreachable(url: str, error: BaseException) -> Unreachable:
+    """Return the error of a service that cannot be reached, which says why."""
+    causes = list(_causes(error))
+    if any(isinstance(cause, ConnectionRefusedError) for cause in causes):
+        reason = f"Connection refused: no service answers at {url}."
+    elif any(isinstance(cause, socket.gaierror) for cause in causes):
+        reason = f"No service answers at {url}: this host name is not known."
+    elif any(isinstance(cause, (TimeoutError, httpx2.TimeoutException)) for cause in causes):
+        reason = f"No service answers at {url}: the connection timed out."
+    elif any(isinstance(cause, (httpx2.InvalidURL, httpx2.UnsupportedProtocol, InvalidURI)) for cause in causes):
+        reason = f"No service answers at {url}: this is not a URL like http://127.0.0.1:8000."
+    elif any(isinstance(cause, ssl.SSLError) for cause in causes):
+        reason = f"No service answers at {url}: the TLS connection failed: {error}"
+    else:
+        reason = f"No service answers at {url}: {error or 'the connection was lost'}."
+    return Unreachable(f"{reason} Start one with `mien serve`, or give another address: Mien(url).", 1, reason=reason)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        if isinstance(cause, BaseExceptionGroup):
+            yield from cause.exceptions
+        cause = cause.__cause__ or cause.__context__
 
 
 async def server_sent_events(lines: AsyncIterator[str]) -> AsyncIterator[ServerSentEvent]:

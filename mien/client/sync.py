@@ -7,16 +7,19 @@ import threading
 import weakref
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable
 from types import TracebackType
-from typing import TypeVar
+from typing import TypeVar, Unpack
 
-from mien.client.aio import DEFAULT_URL, AsyncMien, Video
+from mien.client.aio import DEFAULT_URL, AsyncMien
+from mien.client.analysis import Analysis
 from mien.client.event_loop import EventLoopThread
 from mien.client.live import Frame
+from mien.client.options import AnalyzeKeywords, LiveKeywords
+from mien.client.video import Video
 from mien.contract.events import AnalysisEvent, FaceWindow
 from mien.contract.jobs import State
 from mien.contract.live import LiveScored
 from mien.contract.options import AnalyzeOptions, LiveOptions
-from mien.contract.results import Analysis, Progress, Summary
+from mien.contract.results import Progress, Summary
 from mien.contract.workers import Models
 
 T = TypeVar("T")
@@ -53,26 +56,36 @@ class Mien:
         video: Video,
         options: AnalyzeOptions | None = None,
         on_progress: Callable[[Progress], None] | None = None,
+        **keywords: Unpack[AnalyzeKeywords],
     ) -> Analysis:
         """Upload a video and return its analysis when it has ended."""
-        return self._loop.run(self._mien.analyze(video, options, on_progress))
+        return self._loop.run(self._mien.analyze(video, options, on_progress, **keywords))
 
-    def windows(self, video: Video, options: AnalyzeOptions | None = None) -> Generator[FaceWindow]:
+    def windows(
+        self, video: Video, options: AnalyzeOptions | None = None, **keywords: Unpack[AnalyzeKeywords]
+    ) -> Generator[FaceWindow]:
         """Upload a video and yield each window's scores as soon as they exist."""
-        return self._each(self._mien.windows(video, options))
+        return self._each(self._mien.windows(video, options, **keywords))
 
-    def live(self, frames: Iterable[Frame], options: LiveOptions | None = None) -> Generator[LiveScored]:
+    def live(
+        self, frames: Iterable[Frame], options: LiveOptions | None = None, **keywords: Unpack[LiveKeywords]
+    ) -> Generator[LiveScored]:
         """Send live frames and yield each window's scores as soon as they exist.
 
         `frames` is read in a thread of its own.
         """
-        return self._each(self._mien.live(_read_in_thread(frames), options))
+        return self._each(self._mien.live(_read_in_thread(frames), options, **keywords))
 
     def submit(
-        self, video: Video, options: AnalyzeOptions | None = None, *, idempotency_key: str | None = None
+        self,
+        video: Video,
+        options: AnalyzeOptions | None = None,
+        *,
+        idempotency_key: str | None = None,
+        **keywords: Unpack[AnalyzeKeywords],
     ) -> Analysis:
         """Upload a video and return its analysis as soon as it is accepted."""
-        return self._loop.run(self._mien.submit(video, options, idempotency_key=idempotency_key))
+        return self._loop.run(self._mien.submit(video, options, idempotency_key=idempotency_key, **keywords))
 
     def watch(self, analysis_id: str) -> Generator[AnalysisEvent]:
         """Yield the events of an analysis from its start to its end."""

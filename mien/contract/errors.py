@@ -21,7 +21,7 @@
     ├── NotEnded · NotOffered
     ├── Unavailable             temporary: retry after `retry_after_s`
     │   ├── QueueFull · QueueUnavailable · StorageUnavailable · KeyInUse · NoWorker · SessionLost ·
-    │       TooManyWatchers · TooManyConnections
+    │       TooManyWatchers · TooManyConnections · Unreachable
     ├── Internal
     │   ├── AttemptsExhausted · Unexpected
     └── Misconfigured           an operator's error: the process does not start
@@ -339,6 +339,20 @@ class TooManyConnections(Unavailable):
     """The limit of connections, or of calls from one address, is reached."""
 
     code, title = "too_many_connections", "Too many connections"
+
+
+class Unreachable(Unavailable):
+    """No service at the address: the client's own error, which no service sends.
+
+    Attributes:
+        reason: why, as a sentence without advice.
+    """
+
+    code, title = "unreachable", "The service cannot be reached"
+
+    def __init__(self, detail: str, retry_after_s: int, *, reason: str = "") -> None:
+        super().__init__(detail, retry_after_s)
+        self.reason = reason or detail
 
 
 class Internal(MienError):

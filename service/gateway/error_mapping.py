@@ -110,7 +110,7 @@ def code_table() -> str:
     rows = sorted(
         f"| `{code}` | {http_status(error)} | `{grpc_code(error).name}` | {error.title} |"
         for code, kind in errors.BY_CODE.items()
-        if not issubclass(kind, errors.Misconfigured)
+        if not issubclass(kind, (errors.Misconfigured, errors.Unreachable))
         for error in (kind("", 1) if issubclass(kind, errors.Unavailable) else kind(""),)
     )
     return "\n".join(("| code | HTTP | gRPC | what it means |", "|---|---|---|---|", *rows))

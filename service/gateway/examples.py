@@ -23,8 +23,10 @@ def add_examples(app: FastAPI) -> None:
         for operation, answers in json.loads(EXAMPLES.read_text(encoding="utf-8")).items():
             method, path = operation.split()
             for status, body in answers.items():
-                (content,) = description["paths"][path][method.lower()]["responses"][status]["content"].values()
-                content["example"] = body
+                contents = description["paths"][path][method.lower()]["responses"][status]["content"]
+                # JSON where there is a choice: text examples are of the operations that give text only.
+                media_type = next(name for name in contents if name.endswith("json") != isinstance(body, str))
+                contents[media_type]["example"] = body
         return description
 
     app.openapi = with_examples  # type: ignore[method-assign]  # FastAPI's way to extend it

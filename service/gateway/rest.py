@@ -21,8 +21,9 @@ from mien.contract.events import NAMES
 from mien.contract.jobs import State
 from mien.contract.options import AnalyzeOptions
 from mien.contract.results import Analysis, Page, UploadSlot
-from mien.contract.timeline import timeline_rows, write_csv
+from mien.contract.timeline import write_csv
 from mien.contract.workers import Models
+from service.gateway.accept_header import prefers_csv
 from service.gateway.containers import too_large
 from service.gateway.error_mapping import MEDIA_TYPE, HttpProblem, http_headers, http_problem, http_status
 from service.gateway.idempotency import parse_idempotency_key
@@ -38,6 +39,7 @@ from service.queue.jobs import Job
 log = structlog.get_logger()
 
 _RETRY_AFTER_S = "2"
+_CSV: dict[str, Any] = {"text/csv": {"schema": {"type": "string"}}}
 
 
 class ListOptions(BaseModel):
@@ -221,33 +223,33 @@ async def browse(asker: Asker, options: Annotated[ListOptions, Query()], uses: U
     "/analyses/{analysis_id}",
     response_model=Analysis,
     response_model_exclude_unset=True,
-    responses=_problems(400, 401, 404, 410, 503),
+    responses={200: {"content": _CSV}, **_problems(400, 401, 404, 409, 410, 503)},
     summary="Read an analysis",
 )
-async def read(analysis_id: str, asker: Asker, uses: Uses, prefers: Prefers) -> Response:
-    """Get an analysis in its current state; with `Prefer: wait=N`, wait up to N seconds for its end."""
+async def read(
+    analysis_id: str, asker: Asker, uses: Uses, prefers: Prefers, accept: Annotated[str, Header()] = ""
+) -> Response:
+    """Get an analysis in its current state; with `Prefer: wait=N`, wait up to N seconds for its end.
+
+    With `Accept: text/csv` get its windows as a table, as from `timeline.csv`.
+    """
     job = await uses.follow.job(asker.own(analysis_id), prefers.waits(default_s=0.0, most_s=uses.settings.wait_s))
-    return await _answer(uses, job, status=200)
+    return await _table(uses, job) if prefers_csv(accept) else await _answer(uses, job, status=200)
 
 
 @router.get(
     "/analyses/{analysis_id}/timeline.csv",
     response_class=Response,
     responses={
-        200: {"content": {"text/csv": {"schema": {"type": "string"}}}},
+        200: {"content": _CSV},
         **_problems(401, 404, 409, 410, 503),
     },
     summary="Read a timeline as CSV",
 )
 async def timeline(analysis_id: str, asker: Asker, uses: Uses) -> Response:
-    """Get the windows of all faces as a table, one per line, once the analysis has succeeded."""
+    """Get the windows of all faces as a table, one per line, once the analysis has succeeded (see docs/csv.md)."""
     job = await uses.follow.job(asker.own(analysis_id))
-    if job.state is not State.SUCCEEDED:
-        raise NotEnded(f"This analysis has no timeline: it is {job.state}.")
-    analysis = await uses.follow.present(job)
-    table = io.StringIO()
-    await asyncio.to_thread(lambda: write_csv(timeline_rows(analysis), table))
-    return Response(table.getvalue(), media_type="text/csv", headers={"Cache-Control": "no-store"})
+    return await _table(uses, job)
 
 
 async def watched(
@@ -350,11 +352,20 @@ async def _outcome(request: Request, uses: UseCases, job: Job) -> Response:
 
 async def _answer(uses: UseCases, job: Job, status: int) -> Response:
     analysis = await uses.follow.present(job)
-    headers = {"Cache-Control": "no-store"}
+    headers = {"Cache-Control": "no-store", "Vary": "Accept"}
     if not job.state.terminal:
         headers |= {"Location": f"/analyses/{public_id(job.id)}", "Retry-After": _RETRY_AFTER_S}
     content = analysis.model_dump_json(exclude_unset=True)
     return Response(content, status_code=status, media_type="application/json", headers=headers)
+
+
+async def _table(uses: UseCases, job: Job) -> Response:
+    if job.state is not State.SUCCEEDED:
+        raise NotEnded(f"This analysis has no timeline: it is {job.state}.")
+    analysis = await uses.follow.present(job)
+    table = io.StringIO()
+    await asyncio.to_thread(write_csv, analysis, table)
+    return Response(table.getvalue(), media_type="text/csv", headers={"Cache-Control": "no-store"})
 
 
 async def _body(request: Request) -> AsyncIterator[bytes]:

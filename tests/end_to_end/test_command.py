@@ -54,26 +54,42 @@ def test_the_url_may_come_from_the_environment(served, faceless):
     assert json.loads(done.stdout)["faces"] == []
 
 
-def test_csv_has_one_line_a_window(served, face, faceless):
+def test_csv_has_one_line_a_window_and_one_for_a_file_without_a_face(served, face, faceless, http):
     done = mien("analyze", face, faceless, "--csv", "--url", served.url)
-    assert (done.returncode, done.stderr) == (0, f"{faceless}: no face was found, so it has no lines in the CSV.\n")
-    rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    assert (done.returncode, done.stderr) == (0, f"{faceless}: no face was found.\n")
+    *rows, none = csv.DictReader(io.StringIO(done.stdout))
     assert len(rows) >= 2
     assert {row["file"] for row in rows} == {str(face)}
-    assert {"track", "start_s", "end_s", "expression", "valence", "arousal"} <= rows[0].keys()
-    assert all(float(row["start_s"]) < float(row["end_s"]) for row in rows)
+    assert (none["file"], none["note"], none["track"]) == (str(faceless), "no face found", "")
+    assert {"person", "first_frame", "box_left", "expression", "valence", "arousal", "openness"} <= rows[0].keys()
+    assert all(float(row["start_s"]) < float(row["centre_s"]) < float(row["end_s"]) for row in rows)
+    assert all(0 <= int(row["first_frame"]) <= int(row["last_frame"]) < 50 for row in rows)
+
+    one = http.post("/analyze", content=face.read_bytes()).json()["id"]
+    answer = http.get(f"/analyses/{one}", headers={"Accept": "text/csv"})
+    assert answer.headers["content-type"].startswith("text/csv")
+    assert answer.text == http.get(f"/analyses/{one}/timeline.csv").text
+    assert list(csv.DictReader(io.StringIO(answer.text))) == [
+        {name: value for name, value in row.items() if name != "file"} for row in rows
+    ]
 
 
-def test_csv_of_nothing_still_has_its_header(served, faceless):
-    done = mien("analyze", faceless, "--csv", "--url", served.url)
-    assert done.stdout == "file,track,start_s,end_s\n"
+def test_the_commands_on_kept_analyses(served, face):
+    analysis = json.loads(mien("analyze", face, "--json", "--url", served.url).stdout)["id"]
+
+    assert any(line.startswith(analysis) for line in mien("list", "--url", served.url).stdout.splitlines())
+    assert "Person 1" in mien("get", analysis, "--url", served.url).stdout
+    assert "Person 1" in mien("watch", analysis, "--url", served.url).stdout
+    assert mien("delete", analysis, "--url", served.url).returncode == 0
+    gone = mien("get", analysis, "--url", served.url)
+    assert (gone.returncode, gone.stdout) == (1, "")
 
 
 def test_a_table_shows_the_face_and_stderr_the_warnings(served, face, manifest):
     done = mien("analyze", face, "--url", served.url, COLUMNS="200")
     assert done.returncode == 0
     assert "face.mp4: 2.0 s, 320×240" in done.stdout
-    assert "track 0" in done.stdout
+    assert "Person 1" in done.stdout
     assert "0.0–2.0 s" in done.stdout
     assert ("not trained" in done.stderr) == (not manifest.training.trained)
 
@@ -294,6 +310,36 @@ def test_ctrl_c_ends_a_local_analysis(face, long):
 
     assert (process.returncode, errors) == (130, "")
     assert {row["file"] for row in csv.DictReader(io.StringIO(head + rest))} == {str(face)}
+
+
+@pytest.mark.parametrize("command", ["watch", "report"])
+def test_ctrl_c_ends_watching_and_reporting(served, long, http, tmp_path, command):
+    """Watching lets the analysis go on; a report cancels what it began."""
+    before = {summary["id"] for summary in http.get("/analyses").json()["analyses"]}
+
+    def running() -> list[str]:
+        found = http.get("/analyses", params={"state": "running"}).json()["analyses"]
+        return [summary["id"] for summary in found if summary["id"] not in before]
+
+    report = tmp_path / "report.html"
+    if command == "report":
+        job, process = "", started("report", long, "--out", report, "--url", served.url)
+    else:
+        sent = http.post("/analyze", content=long.read_bytes(), headers={"Prefer": "respond-async"})
+        job = sent.json()["id"]
+        process = started("watch", job, "--url", served.url)
+    with process as popen:
+        if command == "watch":
+            popen.stdout.readline()
+        else:
+            (job,) = wait_for(running)
+        popen.send_signal(signal.SIGINT)
+        _, errors = popen.communicate(timeout=20)
+
+    assert (popen.returncode, errors) == (130, "")
+    assert not report.exists()
+    assert http.get(f"/analyses/{job}").status_code == (200 if command == "watch" else 410)
+    http.delete(f"/analyses/{job}")
 
 
 def test_ctrl_c_ends_a_live_analysis(served, long):

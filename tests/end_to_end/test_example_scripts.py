@@ -16,7 +16,7 @@ from tests.processes import HANG_S, Served
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
-LINE = re.compile(r"^face 0: \w+, \d+\.\d\d s to \d+\.\d\d s", re.MULTILINE)
+LINE = re.compile(r"^Person 1: \w+, \d+\.\d\d s to \d+\.\d\d s", re.MULTILINE)
 
 
 def run(*command: object, **env: str) -> str:

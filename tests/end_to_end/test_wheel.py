@@ -21,7 +21,7 @@ from mien import AnalyzeOptions, Analysis, Mien, MienError
 def labels(file: Path) -> list[str]:
     try:
         with Mien("http://127.0.0.1:9") as mien:
-            analysis: Analysis = mien.analyze(file, AnalyzeOptions(faces=1))
+            analysis: Analysis = mien.analyze(file, AnalyzeOptions(start_s=1), faces=1)
     except MienError as error:
         return [error.code]
     return [face.expression.label for face in analysis.faces or [] if face.expression]
@@ -86,7 +86,7 @@ def test_it_needs_none_of_the_servers_packages(empty):
 def test_a_script_beside_a_service_folder_of_its_own_runs(empty, project):
     done = run(empty / "bin/python", "script.py", cwd=project)
 
-    assert done.stdout.strip() == "['queue_unavailable']"
+    assert done.stdout.strip() == "['unreachable']"
 
 
 def test_a_script_is_type_checked(empty, project):

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from mien.cli.videos import videos
+from mien.cli.videos import places, videos
 
 
 @pytest.fixture
@@ -30,3 +30,14 @@ def folder(tmp_path: Path) -> Path:
 )
 def test_files_folders_and_patterns(folder: Path, named: list[str], meant: list[str]):
     assert videos(folder / name for name in named) == [folder / name for name in meant]
+
+
+def test_what_macos_keeps_beside_a_video_is_passed_over(folder: Path):
+    (folder / "deep" / "._a1.mp4").touch()
+    assert [video.name for video in videos([folder])] == ["a1.mp4", "a2.mov", "b[1].mp4", "c.webm"]
+    assert videos([folder / "deep" / "._a1.mp4"]) != []  # it was asked for
+
+
+def test_a_place_is_the_path_below_the_folder_or_the_name(folder: Path):
+    found = places([folder / "deep", folder / "a1.mp4", folder])
+    assert [str(place) for place in found.values()] == ["er/c.webm", "a1.mp4", "a2.mov", "b[1].mp4"]

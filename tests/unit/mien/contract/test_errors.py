@@ -47,6 +47,7 @@ CODES = [
     "too_many_watchers",
     "truncated_video",
     "unknown_option",
+    "unreachable",
     "unsupported_codec",
     "unsupported_container",
     "unsupported_encoding",

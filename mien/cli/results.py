@@ -1,0 +1,65 @@
+"""A folder of results, one file a video, in which a batch that was stopped goes on."""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+
+import typer
+
+from mien.cli.show import json_line
+from mien.contract.options import AnalyzeOptions
+from mien.contract.results import Analysis
+from mien.contract.timeline import CsvTable, timeline_rows
+
+_OPTIONS = ".mien-options.json"
+
+
+class ResultFolder:
+    """JSON or CSV files in `folder`, named after their videos and laid out as these are.
+
+    Raises:
+        BadParameter: the folder holds results of other options.
+    """
+
+    def __init__(self, folder: Path, options: AnalyzeOptions, *, as_csv: bool) -> None:
+        self._folder = folder
+        self._suffix = ".csv" if as_csv else ".json"
+        chosen = options.model_dump_json(exclude_defaults=True)
+        kept = folder / _OPTIONS
+        if kept.exists() and kept.read_text(encoding="utf-8") != chosen:
+            raise typer.BadParameter(f"--out: {folder} holds results of other options; choose another folder")
+        folder.mkdir(parents=True, exist_ok=True)
+        kept.write_text(chosen, encoding="utf-8")
+
+    def result(self, place: Path) -> Path:
+        """Return where the result of the video at `place` goes."""
+        return self._folder / place.with_name(place.name + self._suffix)
+
+    def has(self, video: Path, place: Path) -> bool:
+        """Return whether the result of a video is there and newer than the video."""
+        try:
+            return self.result(place).stat().st_mtime >= video.stat().st_mtime
+        except OSError:
+            return False
+
+    def write(self, file: Path, place: Path, analysis: Analysis) -> None:
+        """Write a result; the file appears when it is complete."""
+        target = self.result(place)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = target.with_name(f".{target.name}.{os.getpid()}.part")
+        try:
+            unfinished.write_text(self._content(file, analysis), encoding="utf-8", errors="surrogateescape")
+            unfinished.replace(target)
+        finally:
+            unfinished.unlink(missing_ok=True)
+
+    def _content(self, file: Path, analysis: Analysis) -> str:
+        if self._suffix == ".json":
+            return json_line(file, analysis) + "\n"
+        out = io.StringIO()
+        table = CsvTable(out, with_files=True)
+        table.add(timeline_rows(analysis, str(file)))
+        table.end()
+        return out.getvalue()

@@ -1,0 +1,31 @@
+import pytest
+
+from mien.cli.messages import FLAGS, in_flags, told
+from mien.contract.errors import TooLong, Unreachable
+from mien.contract.options import AnalyzeOptions
+
+
+def test_every_option_that_the_command_line_offers_has_a_flag():
+    assert set(FLAGS) == set(AnalyzeOptions.model_fields) - {"callback_url"}
+
+
+@pytest.mark.parametrize(
+    ("api", "command_line"),
+    [
+        ("Cut it, or choose a part with start_s and end_s.", "Cut it, or choose a part with --start and --end."),
+        ("To follow more, raise the option faces (up to 32).", "To follow more, raise the option --faces (up to 32)."),
+        ("`tasks` or 'hop_s'", "--task or --hop"),
+        ("More than 8 faces were seen.", "More than 8 faces were seen."),
+        ("duration_s", "duration_s"),
+    ],
+)
+def test_options_are_called_by_their_flags(api, command_line):
+    assert in_flags(api) == command_line
+    assert told(TooLong(api)) == command_line
+
+
+def test_only_commands_with_local_recommend_it():
+    error = Unreachable("Nobody. Start one.", 1, reason="Nobody.")
+    assert told(error).startswith("Nobody. Start the service with `mien serve`")
+    assert "--local" not in told(error)
+    assert "--local" in told(error, local=True)
