@@ -1,7 +1,15 @@
 import pytest
 from google.rpc.error_details_pb2 import ErrorInfo, RequestInfo, RetryInfo
 
-from mien.contract.errors import BY_CODE, MienError, Misconfigured, Unauthorized, Unavailable, Unreachable, UnsupportedEncoding
+from mien.contract.errors import (
+    BY_CODE,
+    MienError,
+    Misconfigured,
+    Unauthorized,
+    Unavailable,
+    Unreachable,
+    UnsupportedEncoding,
+)
 from service.gateway.error_mapping import MEDIA_TYPE, grpc_code, grpc_status, http_headers, http_problem, http_status
 
 # Clients build on these: a code's status never changes.
