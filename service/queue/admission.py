@@ -1,4 +1,7 @@
-"""Admission: whether there is room for an upload, and who holds an idempotency key."""
+"""Admission: whether there is room for an upload, and who holds an idempotency key.
+
+What an upload reserves is a lease of the gateway that receives it: it ends soon after that gateway was killed.
+"""
 
 from __future__ import annotations
 
@@ -58,21 +61,38 @@ class Admission:
         self._claim = redis.register_script(script("claim"))
         self._unclaim = redis.register_script(script("unclaim"))
 
-    async def admit(self, job_id: str, size: int, limits: AdmissionLimits, deadline_s: float) -> LackingResource | None:
-        """Reserve room for an upload of `size` bytes until `deadline_s` from now, or say what there is none for."""
+    async def check(self, job_id: str, size: int, limits: AdmissionLimits) -> LackingResource | None:
+        """Return what an upload of `size` bytes would find no room for, or None; nothing is reserved."""
         rate = sum(worker.bytes_per_s for worker in await self._status.workers())
+        return await self._look(job_id, size, limits, rate, lease_s=0)
+
+    async def reserve(self, job_id: str, size: int, limits: AdmissionLimits, lease_s: float) -> LackingResource | None:
+        """Reserve `size` bytes in all for an upload for `lease_s` seconds, or return what there is no room for."""
+        return await self._look(job_id, size, limits, 0.0, lease_s)
+
+    async def renew(self, job_id: str, lease_s: float) -> None:
+        """Renew the lease of an upload's reservation, if there still is one."""
+        async with translate_errors():
+            await self._redis.zadd(keys.RESERVED, {job_id: now_ms() + int(lease_s * 1000)}, xx=True)
+
+    async def release(self, job_id: str) -> None:
+        """Give back the room reserved for an upload that came to nothing."""
+        async with translate_errors(), self._redis.pipeline() as pipe:
+            pipe.zrem(keys.RESERVED, job_id)
+            pipe.hdel(keys.RESERVED_BYTES, job_id)
+            await pipe.execute()
+
+    async def _look(
+        self, job_id: str, size: int, limits: AdmissionLimits, bytes_per_s: float, lease_s: float
+    ) -> LackingResource | None:
         now = now_ms()
+        until = now + int(lease_s * 1000) if lease_s else 0
         async with translate_errors():
             verdict = await self._admit(
-                keys=[keys.QUEUE, keys.LIVE_BYTES, keys.RESERVED],
-                args=[now, now + int(deadline_s * 1000), job_id, size, limits.jobs, limits.bytes, limits.wait_s, rate],
+                keys=[keys.QUEUE, keys.LIVE_BYTES, keys.RESERVED, keys.RESERVED_BYTES, keys.PROBE],
+                args=[now, until, job_id, size, limits.jobs, limits.bytes, limits.wait_s, bytes_per_s],
             )
         return verdict or None
-
-    async def abandon(self, job_id: str, size: int) -> None:
-        """Give back the room reserved for an upload that came to nothing."""
-        async with translate_errors():
-            await self._redis.zrem(keys.RESERVED, f"{job_id}:{size}")
 
     async def claim(self, key: str, job_id: str, hold_s: float) -> KeyHolder | None:
         """Claim an idempotency key for `hold_s` seconds, or say who has it. Safe to repeat, to hold it for longer."""

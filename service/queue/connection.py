@@ -9,6 +9,7 @@ cancellation while it connects. Callers need no `asyncio.shield` of their own ar
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -100,6 +101,10 @@ def connect_async(url: str, password_file: Path | None = None) -> redis.asyncio.
     return _ShieldedRedis.from_url(url, protocol=_PROTOCOL, socket_timeout=_TIMEOUT_S, decode_responses=True, **how)
 
 
+class WritesRefused(QueueUnavailable):
+    """Redis answers and takes nothing new; what it refused has changed nothing."""
+
+
 @asynccontextmanager
 async def translate_errors() -> AsyncIterator[None]:
     """Translate failures of Redis into `QueueUnavailable`; a refused command is a defect, and raises as it is."""
@@ -107,11 +112,33 @@ async def translate_errors() -> AsyncIterator[None]:
         yield
     except (RedisError, OSError) as error:
         # A server without memory or disk, or that became a replica, is no defect of ours, as other refusals are.
-        passes = isinstance(error, (OutOfMemoryError, ReadOnlyError)) or str(error).startswith(("MISCONF", "BUSY"))
-        if isinstance(error, ResponseError) and not passes:
+        if (reason := _refuses_writes(error)) is not None:
+            log.warning("queue refuses writes", error=str(error))
+            raise WritesRefused(f"The queue takes nothing new at the moment: {reason}. Try again later.", 30) from error
+        if isinstance(error, ResponseError) and not str(error).startswith("BUSY"):
             raise
         log.warning("queue fails", error=str(error))
         raise QueueUnavailable("The queue does not answer at the moment. Try again shortly.", 5) from error
+
+
+_REFUSALS = {
+    "OOM": "its memory is full",
+    "READONLY": "its server is a read-only replica",
+    "MISCONF": "its server cannot write to its disk",
+    "NOREPLICAS": "its server's replicas are gone",
+}
+# Redis before 7 names the cause within the error of a script.
+_REFUSAL = re.compile(r"(?:^|-)(OOM|READONLY|MISCONF|NOREPLICAS)\b")
+
+
+def _refuses_writes(error: Exception) -> str | None:
+    """Return why a server refuses a write that is in order, or None where the error is another."""
+    if isinstance(error, OutOfMemoryError):
+        return _REFUSALS["OOM"]
+    if isinstance(error, ReadOnlyError):
+        return _REFUSALS["READONLY"]
+    found = _REFUSAL.search(str(error)) if isinstance(error, ResponseError) else None
+    return None if found is None else _REFUSALS[found[1]]
 
 
 def _password(file: Path | None) -> dict[str, str]:

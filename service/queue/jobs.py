@@ -67,7 +67,6 @@ class Jobs:
         self,
         job_id: str,
         *,
-        reserved: int,
         upload: str,
         size: int,
         options: AnalyzeOptions,
@@ -85,10 +84,10 @@ class Jobs:
             holder = await self._submit(
                 keys=[
                     keys.job(job_id), keys.QUEUE, keys.LIVE, keys.LIVE_BYTES, keys.RESERVED,
-                    keys.jobs(keys.owner_of(job_id)), *key,
+                    keys.jobs(keys.owner_of(job_id)), keys.RESERVED_BYTES, *key,
                 ],
                 args=[
-                    job_id, f"{job_id}:{reserved}", now_ms(), upload, size, options.model_dump_json(), digest,
+                    job_id, now_ms(), upload, size, options.model_dump_json(), digest,
                     keys.IDEMPOTENCY_TTL_S, options.callback_url or "", trace,
                 ],
             )  # fmt: skip

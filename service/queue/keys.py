@@ -5,7 +5,8 @@ mien:queue               stream  one entry a job that has not ended, field `job`
 mien:live                zset    ids of jobs that have not ended, by creation (ms)  member: until the job ends
 mien:live_bytes          string  bytes of their uploads                             for ever, one number
 mien:jobs[:{owner}]      zset    "created_ms:id" of each job that can be read       member: until erased or swept
-mien:reserved            zset    "id:bytes" of uploads being received, by deadline  member: until its deadline (ms)
+mien:reserved            zset    ids of uploads being received, by lease's end (ms) member: 30 s, renewed
+mien:reserved_bytes      hash    bytes reserved for each of them, by its id         field: as its member
 mien:job:{id}            hash    the job (fields below)                             results' time to live after its end
 mien:events:{id}         stream  what happened in its latest attempt, capped        10 minutes after its end
 mien:idempotency:{hash}  hash    which request has the key (fields below)           a minute, renewed; accepted: a day
@@ -39,6 +40,7 @@ GROUP = "workers"
 LIVE = "mien:live"
 LIVE_BYTES = "mien:live_bytes"
 RESERVED = "mien:reserved"
+RESERVED_BYTES = "mien:reserved_bytes"
 DEAD = "mien:dead"
 WORKERS = "mien:workers"
 SWEEPER = "mien:sweeper"

@@ -34,7 +34,7 @@ def run(folder: Path) -> None:
 async def _analyse(url: str, job_id: str, process: Process) -> int:
     redis = connect_async(url)
     jobs = Jobs(redis)
-    await jobs.submit(job_id, reserved=0, upload=f"uploads/{job_id}", size=1, options=AnalyzeOptions())
+    await jobs.submit(job_id, upload=f"uploads/{job_id}", size=1, options=AnalyzeOptions())
     peak = 0
     while True:
         peak = max(peak, process.rss_bytes())

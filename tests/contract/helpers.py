@@ -90,16 +90,13 @@ class Queue:
         return consumer
 
     def admit(
-        self, job_id: str, size: int = 10, *, limits: AdmissionLimits, deadline_s: float = 60
+        self, job_id: str, size: int = 10, *, limits: AdmissionLimits, lease_s: float = 60
     ) -> LackingResource | None:
-        return self.run(self.admission.admit(job_id, size, limits, deadline_s))
+        lacking = self.run(self.admission.check(job_id, size, limits))
+        return lacking or self.run(self.admission.reserve(job_id, size, limits, lease_s))
 
     def submit(self, job_id: str, size: int = 10, **options: Any) -> None:
-        self.run(
-            self.jobs.submit(
-                job_id, reserved=size, upload=f"uploads/{job_id}", size=size, options=AnalyzeOptions(**options)
-            )
-        )
+        self.run(self.jobs.submit(job_id, upload=f"uploads/{job_id}", size=size, options=AnalyzeOptions(**options)))
 
     def find(self, job_id: str) -> Job:
         job = self.run(self.jobs.find(job_id))

@@ -9,13 +9,21 @@ from service.queue import keys
 from service.queue.admission import AdmissionLimits
 from tests.contract.helpers import Queue, registration
 
+
+def reserved(queue: Queue) -> dict[str, int]:
+    """Return the bytes reserved for each upload under way."""
+    found = {job_id: int(size) for job_id, size in queue.redis.hgetall(keys.RESERVED_BYTES).items()}
+    assert set(queue.redis.zrange(keys.RESERVED, 0, -1)) == set(found)
+    return found
+
+
 WIDE = AdmissionLimits(jobs=100, bytes=1_000_000, wait_s=1e9)
 
 
 def test_an_upload_is_admitted_where_there_is_room(queue: Queue):
     assert queue.admit("a", 10, limits=WIDE) is None
 
-    assert queue.redis.zrange(keys.RESERVED, 0, -1) == ["a:10"]
+    assert reserved(queue) == {"a": 10}
 
 
 def test_jobs_and_uploads_under_way_count_as_jobs_together(queue: Queue):
@@ -24,7 +32,7 @@ def test_jobs_and_uploads_under_way_count_as_jobs_together(queue: Queue):
     queue.admit("uploading", limits=limits)
 
     assert queue.admit("third", limits=limits) == "jobs"
-    assert queue.redis.zrange(keys.RESERVED, 0, -1) == ["uploading:10"]
+    assert reserved(queue) == {"uploading": 10}
 
 
 def test_bytes_queued_uploading_and_asked_for_may_just_fill_the_room(queue: Queue):
@@ -53,22 +61,22 @@ def test_without_a_worker_that_knows_its_rate_nothing_is_refused_for_the_wait(qu
     assert queue.admit("b", limits=AdmissionLimits(jobs=100, bytes=1000, wait_s=0.001)) is None
 
 
-def test_a_reservation_ends_at_its_deadline(queue: Queue):
+def test_a_reservation_ends_with_its_lease(queue: Queue):
     limits = AdmissionLimits(jobs=1, bytes=1000, wait_s=1e9)
-    queue.admit("lost", limits=limits, deadline_s=0.05)
+    queue.admit("lost", limits=limits, lease_s=0.05)
     assert queue.admit("early", limits=limits) == "jobs"
 
     time.sleep(0.06)
 
     assert queue.admit("late", limits=limits) is None
-    assert queue.redis.zrange(keys.RESERVED, 0, -1) == ["late:10"]
+    assert reserved(queue) == {"late": 10}
 
 
 def test_an_upload_that_comes_to_nothing_gives_its_room_back(queue: Queue):
     limits = AdmissionLimits(jobs=1, bytes=1000, wait_s=1e9)
     queue.admit("a", 10, limits=limits)
 
-    queue.run(queue.admission.abandon("a", 10))
+    queue.run(queue.admission.release("a"))
 
     assert queue.admit("b", limits=limits) is None
 
@@ -76,8 +84,46 @@ def test_an_upload_that_comes_to_nothing_gives_its_room_back(queue: Queue):
 def test_an_accepted_job_takes_the_place_of_its_reservation(queue: Queue):
     limits = AdmissionLimits(jobs=2, bytes=100, wait_s=1e9)
     queue.admit("a", 60, limits=limits)
-    queue.run(queue.jobs.submit("a", reserved=60, upload="uploads/a", size=50, options=AnalyzeOptions()))
+    queue.run(queue.jobs.submit("a", upload="uploads/a", size=50, options=AnalyzeOptions()))
 
-    assert queue.redis.zcard(keys.RESERVED) == 0
+    assert reserved(queue) == {}
     assert queue.live_bytes() == 50
     assert queue.admit("b", 50, limits=limits) is None
+
+
+def test_a_look_for_room_reserves_none(queue: Queue):
+    limits = AdmissionLimits(jobs=1, bytes=100, wait_s=1e9)
+
+    assert queue.run(queue.admission.check("a", 100, limits)) is None
+    assert queue.run(queue.admission.check("b", 101, limits)) == "bytes"
+
+    assert reserved(queue) == {}
+
+
+def test_what_is_uploading_does_not_count_in_the_wait(queue: Queue):
+    queue.worker().register(registration(bytes_per_s=10))
+    limits = AdmissionLimits(jobs=100, bytes=10_000, wait_s=10)
+    queue.admit("uploading", 5000, limits=limits)
+
+    assert queue.admit("other", limits=limits) is None
+
+
+def test_a_reservation_grows_as_far_as_there_is_room(queue: Queue):
+    limits = AdmissionLimits(jobs=1, bytes=100, wait_s=1e9)
+    queue.admit("a", 10, limits=limits)
+
+    assert queue.run(queue.admission.reserve("a", 100, limits, 60)) is None  # its own place is no other job's
+    assert queue.run(queue.admission.reserve("a", 101, limits, 60)) == "bytes"
+
+    assert reserved(queue) == {"a": 100}
+
+
+def test_a_renewed_reservation_outlives_its_first_lease_and_one_that_is_gone_stays_so(queue: Queue):
+    limits = AdmissionLimits(jobs=1, bytes=1000, wait_s=1e9)
+    queue.admit("a", limits=limits, lease_s=0.1)
+    queue.run(queue.admission.renew("a", 60))
+    queue.run(queue.admission.renew("never", 60))
+    time.sleep(0.11)
+
+    assert queue.admit("b", limits=limits) == "jobs"
+    assert reserved(queue) == {"a": 10}

@@ -17,7 +17,6 @@ def submit(queue: Queue, job_id: str, key: str = "k", digest: str = "d", **optio
 def _submit(queue: Queue, job_id: str, key: str, digest: str, **options):
     return queue.jobs.submit(
         job_id,
-        reserved=5,
         upload=f"uploads/{job_id}",
         size=5,
         options=AnalyzeOptions(**options),
@@ -63,7 +62,7 @@ def test_of_two_uploads_with_one_key_the_first_to_end_is_the_job(queue: Queue):
     claim(queue, "a", hold_s=0.01)
     queue.run(asyncio.sleep(0.05))
     claim(queue, "b")
-    queue.run(queue.admission.admit("b", 5, limits=_plenty(), deadline_s=60))
+    queue.admit("b", 5, limits=_plenty())
 
     assert submit(queue, "a") is None
     assert submit(queue, "b") == KeyHolder("a", AnalyzeOptions(), "d")

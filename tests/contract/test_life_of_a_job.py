@@ -30,7 +30,7 @@ from tests.contract.helpers import (
 from tests.processes import HANG_S, private_redis, wait_for
 
 # What `service.queue.keys` says lives on without an end, or as long as its members.
-WITHOUT_END = {keys.QUEUE, keys.jobs(""), keys.LIVE, keys.LIVE_BYTES, keys.RESERVED, keys.WORKERS}
+WITHOUT_END = {keys.QUEUE, keys.jobs(""), keys.LIVE, keys.LIVE_BYTES, keys.RESERVED, keys.RESERVED_BYTES, keys.WORKERS}
 
 
 def test_a_submitted_job_appears_everywhere_at_once(queue: Queue):
@@ -278,8 +278,9 @@ def test_every_command_says_so_when_the_server_is_gone():
         admission, jobs, repair, status = Admission(gateway), Jobs(gateway), Repair(gateway), QueueStatus(gateway)
         options = AnalyzeOptions()
         for command in (
-            admission.abandon("a", 1),
-            jobs.submit("a", reserved=1, upload="uploads/a", size=1, options=options),
+            admission.release("a"),
+            admission.renew("a", 1),
+            jobs.submit("a", upload="uploads/a", size=1, options=options),
             jobs.find("a"),
             admission.claim("k", "a", 1),
             admission.unclaim("k", "a"),

@@ -149,7 +149,7 @@ class AffectService(affect_pb2_grpc.AffectServiceServicer):  # type: ignore[misc
         )
         # A cancelled call ends its messages, and so the upload, which then gives back its reservation and its key.
         return await asyncio.shield(
-            self._uses.submit(owner, video, options, most_bytes=first.size_bytes or most, key=key)
+            self._uses.submit(owner, video, options, declared=first.size_bytes or None, key=key)
         )
 
     async def _events(self, analysis_id: str, after: str) -> AsyncGenerator[pb.Event]:

@@ -10,13 +10,12 @@ from datetime import UTC, datetime, timedelta
 from ulid import ULID
 
 from mien.contract.containers import HEAD_BYTES
-from mien.contract.errors import EmptyUpload, InvalidOption, NoSuchUpload, QueueFull
+from mien.contract.errors import EmptyUpload, InvalidOption, NoSuchUpload
 from mien.contract.options import AnalyzeOptions
 from mien.contract.results import UploadSlot
 from service.gateway.containers import check_container, too_large
-from service.gateway.metrics import REFUSALS
 from service.gateway.usecases.authenticate import Owner
-from service.gateway.usecases.submit import FULL, RETRY_AFTER_S
+from service.gateway.usecases.reservation import Reservation
 from service.queue.admission import Admission, AdmissionLimits
 from service.queue.jobs import Job, Jobs
 from service.storage.blobs import Blobs, upload_name
@@ -85,9 +84,8 @@ class DirectUpload:
         except Exception:
             await asyncio.to_thread(self.blobs.delete, [name])
             raise
-        lacking = await self.admission.admit(job_id, size, self.limits, _TTL_S)
-        if lacking is not None:
-            REFUSALS.labels(f"full_{lacking}").inc()
-            raise QueueFull(f"{FULL[lacking]} Try again later.", RETRY_AFTER_S)
-        await self.jobs.submit(job_id, reserved=size, upload=name, size=size, options=options, trace=traceparent())
+        async with Reservation(self.admission, job_id, self.limits, size) as room:
+            await room.check(size)
+            await room.hold(size)
+            await self.jobs.submit(job_id, upload=name, size=size, options=options, trace=traceparent())
         return job_id

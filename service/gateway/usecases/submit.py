@@ -1,4 +1,6 @@
-"""Take a video in and queue it: admit → stream to a temporary blob → finalise → one script → accepted.
+"""Take a video in and queue it: check for room → stream to a temporary blob → finalise → one script → accepted.
+
+Room is reserved as the bytes come.
 
 A request with an idempotency key is accepted once. While its upload is under way nobody else gets the key; once it is
 accepted, a repeat's body is read and compared, never stored, and the repeat joins the job that there is.
@@ -13,21 +15,17 @@ from dataclasses import dataclass
 
 from ulid import ULID
 
-from mien.contract.errors import Expired, KeyInUse, KeyReused, QueueFull
+from mien.contract.errors import Expired, KeyInUse, KeyReused
 from mien.contract.options import AnalyzeOptions
-from service.gateway.metrics import REFUSALS, UPLOADED_BYTES
+from service.gateway.metrics import UPLOADED_BYTES
 from service.gateway.usecases.authenticate import Owner
+from service.gateway.usecases.reservation import Reservation
 from service.queue.admission import Admission, AdmissionLimits, IdempotentRequest, KeyHolder
+from service.queue.connection import WritesRefused
 from service.queue.jobs import Job, Jobs
 from service.storage.blobs import Blobs, upload_name
 from service.telemetry.traces import traceparent
 
-FULL = {
-    "jobs": "There are as many jobs queued as this service takes.",
-    "bytes": "The store has no room for this upload.",
-    "wait": "The queue is too long to take more at the moment.",
-}
-RETRY_AFTER_S = 30
 _RETRY_IN_USE_AFTER_S = 2
 
 
@@ -37,7 +35,7 @@ class Submit:
 
     Attributes:
         limits: the limits of admission.
-        upload_max_s: for how long an upload's room stays reserved.
+        most_bytes: the largest upload.
         upload_idle_s: the longest that an upload may stand still; twice as long a key outlives its gateway's death.
         check_callback: raises InvalidOption where no callback can go to a URL.
     """
@@ -46,7 +44,7 @@ class Submit:
     jobs: Jobs
     blobs: Blobs
     limits: AdmissionLimits
-    upload_max_s: float
+    most_bytes: int
     upload_idle_s: float
     check_callback: Callable[[str], None]
 
@@ -56,16 +54,16 @@ class Submit:
         video: AsyncIterator[bytes],
         options: AnalyzeOptions,
         *,
-        most_bytes: int,
+        declared: int | None = None,
         key: str | None = None,
     ) -> str:
         """Accept a video and return the id of its job, which may be that of an earlier request with the same `key`.
 
         Args:
             owner: whose analysis it is to be.
-            video: its bytes, not asked for before there is room for `most_bytes` of them.
+            video: its bytes, not asked for before there is room for them.
             options: what is asked for.
-            most_bytes: the largest that it can be.
+            declared: how many bytes there are at most, where the client says.
             key: the request's idempotency key.
 
         Raises:
@@ -80,37 +78,51 @@ class Submit:
             self.check_callback(options.callback_url)
         job_id = owner.own(str(ULID()))
         if key is None:
-            await self._admit(job_id, most_bytes)
-            await self._receive(job_id, video, options, reserved=most_bytes)
+            await self._receive(job_id, video, options, declared)
             return job_id
         key = owner.own_name(key)
         earlier = await self._claim(key, job_id)
         if earlier is not None:
             return await self._join(earlier, video, options)
         try:
-            await self._admit(job_id, most_bytes)
-            earlier = await self._receive(job_id, video, options, reserved=most_bytes, key=key)
+            earlier = await self._receive(job_id, video, options, declared, key)
         except BaseException:
             await self.admission.unclaim(key, job_id)
             raise
         return job_id if earlier is None else earlier.job_id
-
-    async def _admit(self, job_id: str, most_bytes: int) -> None:
-        lacking = await self.admission.admit(job_id, most_bytes, self.limits, self.upload_max_s)
-        if lacking is not None:
-            REFUSALS.labels(f"full_{lacking}").inc()
-            raise QueueFull(f"{FULL[lacking]} Try again later.", RETRY_AFTER_S)
 
     async def _receive(
         self,
         job_id: str,
         video: AsyncIterator[bytes],
         options: AnalyzeOptions,
-        *,
-        reserved: int,
+        declared: int | None,
         key: str | None = None,
     ) -> KeyHolder | None:
-        """Store an admitted upload and queue its job, or return the one that its key stands for by now."""
+        """Store an upload and queue its job, or return the one that its key stands for by now."""
+        most_bytes = self.most_bytes if declared is None else declared
+        async with Reservation(self.admission, job_id, self.limits, most_bytes) as room:
+            await room.check(declared or 1)
+            upload = upload_name(job_id)
+            size, digest = await self._store(upload, video, room, job_id, key)
+            request = None if key is None else IdempotentRequest(key, digest)
+            try:
+                earlier = await self.jobs.submit(
+                    job_id, upload=upload, size=size, options=options, request=request, trace=traceparent()
+                )
+            except WritesRefused:
+                # Where it fails otherwise, the job may be accepted all the same: the blob is for the sweeper to judge.
+                await asyncio.to_thread(self.blobs.delete, [upload])
+                raise
+            if earlier is not None:
+                await asyncio.to_thread(self.blobs.delete, [upload])
+                _check_same(earlier, options, digest)
+            return earlier
+
+    async def _store(
+        self, upload: str, video: AsyncIterator[bytes], room: Reservation, job_id: str, key: str | None
+    ) -> tuple[int, str]:
+        """Write a video to the store; return its size and, if there is a `key`, its digest."""
         size = 0
         digest = hashlib.sha256()
         claimed_at = asyncio.get_running_loop().time()
@@ -120,6 +132,7 @@ class Submit:
             async for piece in video:
                 size += len(piece)
                 UPLOADED_BYTES.inc(len(piece))
+                await room.hold(size)
                 if key is not None:
                     digest.update(piece)
                     if (now := asyncio.get_running_loop().time()) - claimed_at > self.upload_idle_s / 2:
@@ -127,28 +140,8 @@ class Submit:
                         claimed_at = now
                 yield piece
 
-        upload = upload_name(job_id)
-        try:
-            await self.blobs.write(upload, passing())
-        except BaseException:
-            # A client that went away must not take the room along with it.
-            await self.admission.abandon(job_id, reserved)
-            raise
-        # Where this fails, the job may have been accepted all the same: the blob stays, for the sweeper to judge.
-        request = None if key is None else IdempotentRequest(key, digest.hexdigest())
-        earlier = await self.jobs.submit(
-            job_id,
-            reserved=reserved,
-            upload=upload,
-            size=size,
-            options=options,
-            request=request,
-            trace=traceparent(),
-        )
-        if earlier is not None:
-            await asyncio.to_thread(self.blobs.delete, [upload])
-            _check_same(earlier, options, digest.hexdigest())
-        return earlier
+        await self.blobs.write(upload, passing())
+        return size, digest.hexdigest() if key is not None else ""
 
     async def _claim(self, key: str, job_id: str) -> KeyHolder | None:
         return await self.admission.claim(key, job_id, hold_s=2 * self.upload_idle_s)

@@ -116,6 +116,7 @@ def untouched(client: redis.Redis, folder: Path) -> bool:
         client.xlen(keys.QUEUE)
         or client.zcard(keys.LIVE)
         or client.zcard(keys.RESERVED)
+        or client.hlen(keys.RESERVED_BYTES)
         or client.keys("mien:job:*")
         or files(folder)
     )

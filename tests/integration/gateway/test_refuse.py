@@ -177,7 +177,8 @@ def test_a_client_that_leaves_in_mid_upload_leaves_nothing(running, sent, chunke
         raw.head(**({"transfer_encoding": "chunked"} if chunked else {"content_length": 4_000_000}))
         if sent:
             (raw.chunk if chunked else raw.send)(video(max(sent, len(HEAD)))[:sent])
-        wait_for(lambda: running.redis.zcard(keys.RESERVED) == 1)
+        if sent > len(HEAD):
+            wait_for(lambda: running.redis.zcard(keys.RESERVED) == 1)
     wait_for(lambda: untouched(running.redis, running.folder))
     assert running.redis.get(keys.LIVE_BYTES) is None
 

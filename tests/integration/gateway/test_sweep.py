@@ -55,7 +55,7 @@ class House:
 
         async def work(redis: Redis) -> str:
             submit = Submit(Admission(redis), Jobs(redis), self.blobs, AdmissionLimits(10, 1000, 100), 60, 30, print)
-            return await submit(ANYBODY, video(), AnalyzeOptions(), most_bytes=10)
+            return await submit(ANYBODY, video(), AnalyzeOptions())
 
         return self.run(work)
 

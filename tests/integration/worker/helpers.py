@@ -38,9 +38,7 @@ class Site:
         shutil.copyfile(video, upload)
         size = upload.stat().st_size
         self.queue.run(
-            self.queue.jobs.submit(
-                job_id, reserved=size, upload=f"uploads/{job_id}", size=size, options=AnalyzeOptions(**options)
-            )
+            self.queue.jobs.submit(job_id, upload=f"uploads/{job_id}", size=size, options=AnalyzeOptions(**options))
         )
 
     def ended(self, job_id: str) -> Job:
