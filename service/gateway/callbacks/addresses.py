@@ -52,15 +52,33 @@ def parse_callback_url(text: str, *, allow_private: bool) -> SplitResult:
     return parts
 
 
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052
+_GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
+# What `ipaddress` calls global in some version of Python, and no host of the internet has.
+_RESERVED = tuple(
+    ipaddress.ip_network(network)
+    for network in (
+        "192.0.0.0/24",  # protocol assignments, RFC 6890
+        "192.88.99.0/24",  # relays of 6to4, RFC 7526
+        "2001::/23",  # protocol assignments, among them Teredo, RFC 4380
+        "2001:db8::/32",  # documentation, RFC 3849
+        "3fff::/20",  # documentation, RFC 9637
+    )
+)
+
+
 def is_public(address: Address) -> bool:
-    """Return whether an address, and any IPv4 address embedded in it, belongs to the public internet."""
+    """Return whether an address belongs to the public internet; one that embeds an IPv4 address, if that does."""
     if isinstance(address, ipaddress.IPv6Address):
-        wrapped = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
-        if int(address) >> 32 == int(ipaddress.IPv6Address("64:ff9b::")) >> 32:  # RFC 6052
-            wrapped.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
-        if any(inner is not None and not is_public(inner) for inner in wrapped):
+        embedded = address.ipv4_mapped or address.sixtofour
+        if address in _NAT64:
+            embedded = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+        if embedded is not None:
+            return is_public(embedded)
+        if address not in _GLOBAL_UNICAST:
             return False
-    return address.is_global and not address.is_multicast
+    reserved = any(address.version == network.version and address in network for network in _RESERVED)
+    return address.is_global and not address.is_multicast and not reserved
 
 
 async def resolve(parts: SplitResult, *, allow_private: bool) -> str:

@@ -7,7 +7,10 @@ from mien.contract.errors import InvalidOption
 from service.gateway.callbacks.addresses import NotPublic, is_public, parse_callback_url, resolve
 
 
-@pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700::1111", "64:ff9b::808:808"])
+@pytest.mark.parametrize(
+    "address",
+    ["8.8.8.8", "192.0.1.1", "2606:4700::1111", "64:ff9b::808:808", "::ffff:8.8.8.8", "2002:808:808::1"],
+)
 def test_addresses_of_the_internet_are_public(address):
     assert is_public(ipaddress.ip_address(address))
 
@@ -19,6 +22,10 @@ def test_addresses_of_the_internet_are_public(address):
         "255.255.255.255", "198.18.0.1", "::1", "::", "fe80::1", "fd00::1", "ff02::1", "::ffff:127.0.0.1",
         "::ffff:169.254.169.254", "2002:7f00:1::", "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe", "2001:db8::1",
         "2001:0:7f00:1::80ff:fffe",
+        "64:ff9b:1::808:808", "64:ff9b:1:ffff::7f00:1", "64:ff9b::a00:1", "::7f00:1", "::808:808", "::ffff:0:7f00:1",
+        "192.0.0.8", "192.0.0.9", "192.0.0.170", "192.88.99.1", "192.0.2.1", "198.51.100.1", "203.0.113.1", "240.0.0.1",
+        "100::1", "2001:2::1", "2001:10::1", "2001:0:808:808::f7f7:f7f7", "2002:a00:1::", "2002:c0a8:101::1", "3fff::1",
+        "5f00::1", "fec0::1", "fe80::a9fe:a9fe", "4000::1", "::ffff:192.0.0.8",
     ],
 )  # fmt: skip
 def test_all_others_are_not_however_they_are_wrapped(address):
