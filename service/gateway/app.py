@@ -44,6 +44,7 @@ from service.gateway.usecases.browse import Browse
 from service.gateway.usecases.cancel import Cancel
 from service.gateway.usecases.direct_upload import DirectUpload
 from service.gateway.usecases.follow import Follow
+from service.gateway.usecases.health_check import HealthCheck
 from service.gateway.usecases.job_notifier import JobNotifier
 from service.gateway.usecases.live import Live
 from service.gateway.usecases.service_status import ServiceStatus
@@ -88,6 +89,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         blobs = open_blobs(settings)
         limits = AdmissionLimits(settings.queue_max_jobs, settings.queue_max_bytes, settings.queue_max_wait_s)
         notifier = JobNotifier(jobs)
+        health = HealthCheck(status, blobs)
         uses = app.state.use_cases = UseCases(
             settings=settings,
             authenticate=Authenticate(KeyDigests(redis), settings.keys_required),
@@ -96,7 +98,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
                 jobs,
                 blobs,
                 limits,
-                settings.upload_max_s,
+                settings.upload_max_bytes,
                 settings.upload_idle_s,
                 _callback_check(settings),
             ),
@@ -109,8 +111,8 @@ def create_app(settings: GatewaySettings) -> FastAPI:
             live=Live(LiveSessions(redis)),
             browse=Browse(jobs),
             cancel=Cancel(jobs, blobs),
-            update_metrics=UpdateMetrics(status),
-            status=ServiceStatus(status, notifier),
+            update_metrics=UpdateMetrics(status, health),
+            status=ServiceStatus(status, health, notifier),
         )
         sweep = Sweep(jobs, Repair(redis), blobs, settings.upload_idle_s)
         tasks = [asyncio.create_task(notifier.listen()), asyncio.create_task(sweep.every(settings.sweep_every_s))]

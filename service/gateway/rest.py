@@ -58,6 +58,15 @@ class Health(BaseModel):
     status: str
 
 
+class NotReady(HttpProblem):
+    """Why jobs are not accepted, and what can be done nevertheless."""
+
+    failing: dict[str, str] = Field(description="What is the matter with `queue`, `store` or this `gateway`.")
+    works: list[str] = Field(
+        description="What works: `analyze`, `read` (states, events, lists), `results`, `delete`, `live`."
+    )
+
+
 router = APIRouter()
 _BEARER = HTTPBearer(
     auto_error=False, description="An API key: `mien_…`."
@@ -164,7 +173,7 @@ async def analyze(  # noqa: PLR0917 - FastAPI gives them by name
         idle_s=uses.settings.upload_idle_s,
         most_s=uses.settings.upload_max_s,
     )
-    job_id = await uses.submit(asker, video, options, most_bytes=most if declared is None else declared, key=key)
+    job_id = await uses.submit(asker, video, options, declared=declared, key=key)
     job = await uses.follow.job(job_id, prefers.waits(default_s=uses.settings.wait_s, most_s=uses.settings.wait_s))
     return await _outcome(request, uses, job)
 
@@ -320,10 +329,23 @@ async def healthz() -> Health:
     return Health(status="ok")
 
 
-@router.get("/readyz", responses=_problems(503), summary="Readiness probe")
-async def readyz(uses: Uses) -> Readiness:
-    """Report whether the service accepts jobs, which it does even without a worker."""
-    return await uses.status.readiness()
+@router.get(
+    "/readyz",
+    response_model=Readiness,
+    responses={503: {"description": "Not ready", "content": {MEDIA_TYPE: {"schema": NotReady.model_json_schema()}}}},
+    summary="Readiness probe",
+)
+async def readyz(request: Request, uses: Uses) -> Response:
+    """Report whether the service accepts jobs, which it does even without a worker; if not, why, and what works."""
+    found = await uses.status.readiness()
+    if isinstance(found, Readiness):
+        return JSONResponse(found.model_dump())
+    first = next(iter(found.failing.values()))
+    problem = http_problem(first, getattr(request.state, "request_id", ""))
+    failing = {part: error.detail for part, error in found.failing.items()}
+    told = NotReady(**problem, failing=failing, works=found.works)
+    content = told.model_dump_json(exclude_none=True)
+    return Response(content, http_status(first), http_headers(first), MEDIA_TYPE)
 
 
 @router.get("/metrics", include_in_schema=False)

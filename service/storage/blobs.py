@@ -17,14 +17,20 @@ from pathlib import Path
 from typing import Any, cast
 
 import obstore
-from obstore.exceptions import BaseError
+import structlog
+from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import LocalStore, S3Store
 
 from mien.contract.errors import NotOffered, StorageUnavailable
 from service.storage.settings import StorageSettings
 
+log = structlog.get_logger()
+
 UPLOADS = "uploads"
 RESULTS = "results"
+
+_PROBE = "probe/written"
+_PROBE_BYTES = 4096  # a block: fewer may fit on a disk that is full
 
 # obstore buffers one part: this bounds the memory of an upload.
 _PART_BYTES = 1 << 20
@@ -119,6 +125,29 @@ class Blobs:
             raise StorageUnavailable("The store does not answer at the moment. Try again shortly.", 5) from error
         return size, bytes(first)
 
+    async def probe(self) -> None:
+        """Write a small blob and delete it.
+
+        Raises:
+            StorageUnavailable: the store does not take it; `detail` says why.
+        """
+        try:
+            await obstore.put_async(self._store, _PROBE, bytes(_PROBE_BYTES))
+            await obstore.delete_async(self._store, _PROBE)
+        except (BaseError, FileNotFoundError, OSError) as error:
+            log.warning("store takes nothing", error=str(error))
+            raise StorageUnavailable(
+                f"The store takes nothing at the moment: {_why(error)}. Try again later.", 30
+            ) from error
+
+    async def readable(self) -> bool:
+        """Return whether the store's blobs can be listed, and so read."""
+        try:
+            await obstore.list_with_delimiter_async(self._store, RESULTS)
+        except (BaseError, FileNotFoundError, OSError):
+            return False
+        return True
+
     def upload_url(self, name: str, ttl_s: int) -> str:  # noqa: ARG002 - S3Blobs needs them
         """Return a presigned URL that accepts a PUT of a blob for `ttl_s` seconds.
 
@@ -155,6 +184,17 @@ class Blobs:
                     file.unlink()
                     swept += 1
         return swept
+
+
+def _why(error: Exception) -> str:
+    """Return in words for users why a write failed."""
+    if "os error 28" in str(error):  # ENOSPC
+        return "its disk is full"
+    if isinstance(error, FileNotFoundError):
+        return "its bucket is not there"
+    if isinstance(error, (PermissionDeniedError, UnauthenticatedError, PermissionError)):
+        return "it denies access"
+    return "it cannot be written to"
 
 
 class S3Blobs(Blobs):

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from mien.contract.errors import QueueUnavailable
 from mien.contract.workers import Models
+from service.gateway.usecases.health_check import Health, HealthCheck
 from service.gateway.usecases.job_notifier import JobNotifier
 from service.queue.status import QueueStatus
 
@@ -25,6 +26,7 @@ class ServiceStatus:
     """The use case, over its queue; `notifier` knows whether this gateway is shutting down."""
 
     queue: QueueStatus
+    check: HealthCheck
     notifier: JobNotifier
 
     async def models(self) -> Models:
@@ -39,12 +41,15 @@ class ServiceStatus:
             models=sorted(served.values(), key=lambda model: (model.name, model.version)), workers=len(workers)
         )
 
-    async def readiness(self) -> Readiness:
-        """Return the length of the queue and the number of live workers.
+    async def readiness(self) -> Readiness | Health:
+        """Return the length of the queue and the number of live workers, or what works where not all does.
 
         Raises:
-            QueueUnavailable: the queue does not answer, or this gateway is shutting down.
+            QueueUnavailable: the queue does not answer any more.
         """
         if self.notifier.draining:
-            raise QueueUnavailable("This gateway is shutting down.", 5)
+            return Health({"gateway": QueueUnavailable("This gateway is shutting down.", 5)}, [])
+        health = await self.check()
+        if health.failing:
+            return health
         return Readiness(status="ok", queued=await self.queue.depth(), workers=len(await self.queue.workers()))

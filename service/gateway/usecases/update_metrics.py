@@ -6,8 +6,9 @@ import asyncio
 from dataclasses import dataclass
 from math import nan
 
-from mien.contract.errors import QueueUnavailable
-from service.gateway.metrics import QUEUE_AGE, QUEUE_DEPTH, REDIS_MOST, REDIS_USED, WORKERS
+from mien.contract.errors import Unavailable
+from service.gateway.metrics import QUEUE_AGE, QUEUE_DEPTH, REDIS_MOST, REDIS_USED, TAKES, WORKERS
+from service.gateway.usecases.health_check import HealthCheck
 from service.queue.status import QueueStatus
 
 _EVERY_S = 5.0
@@ -18,17 +19,22 @@ class UpdateMetrics:
     """The use case. A queue that does not answer makes its metrics NaN; one that takes nothing, all but the memory."""
 
     status: QueueStatus
+    check: HealthCheck
 
     async def __call__(self) -> None:
-        """Set the metrics of the queue."""
+        """Set the metrics of the queue and the store."""
         used = most = nan
+        failing = (await self.check()).failing
+        for part in ("queue", "store"):
+            TAKES.labels(part).set(part not in failing)
         try:
             used, most = await self.status.memory()
-            await self.status.probe()
+            if "queue" in failing:
+                raise failing["queue"]
             QUEUE_DEPTH.set(await self.status.depth())
             QUEUE_AGE.set(await self.status.oldest_s())
             WORKERS.set(len(await self.status.workers()))
-        except QueueUnavailable:
+        except Unavailable:
             for gauge in (QUEUE_DEPTH, QUEUE_AGE, WORKERS):
                 gauge.set(nan)
         REDIS_USED.set(used)

@@ -33,6 +33,7 @@ def test_a_redis_that_takes_nothing_shows_in_the_metrics(running):
     assert fits["mien_queue_jobs"] == 0
     assert full["mien_redis_used_bytes"] > full["mien_redis_max_bytes"] == 1
     assert isnan(full["mien_queue_jobs"])
+    assert (fits['mien_takes_writes{part="queue"}'], full['mien_takes_writes{part="queue"}']) == (1, 0)
     assert metrics(running)["mien_redis_max_bytes"] == 0
 
 
@@ -49,4 +50,5 @@ def test_a_redis_that_may_not_be_asked_for_its_memory_leaves_the_other_metrics(r
 
 def metrics(running) -> dict[str, float]:
     lines = running.http.get("/metrics").text.splitlines()
-    return {line.split()[0]: float(line.split()[1]) for line in lines if line.startswith(("mien_redis", "mien_queue"))}
+    parts = ("mien_redis", "mien_queue", "mien_takes")
+    return {line.split()[0]: float(line.split()[1]) for line in lines if line.startswith(parts)}

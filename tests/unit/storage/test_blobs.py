@@ -11,7 +11,9 @@ import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import obstore
 import pytest
+from obstore.exceptions import GenericError, PermissionDeniedError
 
 from mien.contract.errors import StorageUnavailable
 from service.storage.blobs import Blobs, job_of, result_name, upload_name
@@ -231,3 +233,29 @@ def test_names_tell_their_job():
     assert upload_name("j1") == "uploads/j1"
     assert result_name("j1", 3) == "results/j1.3"
     assert job_of(upload_name("j1")) == job_of(result_name("j1", 3)) == "j1"
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (GenericError("Unable to write to file: No space left on device (os error 28)"), "disk is full"),
+        (FileNotFoundError("NoSuchBucket"), "bucket is not there"),
+        (PermissionDeniedError("AccessDenied"), "denies access"),
+        (GenericError("error sending request to http://inside:9000"), "cannot be written to"),
+    ],
+)
+def test_a_store_that_takes_nothing_says_why_and_nothing_of_its_inside(tmp_path, monkeypatch, error, reason):
+    async def refuse(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(obstore, "put_async", refuse)
+
+    with pytest.raises(StorageUnavailable, match=reason) as refused:
+        asyncio.run(Blobs(tmp_path).probe())
+    assert "http" not in refused.value.detail
+
+
+def test_a_probe_leaves_nothing(tmp_path):
+    asyncio.run(Blobs(tmp_path).probe())
+
+    assert [file for file in tmp_path.rglob("*") if file.is_file()] == []
