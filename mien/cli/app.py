@@ -26,7 +26,7 @@ class _Root(TyperGroup):
 def _sentence_and_code(error: Exception) -> tuple[str, int] | None:
     from pydantic import ValidationError
 
-    from mien.cli.messages import told
+    from mien.cli.messages import setting, told
     from mien.cli.missing import advice
     from mien.contract.errors import MienError, Misconfigured
 
@@ -37,7 +37,7 @@ def _sentence_and_code(error: Exception) -> tuple[str, int] | None:
         case ImportError():
             end = f"a Python package cannot be loaded: {error}", 2
         case ValidationError():  # of the settings, which come from the environment
-            end = "; ".join(f"MIEN_{'_'.join(map(str, one['loc'])).upper()}: {one['msg']}" for one in error.errors()), 2
+            end = "; ".join(f"{setting(one['loc'])}: {one['msg']}" for one in error.errors()), 2
         case Misconfigured():
             end = str(error), 2
         case MienError():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import cv2
 
@@ -22,11 +23,20 @@ def pictures(source: str) -> Iterator[tuple[float, bytes]]:
 
     Raises:
         CannotDecode: the camera or video cannot be opened.
+        OSError: the file does not exist.
     """
     is_camera = source.isdigit()
+    if not is_camera and "://" not in source:
+        with Path(source).open("rb"):
+            pass  # raise OSError for a missing file
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # it writes to stderr what the error says
     capture = cv2.VideoCapture(int(source)) if is_camera else cv2.VideoCapture(source)
     if not capture.isOpened():
-        raise CannotDecode(f"{'The camera' if is_camera else 'The video'} {source} cannot be opened.")
+        raise CannotDecode(
+            f"The camera {source} cannot be opened. Connect it, end other programs that use it, or try another number."
+            if is_camera
+            else f"The video {source} cannot be opened. Check that it plays."
+        )
     began, next_s = time.monotonic(), 0.0
     try:
         while True:

@@ -114,8 +114,8 @@ def serve(settings: StandaloneSettings) -> None:
         signal.signal(number, lambda *_: stopping.set())
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     with _lock(settings.data_dir) as lock:
-        _require_free(settings.host, settings.port, "MIEN_PORT")
-        _require_free(settings.host, settings.grpc_port, "MIEN_GRPC_PORT")
+        _require_free(settings.host, settings.port, "--port or MIEN_PORT")
+        _require_free(settings.host, settings.grpc_port, "--grpc-port or MIEN_GRPC_PORT")
         runtime = Path(tempfile.mkdtemp(prefix="mien-", dir=_runtime_home()))
         try:
             _run(settings, runtime, stopping, lock)
@@ -213,7 +213,7 @@ def _announce(url: str, grpc: str) -> None:
         f"\nMien is ready at {url}\n"
         f"  API docs   {url}/docs\n"
         f"  gRPC       {grpc}\n"
-        f"  try        curl -F video=@clip.mp4 {url}/analyze\n"
+        f"  try        curl -F video=@clip.mp4 {url}/analyze, or mien analyze clip.mp4\n"
         "  stop       Ctrl-C\n",
         flush=True,
     )
@@ -226,8 +226,8 @@ def _lock(data_dir: Path) -> IO[str]:
     except BlockingIOError as error:
         file.close()
         raise Misconfigured(
-            f"Another `mien serve` uses {data_dir}. Stop it, or set MIEN_DATA_DIR, MIEN_PORT, MIEN_GRPC_PORT and "
-            "MIEN_METRICS_PORT for this one."
+            f"Another `mien serve` uses {data_dir}. Stop it, or give this one a folder and ports of its own: "
+            "--data, --port, --grpc-port, or MIEN_DATA_DIR, MIEN_PORT, MIEN_GRPC_PORT, and MIEN_METRICS_PORT."
         ) from error
     return file
 

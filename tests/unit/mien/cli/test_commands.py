@@ -308,3 +308,21 @@ def test_a_missing_package_is_told_before_the_work(service, folder, monkeypatch)
 
 def test_the_client_has_what_the_commands_use():
     assert all(hasattr(Mien, name) for name in vars(Service) if not name.startswith("_"))
+
+
+def test_serve_takes_its_flags_before_its_variables(monkeypatch, tmp_path):
+    served = []
+    monkeypatch.setattr("service.standalone.supervisor.serve", served.append)
+    monkeypatch.setenv("MIEN_PORT", "1")
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "environ", {**os.environ})
+        done = run("serve", "--port", "8123", "--host", "::1", "--data", tmp_path)
+
+    assert done.exit_code == 0, done.stderr
+    assert (served[0].port, served[0].host, served[0].data_dir) == (8123, "::1", tmp_path)
+
+
+def test_a_wrong_setting_is_a_sentence():
+    done = run("serve", env={"MIEN_PORT": "70000"})
+    assert done.exit_code == 2
+    assert done.stderr.startswith("mien serve: --port or MIEN_PORT: ")
