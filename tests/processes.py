@@ -66,6 +66,42 @@ def private_redis() -> Iterator[str]:
             process.wait()
 
 
+class StoppableRedis:
+    """A Redis with a life of its own, its data kept from one start to the next."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        self.folder = folder
+        self._options = options
+        self._socket = folder / "redis.sock"
+        self.url = socket_url(self._socket)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def start(self) -> None:
+        self._socket.unlink(missing_ok=True)
+        self._process = subprocess.Popen([*server_command(self.folder, self._socket), *self._options])
+        with connect(self.url) as client:
+            wait_for(lambda: self._socket.exists() and client.ping())
+
+    def stop(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+
+@contextmanager
+def stoppable_redis(*options: str) -> Iterator[StoppableRedis]:
+    """Run a server that can be stopped and started again."""
+    with tempfile.TemporaryDirectory(prefix="mien-test-") as folder:
+        server = StoppableRedis(Path(folder), *options)
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
 @dataclass
 class Process:
     """A process of the service, its output in `log`."""
@@ -135,9 +171,9 @@ def process(folder: Path, module: str, env: Mapping[str, str]) -> Iterator[Proce
 
 
 @contextmanager
-def worker(folder: Path, redis_url: str, **settings: object) -> Iterator[Process]:
+def worker(folder: Path, redis_url: str, *, module: str = "service.worker", **settings: object) -> Iterator[Process]:
     """Run a worker at `redis_url` with its blobs in `folder/blobs`; `settings` without the prefix `MIEN_`."""
-    with process(folder, "service.worker", _env(folder, redis_url, settings)) as running:
+    with process(folder, module, _env(folder, redis_url, settings)) as running:
         wait_for(lambda: running.said('"event": "ready"') or _ended(running))
         yield running
 

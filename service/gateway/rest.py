@@ -339,7 +339,7 @@ async def readyz(request: Request, uses: Uses) -> Response:
     """Report whether the service accepts jobs, which it does even without a worker; if not, why, and what works."""
     found = await uses.status.readiness()
     if isinstance(found, Readiness):
-        return JSONResponse(found.model_dump())
+        return JSONResponse(found.model_dump(exclude_defaults=True))
     first = next(iter(found.failing.values()))
     problem = http_problem(first, getattr(request.state, "request_id", ""))
     failing = {part: error.detail for part, error in found.failing.items()}

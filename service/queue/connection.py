@@ -32,6 +32,8 @@ Reply = TypeVar("Reply")
 _PROTOCOL = 2
 _TIMEOUT_S = 10
 
+_PASSING = ("BUSY", "MASTERDOWN", "CLUSTERDOWN", "UNBLOCKED", "LOADING")
+
 
 class _ShieldedScript(AsyncScript):
     """A Lua script that is loaded and run to its end although its caller is cancelled."""
@@ -105,6 +107,13 @@ class WritesRefused(QueueUnavailable):
     """Redis answers and takes nothing new; what it refused has changed nothing."""
 
 
+def is_outage(error: RedisError | OSError) -> bool:
+    """Return whether a failure passes by itself; other refusals of a command are defects of ours."""
+    if not isinstance(error, ResponseError):
+        return True
+    return _refuses_writes(error) is not None or str(error).startswith(_PASSING)
+
+
 @asynccontextmanager
 async def translate_errors() -> AsyncIterator[None]:
     """Translate failures of Redis into `QueueUnavailable`; a refused command is a defect, and raises as it is."""
@@ -115,7 +124,7 @@ async def translate_errors() -> AsyncIterator[None]:
         if (reason := _refuses_writes(error)) is not None:
             log.warning("queue refuses writes", error=str(error))
             raise WritesRefused(f"The queue takes nothing new at the moment: {reason}. Try again later.", 30) from error
-        if isinstance(error, ResponseError) and not str(error).startswith("BUSY"):
+        if not is_outage(error):
             raise
         log.warning("queue fails", error=str(error))
         raise QueueUnavailable("The queue does not answer at the moment. Try again shortly.", 5) from error

@@ -6,12 +6,15 @@ progress, each attempt has a fence number, and `commit` writes for the current f
 
 from __future__ import annotations
 
+import secrets
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, cast
+from dataclasses import dataclass, field
+from math import inf
+from typing import Any, Literal, cast
 
 from redis import Redis
-from redis.exceptions import ResponseError
+from redis.exceptions import RedisError, ResponseError
 
 from mien.contract.errors import AttemptsExhausted, Problem
 from mien.contract.events import FaceWindow
@@ -27,10 +30,11 @@ from service.queue.scripts import script
 
 @dataclass(frozen=True)
 class Entry:
-    """A claimed entry of the stream."""
+    """A claimed entry of the stream; `token` tells a repeated `begin` from another one."""
 
     id: str
     job_id: str
+    token: str = field(default_factory=lambda: secrets.token_hex(8))
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,7 @@ class Consumer:
         self.max_attempts = max_attempts
         self._results_ttl_s = results_ttl_s
         self._events_ttl_s = min(results_ttl_s, keys.EVENTS_TTL_S)
+        self._owners_first_until = 0.0  # monotonic; infinite while the queue is out
         self._begin = redis.register_script(script("end_job", "begin"))
         self._renew = redis.register_script(script("renew"))
         self._report = redis.register_script(script("report"))
@@ -75,19 +80,25 @@ class Consumer:
         self._release = redis.register_script(script("release"))
 
     def claim(self, count: int, wait_s: float) -> list[Entry]:
-        """Claim up to `count` entries: first those whose owner's lease ran out, else new ones, waiting `wait_s`."""
+        """Claim up to `count` entries: first those whose owner's lease ran out, else new ones, waiting `wait_s`.
+
+        After an outage of the queue every lease has run out: their owners have a lease's time to renew them first.
+        """
         try:
-            taken = self._take_over(count)
+            taken = self._take_over(count) if time.monotonic() >= self._owners_first_until else []
             if not taken:
                 streams = self._reader.xreadgroup(
                     keys.GROUP, self.name, {keys.QUEUE: ">"}, count=count, block=max(1, int(wait_s * 1000))
                 )
                 taken = cast("Any", streams)[0][1] if streams else []
-        except ResponseError as error:
-            if not str(error).startswith("NOGROUP"):
+        except RedisError as error:
+            if not (isinstance(error, ResponseError) and str(error).startswith("NOGROUP")):
+                self._owners_first_until = inf
                 raise
             self._make_group()
             return []
+        if self._owners_first_until == inf:
+            self._owners_first_until = time.monotonic() + self.lease_s
         claimed = []
         for entry_id, fields in taken:
             if fields:
@@ -96,11 +107,16 @@ class Consumer:
                 self._drop_deleted()
         return claimed
 
-    def begin(self, entry: Entry) -> Attempt | None:
-        """Start an attempt; None where the job has ended, was erased, or has no attempt left and fails now."""
+    def begin(self, entry: Entry, *, alone: bool = True) -> Attempt | Literal["alone"] | None:
+        """Start an attempt; safe to repeat.
+
+        Returns None where the job has ended, was erased, is another worker's by now, or has no attempt left and fails
+        now. "alone": it was tried before, so it must run alone, and `alone` says that something else runs here; its
+        lease is renewed, and it is to be begun later.
+        """
         exhausted = AttemptsExhausted(
-            f"The analysis was tried {self.max_attempts} times and the worker died each time. "
-            "Upload the video again; if it happens again, the video itself may be the cause."
+            f"The analysis was tried {self.max_attempts} times and came to no end; the last worker that had it died or "
+            "stood still. Upload the video again; if it happens again, the video itself may be the cause."
         )
         found = self._begin(
             keys=_ending_keys(entry.job_id),
@@ -109,10 +125,15 @@ class Consumer:
                 entry.id,
                 self.max_attempts,
                 exhausted.problem().model_dump_json(),
+                self.name,
+                entry.token,
+                "1" if alone else "",
             ],
         )
         if not found:
             return None
+        if len(found) == 1:
+            return "alone"
         fence, number, created_ms, upload, size, options, trace = found
         return Attempt(
             job_id=entry.job_id,

@@ -24,8 +24,9 @@ A job that was sent with an API key has that key's id and a hyphen before its ow
 in the blob store, is its owner's, and nobody else can name it.
 
 Fields of a job: state, created_ms, options, callback and trace (where there is one), upload, bytes, entry (its stream
-entry), fence, attempts, started_ms, event (the id of its last event), done_s, total_s, last_error; and once it has
-ended: ended_ms, expires_ms, result, error, decode_ms, inference_ms, callback_tries. Times are Unix milliseconds.
+entry), fence, attempts, token (of the latest attempt), started_ms, event (the id of its last event), done_s, total_s,
+last_error; and once it has ended: ended_ms, expires_ms, result, error, decode_ms, inference_ms, callback_tries. Times
+are Unix milliseconds.
 
 Fields of an idempotency key, whose name is the SHA-256 of what the client sent: job; and once that is accepted:
 options, digest (SHA-256 of the video).

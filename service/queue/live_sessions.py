@@ -50,6 +50,10 @@ class LiveSessionQueue:
         found = cast("Any", self._reader.blpop([keys.SESSIONS], timeout=wait_s))
         return LiveSession.model_validate_json(found[1]) if found else None
 
+    def give_back(self, session: LiveSession) -> None:
+        """Let another worker claim a session, first of all."""
+        self._redis.lpush(keys.SESSIONS, session.model_dump_json(exclude_unset=True))
+
     @contextmanager
     def join(self, session: LiveSession) -> Iterator[LiveWorkerChannel]:
         """Listen to a session's frames for as long as the block runs."""

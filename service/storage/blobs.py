@@ -7,7 +7,9 @@ Names come from the server (job ids and fences), never from a client.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import shutil
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator
@@ -82,8 +84,22 @@ class Blobs:
             raise StorageUnavailable("The upload could not be stored. Try again later.", 30) from error
 
     def put(self, name: str, content: bytes) -> None:
-        """Store `content` under `name`."""
-        obstore.put(self._store, name, content)
+        """Store `content` under `name`.
+
+        Raises:
+            StorageUnavailable: the store does not take it, for example on a full disk.
+        """
+        with self._outage():
+            self._require_folder()
+            obstore.put(self._store, name, content)
+
+    def check(self, size: int) -> None:  # noqa: ARG002 - S3Blobs needs it
+        """Try whether the store takes a blob, and has room for a local copy of `size` bytes.
+
+        Raises:
+            StorageUnavailable: it does not, or has not.
+        """
+        asyncio.run(self.probe())
 
     async def read(self, name: str) -> bytes:
         """Return a blob's content.
@@ -103,8 +119,13 @@ class Blobs:
 
         Raises:
             FileNotFoundError: there is no blob of this name.
+            StorageUnavailable: the store does not answer, or is not there.
         """
         path = self._folder / name
+        with self._outage():
+            # A folder that was unmounted leaves an empty one.
+            if not path.parent.is_dir():
+                raise NotADirectoryError(f"{path.parent} is gone")
         if not path.is_file():
             raise FileNotFoundError(f"{name} is not in the store")
         yield path
@@ -132,8 +153,10 @@ class Blobs:
             StorageUnavailable: the store does not take it; `detail` says why.
         """
         try:
+            self._require_folder()
             await obstore.put_async(self._store, _PROBE, bytes(_PROBE_BYTES))
-            await obstore.delete_async(self._store, _PROBE)
+            with contextlib.suppress(FileNotFoundError):  # another process did so a moment ago
+                await obstore.delete_async(self._store, _PROBE)
         except (BaseError, FileNotFoundError, OSError) as error:
             log.warning("store takes nothing", error=str(error))
             raise StorageUnavailable(
@@ -157,10 +180,15 @@ class Blobs:
         raise NotOffered("This service takes videos itself: send them to POST /analyze.")
 
     def delete(self, names: Iterable[str]) -> None:
-        """Delete blobs; missing ones are ignored."""
+        """Delete blobs; missing ones are ignored.
+
+        Raises:
+            StorageUnavailable: the store does not answer.
+        """
         for name in names:
             try:
-                obstore.delete(self._store, name)
+                with self._outage():
+                    obstore.delete(self._store, name)
             except FileNotFoundError:
                 continue
 
@@ -184,6 +212,21 @@ class Blobs:
                     file.unlink()
                     swept += 1
         return swept
+
+    def _require_folder(self) -> None:
+        """Raise NotADirectoryError where the folder is gone: obstore would make a new one, in which nothing is."""
+        if not self._folder.is_dir():
+            raise NotADirectoryError(f"{self._folder} is gone")
+
+    @contextmanager
+    def _outage(self) -> Iterator[None]:
+        """Translate failures of the store into StorageUnavailable, but for blobs that are not there."""
+        try:
+            yield
+        except FileNotFoundError:
+            raise
+        except (BaseError, OSError) as error:
+            raise StorageUnavailable("The store does not answer at the moment. Try again shortly.", 5) from error
 
 
 def _why(error: Exception) -> str:
@@ -224,11 +267,40 @@ class S3Blobs(Blobs):
     @contextmanager
     def local(self, name: str) -> Iterator[Path]:
         """Copy a blob to the scratch folder for the duration of the block."""
-        with tempfile.NamedTemporaryFile(dir=self._folder) as file:
-            for piece in obstore.get(self._store, name).stream(min_chunk_size=_PART_BYTES):
-                file.write(piece)
-            file.flush()
+        with contextlib.ExitStack() as copy:
+            with self._outage():
+                self._require_folder()
+                file = copy.enter_context(tempfile.NamedTemporaryFile(dir=self._folder))
+                try:
+                    for piece in obstore.get(self._store, name).stream(min_chunk_size=_PART_BYTES):
+                        file.write(piece)
+                    file.flush()
+                except FileNotFoundError:
+                    self._require_bucket()
+                    raise
             yield Path(file.name)
+
+    def put(self, name: str, content: bytes) -> None:
+        """Store `content` under `name`."""
+        try:
+            super().put(name, content)
+        except FileNotFoundError as error:
+            raise StorageUnavailable("The bucket is not there at the moment. Try again shortly.", 5) from error
+
+    def check(self, size: int) -> None:
+        """Try the bucket, and the scratch folder's room unless it could never hold `size` bytes."""
+        super().check(size)
+        with self._outage():
+            room = shutil.disk_usage(self._folder)
+        if room.free < size <= room.total:
+            raise StorageUnavailable("The scratch folder has no room at the moment. Try again shortly.", 5)
+
+    def _require_bucket(self) -> None:
+        """Raise StorageUnavailable where the bucket is gone: its answer is that of a missing blob."""
+        try:
+            next(iter(obstore.list(self._store, UPLOADS, chunk_size=1)), None)
+        except (BaseError, FileNotFoundError) as error:
+            raise StorageUnavailable("The bucket is not there at the moment. Try again shortly.", 5) from error
 
     def upload_url(self, name: str, ttl_s: int) -> str:
         """Return a presigned URL."""

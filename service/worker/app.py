@@ -26,7 +26,9 @@ from service.worker.batcher import Batcher
 from service.worker.confinement import LAYERS, hide_memory
 from service.worker.live_loop import LiveLoop
 from service.worker.loop import Loop
+from service.worker.occupancy import Occupancy
 from service.worker.onnx_model import open_models
+from service.worker.outages import Outages
 from service.worker.pipeline import Pipeline
 from service.worker.sandbox import Sandbox
 from service.worker.settings import WorkerSettings
@@ -76,19 +78,25 @@ def _serve(settings: WorkerSettings) -> None:
     metrics.PROVIDER.labels(provider).set(1)
     served = [model.served for model in models]
     pipeline = Pipeline(models, sandbox, batcher, settings)
+    occupancy, outages = Occupancy(), Outages()
     loop = Loop(
         consumer,
         blobs,
         pipeline,
         slots=settings.slots,
         drain_s=settings.drain_s,
-        register=lambda rate: Registration(name=name, provider=provider, models=served, bytes_per_s=rate),
+        occupancy=occupancy,
+        outages=outages,
+        register=lambda rate: Registration(
+            name=name, provider=provider, models=served, bytes_per_s=rate, waits_for_store="store" in outages.parts
+        ),
     )
     live = LiveLoop(
         LiveSessionQueue(*(connect(settings.redis_url, settings.redis_password_file, text=False) for _ in range(2))),
         pipeline,
         slots=settings.live_slots,
         max_s=settings.live_max_s,
+        occupancy=occupancy,
     )
     watching = threading.Thread(target=live.run, name="live")
 

@@ -17,6 +17,7 @@ from mien.contract.events import FaceWindow
 from mien.contract.live import END, LONGEST_GAP_S, LiveUpdate
 from service.queue.live_sessions import LiveSession, LiveSessionQueue, LiveWorkerChannel
 from service.worker import metrics
+from service.worker.occupancy import Occupancy
 from service.worker.pipeline import Pipeline
 from service.worker.sandbox import InterruptedWork
 
@@ -36,12 +37,16 @@ class LiveLoop:
         pipeline: analyses the frames.
         slots: maximum number of sessions at once.
         max_s: maximum length of a session in seconds.
+        occupancy: who works in this process, jobs included.
     """
 
-    def __init__(self, queue: LiveSessionQueue, pipeline: Pipeline, *, slots: int, max_s: float) -> None:
+    def __init__(
+        self, queue: LiveSessionQueue, pipeline: Pipeline, *, slots: int, max_s: float, occupancy: Occupancy
+    ) -> None:
         self._queue = queue
         self._pipeline = pipeline
         self._max_s = max_s
+        self._occupancy = occupancy
         self._free = threading.BoundedSemaphore(slots)
         self._stopping = threading.Event()
         self._sessions: set[threading.Thread] = set()
@@ -56,7 +61,7 @@ class LiveLoop:
             if not self._free.acquire(timeout=_WAIT_S):
                 continue
             try:
-                session = self._queue.claim(_WAIT_S)
+                session = self._claim()
             except RedisError as error:
                 log.warning("queue unreachable", error=str(error))
                 self._stopping.wait(random.uniform(0.5, 2.0))  # noqa: S311 - jitter, no secret
@@ -70,6 +75,17 @@ class LiveLoop:
         for thread in list(self._sessions):
             thread.join(5)
 
+    def _claim(self) -> LiveSession | None:
+        """Wait for a session and take it, unless a job runs alone here, or wants to."""
+        if not self._occupancy.open:
+            self._stopping.wait(_WAIT_S)
+            return None
+        session = self._queue.claim(_WAIT_S)
+        if session is not None and not self._occupancy.enter():
+            self._queue.give_back(session)
+            return None
+        return session
+
     def _serve(self, session: LiveSession) -> None:
         metrics.LIVE.inc()
         try:
@@ -79,6 +95,7 @@ class LiveLoop:
             log.warning("queue unreachable, live analysis lost", error=str(error))
         finally:
             metrics.LIVE.dec()
+            self._occupancy.leave()
             self._free.release()
             self._sessions.discard(threading.current_thread())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from mien.contract.events import FaceWindow
 from mien.contract.results import Progress
@@ -17,11 +18,17 @@ class Reporter:
 
     Batching saves a round trip per window. A buffered window is sent with the first pipeline event that comes at
     least 0.25 s after the last report.
+
+    Args:
+        consumer: the worker's end of the queue.
+        attempt: whose events these are.
+        outlast: calls a function as often as an outage of the queue makes it fail.
     """
 
-    def __init__(self, consumer: Consumer, attempt: Attempt) -> None:
+    def __init__(self, consumer: Consumer, attempt: Attempt, outlast: Callable[[Callable[[], bool]], bool]) -> None:
         self._consumer = consumer
         self._attempt = attempt
+        self._outlast = outlast
         self._windows: list[FaceWindow] = []
         self._progress: Progress | None = None
         self._next = 1  # number of the next event; 0 is `began`
@@ -44,7 +51,7 @@ class Reporter:
             happened.append(self._progress)
         if not happened:
             return True
-        current = self._consumer.report(self._attempt, happened, self._next)
+        current = self._outlast(lambda: self._consumer.report(self._attempt, happened, self._next))
         self._next += len(happened)
         self._windows, self._progress = [], None
         self._told_at = time.monotonic()

@@ -34,8 +34,10 @@ BROKEN_VIDEO: Problem = CannotDecode("It is text.").problem()
 class Queue:
     """A queue with its gateway's end, its raw commands (`redis`) and any number of workers.
 
-    `connect` and `connect_async` open clients of the same store: a server's, or one in memory.
+    `connect` and `connect_async` open clients of the same store: a server's (at `url`), or one in memory.
     """
+
+    url: str
 
     def __init__(self, connect: Callable[[], redis.Redis], connect_async: Callable[[], redis.asyncio.Redis]) -> None:
         self._connect = connect
@@ -51,7 +53,9 @@ class Queue:
     @classmethod
     def at(cls, url: str) -> Queue:
         """Return the queue at a server."""
-        return cls(partial(connect, url), partial(connect_async, url))
+        made = cls(partial(connect, url), partial(connect_async, url))
+        made.url = url
+        return made
 
     @classmethod
     def in_memory(cls) -> Queue:

@@ -14,11 +14,12 @@ from service.queue.status import QueueStatus
 
 
 class Readiness(BaseModel):
-    """That jobs can be accepted; `workers` is how many would work on them now."""
+    """That jobs can be accepted; `workers` live, and `waiting_for_store` of them find the blob store out of order."""
 
     status: str
     queued: int
     workers: int
+    waiting_for_store: int = 0
 
 
 @dataclass(frozen=True)
@@ -52,4 +53,10 @@ class ServiceStatus:
         health = await self.check()
         if health.failing:
             return health
-        return Readiness(status="ok", queued=await self.queue.depth(), workers=len(await self.queue.workers()))
+        workers = await self.queue.workers()
+        return Readiness(
+            status="ok",
+            queued=await self.queue.depth(),
+            workers=len(workers),
+            waiting_for_store=sum(worker.waits_for_store for worker in workers),
+        )

@@ -1,27 +1,41 @@
 -- Starts an attempt: increments the fence, so that no earlier attempt can write any more, drops the events of earlier
--- attempts and adds the event `began`.
--- An entry whose job has ended, was erased or was requeued is acknowledged and deleted.
+-- attempts and adds the event `began`. Repeated with the same token, the script changes nothing and returns the same.
+-- An entry whose job has ended, was erased or was requeued is acknowledged and deleted; one that another worker holds by
+-- now is left to it.
 -- A job whose attempts are exhausted fails here, because the worker that died could not report it (end_job.lua).
+-- One that was tried before is only begun by a worker that runs nothing else: it may kill it. Else its lease is renewed.
 -- KEYS: job, queue, live, live_bytes, gone, dead, events, callbacks
 -- ARGV: job id, group, now_ms, results ttl s, tombstone ttl s, events ttl s, channel, entry, most attempts,
---   error of exhaustion
--- Returns {fence, attempts, created_ms, upload, bytes, options, traceparent or ""}, or {} where there is nothing to do.
+--   error of exhaustion, consumer, token, "1" where the worker runs nothing else
+-- Returns {fence, attempts, created_ms, upload, bytes, options, traceparent or ""}, {"alone"} where the job waits for
+-- the worker to run nothing else, or {} where there is nothing to do.
+local function attempt()
+  local job = redis.call('HMGET', KEYS[1], 'fence', 'attempts', 'created_ms', 'upload', 'bytes', 'options', 'trace')
+  return {job[1], job[2], job[3], job[4], job[5], job[6], job[7] or ''}
+end
 local state = redis.call('HGET', KEYS[1], 'state')
 if (state ~= 'queued' and state ~= 'running') or redis.call('HGET', KEYS[1], 'entry') ~= ARGV[8] then
   redis.call('XACK', KEYS[2], ARGV[2], ARGV[8])
   redis.call('XDEL', KEYS[2], ARGV[8])
   return {}
 end
-local fence = redis.call('HINCRBY', KEYS[1], 'fence', 1)
-if tonumber(redis.call('HGET', KEYS[1], 'attempts')) >= tonumber(ARGV[9]) then
+local holder = redis.call('XPENDING', KEYS[2], ARGV[2], ARGV[8], ARGV[8], 1)[1]
+if not holder or holder[2] ~= ARGV[11] then return {} end
+if redis.call('HGET', KEYS[1], 'token') == ARGV[12] then return attempt() end
+local tried = tonumber(redis.call('HGET', KEYS[1], 'attempts'))
+if tried >= tonumber(ARGV[9]) then
+  redis.call('HINCRBY', KEYS[1], 'fence', 1)
   end_job('failed', true, 'error', ARGV[10])
   return {}
 end
-local attempts = redis.call('HINCRBY', KEYS[1], 'attempts', 1)
-local event = fence .. '-0'
-redis.call('HSET', KEYS[1], 'state', 'running', 'started_ms', ARGV[3], 'event', event)
+if tried > 0 and ARGV[13] ~= '1' then
+  redis.call('XCLAIM', KEYS[2], ARGV[2], ARGV[11], 0, ARGV[8], 'JUSTID')
+  return {'alone'}
+end
+local event = redis.call('HINCRBY', KEYS[1], 'fence', 1) .. '-0'
+redis.call('HINCRBY', KEYS[1], 'attempts', 1)
+redis.call('HSET', KEYS[1], 'state', 'running', 'started_ms', ARGV[3], 'event', event, 'token', ARGV[12])
 redis.call('DEL', KEYS[7])
-redis.call('XADD', KEYS[7], event, 'kind', 'began', 'data', '{"attempt":' .. attempts .. '}')
+redis.call('XADD', KEYS[7], event, 'kind', 'began', 'data', '{"attempt":' .. tried + 1 .. '}')
 redis.call('PUBLISH', ARGV[7], ARGV[1])
-local job = redis.call('HMGET', KEYS[1], 'created_ms', 'upload', 'bytes', 'options', 'trace')
-return {fence, attempts, job[1], job[2], job[3], job[4], job[5] or ''}
+return attempt()

@@ -6,9 +6,7 @@ import re
 import signal
 import subprocess
 import sys
-import tempfile
 import time
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx2
@@ -18,42 +16,10 @@ from service.gateway.app import create_app
 from service.gateway.settings import GatewaySettings
 from service.queue import keys
 from service.queue.connection import connect
-from service.standalone.private_redis import server_command, socket_url
 from tests.integration.gateway.raw_http import HEAD, connected, files, untouched, video
-from tests.processes import HANG_S, free_port, gateway, process, wait_for
+from tests.processes import HANG_S, free_port, gateway, process, stoppable_redis, wait_for
 
 ASYNC = {"Prefer": "respond-async"}
-
-
-class StoppableRedis:
-    """A Redis with a life of its own, its data kept from one start to the next."""
-
-    def __init__(self, folder: Path, *options: str) -> None:
-        self._folder = folder
-        self._options = options
-        self._socket = folder / "redis.sock"
-        self.url = socket_url(self._socket)
-
-    def start(self) -> None:
-        self._socket.unlink(missing_ok=True)
-        self._process = subprocess.Popen([*server_command(self._folder, self._socket), *self._options])
-        with connect(self.url) as client:
-            wait_for(lambda: self._socket.exists() and client.ping())
-
-    def stop(self) -> None:
-        self._process.kill()
-        self._process.wait()
-
-
-@contextmanager
-def stoppable_redis(*options: str):
-    with tempfile.TemporaryDirectory(prefix="mien-test-") as folder:
-        server = StoppableRedis(Path(folder), *options)
-        server.start()
-        try:
-            yield server
-        finally:
-            server.stop()
 
 
 def test_without_redis_everything_that_needs_it_is_unavailable_and_comes_back(tmp_path):

@@ -15,6 +15,8 @@ from mien.contract.results import Findings, Progress, Video
 from service.queue import keys
 from service.storage.blobs import Blobs
 from service.worker.loop import Loop
+from service.worker.occupancy import Occupancy
+from service.worker.outages import Outages
 from service.worker.pipeline import AnalysisEvent, Analyzed
 from tests.contract.helpers import registration, succeed, take
 from tests.integration.worker.helpers import Site
@@ -46,6 +48,8 @@ def looping(
         Scripted(first, happening),
         slots=1,
         drain_s=1,
+        occupancy=Occupancy(),
+        outages=Outages(),
         register=lambda rate: registration("ann", rate),
     )
     thread = threading.Thread(target=loop.run)

@@ -39,7 +39,7 @@ def window(start_s: float) -> FaceWindow:
 
 def test_what_happens_within_a_quarter_of_a_second_is_told_together(clock):
     told = Told()
-    telling = Reporter(told, None)
+    telling = Reporter(told, None, lambda report: report())
     for step in range(1, 11):
         clock.now = 100 + 0.1 * step
         assert telling.note(window(float(step)))
@@ -63,7 +63,7 @@ def test_what_happens_within_a_quarter_of_a_second_is_told_together(clock):
 
 def test_very_many_windows_at_once_do_not_wait(clock):
     told = Told()
-    telling = Reporter(told, None)
+    telling = Reporter(told, None, lambda report: report())
 
     for number in range(1000):
         telling.note(window(float(number)))
@@ -74,7 +74,7 @@ def test_very_many_windows_at_once_do_not_wait(clock):
 def test_nothing_is_not_told(clock):
     told = Told()
 
-    assert Reporter(told, None).tell()
+    assert Reporter(told, None, lambda report: report()).tell()
     assert told.batches == []
 
 
@@ -82,4 +82,4 @@ def test_an_attempt_that_is_lost_learns_of_it(clock):
     told = Told()
     told.lost = True
 
-    assert not Reporter(told, None).note(window(0.0))
+    assert not Reporter(told, None, lambda report: report()).note(window(0.0))

@@ -1,0 +1,59 @@
+"""Run a worker whose videos may be scripts: after the head of an MP4 file, what shall happen, in JSON.
+
+`{"seconds": 0.5}` is work without a decode child, told in steps; `{"poison": true}` kills the worker. Any other file is
+a video and analysed as such.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mien.contract.options import AnalyzeOptions
+from mien.contract.results import Findings, Progress, Video
+from service.worker.pipeline import Analyzed, Pipeline
+from service.worker.sandbox import InterruptedWork
+
+HEAD = b"\0\0\0\x18ftypisom\0\0\0\0isommp42"
+NOTHING = Findings(video=Video(duration_s=1, fps=25, width=4, height=4, frames=25), faces=[], models=[], warnings=[])
+
+_STEP_S = 0.05
+
+
+def script(**what: Any) -> bytes:
+    """Return the bytes of a video that is a script."""
+    return HEAD + json.dumps(what).encode()
+
+
+class ScriptedPipeline(Pipeline):
+    """Act out scripts, and analyse videos."""
+
+    def analyze(self, job: str, video: Path, options: AnalyzeOptions, interrupted: threading.Event) -> Iterator[Any]:
+        with video.open("rb") as file:
+            text = file.read(4096).removeprefix(HEAD)
+        if not text.startswith(b"{"):
+            yield from super().analyze(job, video, options, interrupted)
+            return
+        what = json.loads(text)
+        if what.get("poison"):
+            os.kill(os.getpid(), signal.SIGKILL)
+        steps = max(1, round(what["seconds"] / _STEP_S))
+        for step in range(steps):
+            yield Progress(done_s=step * _STEP_S, total_s=what["seconds"])
+            if interrupted.wait(_STEP_S):
+                raise InterruptedWork
+        yield Progress(done_s=what["seconds"], total_s=what["seconds"])
+        yield Analyzed(NOTHING, decode_ms=1, inference_ms=1)
+
+
+if __name__ == "__main__":
+    from service.worker import app
+
+    app.Pipeline = ScriptedPipeline  # type: ignore[misc]
+    sys.exit(app.main())
