@@ -27,6 +27,7 @@ from mien.contract.errors import (
     TruncatedVideo,
     UnsupportedCodec,
 )
+from service.vision import ebml
 from service.vision.clock import Clock
 from service.vision.iso_boxes import is_cut_off, is_encrypted
 from service.vision.picture import WORKING_SIDE, Upright
@@ -148,7 +149,7 @@ def open_video(
             raise UnsupportedCodec("The video is encrypted (copy protection). Send a copy that is not encrypted.")
         try:
             reader = VideoReader(container, limits, formats, picture_side)
-        except (NoVideoStream, UnsupportedCodec) as error:
+        except (NoVideoStream, UnsupportedCodec, NoFrames, CannotDecode) as error:
             if container.format.name.startswith("mov,mp4") and is_cut_off(path):  # within its index
                 raise _cut_short() from error
             raise
@@ -348,7 +349,9 @@ class VideoReader:
     def _check_whole(self, last_s: float) -> None:
         declared_s = _indexed(self._container, self._stream)
         last_s -= self._delay_s
-        if last_s < 0.9 * declared_s and declared_s - last_s > 0.5:
+        missing_s = declared_s - last_s
+        self._broke_off |= missing_s > max(self.frame_s, 0.01 * declared_s) and _is_cut_off(self._container)
+        if last_s < 0.9 * declared_s and missing_s > 0.5:
             raise TruncatedVideo(
                 f"The file says that it lasts {declared_s:.1f} s, but its pictures end after {last_s:.1f} s. "
                 "The upload or the recording was cut short: send the whole file."
@@ -412,7 +415,14 @@ def _indexed(container: av.container.InputContainer, stream: av.VideoStream) -> 
         return float(stream.frames * stream.time_base)  # FFmpeg already clipped the duration to the file's size
     if container.format.name.startswith("mov,mp4"):
         return float((stream.duration or 0) * stream.time_base)
+    if _is_cut_off(container):  # else what is not in its head is FFmpeg's guess
+        return (container.duration or 0) / av.time_base
     return 0.0
+
+
+def _is_cut_off(container: av.container.InputContainer) -> bool:
+    """Return whether a Matroska file ends before its segment does; FFmpeg reads such a one without a word."""
+    return container.format.name.startswith("matroska") and ebml.is_cut_off(Path(container.name))
 
 
 def _duration(frame: av.VideoFrame) -> float:
