@@ -40,11 +40,7 @@ def draw(picture: Picture, analysis: Analysis, time_s: float) -> None:
     taken: list[Place] = []
     if len(legend) <= _MOST_LEGEND * len(picture):
         taken.append(_paste(picture, legend, (0, len(picture) - len(legend))))
-    seen = {
-        face.track: (face, tuple(round(value) for value in box))
-        for face in analysis.faces or []
-        if (box := box_at(face.path, time_s)) is not None
-    }
+    seen = {face.track: (face, box) for face in analysis.faces or [] if (box := _box_at(face, time_s)) is not None}
     thick = max(2, size // 8)
     for face, (left, top, width, height) in seen.values():
         for colour, breadth in ((_PAPER, thick + 2), (_colour(face), thick)):
@@ -63,6 +59,13 @@ def window_at(timeline: Sequence[Window], time_s: float) -> Window | None:
     """Return the window that contains a time and whose middle is nearest to it, if any."""
     within = [window for window in timeline if window.start_s <= time_s <= window.end_s]
     return min(within, key=lambda window: abs(window.start_s + window.end_s - 2 * time_s), default=None)
+
+
+def _box_at(face: Face, time_s: float) -> Place | None:
+    if (box := box_at(face.path, time_s)) is None:
+        return None
+    left, top, width, height = map(round, box)
+    return left, top, width, height
 
 
 def _colour(face: Face) -> Colour:
