@@ -6,7 +6,7 @@ TORCH ?= torch==2.13.0
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test test-fast coverage check proto docs examples lock e2e-compose bench bench-train default-model rendered-model clean
+.PHONY: help run test test-fast coverage check proto docs docs-site examples lock e2e-compose bench bench-train default-model rendered-model clean
 .DEFAULT_GOAL := help
 
 help: ## say what each command does
@@ -39,6 +39,9 @@ proto: $(VENV)/.dev ## generate service/pb from proto/
 
 docs: $(VENV)/.dev ## generate docs/configuration.md and docs/openapi.json
 	$(BIN)/python docs/generate.py
+
+docs-site: $(VENV)/.docs ## build docs/ as a site with search, in build/site
+	$(BIN)/mkdocs build --strict
 
 examples: $(VENV)/.dev ## ask a running service for the examples in docs/openapi.json and in the proto
 	$(BIN)/python -m tests.end_to_end.recorded
@@ -109,3 +112,7 @@ $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --disable-pip-version-check -q $(TORCH)
 	$(BIN)/python -m pip install --disable-pip-version-check -q -e '.[dev]'
 	@touch $@ $(VENV)/.serve
+
+$(VENV)/.docs: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --disable-pip-version-check -q -e '.[docs]'
+	@touch $@
