@@ -35,7 +35,9 @@ check: $(VENV)/.dev ## lint, types, architecture, code written twice, generated 
 
 proto: $(VENV)/.dev ## generate service/pb from proto/
 	rm -rf service/pb && mkdir service/pb && printf '"""The gRPC contract, generated from `proto/` by `make proto`."""\n' > service/pb/__init__.py
-	$(BIN)/python -m grpc_tools.protoc -Iservice/pb=proto --python_out=. --pyi_out=. --grpc_python_out=. proto/affect/v1/affect.proto
+	cd service/pb && $(abspath $(BIN))/python -m grpc_tools.protoc -I../../proto --python_out=. --pyi_out=. --grpc_python_out=. affect/v1/affect.proto
+	@# The file keeps the name that clients know by reflection; only the import says where the stubs are.
+	sed -i.bak 's/^from affect\.v1 /from service.pb.affect.v1 /' service/pb/affect/v1/affect_pb2_grpc.py && rm service/pb/affect/v1/*.bak
 
 docs: $(VENV)/.dev ## generate docs/configuration.md and docs/openapi.json
 	$(BIN)/python docs/generate.py

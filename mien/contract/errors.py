@@ -35,15 +35,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 
 class Problem(BaseModel):
     """An error as data: stored with a failed job and sent in responses (RFC 9457 with the extension `code`)."""
 
-    code: str
-    title: str
-    detail: str
+    code: str = Field(description="Stable code of the kind of error, for programs.")
+    title: str = Field(description="One line that describes the kind of error.")
+    detail: str = Field(description="What happened this time, and what to do about it.")
 
 
 class MienError(Exception):

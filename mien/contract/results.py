@@ -29,24 +29,24 @@ class _Part(BaseModel):
 class Expression(_Part):
     """Probabilities of all expression labels, and the most probable label."""
 
-    label: str
-    scores: dict[str, UnitInterval]
+    label: str = Field(description="The most probable label.")
+    scores: dict[str, UnitInterval] = Field(description="The probability of each label; they sum to 1.")
 
 
 class Scores(_Part):
     """A model's scores for a face; unset for tasks that are not served."""
 
-    expression: Expression | None = None
-    valence: Signed | None = None
-    arousal: Signed | None = None
-    dominance: Signed | None = None
+    expression: Expression | None = Field(default=None, description="Probabilities of the expressions.")
+    valence: Signed | None = Field(default=None, description="From unpleasant, -1, to pleasant, 1.")
+    arousal: Signed | None = Field(default=None, description="From calm, -1, to excited, 1.")
+    dominance: Signed | None = Field(default=None, description="From submissive, -1, to dominant, 1.")
 
 
 class Span(_Part):
     """A time range of the video."""
 
-    start_s: Seconds
-    end_s: Seconds
+    start_s: Seconds = Field(description="Start in seconds of the video.")
+    end_s: Seconds = Field(description="End in seconds of the video.")
 
 
 class Window(Scores, Span):
@@ -67,53 +67,58 @@ class Sighting(_Part):
     """A person who appears in the video, and when."""
 
     track: int = Field(ge=0, description="Number of the person in this video, from 0, in order of appearance.")
-    start_s: Seconds
-    end_s: Seconds
+    start_s: Seconds = Field(description="Start of the face's first appearance, in seconds of the video.")
+    end_s: Seconds = Field(description="End of the face's last appearance, in seconds of the video.")
     coverage: UnitInterval = Field(description="Share of all sampled frames in which this face was found.")
 
 
 class Face(Scores, Sighting):
     """One person's face, tracked for as long as it is visible."""
 
-    personality: dict[str, UnitInterval] | None = None
-    timeline: list[Window]
-    path: list[PathPoint]
+    personality: dict[str, UnitInterval] | None = Field(
+        default=None, description="Apparent personality traits by name."
+    )
+    timeline: list[Window] = Field(description="The scores of each window, by start.")
+    path: list[PathPoint] = Field(
+        description="The face's box over time: time in seconds, then left, top, width and height in pixels of the "
+        "upright frame."
+    )
 
 
 class Video(_Part):
     """The video as it was decoded, upright."""
 
-    duration_s: Seconds
+    duration_s: Seconds = Field(description="Duration in seconds.")
     fps: float | None = Field(description="Frames per second: frames divided by duration; null for a single frame.")
-    width: int
-    height: int
+    width: int = Field(description="Width of the frames in pixels.")
+    height: int = Field(description="Height of the frames in pixels.")
     frames: int = Field(description="Number of decoded frames.")
 
 
 class Progress(_Part):
     """Seconds of the video analysed so far, and in total (null if the container does not give the duration)."""
 
-    done_s: Seconds
-    total_s: Seconds | None
+    done_s: Seconds = Field(description="Seconds of the video analysed so far.")
+    total_s: Seconds | None = Field(description="Seconds to analyse; null if the container does not say.")
 
 
 class ModelInfo(_Part):
     """A served model."""
 
-    name: str
-    version: str
-    sha256: str
-    trained: bool
-    tasks: list[TaskKind]
+    name: str = Field(description="The bundle's name.")
+    version: str = Field(description="The bundle's version.")
+    sha256: str = Field(description="SHA-256 of the bundle's manifest, which identifies the whole bundle.")
+    trained: bool = Field(description="Whether the weights were trained; scores of an untrained model mean nothing.")
+    tasks: list[TaskKind] = Field(description="What the model predicts.")
 
 
 class Timings(_Part):
     """Wall-clock milliseconds. `decode` and `inference` overlap; `total` runs from acceptance to the end."""
 
-    queued: float
-    decode: float
-    inference: float
-    total: float
+    queued: float = Field(description="Milliseconds in the queue.")
+    decode: float = Field(description="Milliseconds spent waiting for decoding.")
+    inference: float = Field(description="Milliseconds spent waiting for the models.")
+    total: float = Field(description="Milliseconds from acceptance to the end.")
 
 
 class Findings(_Part):
@@ -128,14 +133,14 @@ class Findings(_Part):
 class Summary(_Part):
     """An analysis in any state, without its findings."""
 
-    id: str
-    state: State
-    created_at: datetime
+    id: str = Field(description="The analysis's id.")
+    state: State = Field(description="The current state.")
+    created_at: datetime = Field(description="Time at which the analysis was accepted.")
     expires_at: datetime | None = Field(
         default=None, description="Time at which the result is erased; set when the analysis has ended."
     )
-    progress: Progress
-    error: Problem | None = None
+    progress: Progress = Field(description="How much of the video is analysed.")
+    error: Problem | None = Field(default=None, description="The error of an analysis that failed.")
 
 
 class UploadSlot(BaseModel):
@@ -149,15 +154,15 @@ class UploadSlot(BaseModel):
 class Page(_Part):
     """One page of the list of analyses."""
 
-    analyses: list[Summary]
+    analyses: list[Summary] = Field(description="The analyses, newest first.")
     next: str | None = Field(default=None, description="The `cursor` of the next page; unset on the last page.")
 
 
 class Analysis(Summary):
     """An analysis in any state."""
 
-    video: Video | None = None
-    faces: list[Face] | None = None
-    models: list[ModelInfo] | None = None
-    warnings: list[str]
-    timings_ms: Timings | None = None
+    video: Video | None = Field(default=None, description="The video as it was decoded; set when it has succeeded.")
+    faces: list[Face] | None = Field(default=None, description="The faces, one per person; set when it has succeeded.")
+    models: list[ModelInfo] | None = Field(default=None, description="The models that scored the faces.")
+    warnings: list[str] = Field(description="Sentences about what limits the result.")
+    timings_ms: Timings | None = Field(default=None, description="How long each stage took.")

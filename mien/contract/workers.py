@@ -15,8 +15,8 @@ class ServedModel(ModelInfo):
     traits: list[str] = Field(description="Personality traits that the model predicts, each in [0, 1].")
     window_s: float = Field(description="Length of a window in seconds of video.")
     hop_s: float = Field(description="Seconds from one window's start to the next's, unless a request sets it.")
-    licence: str
-    intended_use: str
+    licence: str = Field(description="The model's licence.")
+    intended_use: str = Field(description="What the model is meant for.")
     trained_on: str = Field(
         default="", description="Description of the training data; empty if the worker is an older version."
     )
@@ -25,8 +25,8 @@ class ServedModel(ModelInfo):
 class Models(BaseModel):
     """The models that the live workers serve, and the number of these workers."""
 
-    models: list[ServedModel]
-    workers: int
+    models: list[ServedModel] = Field(description="The models, by name and version.")
+    workers: int = Field(description="Number of live workers.")
 
 
 class Registration(BaseModel):

@@ -28,11 +28,11 @@ from service.gateway.callbacks.caller import Caller
 from service.gateway.callbacks.signature import parse_secret
 from service.gateway.connections import ConnectionLimits, allow_descriptors, bounded_http
 from service.gateway.error_mapping import code_table, invalid_option, unexpected
-from service.gateway.examples import add_examples
 from service.gateway.host_check import HostAndOriginCheck
 from service.gateway.lingering_close import LingeringClose
 from service.gateway.live_socket import MOST_MESSAGE_BYTES
 from service.gateway.live_socket import router as live_router
+from service.gateway.openapi import CONTACT, LICENCE, SERVERS, TAGS, describe, operation_id
 from service.gateway.pages import add_pages
 from service.gateway.request_context import RequestContext
 from service.gateway.rest import problem_response, router
@@ -137,6 +137,11 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         description=_DESCRIPTION.format(codes=code_table()),
         version=__version__,
         lifespan=lifespan,
+        license_info=LICENCE,
+        contact=CONTACT,
+        servers=SERVERS,
+        openapi_tags=TAGS,
+        generate_unique_id_function=operation_id,
         docs_url=None,
         redoc_url=None,
     )
@@ -161,7 +166,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(ClientDisconnect, _on_disconnect)
-    add_examples(app)
+    describe(app)
     return app
 
 

@@ -70,11 +70,20 @@ class HttpProblem(BaseModel):
 
     type: str = Field(description="URI of the kind of problem.", examples=["urn:mien:problem:not_found"])
     title: str = Field(description="One line that describes the kind of problem.")
-    status: int
+    status: int = Field(description="The HTTP status.")
     detail: str = Field(description="What happened, and what to do about it.")
     code: str = Field(description="Stable code of the kind of problem, for programs.", examples=["not_found"])
-    request_id: str
+    request_id: str = Field(description="Id of the request, also in the log and the header `X-Request-ID`.")
     analysis_id: str | None = Field(None, description="Id of the failed analysis, if any.")
+
+
+class NotReady(HttpProblem):
+    """Why jobs are not accepted, and what can be done nevertheless."""
+
+    failing: dict[str, str] = Field(description="What is the matter with `queue`, `store` or this `gateway`.")
+    works: list[str] = Field(
+        description="What works: `analyze`, `read` (states, events, lists), `results`, `delete`, `live`."
+    )
 
 
 def http_status(error: errors.MienError) -> int:

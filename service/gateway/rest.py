@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import io
 from collections.abc import AsyncIterator
-from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated
 
 import structlog
-from fastapi import APIRouter, Depends, Header, HTTPException, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, HTTPException, Path, Query, Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from fastapi.sse import EventSourceResponse, ServerSentEvent
@@ -25,8 +24,9 @@ from mien.contract.timeline import write_csv
 from mien.contract.workers import Models
 from service.gateway.accept_header import prefers_csv
 from service.gateway.containers import too_large
-from service.gateway.error_mapping import MEDIA_TYPE, HttpProblem, http_headers, http_problem, http_status
+from service.gateway.error_mapping import MEDIA_TYPE, NotReady, http_headers, http_problem, http_status
 from service.gateway.idempotency import parse_idempotency_key
+from service.gateway.openapi import problems
 from service.gateway.prefer_header import Preference, parse_prefer
 from service.gateway.uploads import FORM_OVERHEAD_BYTES, check_encoding, video_bytes
 from service.gateway.usecases.all import UseCases
@@ -39,6 +39,7 @@ from service.queue.jobs import Job
 log = structlog.get_logger()
 
 _RETRY_AFTER_S = "2"
+_NOT_READY = {"$ref": f"#/components/schemas/{NotReady.__name__}"}
 _CSV: dict[str, Any] = {"text/csv": {"schema": {"type": "string"}}}
 
 
@@ -55,16 +56,7 @@ class ListOptions(BaseModel):
 class Health(BaseModel):
     """The process is running."""
 
-    status: str
-
-
-class NotReady(HttpProblem):
-    """Why jobs are not accepted, and what can be done nevertheless."""
-
-    failing: dict[str, str] = Field(description="What is the matter with `queue`, `store` or this `gateway`.")
-    works: list[str] = Field(
-        description="What works: `analyze`, `read` (states, events, lists), `results`, `delete`, `live`."
-    )
+    status: str = Field(description="`ok`.", examples=["ok"])
 
 
 router = APIRouter()
@@ -98,14 +90,19 @@ Uses = Annotated[UseCases, Depends(use_cases)]
 Asker = Annotated[Owner, Depends(owner)]
 Prefers = Annotated[Preference, Depends(preference)]
 Key = Annotated[str | None, Depends(idempotency_key)]
-
-
-def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    told = {MEDIA_TYPE: {"schema": HttpProblem.model_json_schema()}}
-    return {status: {"description": HTTPStatus(status).phrase, "content": told} for status in (*statuses, 500)}
+AnalysisId = Annotated[str, Path(description="The analysis's id.", examples=["01M8DZKXH8BZBZ4HJDQ5ZK5X2M"])]
+UploadId = Annotated[str, Path(description="The upload's id, given by `POST /uploads`.")]
+Accept = Annotated[str, Header(description="`text/csv` for a table; JSON otherwise.")]
+LastEventId = Annotated[str, Header(description="Id of the last event that the client has; the events after it come.")]
 
 
 _VIDEO = {"type": "string", "format": "binary"}
+_PREFER = {
+    "name": "Prefer",
+    "in": "header",
+    "schema": {"type": "string"},
+    "description": "`respond-async` to get 202 at once, `wait=N` to wait N seconds at most (RFC 7240).",
+}
 _UPLOAD = {
     "requestBody": {
         "required": True,
@@ -119,12 +116,7 @@ _UPLOAD = {
         },
     },
     "parameters": [
-        {
-            "name": "Prefer",
-            "in": "header",
-            "schema": {"type": "string"},
-            "description": "`respond-async` to get 202 at once, `wait=N` to wait N seconds at most (RFC 7240).",
-        },
+        _PREFER,
         {
             "name": "Idempotency-Key",
             "in": "header",
@@ -142,12 +134,13 @@ _UPLOAD = {
     response_model_exclude_unset=True,
     responses={
         202: {"model": Analysis, "description": "Accepted; read it at `Location`."},
-        **_problems(400, 401, 408, 409, 410, 413, 415, 422, 503),
+        **problems(400, 401, 403, 409, 410, 413, 415, 422),
     },
     openapi_extra=_UPLOAD,
+    tags=["analyses"],
     summary="Analyse a video",
 )
-async def analyze(  # noqa: PLR0917 - FastAPI gives them by name
+async def analyze_video(  # noqa: PLR0917 - FastAPI gives them by name
     request: Request,
     asker: Asker,
     options: Annotated[AnalyzeOptions, Query()],
@@ -181,10 +174,11 @@ async def analyze(  # noqa: PLR0917 - FastAPI gives them by name
 @router.post(
     "/uploads",
     status_code=201,
-    responses=_problems(401, 501, 503),
+    responses=problems(401, 403, 501),
+    tags=["uploads"],
     summary="Get a presigned URL for a large video",
 )
-async def slot(asker: Asker, uses: Uses) -> UploadSlot:
+async def create_upload(asker: Asker, uses: Uses) -> UploadSlot:
     """Get a presigned URL of the object store for one video, which bypasses this service; 501 without such a store.
 
     Then `PUT` the video's bytes there, and `POST /uploads/{id}/analyze`.
@@ -198,13 +192,15 @@ async def slot(asker: Asker, uses: Uses) -> UploadSlot:
     response_model_exclude_unset=True,
     responses={
         202: {"model": Analysis, "description": "Accepted; read it at `Location`."},
-        **_problems(400, 401, 404, 410, 413, 415, 422, 503),
+        **problems(400, 401, 403, 404, 410, 413, 415, 422),
     },
+    openapi_extra={"parameters": [_PREFER]},
+    tags=["uploads"],
     summary="Analyse a video that was uploaded to the object store",
 )
-async def analyze_uploaded(  # noqa: PLR0917 - FastAPI gives them by name
+async def analyze_upload(  # noqa: PLR0917 - FastAPI gives them by name
     request: Request,
-    upload_id: str,
+    upload_id: UploadId,
     asker: Asker,
     options: Annotated[AnalyzeOptions, Query()],
     uses: Uses,
@@ -217,9 +213,13 @@ async def analyze_uploaded(  # noqa: PLR0917 - FastAPI gives them by name
 
 
 @router.get(
-    "/analyses", response_model_exclude_unset=True, responses=_problems(400, 401, 503), summary="List the analyses"
+    "/analyses",
+    response_model_exclude_unset=True,
+    responses=problems(400, 401),
+    tags=["analyses"],
+    summary="List the analyses",
 )
-async def browse(asker: Asker, options: Annotated[ListOptions, Query()], uses: Uses) -> Page:
+async def list_analyses(asker: Asker, options: Annotated[ListOptions, Query()], uses: Uses) -> Page:
     """List the analyses that can be read, newest first, without their results.
 
     If there are more, `next` is the `cursor` of the next page. Pages neither repeat nor miss an analysis while
@@ -232,11 +232,13 @@ async def browse(asker: Asker, options: Annotated[ListOptions, Query()], uses: U
     "/analyses/{analysis_id}",
     response_model=Analysis,
     response_model_exclude_unset=True,
-    responses={200: {"content": _CSV}, **_problems(400, 401, 404, 409, 410, 503)},
+    responses={200: {"content": _CSV}, **problems(400, 401, 404, 409, 410)},
+    openapi_extra={"parameters": [_PREFER]},
+    tags=["analyses"],
     summary="Read an analysis",
 )
-async def read(
-    analysis_id: str, asker: Asker, uses: Uses, prefers: Prefers, accept: Annotated[str, Header()] = ""
+async def get_analysis(
+    analysis_id: AnalysisId, asker: Asker, uses: Uses, prefers: Prefers, accept: Accept = ""
 ) -> Response:
     """Get an analysis in its current state; with `Prefer: wait=N`, wait up to N seconds for its end.
 
@@ -251,18 +253,19 @@ async def read(
     response_class=Response,
     responses={
         200: {"content": _CSV},
-        **_problems(401, 404, 409, 410, 503),
+        **problems(401, 404, 409, 410),
     },
+    tags=["analyses"],
     summary="Read a timeline as CSV",
 )
-async def timeline(analysis_id: str, asker: Asker, uses: Uses) -> Response:
+async def get_timeline(analysis_id: AnalysisId, asker: Asker, uses: Uses) -> Response:
     """Get the windows of all faces as a table, one per line, once the analysis has succeeded (see docs/csv.md)."""
     job = await uses.follow.job(asker.own(analysis_id))
     return await _table(uses, job)
 
 
 async def watched(
-    analysis_id: str, asker: Asker, uses: Uses, last_event_id: Annotated[str, Header()] = ""
+    analysis_id: AnalysisId, asker: Asker, uses: Uses, last_event_id: LastEventId = ""
 ) -> AsyncIterator[Event]:
     """Return the events of an analysis after the one that the client saw last."""
     events = await uses.watch.open(asker.own(analysis_id), last_event_id)
@@ -277,11 +280,12 @@ async def watched(
     response_class=EventSourceResponse,
     responses={
         204: {"description": "No event follows `Last-Event-ID`: it was the last."},
-        **_problems(400, 401, 404, 410, 503),
+        **problems(400, 401, 404, 410),
     },
+    tags=["analyses"],
     summary="Watch an analysis",
 )
-async def events(stream: Annotated[AsyncIterator[Event], Depends(watched)]) -> AsyncIterator[ServerSentEvent]:
+async def watch_analysis(stream: Annotated[AsyncIterator[Event], Depends(watched)]) -> AsyncIterator[ServerSentEvent]:
     """Get the events of an analysis as server-sent events: those so far, then the rest until its end.
 
     | event | data |
@@ -309,22 +313,23 @@ async def events(stream: Annotated[AsyncIterator[Event], Depends(watched)]) -> A
 @router.delete(
     "/analyses/{analysis_id}",
     status_code=204,
-    responses=_problems(401, 404, 410, 503),
+    responses=problems(401, 403, 404, 410),
+    tags=["analyses"],
     summary="Cancel and erase an analysis",
 )
-async def delete(analysis_id: str, asker: Asker, uses: Uses) -> None:
+async def delete_analysis(analysis_id: AnalysisId, asker: Asker, uses: Uses) -> None:
     """Cancel an analysis if it still runs, and erase its video and result."""
     await uses.cancel(asker.own(analysis_id))
 
 
-@router.get("/models", responses=_problems(401, 503), summary="List the models")
-async def models(_: Asker, uses: Uses) -> Models:
+@router.get("/models", responses=problems(401), tags=["service"], summary="List the models")
+async def list_models(_: Asker, uses: Uses) -> Models:
     """List the models that live workers serve."""
     return await uses.status.models()
 
 
-@router.get("/healthz", summary="Liveness probe")
-async def healthz() -> Health:
+@router.get("/healthz", responses=problems(), tags=["service"], summary="Liveness probe")
+async def get_health() -> Health:
     """Report that the process is running."""
     return Health(status="ok")
 
@@ -332,10 +337,14 @@ async def healthz() -> Health:
 @router.get(
     "/readyz",
     response_model=Readiness,
-    responses={503: {"description": "Not ready", "content": {MEDIA_TYPE: {"schema": NotReady.model_json_schema()}}}},
+    responses={
+        **problems(),
+        503: {"description": "Not ready", "content": {MEDIA_TYPE: {"schema": _NOT_READY}}},
+    },
+    tags=["service"],
     summary="Readiness probe",
 )
-async def readyz(request: Request, uses: Uses) -> Response:
+async def get_readiness(request: Request, uses: Uses) -> Response:
     """Report whether the service accepts jobs, which it does even without a worker; if not, why, and what works."""
     found = await uses.status.readiness()
     if isinstance(found, Readiness):

@@ -20,7 +20,7 @@ import grpc
 import httpx2
 from google.protobuf.json_format import MessageToDict
 
-from service.gateway.examples import EXAMPLES
+from service.gateway.openapi import EXAMPLES
 from service.pb.affect.v1 import affect_pb2 as pb
 from service.pb.affect.v1.affect_pb2_grpc import AffectServiceStub
 from tests.processes import HANG_S, grpc_address, mien_serve
@@ -33,7 +33,7 @@ _WIDTH = 120
 
 
 def rest(url: str, video: Path) -> dict[str, dict[str, Any]]:
-    """Return operation → status → the body, as `service.gateway.examples` takes it."""
+    """Return operation → status → the body, as `service.gateway.openapi` takes it."""
     content, mp4 = video.read_bytes(), {"Content-Type": "video/mp4"}
     found: dict[str, dict[str, Any]] = {}
     with httpx2.Client(base_url=url, timeout=HANG_S) as http:

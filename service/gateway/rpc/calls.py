@@ -17,6 +17,7 @@ from mien.contract.errors import MienError
 from service.gateway.error_mapping import grpc_code, grpc_status, unexpected
 from service.gateway.metrics import REQUEST_SECONDS, REQUESTS
 from service.gateway.request_context import request_id_of
+from service.gateway.rpc.words import in_grpc_words
 from service.telemetry.traces import span
 
 log = structlog.get_logger()
@@ -61,6 +62,7 @@ async def call(name: str, context: Context) -> AsyncIterator[None]:
 
 async def abort(context: Context, error: MienError, request_id: str) -> NoReturn:
     """End a call with an error's status and details."""
+    error.detail = in_grpc_words(error.detail)
     status = grpc_status(error, request_id)
     trailing = (("grpc-status-details-bin", status.SerializeToString()), ("x-request-id", request_id))
     await context.abort(grpc_code(error), error.detail, trailing)

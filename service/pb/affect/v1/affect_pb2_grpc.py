@@ -3,7 +3,7 @@
 import grpc
 import warnings
 
-from service.pb.affect.v1 import affect_pb2 as service_dot_pb_dot_affect_dot_v1_dot_affect__pb2
+from service.pb.affect.v1 import affect_pb2 as affect_dot_v1_dot_affect__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -18,7 +18,7 @@ except ImportError:
 if _version_not_supported:
     raise RuntimeError(
         f'The grpc package installed is at version {GRPC_VERSION},'
-        + ' but the generated code in service/pb/affect/v1/affect_pb2_grpc.py depends on'
+        + ' but the generated code in affect/v1/affect_pb2_grpc.py depends on'
         + f' grpcio>={GRPC_GENERATED_VERSION}.'
         + f' Please upgrade your grpc module to grpcio>={GRPC_GENERATED_VERSION}'
         + f' or downgrade your generated code using grpcio-tools<={GRPC_VERSION}.'
@@ -37,33 +37,33 @@ class AffectServiceStub:
         """
         self.Analyze = channel.stream_stream(
                 '/affect.v1.AffectService/Analyze',
-                request_serializer=service_dot_pb_dot_affect_dot_v1_dot_affect__pb2.AnalyzeRequest.SerializeToString,
-                response_deserializer=service_dot_pb_dot_affect_dot_v1_dot_affect__pb2.AnalyzeResponse.FromString,
+                request_serializer=affect_dot_v1_dot_affect__pb2.AnalyzeRequest.SerializeToString,
+                response_deserializer=affect_dot_v1_dot_affect__pb2.AnalyzeResponse.FromString,
                 _registered_method=True)
         self.GetAnalysis = channel.unary_unary(
                 '/affect.v1.AffectService/GetAnalysis',
-                request_serializer=service_dot_pb_dot_affect_dot_v1_dot_affect__pb2.GetAnalysisRequest.SerializeToString,
-                response_deserializer=service_dot_pb_dot_affect_dot_v1_dot_affect__pb2.GetAnalysisResponse.FromString,
+                request_serializer=affect_dot_v1_dot_affect__pb2.GetAnalysisRequest.SerializeToString,
+                response_deserializer=affect_dot_v1_dot_affect__pb2.GetAnalysisResponse.FromString,
                 _registered_method=True)
         self.ListAnalyses = channel.unary_unary(
                 '/affect.v1.AffectService/ListAnalyses',
-                request_serializer=service_dot_pb_dot_affect_dot_v1_dot_affect__pb2.ListAnalysesRequest.SerializeToString,
-                response_deserializer=service_dot_pb_dot_affect_dot_v1_dot_affect__pb2.ListAnalysesResponse.FromString,
+                request_serializer=affect_dot_v1_dot_affect__pb2.ListAnalysesRequest.SerializeToString,
+                response_deserializer=affect_dot_v1_dot_affect__pb2.ListAnalysesResponse.FromString,
                 _registered_method=True)
         self.WatchAnalysis = channel.unary_stream(
                 '/affect.v1.AffectService/WatchAnalysis',
-                request_serializer=service_dot_pb_dot_affect_dot_v1_dot_affect__pb2.WatchAnalysisRequest.SerializeToString,
-                response_deserializer=service_dot_pb_dot_affect_dot_v1_dot_affect__pb2.WatchAnalysisResponse.FromString,
+                request_serializer=affect_dot_v1_dot_affect__pb2.WatchAnalysisRequest.SerializeToString,
+                response_deserializer=affect_dot_v1_dot_affect__pb2.WatchAnalysisResponse.FromString,
                 _registered_method=True)
         self.CancelAnalysis = channel.unary_unary(
                 '/affect.v1.AffectService/CancelAnalysis',
-                request_serializer=service_dot_pb_dot_affect_dot_v1_dot_affect__pb2.CancelAnalysisRequest.SerializeToString,
-                response_deserializer=service_dot_pb_dot_affect_dot_v1_dot_affect__pb2.CancelAnalysisResponse.FromString,
+                request_serializer=affect_dot_v1_dot_affect__pb2.CancelAnalysisRequest.SerializeToString,
+                response_deserializer=affect_dot_v1_dot_affect__pb2.CancelAnalysisResponse.FromString,
                 _registered_method=True)
         self.AnalyzeLive = channel.stream_stream(
                 '/affect.v1.AffectService/AnalyzeLive',
-                request_serializer=service_dot_pb_dot_affect_dot_v1_dot_affect__pb2.AnalyzeLiveRequest.SerializeToString,
-                response_deserializer=service_dot_pb_dot_affect_dot_v1_dot_affect__pb2.AnalyzeLiveResponse.FromString,
+                request_serializer=affect_dot_v1_dot_affect__pb2.AnalyzeLiveRequest.SerializeToString,
+                response_deserializer=affect_dot_v1_dot_affect__pb2.AnalyzeLiveResponse.FromString,
                 _registered_method=True)
 
 
@@ -121,33 +121,33 @@ def add_AffectServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
             'Analyze': grpc.stream_stream_rpc_method_handler(
                     servicer.Analyze,
-                    request_deserializer=service_dot_pb_dot_affect_dot_v1_dot_affect__pb2.AnalyzeRequest.FromString,
-                    response_serializer=service_dot_pb_dot_affect_dot_v1_dot_affect__pb2.AnalyzeResponse.SerializeToString,
+                    request_deserializer=affect_dot_v1_dot_affect__pb2.AnalyzeRequest.FromString,
+                    response_serializer=affect_dot_v1_dot_affect__pb2.AnalyzeResponse.SerializeToString,
             ),
             'GetAnalysis': grpc.unary_unary_rpc_method_handler(
                     servicer.GetAnalysis,
-                    request_deserializer=service_dot_pb_dot_affect_dot_v1_dot_affect__pb2.GetAnalysisRequest.FromString,
-                    response_serializer=service_dot_pb_dot_affect_dot_v1_dot_affect__pb2.GetAnalysisResponse.SerializeToString,
+                    request_deserializer=affect_dot_v1_dot_affect__pb2.GetAnalysisRequest.FromString,
+                    response_serializer=affect_dot_v1_dot_affect__pb2.GetAnalysisResponse.SerializeToString,
             ),
             'ListAnalyses': grpc.unary_unary_rpc_method_handler(
                     servicer.ListAnalyses,
-                    request_deserializer=service_dot_pb_dot_affect_dot_v1_dot_affect__pb2.ListAnalysesRequest.FromString,
-                    response_serializer=service_dot_pb_dot_affect_dot_v1_dot_affect__pb2.ListAnalysesResponse.SerializeToString,
+                    request_deserializer=affect_dot_v1_dot_affect__pb2.ListAnalysesRequest.FromString,
+                    response_serializer=affect_dot_v1_dot_affect__pb2.ListAnalysesResponse.SerializeToString,
             ),
             'WatchAnalysis': grpc.unary_stream_rpc_method_handler(
                     servicer.WatchAnalysis,
-                    request_deserializer=service_dot_pb_dot_affect_dot_v1_dot_affect__pb2.WatchAnalysisRequest.FromString,
-                    response_serializer=service_dot_pb_dot_affect_dot_v1_dot_affect__pb2.WatchAnalysisResponse.SerializeToString,
+                    request_deserializer=affect_dot_v1_dot_affect__pb2.WatchAnalysisRequest.FromString,
+                    response_serializer=affect_dot_v1_dot_affect__pb2.WatchAnalysisResponse.SerializeToString,
             ),
             'CancelAnalysis': grpc.unary_unary_rpc_method_handler(
                     servicer.CancelAnalysis,
-                    request_deserializer=service_dot_pb_dot_affect_dot_v1_dot_affect__pb2.CancelAnalysisRequest.FromString,
-                    response_serializer=service_dot_pb_dot_affect_dot_v1_dot_affect__pb2.CancelAnalysisResponse.SerializeToString,
+                    request_deserializer=affect_dot_v1_dot_affect__pb2.CancelAnalysisRequest.FromString,
+                    response_serializer=affect_dot_v1_dot_affect__pb2.CancelAnalysisResponse.SerializeToString,
             ),
             'AnalyzeLive': grpc.stream_stream_rpc_method_handler(
                     servicer.AnalyzeLive,
-                    request_deserializer=service_dot_pb_dot_affect_dot_v1_dot_affect__pb2.AnalyzeLiveRequest.FromString,
-                    response_serializer=service_dot_pb_dot_affect_dot_v1_dot_affect__pb2.AnalyzeLiveResponse.SerializeToString,
+                    request_deserializer=affect_dot_v1_dot_affect__pb2.AnalyzeLiveRequest.FromString,
+                    response_serializer=affect_dot_v1_dot_affect__pb2.AnalyzeLiveResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -176,8 +176,8 @@ class AffectService:
             request_iterator,
             target,
             '/affect.v1.AffectService/Analyze',
-            service_dot_pb_dot_affect_dot_v1_dot_affect__pb2.AnalyzeRequest.SerializeToString,
-            service_dot_pb_dot_affect_dot_v1_dot_affect__pb2.AnalyzeResponse.FromString,
+            affect_dot_v1_dot_affect__pb2.AnalyzeRequest.SerializeToString,
+            affect_dot_v1_dot_affect__pb2.AnalyzeResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -203,8 +203,8 @@ class AffectService:
             request,
             target,
             '/affect.v1.AffectService/GetAnalysis',
-            service_dot_pb_dot_affect_dot_v1_dot_affect__pb2.GetAnalysisRequest.SerializeToString,
-            service_dot_pb_dot_affect_dot_v1_dot_affect__pb2.GetAnalysisResponse.FromString,
+            affect_dot_v1_dot_affect__pb2.GetAnalysisRequest.SerializeToString,
+            affect_dot_v1_dot_affect__pb2.GetAnalysisResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -230,8 +230,8 @@ class AffectService:
             request,
             target,
             '/affect.v1.AffectService/ListAnalyses',
-            service_dot_pb_dot_affect_dot_v1_dot_affect__pb2.ListAnalysesRequest.SerializeToString,
-            service_dot_pb_dot_affect_dot_v1_dot_affect__pb2.ListAnalysesResponse.FromString,
+            affect_dot_v1_dot_affect__pb2.ListAnalysesRequest.SerializeToString,
+            affect_dot_v1_dot_affect__pb2.ListAnalysesResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -257,8 +257,8 @@ class AffectService:
             request,
             target,
             '/affect.v1.AffectService/WatchAnalysis',
-            service_dot_pb_dot_affect_dot_v1_dot_affect__pb2.WatchAnalysisRequest.SerializeToString,
-            service_dot_pb_dot_affect_dot_v1_dot_affect__pb2.WatchAnalysisResponse.FromString,
+            affect_dot_v1_dot_affect__pb2.WatchAnalysisRequest.SerializeToString,
+            affect_dot_v1_dot_affect__pb2.WatchAnalysisResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -284,8 +284,8 @@ class AffectService:
             request,
             target,
             '/affect.v1.AffectService/CancelAnalysis',
-            service_dot_pb_dot_affect_dot_v1_dot_affect__pb2.CancelAnalysisRequest.SerializeToString,
-            service_dot_pb_dot_affect_dot_v1_dot_affect__pb2.CancelAnalysisResponse.FromString,
+            affect_dot_v1_dot_affect__pb2.CancelAnalysisRequest.SerializeToString,
+            affect_dot_v1_dot_affect__pb2.CancelAnalysisResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -311,8 +311,8 @@ class AffectService:
             request_iterator,
             target,
             '/affect.v1.AffectService/AnalyzeLive',
-            service_dot_pb_dot_affect_dot_v1_dot_affect__pb2.AnalyzeLiveRequest.SerializeToString,
-            service_dot_pb_dot_affect_dot_v1_dot_affect__pb2.AnalyzeLiveResponse.FromString,
+            affect_dot_v1_dot_affect__pb2.AnalyzeLiveRequest.SerializeToString,
+            affect_dot_v1_dot_affect__pb2.AnalyzeLiveResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1,0 +1,22 @@
+"""Say an error's sentence, which use cases write for REST, in gRPC's words."""
+
+from __future__ import annotations
+
+_WORDS = (
+    ("`Authorization: Bearer mien_…`", "metadata `authorization`: `Bearer mien_…`"),
+    ("Options are described at /docs", "Options are described in affect/v1/affect.proto"),
+    ("Idempotency-Key", "idempotency_key"),
+    ("POST /analyze", "Analyze"),
+    ("cursor:", "page_token:"),
+    ("the last page's `next`", "the last page's `next_page_token`"),
+    ("limit:", "page_size:"),
+    ("Last-Event-ID", "after_event_id"),
+    ("The request body", "The call"),
+)
+
+
+def in_grpc_words(detail: str) -> str:
+    """Return the sentence with gRPC's names of methods, fields and metadata."""
+    for rest, grpc in _WORDS:
+        detail = detail.replace(rest, grpc)
+    return detail
