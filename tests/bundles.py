@@ -43,6 +43,7 @@ def write_bundle(
     size: int = 16,
     hop_s: float = 0.2,
     trained: bool = True,
+    warnings: Sequence[str] = (),
     graph: onnx.ModelProto | None = None,
     **changes: Any,
 ) -> Path:
@@ -59,7 +60,7 @@ def write_bundle(
         "crop": {"margin": 0.2},
         "hop_s": hop_s,
         "tasks": list(tasks),
-        "training": {"trained": trained, "data": "none"},
+        "training": {"trained": trained, "data": "none", "warnings": list(warnings)},
         "licence": "MIT",
         "intended_use": "tests",
         "parity": {"max_abs_difference": 0, "batch_sizes": [1]},

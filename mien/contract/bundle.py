@@ -111,6 +111,9 @@ class Training(_Part):
     trained: bool
     data: str = Field(description="Description of the training data.")
     scores: dict[str, float] = Field(default_factory=dict, description="Metrics on held-out data, by name.")
+    warnings: tuple[str, ...] = Field(
+        default=(), description="Reasons not to trust the model, in sentences; every answer repeats them."
+    )
 
 
 class Parity(_Part):

@@ -181,6 +181,11 @@ class Pipeline:
             for model in models
             if not model.trained
         ]
+        warnings += [
+            f"The model {self._models[index].info.name}: {warning}"
+            for index, _ in run.models
+            for warning in self._models[index].manifest.training.warnings
+        ]
         warnings += end.warnings
         if not found:
             warnings.append(

@@ -169,6 +169,14 @@ def test_an_untrained_model_is_warned_of(pipeline: MakePipeline, tmp_path: Path,
     assert any("tiny 1.0 is not trained" in warning for warning in found.warnings) is not trained
 
 
+def test_an_answer_repeats_what_a_bundle_warns_of(pipeline: MakePipeline, tmp_path: Path, faceless: Path):
+    bundle = write_bundle(tmp_path / "b", warnings=["It was trained on 9 clips."])
+
+    found = findings(analyze(pipeline(bundle), faceless))
+
+    assert found.warnings[0] == "The model tiny: It was trained on 9 clips."
+
+
 def test_settings_bound_the_video(pipeline: MakePipeline, face: Path):
     with pytest.raises(TooLong):
         analyze(pipeline(max_duration_s=0.5), face)
