@@ -50,7 +50,7 @@ def encoder_shapes(width=512, depths=DEPTHS, tokens=8, hidden=128):
         shapes |= {f"temporal_downsamples.{i}.weight": (width, width, 2), f"temporal_downsamples.{i}.bias": (width,)}
         shapes |= _norm(f"spatial_downsamples.{i}.norm", width)
         shapes |= _linear(f"spatial_downsamples.{i}.mlp.fc1", hidden, width)
-        shapes |= _linear(f"spatial_downsamples.{i}.mlp.fc2", tokens, hidden)
+        shapes |= _linear(f"spatial_downsamples.{i}.mlp.fc2", tokens if isinstance(tokens, int) else tokens[i], hidden)
     return shapes
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from mien.contract.bundle import DimensionsTask, ExpressionTask, Manifest, PersonalityTask, Task
-from model.evaluation.report import EvaluationReport, confusion_table, table
+from model.evaluation.report import EvaluationReport, confusion_table, few_clips, table
 from model.tasks import names
 
 MUST_NOT = """\
@@ -40,6 +40,7 @@ def model_card(manifest: Manifest, notes: str = "", reports: Sequence[Evaluation
 # {manifest.name} {manifest.version}
 
 {"" if manifest.training.trained else UNTRAINED}\
+{"".join(f"> **{warning}**{chr(10) * 2}" for warning in manifest.training.warnings)}\
 TPSBT, the encoder of SVFAP (Sun et al., *SVFAP: Self-supervised Video Facial Affect Perceiver*, arXiv 2401.00416),
 with a head for each task. Licence: {manifest.licence}.
 
@@ -70,8 +71,9 @@ def _found(report: EvaluationReport) -> Iterator[str]:
     parts = " and ".join(f"{part.part} ({part.clips} clips)" for part in report.parts)
     yield f"### {report.data}, part {parts}"
     yield from report.warnings
+    yield from few_clips(report.parts)
     for kind, scores in report.pooled.items():
-        yield table(kind, [("", {kind: scores})])
+        yield table(kind, [("", {kind: scores}, report.pooled_intervals)])
     if report.confusion is not None:
         yield confusion_table(report.confusion)
 

@@ -6,7 +6,7 @@ The folder is written and checked under a temporary name and then renamed, so th
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from mien.contract.bundle import (
@@ -26,7 +26,8 @@ from model.evaluation.report import EvaluationReport
 from model.tpsbt.affect_model import AffectModel
 
 GRAPH = "model.onnx"
-BATCH_SIZES = (1, 2, 4, 8, 16)
+BATCH_SIZES = (1, 2, 16)
+"""One clip, the batch that the graph was traced with, and a worker's largest."""
 TOLERANCE = 1e-4
 
 
@@ -48,6 +49,7 @@ def export_bundle(
     intended_use: str,
     notes: str = "",
     reports: Sequence[EvaluationReport] = (),
+    progress: Callable[[str], None] = lambda _: None,
 ) -> Manifest:
     """Export a model as a bundle; an earlier bundle in the folder is replaced.
 
@@ -64,6 +66,7 @@ def export_bundle(
         intended_use: in a sentence or two, for `MODEL_CARD.md`.
         notes: Markdown for the end of `MODEL_CARD.md`.
         reports: evaluation reports for `MODEL_CARD.md`.
+        progress: called with the name of each step when it begins.
 
     Returns:
         The manifest as written.
@@ -79,6 +82,7 @@ def export_bundle(
         made = Path(temporary, "made")
         made.mkdir()
         graph = Graph(model, clip)
+        progress("Converting the model to ONNX")
         write_graph(graph, made / GRAPH)
         manifest = Manifest(
             name=name,
@@ -92,7 +96,7 @@ def export_bundle(
             training=training,
             licence=licence,
             intended_use=intended_use,
-            parity=_checked(graph, made / GRAPH),
+            parity=_checked(graph, made / GRAPH, progress),
             files={GRAPH: file_sha256(made / GRAPH)},
         )
         (made / MODEL_CARD).write_text(model_card(manifest, notes, reports), encoding="utf-8")
@@ -108,8 +112,8 @@ def _is_bundle(folder: Path) -> bool:
     return folder.is_dir() and {file.name for file in folder.iterdir()} <= {MANIFEST, GRAPH, MODEL_CARD}
 
 
-def _checked(graph: Graph, path: Path) -> Parity:
-    found = difference(graph, path, BATCH_SIZES)
+def _checked(graph: Graph, path: Path, progress: Callable[[str], None]) -> Parity:
+    found = difference(graph, path, BATCH_SIZES, progress)
     if not found <= TOLERANCE:  # also true for NaN
         raise ExportRefused(f"PyTorch and ONNX Runtime differ by {found:.2g}; at most {TOLERANCE:g} is allowed.")
     return Parity(max_abs_difference=found, batch_sizes=BATCH_SIZES)

@@ -5,7 +5,8 @@ The encoder's size is inferred from the weights' shapes. `ModelError` lists all 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +17,27 @@ from model.bundle.write import export_bundle
 from model.data import registry
 from model.data.faces import CROP
 from model.errors import ModelError
-from model.svfap.published import ENCODER, fitted, published_name, size_of
+from model.svfap.published import (
+    ENCODER,
+    MASK_TOKEN,
+    decoder_of,
+    fitted,
+    published_name,
+    published_pretraining_name,
+    size_of,
+)
 from model.tasks import served
 from model.tpsbt.affect_model import AffectModel
+from model.tpsbt.autoencoder import MaskedAutoencoder
 from model.tpsbt.encoder import Encoder
+from model.tpsbt.heads import Activation, RegressionHead
 from model.tpsbt.normalise import IMAGENET_MEAN, IMAGENET_STD
 from model.train import checkpoint
 
 # The paper's clips. A checkpoint does not store their shape: positions are computed, so any clip fits.
 FRAMES = 16
 PIXELS = 160
+_INTERVAL_S = 0.16  # stride 4 at 25 frames a second
 START = "encoder.pt"
 """File name of an imported pre-trained encoder."""
 
@@ -35,24 +47,35 @@ _GUESSED_RANGE = (
 )
 
 
-def finetuned(weights: Mapping[str, Tensor], tasks: tuple[Task, ...], depths: tuple[int, int, int]) -> AffectModel:
+def finetuned(
+    weights: Mapping[str, Tensor],
+    tasks: tuple[Task, ...],
+    depths: tuple[int, int, int],
+    activation: Activation | None = None,
+) -> AffectModel:
     """Build a model from published fine-tuned weights.
 
     Args:
         weights: by their published names.
-        tasks: the one task of the dataset that the model was fine-tuned on.
+        tasks: the one task that the model was fine-tuned for.
         depths: number of blocks in each stage.
+        activation: of a regression's head; by default ours for the kind of task.
 
     Raises:
         ModelError: the weights do not fit the model.
     """
     model = AffectModel(size_of(weights, depths), tasks)
     _fill(model, weights, {ours: published_name(ours, depths) for ours in model.state_dict()})
+    if activation:
+        for head in model.heads.values():
+            if not isinstance(head, RegressionHead):
+                raise ModelError("an activation is for outputs that are values: leave out --activation for classes.")
+            head.activation = activation
     return model.eval()
 
 
 def pretrained(weights: Mapping[str, Tensor], depths: tuple[int, int, int]) -> dict[str, Any]:
-    """Convert published pre-training weights to a checkpoint from which fine-tuning can start.
+    """Convert published pre-training weights to a checkpoint from which pre-training and fine-tuning can start.
 
     Args:
         weights: by their published names.
@@ -62,16 +85,28 @@ def pretrained(weights: Mapping[str, Tensor], depths: tuple[int, int, int]) -> d
         The state for `checkpoint.save`.
 
     Raises:
-        ModelError: the weights do not fit the encoder.
+        ModelError: the weights do not fit the encoder, or the decoder where there is one.
     """
-    size = size_of(weights, depths, ENCODER)
-    part = nn.ModuleDict({"encoder": Encoder(size)})
-    _fill(part, weights, {ours: ENCODER + published_name(ours, depths) for ours in part.state_dict()})
-    return {"kind": "imported", "size": size._asdict(), "model": part.state_dict(), "about": {}}
+    size, decoder = size_of(weights, depths, ENCODER), decoder_of(weights)
+    model = MaskedAutoencoder(size, decoder) if decoder else nn.ModuleDict({"encoder": Encoder(size)})
+    if MASK_TOKEN in weights:
+        weights = {**weights, MASK_TOKEN: weights[MASK_TOKEN].flatten()}  # (1, 1, E) → (E,)
+    _fill(model, weights, {ours: published_pretraining_name(ours, depths) for ours in model.state_dict()})
+    about = {"decoder": decoder._asdict()} if decoder else {}
+    return {"kind": "imported", "size": size._asdict(), "model": model.state_dict(), "about": about}
 
 
 def import_finetuned(
-    path: Path, weights: Mapping[str, Tensor], folder: Path, *, name: str, depths: tuple[int, int, int]
+    path: Path,
+    weights: Mapping[str, Tensor],
+    folder: Path,
+    *,
+    name: str | None,
+    depths: tuple[int, int, int],
+    task: Task | None = None,
+    activation: Activation | None = None,
+    interval_s: float | None = None,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> Manifest:
     """Export a published fine-tuned checkpoint as a bundle.
 
@@ -79,38 +114,50 @@ def import_finetuned(
         path: the checkpoint's path, for messages.
         weights: the checkpoint's weights.
         folder: the bundle's folder.
-        name: the dataset that it was fine-tuned on; sets labels, interval and crop.
+        name: the dataset that it was fine-tuned on; sets labels, interval and licence. None where `task` says all.
         depths: number of blocks in each stage.
+        task: what the outputs of the head are; by default the dataset's.
+        activation: of a regression's head; by default ours for the kind of task, which the bundle then says.
+        interval_s: seconds between two frames; by default the dataset's, or the paper's.
+        progress: called with the name of each step when it begins.
 
     Raises:
-        ModelError: there is no such dataset, or the weights do not fit its tasks.
+        ModelError: there is no such dataset, or the weights do not fit the task.
         ExportRefused: see `export_bundle`.
     """
-    dataset = registry.find(name)
-    if not dataset.tasks:
-        raise ModelError(f"The dataset {name} has no labels of its own: name the one that {path} was fine-tuned on.")
+    dataset = registry.find(name) if name else None
+    tasks: tuple[Task, ...] = (task,) if task else served(dataset.tasks) if dataset else ()
+    if not tasks:
+        raise ModelError(
+            f"Nothing says what {path} answers: name the dataset that it was fine-tuned on, as --dataset dfew, or its "
+            "outputs, as --dimensions valence:-1:1 arousal:-1:1."
+        )
+    progress("Building the model")
     try:
-        model = finetuned(weights, served(dataset.tasks), depths)
+        model = finetuned(weights, tasks, depths, activation)
     except ModelError as error:
-        raise ModelError(f"{path}, as a model of {name}: {error}") from error
-    known = all(isinstance(task, ExpressionTask) for task in dataset.tasks)
-    data = f"{dataset.title}, by the authors of SVFAP; imported from {path.name}.{'' if known else _GUESSED_RANGE}"
+        raise ModelError(f"{path}, as a model of {name or tasks[0].kind}: {error}") from error
+    known = activation is not None or all(isinstance(task, ExpressionTask) for task in tasks)
+    trained_on = f"{dataset.title}, by the authors of SVFAP; imported" if dataset else "Imported"
+    interval_s = interval_s or (dataset.interval_s if dataset else _INTERVAL_S)
+    of_the_dataset = f" Of the dataset: {dataset.licence}" if dataset else ""
     return export_bundle(
         model,
         folder,
-        name=f"svfap-{name}",
+        name=f"svfap-{name or re.sub(r'[^a-z0-9._-]+', '-', path.stem.lower())}",
         version="1.0.0",
-        clip=ClipInput(frames=FRAMES, interval_s=dataset.interval_s, size=PIXELS, mean=IMAGENET_MEAN, std=IMAGENET_STD),
+        clip=ClipInput(frames=FRAMES, interval_s=interval_s, size=PIXELS, mean=IMAGENET_MEAN, std=IMAGENET_STD),
         crop=CROP,
-        hop_s=round(FRAMES * dataset.interval_s / 2, 3),
-        training=Training(trained=True, data=data),
-        licence=f"As set by the checkpoint's authors. Of the dataset: {dataset.licence}",
+        hop_s=round(FRAMES * interval_s / 2, 3),
+        training=Training(trained=True, data=f"{trained_on} from {path.name}.{'' if known else _GUESSED_RANGE}"),
+        licence=f"As set by the checkpoint's authors.{of_the_dataset}",
         intended_use="Research, within what the dataset's owners allow.",
+        progress=progress,
     )
 
 
 def import_pretraining(path: Path, weights: Mapping[str, Tensor], out: Path, *, depths: tuple[int, int, int]) -> Path:
-    """Write a checkpoint from which fine-tuning can start, from a published pre-training checkpoint.
+    """Write a checkpoint to start from, with the decoder where there is one, from a published pre-training checkpoint.
 
     Args:
         path: the checkpoint's path, for messages.

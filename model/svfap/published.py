@@ -2,7 +2,7 @@
 
 Published names number all blocks consecutively and list pyramids and bottlenecks separately; here each stage owns its
 parts. Within a block, names and shapes are equal. A pre-training checkpoint has the same names with the prefix
-`encoder.`, and the decoder's.
+`encoder.`, and the decoder's. The number of bottleneck tokens may differ from stage to stage.
 """
 
 from __future__ import annotations
@@ -13,13 +13,17 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from model.errors import ModelError
+from model.tpsbt.autoencoder import DecoderSize
 from model.tpsbt.zoo import Size
 
 HEAD_WIDTH = 64
 """Width of each attention head, at every encoder width."""
 ENCODER = "encoder."
 """Prefix of the encoder's names in a pre-training checkpoint."""
-_ONLY_FOR_PRETRAINING = ("encoder.norm.", "encoder_to_decoder.", "decoder.", "mask_token")
+MASK_TOKEN = "mask_token"  # noqa: S105 — a parameter's name
+_TO_DECODER = "encoder_to_decoder.weight"
+_DECODER = (_TO_DECODER, "decoder.", MASK_TOKEN)
+_FUSION_NORM = "encoder.norm."
 _MOST_LISTED = 20
 
 
@@ -39,8 +43,9 @@ def size_of(weights: Mapping[str, Tensor], depths: tuple[int, int, int], prefix:
     Raises:
         ModelError: the weights are not SVFAP's, or have other depths.
     """
-    embedding, scores = f"{prefix}patch_embed.proj.weight", f"{prefix}spatial_downsamples.0.mlp.fc2.weight"
-    for name, axes in ((embedding, 5), (scores, 2)):
+    embedding = f"{prefix}patch_embed.proj.weight"
+    scores = [f"{prefix}spatial_downsamples.{stage}.mlp.fc2.weight" for stage in (0, 1)]
+    for name, axes in ((embedding, 5), *((name, 2) for name in scores)):
         if name not in weights:
             raise ModelError(f"This is no checkpoint of SVFAP's: it has no {name}.")
         if weights[name].ndim != axes:
@@ -51,8 +56,38 @@ def size_of(weights: Mapping[str, Tensor], depths: tuple[int, int, int], prefix:
     if width % HEAD_WIDTH:
         raise ModelError(f"{embedding} is {width} wide: expected a multiple of {HEAD_WIDTH}, the width of each head.")
     _check_depths(weights, depths, prefix)
-    tokens, hidden = weights[scores].shape
-    return Size(width, width // HEAD_WIDTH, depths, bottleneck_tokens=tokens, bottleneck_hidden=hidden)
+    (tokens, hidden), (later_tokens, later_hidden) = (weights[name].shape for name in scores)
+    return Size(
+        width,
+        width // HEAD_WIDTH,
+        depths,
+        bottleneck_tokens=tokens if tokens == later_tokens else (tokens, later_tokens),
+        bottleneck_hidden=hidden if hidden == later_hidden else (hidden, later_hidden),
+    )
+
+
+def decoder_of(weights: Mapping[str, Tensor]) -> DecoderSize | None:
+    """Infer a pre-training decoder's size from its weights' shapes; None of a checkpoint without a decoder.
+
+    Raises:
+        ModelError: the decoder is incomplete.
+    """
+    if not any(name.startswith(_DECODER) for name in weights):
+        return None
+    if _TO_DECODER not in weights or weights[_TO_DECODER].ndim != 2:
+        raise ModelError(f"This is no pre-training checkpoint of SVFAP's: it has a decoder, but no {_TO_DECODER}.")
+    width = weights[_TO_DECODER].shape[0]
+    blocks = {match[1] for name in weights if (match := re.match(r"decoder\.blocks\.(\d+)\.", name))}
+    return DecoderSize(width=width, heads=max(1, width // HEAD_WIDTH), depth=len(blocks))
+
+
+def published_pretraining_name(ours: str, depths: tuple[int, int, int]) -> str:
+    """Return a parameter's name in a published pre-training checkpoint, from its name in a `MaskedAutoencoder`."""
+    if ours.startswith(ENCODER):
+        return ENCODER + published_name(ours, depths)
+    if ours.startswith("fusion.norm."):
+        return _FUSION_NORM + ours.removeprefix("fusion.norm.")
+    return {"fusion.proj.weight": _TO_DECODER, "decoder.mask_token": MASK_TOKEN}.get(ours, ours)
 
 
 def _check_depths(weights: Mapping[str, Tensor], depths: tuple[int, int, int], prefix: str) -> None:
@@ -117,7 +152,7 @@ def fitted(weights: Mapping[str, Tensor], names: Mapping[str, str], shapes: Mapp
     unexpected = [
         f"{name} {_shape(weights[name])}"
         for name in weights
-        if name not in known and not (of_pretraining(weights) and name.startswith(_ONLY_FOR_PRETRAINING))
+        if name not in known and not (of_pretraining(weights) and name.startswith(_FUSION_NORM))
     ]
     lists = {"missing": missing, "unexpected": unexpected, "of another shape": wrong}
     if any(lists.values()):

@@ -34,8 +34,8 @@ class Encoder(nn.Module):
         self.stages = nn.ModuleList(
             [
                 FullStage(size, first),
-                BottleneckStage(size, second) if second else nn.Identity(),
-                BottleneckStage(size, third) if third else nn.Identity(),
+                BottleneckStage(size, second, stage=2) if second else nn.Identity(),
+                BottleneckStage(size, third, stage=3) if third else nn.Identity(),
             ]
         )
         self.apply(initialise)

@@ -9,13 +9,16 @@ A head's `forward` returns the input of the task's loss; `read` converts it to a
     personality             values (B, traits)                the same
     units, landmarks        values (B, columns)               the same
 
-Values are in their range: tanh and sigmoid, optional in the paper, are always applied, because a bundle guarantees
-the range.
+Values are in their range, which a bundle guarantees: through a tanh (dimensions) or sigmoid (traits), both optional in
+the paper, or, in an imported checkpoint without either, because `read` clips them.
 
 B clips, D input features: the encoder's width, or T/4·P times as many.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +26,8 @@ from torch import Tensor, nn
 from mien.contract.bundle import DimensionsTask, ExpressionTask, PersonalityTask
 from model.levels import level_values
 from model.tasks import LearntTask, SideTask, names
+
+Activation = Literal["tanh", "sigmoid", "none"]
 
 START_STD = 0.02
 START_SCALE = 0.001
@@ -60,22 +65,39 @@ class ExpressionHead(Head):
         return (output / self.temperature).softmax(dim=-1)
 
 
-class DimensionsHead(Head):
-    """Predict one value for each dimension, in its range."""
+class RegressionHead(Head):
+    """Predict one value for each column, in its range.
 
-    middle: Tensor
-    half_range: Tensor
+    Args:
+        width: number of input features.
+        ranges: the lowest and highest value of each column.
+        activation: what maps the linear layer's output to the range; `none` leaves it as it is.
+    """
 
-    def __init__(self, width: int, task: DimensionsTask) -> None:
-        super().__init__(width, len(names(task)))
-        low = torch.tensor([dimension.minimum for dimension in task.dimensions])
-        high = torch.tensor([dimension.maximum for dimension in task.dimensions])
-        self.register_buffer("middle", (low + high) / 2, persistent=False)
-        self.register_buffer("half_range", (high - low) / 2, persistent=False)
+    low: Tensor
+    high: Tensor
+
+    def __init__(self, width: int, ranges: Sequence[tuple[float, float]], activation: Activation) -> None:
+        super().__init__(width, len(ranges))
+        low, high = torch.tensor(ranges, dtype=torch.float32).unbind(dim=1)
+        self.activation = activation
+        self.register_buffer("low", low, persistent=False)
+        self.register_buffer("high", high, persistent=False)
 
     def forward(self, embedding: Tensor) -> Tensor:
-        """Return (B, dimensions)."""
-        return self.middle + self.half_range * super().forward(embedding).tanh()
+        """Return (B, columns)."""
+        output = super().forward(embedding)
+        match self.activation:
+            case "tanh":
+                return (self.low + self.high) / 2 + (self.high - self.low) / 2 * output.tanh()
+            case "sigmoid":
+                return self.low + (self.high - self.low) * output.sigmoid()
+            case "none":
+                return output
+
+    def read(self, output: Tensor) -> Tensor:
+        """Clip values (B, columns) to their range where no activation keeps them in it."""
+        return output.clamp(self.low, self.high) if self.activation == "none" else output
 
 
 class LevelsHead(Head):
@@ -97,17 +119,6 @@ class LevelsHead(Head):
     def read(self, output: Tensor) -> Tensor:
         """Convert logits (B, dimensions, levels) to expected values (B, dimensions)."""
         return (output.softmax(dim=-1) * self.values).sum(dim=-1)
-
-
-class PersonalityHead(Head):
-    """Predict one score in [0, 1] for each trait."""
-
-    def __init__(self, width: int, task: PersonalityTask) -> None:
-        super().__init__(width, len(names(task)))
-
-    def forward(self, embedding: Tensor) -> Tensor:
-        """Return (B, traits)."""
-        return super().forward(embedding).sigmoid()
 
 
 class SideHead(Head):
@@ -148,8 +159,10 @@ def head_for(task: LearntTask, width: int) -> Head:
         case ExpressionTask():
             return ExpressionHead(width, task)
         case DimensionsTask():
-            return DimensionsHead(width, task) if task.levels is None else LevelsHead(width, task, task.levels)
+            if task.levels is not None:
+                return LevelsHead(width, task, task.levels)
+            return RegressionHead(width, [(part.minimum, part.maximum) for part in task.dimensions], "tanh")
         case PersonalityTask():
-            return PersonalityHead(width, task)
+            return RegressionHead(width, [(0, 1)] * len(task.traits), "sigmoid")
         case SideTask():
             return SideHead(width, task)

@@ -83,10 +83,10 @@ class BottleneckStage(nn.Module):
     pre-training code, this last block's context is all tubelets, including the hidden ones; in the paper it is not.)
     """
 
-    def __init__(self, size: Size, drops: Sequence[float]) -> None:
+    def __init__(self, size: Size, drops: Sequence[float], stage: int) -> None:
         super().__init__()
         self.temporal_pyramid = TemporalPyramid(size.width)
-        self.spatial_bottleneck = SpatialBottleneck(size.width, size.bottleneck_hidden, size.bottleneck_tokens)
+        self.spatial_bottleneck = SpatialBottleneck(size.width, *size.bottleneck(stage))
         self.blocks = nn.ModuleList(CrossBlock(size.width, size.heads, drop) for drop in drops)
 
     def forward(self, grid: Tensor) -> Tensor:

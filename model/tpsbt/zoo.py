@@ -12,16 +12,24 @@ class Size(NamedTuple):
     heads: int
     depths: tuple[int, int, int]
     """Number of blocks in each stage."""
-    bottleneck_tokens: int = 8
-    """Number of bottleneck tokens for each time step in stages 2 and 3 (the paper's K)."""
-    bottleneck_hidden: int = 128
-    """Hidden units of the MLP that weighs the places."""
+    bottleneck_tokens: int | tuple[int, int] = 8
+    """Bottleneck tokens for each time step in stages 2 and 3 (the paper's K): one number, or one for each stage."""
+    bottleneck_hidden: int | tuple[int, int] = 128
+    """Hidden units of the MLP that weighs the places, likewise."""
     stem: tuple[int, int, int, int] | None = None
     """Channels of a convolutional stem; without one, the paper's linear tubelet embedding."""
     stem_blocks: int = 3
     """Residual blocks at each of the stem's three scales."""
     heads_by_place: bool = False
     """Whether heads read all tokens of the last stage, instead of their mean as in the paper."""
+
+    def bottleneck(self, stage: int) -> tuple[int, int]:
+        """Return the hidden units and the bottleneck tokens of stage 2 or 3."""
+        hidden, tokens = (
+            number if isinstance(number, int) else number[stage - 2]
+            for number in (self.bottleneck_hidden, self.bottleneck_tokens)
+        )
+        return hidden, tokens
 
 
 _STEM = (32, 32, 64, 128)

@@ -7,11 +7,14 @@ import torch
 from model.bundle import write as export
 from model.bundle.runtime import open_graph
 from model.errors import ModelError
+from model.pretrain import PretrainRecipe, _model
 from model.svfap.import_checkpoint import import_finetuned, import_pretraining
+from model.svfap.outputs import task_of
 from model.svfap.weights_file import read_weights
 from model.tpsbt.encoder import Encoder
 from model.tpsbt.zoo import Size
 from model.train import checkpoint
+from model.train.config import read_recipe
 from tests.published import ANSWERS, DEPTHS, by_rule, finetuned_shapes, pixels, pretraining_shapes
 
 SMALL = {"width": 64, "depths": (1, 3, 2), "tokens": 3, "hidden": 10}
@@ -31,8 +34,8 @@ def published(tmp_path):
 
 @pytest.fixture
 def imported(tmp_path):
-    def run(path, name="dfew", depths=(1, 3, 2)):
-        import_finetuned(path, read_weights(path), tmp_path / "bundle", name=name, depths=depths)
+    def run(path, name="dfew", depths=(1, 3, 2), **outputs):
+        import_finetuned(path, read_weights(path), tmp_path / "bundle", name=name, depths=depths, **outputs)
         return tmp_path / "bundle"
 
     return run
@@ -105,6 +108,55 @@ def test_each_of_the_nine_datasets_can_be_imported(published, imported, told, na
     assert guessed == (name in ("werewolf-xl", "avcaffe", "chalearn"))
 
 
+@pytest.mark.parametrize("activation", ["tanh", "sigmoid", "none"])
+def test_a_regression_head_of_any_width_answers_through_the_activation_that_is_named(
+    published, imported, told, activation
+):
+    path = published(finetuned_shapes(2, **SMALL | {"tokens": (6, 4)}))
+    task = task_of(expressions=(), dimensions=("valence:-1:1", "arousal:0:3"), traits=())
+
+    imported(path, None, task=task, activation=activation)
+
+    assert told["name"] == "svfap-published"
+    assert "assumed" not in told["training"].data
+    model, weights = told["affect_model"], read_weights(path)
+    with torch.no_grad():
+        seen = model(torch.randn(3, 3, 8, 32, 32))
+        [values] = model.read(seen.outputs).values()
+    raw = seen.embedding @ weights["head.weight"].T + weights["head.bias"]
+    low, high = torch.tensor([-1.0, 0.0]), torch.tensor([1.0, 3.0])
+    expected = {
+        "tanh": (low + high) / 2 + (high - low) / 2 * raw.tanh(),
+        "sigmoid": low + (high - low) * raw.sigmoid(),
+        "none": raw.clamp(low, high),
+    }
+    torch.testing.assert_close(values, expected[activation])
+
+
+def test_an_activation_of_classes_and_a_checkpoint_of_unknown_outputs_are_refused(published, imported):
+    path = published(finetuned_shapes(**SMALL))
+
+    with pytest.raises(ModelError, match="leave out --activation"):
+        imported(path, activation="tanh")
+    with pytest.raises(ModelError, match=r"Nothing says what .*--dataset dfew, .*--dimensions valence:-1:1"):
+        imported(path, None)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"dimensions": ["valence:-1"]}, "--dimensions valence:-1: expected a name"),
+        ({"dimensions": ["joy:-1:1"]}, "'joy'"),
+        ({"dimensions": ["valence:1:-1"]}, "minimum must be less"),
+        ({"expressions": ["fear"]}, "at least 2 items"),
+        ({"expressions": ["fear", "anger"], "traits": ["openness"]}, "has one head"),
+    ],
+)
+def test_outputs_that_are_described_wrongly_are_one_sentence(given, message):
+    with pytest.raises(ModelError, match=message):
+        task_of(**{"expressions": (), "dimensions": (), "traits": (), **given})
+
+
 @pytest.mark.parametrize(("name", "message"), [("dfwe", "known are dfew, "), ("voxceleb2", "has no labels of its own")])
 def test_a_dataset_without_labels_and_an_unknown_one_are_refused(published, imported, name, message):
     with pytest.raises(ModelError, match=message):
@@ -134,6 +186,46 @@ def test_a_published_pre_training_checkpoint_becomes_a_start_for_fine_tuning(pub
     assert torch.equal(encoder.tubelet_embedding.weight, theirs["encoder.patch_embed.proj.weight"])
     assert torch.equal(encoder.stages[2].blocks[1].cross_attn.q_bias, theirs["encoder.blocks.5.cross_attn.q_bias"])
     assert torch.equal(encoder.stages[1].temporal_pyramid.bias, theirs["encoder.temporal_downsamples.0.bias"])
+
+
+def test_pre_training_goes_on_from_a_published_checkpoint_with_its_decoder(published, tmp_path):
+    path = published(pretraining_shapes(**SMALL))
+    written = import_pretraining(path, read_weights(path), tmp_path / "start", depths=(1, 3, 2))
+
+    size, decoder, model = _model(read_recipe("pretrain", [f"start={written}"], PretrainRecipe))
+
+    assert (size, decoder) == (SMALL_SIZE, (384, 6, 4))
+    ours, theirs = model.state_dict(), read_weights(path)
+    for name, published_name in {
+        "fusion.norm.bias": "encoder.norm.bias",
+        "fusion.proj.weight": "encoder_to_decoder.weight",
+        "decoder.blocks.3.mlp.fc2.weight": "decoder.blocks.3.mlp.fc2.weight",
+        "decoder.norm.weight": "decoder.norm.weight",
+        "decoder.head.bias": "decoder.head.bias",
+        "encoder.stages.0.blocks.0.attn.qkv.weight": "encoder.blocks.0.attn.qkv.weight",
+    }.items():
+        assert torch.equal(ours[name], theirs[published_name])
+    assert torch.equal(ours["decoder.mask_token"], theirs["mask_token"][0, 0])
+
+
+def test_pre_training_weights_without_a_decoder_are_a_start_of_the_encoder(published, tmp_path):
+    shapes = {name: shape for name, shape in pretraining_shapes(**SMALL).items() if name.startswith("encoder.")}
+    path = published(shapes)
+
+    written = import_pretraining(path, read_weights(path), tmp_path / "start", depths=(1, 3, 2))
+
+    _, decoder, model = _model(read_recipe("pretrain", [f"start={written}"], PretrainRecipe))
+    assert decoder == (384, 6, 4)
+    assert torch.equal(model.encoder.tubelet_embedding.bias, read_weights(path)["encoder.patch_embed.proj.bias"])
+
+
+def test_a_decoder_with_a_missing_part_is_refused(published, tmp_path):
+    shapes = pretraining_shapes(**SMALL)
+    del shapes["decoder.blocks.1.norm1.bias"]
+    path = published(shapes)
+
+    with pytest.raises(ModelError, match=r"missing:\n +decoder\.blocks\.1\.norm1\.bias 384"):
+        import_pretraining(path, read_weights(path), tmp_path / "start", depths=(1, 3, 2))
 
 
 def test_pre_training_weights_that_lack_something_are_refused_with_its_published_name(published, tmp_path):

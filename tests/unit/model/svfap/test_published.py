@@ -81,6 +81,12 @@ def test_every_size_is_read_off_the_shapes():
     assert size_of(empty(pretraining_shapes(768)), DEPTHS, ENCODER) == Size(width=768, heads=12, depths=DEPTHS)
 
 
+def test_each_stage_may_have_its_own_number_of_bottleneck_tokens():
+    size = size_of(empty(finetuned_shapes(**SMALL | {"tokens": (6, 4)})), (1, 3, 2))
+
+    assert size == SMALL_SIZE._replace(bottleneck_tokens=(6, 4))
+
+
 @pytest.mark.parametrize("depths", [(2, 2, 2), (1, 3, 1), (1, 3, 3), (1, 5, 0)])
 def test_depths_that_the_checkpoint_has_not_are_refused(depths):
     with pytest.raises(ModelError, match="6 blocks, 1 in stage 1 and 5 in stages 2 and 3"):

@@ -53,9 +53,18 @@ def test_a_bottleneck_token_is_a_softmax_weighted_sum_of_one_time_steps_tokens()
 
 
 def test_a_stages_bottleneck_is_as_large_as_its_size_says():
-    bottleneck = BottleneckStage(SIZE, drops=[0]).spatial_bottleneck
+    bottleneck = BottleneckStage(SIZE, drops=[0], stage=2).spatial_bottleneck
 
     assert (bottleneck.mlp.fc1.out_features, bottleneck.mlp.fc2.out_features) == (10, 4)
+
+
+def test_each_stage_may_have_a_bottleneck_of_its_own():
+    size = SIZE._replace(bottleneck_tokens=(6, 4), bottleneck_hidden=(10, 12))
+
+    second, third = (BottleneckStage(size, drops=[0], stage=stage).spatial_bottleneck.mlp for stage in (2, 3))
+
+    assert (second.fc1.out_features, second.fc2.out_features) == (10, 6)
+    assert (third.fc1.out_features, third.fc2.out_features) == (12, 4)
 
 
 def test_every_size_has_the_papers_bottleneck():
@@ -72,7 +81,7 @@ def test_the_first_stage_lets_every_token_attend_to_all_others():
 
 
 def test_a_bottleneck_stage_refines_the_summary_and_turns_its_last_block_round():
-    stage = shaken(BottleneckStage(SIZE, drops=[0, 0, 0]))
+    stage = shaken(BottleneckStage(SIZE, drops=[0, 0, 0], stage=2))
     grid = torch.randn(2, 4, 5, WIDTH)
 
     halved = stage.temporal_pyramid(grid)
