@@ -129,13 +129,13 @@ def enterface05(root: Path) -> Found:
 
 def werewolf_xl(root: Path) -> Found:
     found: Found = {}
-    lines = ["clip,arousal,valence,dominance"]
+    lines = ["VideoName,Mean_P_1_2_3_4,Mean_A_1_2,Mean_D_1_2_4"]
     for group, part in ((1, "1"), (6, "1"), (7, "2"), (13, "3"), (19, "4"), (25, "5"), (30, "5")):
         clip = f"{group:02d}_03_012"
-        put_video(root / f"clips/{group:02d}/{clip}.mp4")
-        lines.append(f"{clip},-1.5,{group / 20},2")
-        found[clip] = (part, clip[:5], {"arousal": -1.5, "valence": group / 20, "dominance": 2.0})
-    put_text(root / "annotations.csv", *lines)
+        put_video(root / f"Werewolf-XL_Speaker_Video/{group:02d}/{clip}.mp4")
+        lines.append(f"{clip},{group / 20},-1.5,2")
+        found[clip] = (part, clip[:2], {"arousal": -1.5, "valence": group / 20, "dominance": 2.0})
+    put_text(root / "PAD/average.csv", *lines)
     return found
 
 

@@ -10,7 +10,8 @@ The numbers are the paper's (Sun et al., SVFAP, arXiv 2401.00416); those that it
 from __future__ import annotations
 
 import math
-from typing import Protocol
+from itertools import pairwise
+from typing import Literal, Protocol
 
 import cv2
 import numpy as np
@@ -20,6 +21,13 @@ from torch import Tensor
 
 from model.data.filming import Filming
 from model.data.randaugment import FILL, HIGHEST, Frames, randaugment
+
+_PLACES = (
+    *((0, 0), (0, 1), (1, 0), (1, 1), (0.5, 0.5)),
+    *((0, 0.5), (1, 0.5), (0.5, 0), (0.5, 1)),
+    *((0.25, 0.25), (0.25, 0.75), (0.75, 0.25), (0.75, 0.75)),
+)
+"""Where a part may lie, across and down: 0 at the left and top, 1 at the right and bottom."""
 
 STILL = 2
 """Frames of the shortest clip, one time step of the encoder."""
@@ -34,24 +42,31 @@ class Augmentation(Protocol):
 
 
 class PretrainAugmentation(BaseModel):
-    """A still of it, then a square from a corner or the middle, at one of a few scales, resized to the whole; no flip.
-
-    The sides of the published crop may differ by one scale; ours do not, so that faces keep their shape.
-    """
+    """A still of it, then a part at one of a few places and scales, resized to the whole; no flip."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     stills: bool = Field(False, description="Learn from one time step, two frames, of each clip: any two neighbours.")
-    scales: tuple[float, ...] = Field((1, 0.875, 0.75, 0.66), description="The square's sides, in shares of the whole.")
+    scales: tuple[float, ...] = Field((1, 0.875, 0.75, 0.66), description="The part's sides, in shares of the whole.")
+    places: Literal[5, 13] = Field(
+        5, description="Places of the part: corners and middle; 13, as published, adds the edges' middles and quarters."
+    )
+    squeezed: bool = Field(
+        False,
+        description="Whether width and height may differ by one scale, as published; else faces keep their shape.",
+    )
 
     def __call__(self, clip: Frames, random: np.random.Generator) -> Frames:
         """Return a part of the clip, (T, H, W, 3); T is 2 of a still."""
         if self.stills:
             clip = _still(clip, random)
         height, width = clip.shape[1:3]
-        scale = self.scales[random.integers(len(self.scales))]
-        across, down = ((0, 0), (0, 1), (1, 0), (1, 1), (0.5, 0.5))[random.integers(5)]
-        w, h = round(scale * width), round(scale * height)
+        sides = [(one, one) for one in self.scales]
+        if self.squeezed:
+            sides = [*sides, *pairwise(self.scales), *pairwise(self.scales[::-1])]
+        wide, tall = sides[random.integers(len(sides))]
+        across, down = _PLACES[random.integers(self.places)]
+        w, h = round(wide * width), round(tall * height)
         return _blown_up(clip, round(across * (width - w)), round(down * (height - h)), w, h)
 
 

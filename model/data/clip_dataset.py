@@ -95,7 +95,7 @@ class ClipDataset(Dataset[Item]):
         self._stills = [row.fps is None and is_still(folder / row.media) for row in rows]
         self.labels = label_columns(rows, tasks)
         self._open = _open_sharded if prepared.shards else open_media
-        self._sampling = Sampling(clip.frames, interval_s, clip.size, prepared.region)
+        self._sampling = Sampling(clip.frames, interval_s, clip.size, prepared.region, prepared.fit)
         self._frames = clip.frames
         self._mode = mode
         self._seed = seed

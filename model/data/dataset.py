@@ -20,6 +20,23 @@ class Problem:
     reason: str
 
 
+class BadRow(ModelError):
+    """A row of a dataset's tables, or a file's name, cannot be used; the message has its file and line."""
+
+
+def row_or_problem(place: str, make: Callable[[], ClipRow | Problem]) -> ClipRow | Problem:
+    """Return a row, or the problem that it has.
+
+    Args:
+        place: the file and line, or the file's name, which stand for a clip in the list of problems.
+        make: makes the row; may raise `BadRow`.
+    """
+    try:
+        return make()
+    except BadRow as error:
+        return Problem(place, str(error))
+
+
 Reader = Callable[[Path, "PublishedDataset"], Iterator[ClipRow | Problem]]
 """Reads a published layout at its root; `ClipRow.media` is the path of the owners' file."""
 
@@ -37,6 +54,8 @@ class PublishedDataset:
         fps: frames a second that the stride is counted at; also those of its frame folders, which do not say it.
         choice: what of stride and fps nobody published, in words; empty where both are.
         crops: whether it shows faces already cut out, at about our margin.
+        crops_in: folders of the layout with faces already cut out, where only some copies have them; they go first.
+        fit: see `Prepared`.
         licence: what its owners ask for.
         codes: published expression label → ours, in the published order. Names are ours (happiness for happy) where
             the meaning is the same; calm, contempt and the like stay what they are.
@@ -59,6 +78,8 @@ class PublishedDataset:
     parts: tuple[str, ...] = ("train",)
     choice: str = ""
     crops: bool = False
+    crops_in: tuple[str, ...] = ()
+    fit: Literal["middle", "squeeze"] = "middle"
     codes: Mapping[str, str] = field(default_factory=dict)
     tasks: tuple[LearntTask, ...] = ()
     columns: Mapping[str, str] = field(default_factory=dict)
@@ -82,8 +103,8 @@ class PublishedDataset:
             where: file and line, for the error.
 
         Raises:
-            ModelError: there is no such label.
+            BadRow: there is no such label.
         """
         if code not in self.codes:
-            raise ModelError(f"{where}: the label {code!r} is none of {self.title}'s: {', '.join(self.codes)}.")
+            raise BadRow(f"{where}: the label {code!r} is none of {self.title}'s: {', '.join(self.codes)}.")
         return self.codes[code]

@@ -22,7 +22,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from mien.contract.bundle import FaceCrop
-from model.data import registry, shards
+from model.data import registry, reuse, shards
 from model.data.dataset import Problem, PublishedDataset
 from model.data.faces import CROP
 from model.data.jobs import CropJob, run_crop_job
@@ -95,9 +95,11 @@ def prepare(
     jobs = [_job(dataset, row, out, settings) for row in rows]
     begun = settings.model_copy(update={"root": settings.root.absolute()})
     done = Journal(out, begun.model_dump_json())
+    reuse.take(out, [job for job in jobs if job.id not in done.results])
     done.finish(jobs, run_crop_job, workers, progress)
     problems += [Problem(job.id, reason) for job in jobs if (reason := done.results[job.id])]
     _write_problems(out / PROBLEMS_FILE, problems)
+    reuse.note(out, [job for job in jobs if not done.results[job.id]])
     targets = {job.id: job.target for job in jobs}
     kept = [_kept(row, targets[row.id], out) for row in rows if not done.results[row.id]]
     _check_parts(dataset, kept, f"that can be read (see {out / PROBLEMS_FILE})", {row.part for row in rows})
@@ -114,6 +116,7 @@ def prepare(
             interval_s=dataset.interval_s,
             crop=FaceCrop(margin=settings.margin),
             region=dataset.region,
+            fit=dataset.fit,
             shards=settings.shards,
         ),
     )
@@ -167,13 +170,18 @@ def _limited(dataset: PublishedDataset, rows: Sequence[ClipRow], limit: int | No
 
 def _job(dataset: PublishedDataset, row: ClipRow, out: Path, settings: PrepareSettings) -> CropJob:
     target = None
-    if not dataset.crops:
+    faces = dataset.crops or row.fps is not None or _lies_in(row, settings.root.absolute(), dataset.crops_in)
+    if not faces:
         digest = hashlib.sha256(row.id.encode()).hexdigest()[:12]
         readable = re.sub(r"[^\w-]+", "_", row.id)[-60:].strip("_")
         kind = ".png" if row.fps is None and is_still(Path(row.media)) else ".mp4"
         target = out / CLIPS_FOLDER / f"{readable}-{digest}{kind}"
     crop = FaceCrop(margin=settings.margin)
     return CropJob(row.id, Path(row.media), row.fps, dataset.region, target, crop, settings.yunet)
+
+
+def _lies_in(row: ClipRow, root: Path, folders: Iterable[str]) -> bool:
+    return any(Path(row.media).is_relative_to(root / folder) for folder in folders)
 
 
 def _kept(row: ClipRow, target: Path | None, out: Path) -> ClipRow:

@@ -56,6 +56,9 @@ class Prepared(BaseModel):
     interval_s: PositiveFloat = Field(description="Seconds between two frames of a clip.")
     crop: FaceCrop = Field(description="How the faces are cut out in what `clips.csv` names.")
     region: Region | None = Field(None, description="What of each picture is used; null for all of it.")
+    fit: Literal["middle", "squeeze"] = Field(
+        "middle", description="What becomes of pictures that are not square: cut to their middle, or squeezed."
+    )
     shards: bool = Field(False, description="Whether clips lie in tar shards under shards/, not in files of their own.")
 
 

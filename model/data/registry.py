@@ -66,6 +66,7 @@ DATASETS: dict[str, PublishedDataset] = {
         fps=25,
         choice=_FRAMES,
         crops=True,
+        fit="squeeze",
         licence=_ASK,
     ),
     "ferv39k": PublishedDataset(
@@ -79,6 +80,7 @@ DATASETS: dict[str, PublishedDataset] = {
         fps=25,
         choice=_FRAMES,
         crops=True,
+        fit="squeeze",
         licence=_ASK,
     ),
     "mafw": PublishedDataset(
@@ -88,11 +90,12 @@ DATASETS: dict[str, PublishedDataset] = {
         tasks=_expressions(_MAFW),
         protocol="folds",
         parts=_FIVE,
-        total=9_172,
+        clips=dict(zip(_FIVE, (1839, 1837, 1833, 1832, 1831), strict=True)),
         stride=4,
         fps=25,
         choice=_FRAMES,
         crops=True,
+        fit="squeeze",
         licence=_ASK,
     ),
     "crema-d": PublishedDataset(
@@ -138,7 +141,12 @@ DATASETS: dict[str, PublishedDataset] = {
     "werewolf-xl": PublishedDataset(
         title="Werewolf-XL",
         read=annotated.read_werewolf_xl,
-        columns={name: name for name in ("clip", "arousal", "valence", "dominance")},
+        columns={
+            "clip": "VideoName",
+            "arousal": "Mean_A_1_2",
+            "valence": "Mean_P_1_2_3_4",
+            "dominance": "Mean_D_1_2_4",
+        },
         tasks=(
             DimensionsTask(
                 dimensions=(
@@ -153,7 +161,8 @@ DATASETS: dict[str, PublishedDataset] = {
         total=14_457,
         stride=3,
         fps=25,
-        choice="The stride is published, the rate of 25 frames a second that it is counted at is our choice.",
+        choice="The stride is published; 25 frames a second, at which it is counted, are our choice. The folds of six "
+        "sessions are published; a person may sit in sessions of several folds.",
         licence=_ASK,
     ),
     "avcaffe": PublishedDataset(
@@ -168,6 +177,7 @@ DATASETS: dict[str, PublishedDataset] = {
                 levels=5,
             ),
         ),
+        crops_in=("images/shorter_segments_face", "images/face_crops", "face_crops"),
         parts=("train", "test"),
         stride=4,
         fps=25,

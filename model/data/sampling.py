@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -27,12 +28,14 @@ class Sampling:
         interval_s: seconds between two of them.
         size: height and width in pixels.
         region: the part of each picture that is wanted; None for all of it.
+        fit: see `Prepared`.
     """
 
     frames: int
     interval_s: float
     size: int
     region: Region | None
+    fit: Literal["middle", "squeeze"] = "middle"
 
     def random_start_s(self, duration_s: float, random: np.random.Generator) -> float:
         """Draw where a clip begins, so that it does not run over the end if that can be."""
@@ -79,14 +82,15 @@ class Sampling:
         return np.stack([done[id(picture)] for picture in pictures])
 
     def fitted(self, picture: Picture) -> Picture:
-        """Return the middle square of the picture's part that is wanted, at the size that is wanted."""
+        """Return the picture's part that is wanted as a square, at the size that is wanted."""
         if self.region is not None:
             picture = self.region.of(picture)
         height, width = picture.shape[:2]
         side = min(height, width)
-        top, left = (height - side) // 2, (width - side) // 2
-        square = picture[top : top + side, left : left + side]
-        if side == self.size:
-            return square
+        if self.fit == "middle":
+            top, left = (height - side) // 2, (width - side) // 2
+            picture = picture[top : top + side, left : left + side]
+        if picture.shape[:2] == (self.size, self.size):
+            return picture
         how = cv2.INTER_AREA if side > self.size else cv2.INTER_LINEAR
-        return cv2.resize(square, (self.size, self.size), interpolation=how).astype(np.uint8, copy=False)
+        return cv2.resize(picture, (self.size, self.size), interpolation=how).astype(np.uint8, copy=False)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from model.data.dataset import Problem, PublishedDataset
+from model.data.dataset import Problem, PublishedDataset, row_or_problem
 from model.data.layouts import tables
 from model.data.prepared import ClipRow
 from model.errors import ModelError
@@ -72,5 +72,14 @@ def _row(
     actor = int(match["actor"])
     if actor not in fold:
         return Problem(clip, f"{path}: the dataset has no actor {actor}.")
-    expression = dataset.expression(match["emotion"], str(path))
-    return ClipRow(id=clip, media=str(path), subject=str(actor), part=fold[actor], expression=expression)
+    emotion = match["emotion"]
+    return row_or_problem(
+        clip,
+        lambda: ClipRow(
+            id=clip,
+            media=str(path),
+            subject=str(actor),
+            part=fold[actor],
+            expression=dataset.expression(emotion, str(path)),
+        ),
+    )

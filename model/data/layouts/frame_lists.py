@@ -15,21 +15,27 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from model.data.dataset import Problem, PublishedDataset
+from model.data.dataset import Problem, PublishedDataset, row_or_problem
 from model.data.layouts import tables
 from model.data.prepared import ClipRow
 
-_Listed = Callable[[Path], Iterator[tuple[str, str, str]]]
-"""A list's path → (place, clip, label)."""
+_Entry = tuple[str, str, str]
+"""(place, clip, label)."""
+_Listed = Callable[[Path], Iterator[_Entry | Problem]]
+"""A list's path → its entries."""
 
 
 def read_dfew(root: Path, dataset: PublishedDataset) -> Iterator[ClipRow | Problem]:
     """Read DFEW."""
     frames = tables.folder(root, "Clip/clip_224x224", "Clip/jpg_256")
 
-    def listed(path: Path) -> Iterator[tuple[str, str, str]]:
-        for place, row in tables.named(path, ("video_name", "label")):
-            yield place, row["video_name"].zfill(5), row["label"]
+    def listed(path: Path) -> Iterator[_Entry | Problem]:
+        for found in tables.named(path, ("video_name", "label")):
+            if isinstance(found, Problem):
+                yield found
+            else:
+                place, row = found
+                yield place, row["video_name"].zfill(5), row["label"]
 
     split = tables.folder(root, "EmoLabel_DataSplit")
     paths = {part: tuple(split / f"{kind}(single-labeled)/set_{part}.csv" for kind in _KINDS) for part in dataset.parts}
@@ -40,9 +46,13 @@ def read_mafw(root: Path, dataset: PublishedDataset) -> Iterator[ClipRow | Probl
     """Read MAFW's single-labelled clips."""
     frames = tables.folder(root, "data/frames")
 
-    def listed(path: Path) -> Iterator[tuple[str, str, str]]:
-        for place, (name, label) in tables.lines(path, 2, " "):
-            yield place, Path(name).stem, label
+    def listed(path: Path) -> Iterator[_Entry | Problem]:
+        for found in tables.lines(path, 2, " "):
+            if isinstance(found, Problem):
+                yield found
+            else:
+                place, (name, label) = found
+                yield place, Path(name).stem, label
 
     split = tables.folder(root, "Train & Test Set/single/no_caption")
     paths = {part: tuple(split / f"set_{part}/{kind}.txt" for kind in _KINDS) for part in dataset.parts}
@@ -54,8 +64,12 @@ def read_ferv39k(root: Path, dataset: PublishedDataset) -> Iterator[ClipRow | Pr
     frames = tables.folder(root, "2_ClipsforFaceCrop")
     split = tables.folder(root, "4_setups/All_scenes")
     for part in dataset.parts:
-        for place, (clip, label) in tables.lines(split / f"{part}_All.csv", 2, " "):
-            yield _row(dataset, frames, part, (place, clip, label))
+        for found in tables.lines(split / f"{part}_All.csv", 2, " "):
+            if isinstance(found, Problem):
+                yield found
+            else:
+                place, (clip, label) = found
+                yield _row(dataset, frames, part, (place, clip, label))
 
 
 _KINDS = ("train", "test")
@@ -67,19 +81,30 @@ def _folds(
     tested = set()
     for part, (_, test) in paths.items():
         for found in listed(test):
-            tested.add(found[1])
-            yield _row(dataset, frames, part, found)
+            if isinstance(found, Problem):
+                yield found
+            else:
+                tested.add(found[1])
+                yield _row(dataset, frames, part, found)
     for train, _ in paths.values():
-        for place, clip, _ in listed(train):
+        for found in listed(train):
+            if isinstance(found, Problem):
+                yield found
+                continue
+            place, clip, _ = found
             if clip not in tested:
                 tested.add(clip)
                 yield Problem(clip, f"The clip is in no fold's test list, only in {place}.")
 
 
-def _row(dataset: PublishedDataset, frames: Path, part: str, found: tuple[str, str, str]) -> ClipRow | Problem:
+def _row(dataset: PublishedDataset, frames: Path, part: str, found: _Entry) -> ClipRow | Problem:
     place, clip, label = found
     media = frames / clip
-    expression = dataset.expression(label, place)
-    if not media.is_dir():
-        return Problem(clip, f"There is no folder {media}.")
-    return ClipRow(id=clip, media=str(media), fps=dataset.fps, part=part, expression=expression)
+
+    def row() -> ClipRow | Problem:
+        expression = dataset.expression(label, place)
+        if not media.is_dir():
+            return Problem(clip, f"There is no folder {media}.")
+        return ClipRow(id=clip, media=str(media), fps=dataset.fps, part=part, expression=expression)
+
+    return row_or_problem(place, row)

@@ -9,12 +9,13 @@ csv        labels.csv with a header: path of a video or picture (relative to the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from mien.contract.bundle import Dimension, DimensionsTask, ExpressionTask, PersonalityTask, Task
-from model.data.dataset import Problem, PublishedDataset
+from model.data.dataset import Problem, PublishedDataset, row_or_problem
 from model.data.layouts import tables
 from model.data.prepared import ClipRow
 from model.data.vocabulary import EXPRESSIONS, TRAITS
@@ -44,15 +45,18 @@ def read_csv(root: Path, dataset: PublishedDataset) -> Iterator[ClipRow | Proble
     """Read a table of videos and pictures with labels."""
     columns = dataset.columns
     optional = [header for name, header in columns.items() if name != "path"]
-    for place, cells in tables.named(root / "labels.csv", (columns["path"],), optional):
+
+    def row(place: str, cells: Mapping[str, str]) -> ClipRow | Problem:
         path = root / cells[columns["path"]]
         texts = {name: cells[header] for name, header in columns.items() if name != "path" and cells[header]}
         values = {name: tables.number(texts.pop(name), place, *_RANGES[name]) for name in _RANGES if name in texts}
         clip = cells[columns["path"]]
         if path.is_file():
-            yield ClipRow.model_validate({"id": clip, "media": str(path), "part": "train", **texts, **values})
-        else:
-            yield Problem(clip, f"{place}: the file {path} is missing.")
+            return ClipRow.model_validate({"id": clip, "media": str(path), "part": "train", **texts, **values})
+        return Problem(clip, f"{place}: the file {path} is missing.")
+
+    for found in tables.named(root / "labels.csv", (columns["path"],), optional):
+        yield found if isinstance(found, Problem) else row_or_problem(found[0], partial(row, *found))
 
 
 def settle_csv(dataset: PublishedDataset, rows: Sequence[ClipRow]) -> PublishedDataset:

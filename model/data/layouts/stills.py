@@ -9,12 +9,15 @@ pictures  pictures_0.npz …: `jpegs` and `offsets`, `labels` (N,), `person` (N,
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from model.data.dataset import Problem, PublishedDataset
+from model.data.dataset import BadRow, Problem, PublishedDataset, row_or_problem
 from model.data.media import arrays_in
 from model.data.prepared import ClipRow
 from model.errors import ModelError
@@ -34,16 +37,16 @@ def read_ferplus(root: Path, dataset: PublishedDataset) -> Iterator[ClipRow | Pr
         columns = arrays["columns"].tolist()
         chosen = [columns.index(code) for code in dataset.codes]
         votes = np.where(arrays["votes"] > _OUTLIER, arrays["votes"], 0)
-        for number, (all_votes, part) in enumerate(zip(votes, arrays["part"], strict=True)):
+        for number, all_votes in enumerate(votes):
             clip, winner = f"{path.stem}/{number}", columns[all_votes.argmax()]
             if winner in dataset.codes and all_votes.any():
-                yield ClipRow(
-                    id=clip,
-                    media=str(path / str(number)),
-                    part=_PARTS[str(part)],
-                    expression=dataset.expression(winner, f"{path}, {number}"),
-                    votes=" ".join(str(vote) for vote in all_votes[chosen]),
-                )
+                about = {
+                    "id": clip,
+                    "media": str(path / str(number)),
+                    "expression": dataset.codes[winner],
+                    "votes": " ".join(str(vote) for vote in all_votes[chosen]),
+                }
+                yield row_or_problem(clip, partial(_voted, about, arrays, path, number))
             else:
                 yield Problem(clip, f"Raters most often chose {winner}." if all_votes.any() else "No two raters agree.")
 
@@ -52,15 +55,30 @@ def read_pictures(root: Path, dataset: PublishedDataset) -> Iterator[ClipRow | P
     """Read muxspace/facial_expressions, pictures with one expression each."""
     for path in _files(root, "pictures"):
         arrays = arrays_in(path)
-        for number, label in enumerate(arrays["labels"]):
-            person = int(arrays["person"][number])
-            yield ClipRow(
-                id=f"{path.stem}/{number}",
-                media=str(path / str(number)),
-                part=_PARTS[str(arrays["part"][number])],
-                subject=str(person) if person >= 0 else "",
-                expression=dataset.expression(str(label), f"{path}, {number}"),
-            )
+        for number in range(len(arrays["labels"])):
+            yield row_or_problem(f"{path.stem}/{number}", partial(_picture, dataset, path, arrays, number))
+
+
+def _voted(about: Mapping[str, str], arrays: Mapping[str, NDArray[Any]], path: Path, number: int) -> ClipRow:
+    return ClipRow.model_validate({**about, "part": _part(arrays, path, number)})
+
+
+def _picture(dataset: PublishedDataset, path: Path, arrays: Mapping[str, NDArray[Any]], number: int) -> ClipRow:
+    person = int(arrays["person"][number])
+    return ClipRow(
+        id=f"{path.stem}/{number}",
+        media=str(path / str(number)),
+        part=_part(arrays, path, number),
+        subject=str(person) if person >= 0 else "",
+        expression=dataset.expression(str(arrays["labels"][number]), f"{path}, {number}"),
+    )
+
+
+def _part(arrays: Mapping[str, NDArray[Any]], path: Path, number: int) -> str:
+    part = str(arrays["part"][number])
+    if part not in _PARTS:
+        raise BadRow(f"{path}, {number}: the part {part!r} is none of {', '.join(_PARTS)}.")
+    return _PARTS[part]
 
 
 def _files(root: Path, name: str) -> list[Path]:

@@ -1,4 +1,4 @@
-"""Read tables from text files, line by line so that errors can name the line."""
+"""Read tables from text files, line by line: a bad line is a problem with its file and line, and ends nothing."""
 
 from __future__ import annotations
 
@@ -8,48 +8,63 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from mien.contract.containers import TRUSTED_CONTAINERS
+from model.data.dataset import BadRow, Problem
 from model.errors import ModelError
 
 _VIDEO_SUFFIXES = frozenset(suffix for container in TRUSTED_CONTAINERS for suffix in container.suffixes)
 
 
-def lines(path: Path, count: int, delimiter: str) -> Iterator[tuple[str, list[str]]]:
+def lines(path: Path, count: int, delimiter: str) -> Iterator[tuple[str, list[str]] | Problem]:
     """Yield (place, cells) of a table without a header; the place is its file and line.
 
+    A line without `count` cells is a problem.
+
     Raises:
-        ModelError: the file cannot be read, or a line does not have `count` cells.
+        ModelError: the file cannot be read.
     """
-    for place, cells in _cells(path, delimiter):
-        if len(cells) != count:
-            raise ModelError(f"{place}: expected {count} values separated by {delimiter!r}.")
-        yield place, [cell.strip() for cell in cells]
+    for found in _cells(path, delimiter):
+        if isinstance(found, Problem):
+            yield found
+            continue
+        place, cells = found
+        if len(cells) == count:
+            yield place, [cell.strip() for cell in cells]
+        else:
+            yield Problem(place, f"{place}: expected {count} values separated by {delimiter!r}.")
 
 
-def named(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -> Iterator[tuple[str, Mapping[str, str]]]:
-    """Yield (place, header → cell) of a table with a header.
+def named(
+    path: Path, columns: Sequence[str], optional: Sequence[str] = ()
+) -> Iterator[tuple[str, Mapping[str, str]] | Problem]:
+    """Yield (place, header → cell) of a table with a header; a row without a value in `columns` is a problem.
 
     Raises:
-        ModelError: the file cannot be read, or lacks a column of `columns` or a value in it.
+        ModelError: the file cannot be read, or lacks a column of `columns`.
     """
     rows = _cells(path, ",")
-    _, header = next(rows, ("", []))
-    header = [name.strip() for name in header]
+    first = next(rows, ("", []))
+    header = [] if isinstance(first, Problem) else [name.strip() for name in first[1]]
     for column in columns:
         if column not in header:
             raise ModelError(f"{path} has no column {column!r}; its columns are: {', '.join(header)}.")
-    for place, cells in rows:
+    for found in rows:
+        if isinstance(found, Problem):
+            yield found
+            continue
+        place, cells = found
         row = dict(zip(header, (cell.strip() for cell in cells), strict=False))
         missing = [column for column in columns if not row.get(column)]
         if missing:
-            raise ModelError(f"{place}: the column {missing[0]!r} is empty.")
-        yield place, {name: row.get(name, "") for name in (*columns, *optional)}
+            yield Problem(place, f"{place}: the column {missing[0]!r} is empty.")
+        else:
+            yield place, {name: row.get(name, "") for name in (*columns, *optional)}
 
 
 def number(text: str, place: str, low: float = -math.inf, high: float = math.inf) -> float:
     """Parse a cell's number.
 
     Raises:
-        ModelError: the text is no number, or one outside [low, high].
+        BadRow: the text is no number, or one outside [low, high].
     """
     try:
         value = float(text)
@@ -57,7 +72,7 @@ def number(text: str, place: str, low: float = -math.inf, high: float = math.inf
         value = math.nan
     if not low <= value <= high or math.isinf(value):
         within = "" if math.isinf(low) else f" from {low:g} to {high:g}"
-        raise ModelError(f"{place}: expected a number{within}, not {text!r}.")
+        raise BadRow(f"{place}: expected a number{within}, not {text!r}.")
     return value
 
 
@@ -80,14 +95,28 @@ def videos(root: Path) -> Iterator[Path]:
             yield path
 
 
-def _cells(path: Path, delimiter: str) -> Iterator[tuple[str, list[str]]]:
+def header_of(path: Path) -> list[str]:
+    """Return the column names of a table.
+
+    Raises:
+        ModelError: the file cannot be read.
+    """
+    first = next(_cells(path, ","), ("", []))
+    return [] if isinstance(first, Problem) else [name.strip() for name in first[1]]
+
+
+def _cells(path: Path, delimiter: str) -> Iterator[tuple[str, list[str]] | Problem]:
+    """Yield (place, cells) of each line that is not blank; lines are parsed one by one, so that none spoils others."""
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file, delimiter=delimiter)
-            for cells in reader:
+        with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
+            for number, line in enumerate(file, 1):
+                place = f"{path}, line {number}"
+                try:
+                    cells = next(csv.reader([line.rstrip("\r\n")], delimiter=delimiter, strict=True), [])
+                except csv.Error as error:
+                    yield Problem(place, f"{place} is not a row of a table: {error}.")
+                    continue
                 if any(cell.strip() for cell in cells):
-                    yield f"{path}, line {reader.line_num}", cells
+                    yield place, cells
     except OSError as error:
         raise ModelError(f"{path}, a file of the dataset's layout, cannot be read: {error.strerror}.") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ModelError(f"{path} is not a text table: {error}.") from error

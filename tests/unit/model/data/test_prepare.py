@@ -66,6 +66,7 @@ def test_faces_are_cut_out_and_what_has_none_is_listed(faces, tmp_path):
 
 def test_several_processes_do_the_same(faces, tmp_path):
     run(faces, tmp_path / "one")
+    (tmp_path / "one/crops.json").unlink()  # or they would be taken from there
     run(faces, tmp_path / "two", workers=2)
 
     for name in ("dataset.json", "clips.csv", "problems.csv", "report.json"):
@@ -241,8 +242,8 @@ def test_a_limit_takes_some_of_each_part_and_warns_of_nothing(tmp_path):
 def test_columns_are_named(tmp_path):
     root = tmp_path / "root"
     datasets.werewolf_xl(root)
-    table = root / "annotations.csv"
-    table.write_text(table.read_text().replace("clip,arousal", "Video,A"))
+    table = root / "PAD/average.csv"
+    table.write_text(table.read_text().replace("VideoName", "Video").replace("Mean_A_1_2", "A"))
     settings = {"dataset": "werewolf-xl", "columns": {"clip": "Video", "arousal": "A"}}
 
     with pytest.MonkeyPatch.context() as patch:
@@ -254,6 +255,75 @@ def test_columns_are_named(tmp_path):
         run(root, tmp_path / "no", "werewolf-xl", columns={"anger": "A"})
     with pytest.raises(ModelError, match="DFEW has no column 'clip' to name; it has: none"):
         run(root, tmp_path / "no", "dfew", columns={"clip": "A"})
+
+
+def test_faces_that_another_preparation_has_cut_out_are_not_cut_out_again(faces, tmp_path, monkeypatch):
+    run(faces, tmp_path / "first")
+    asked = []
+    cut = jobs.crop_face
+    monkeypatch.setattr(
+        jobs, "crop_face", lambda source, *rest, **how: asked.append(source.name) or cut(source, *rest, **how)
+    )
+
+    run(faces, tmp_path / "second", limit=3)
+
+    assert asked == ["none.mp4"]  # it shows no face, which no file tells
+    first, second = ((tmp_path / each, read_rows(tmp_path / each)) for each in ("first", "second"))
+    for (one, row), (other, same) in zip(
+        ((first[0], r) for r in first[1]), ((second[0], r) for r in second[1]), strict=True
+    ):
+        assert (one / row.media).read_bytes() == (other / same.media).read_bytes()
+
+
+def test_faces_of_another_margin_or_of_a_changed_video_are_cut_out_again(faces, tmp_path, monkeypatch):
+    root = tmp_path / "root"
+    shutil.copytree(faces, root)
+    run(root, tmp_path / "first")
+    shutil.copy(root / "b.mp4", root / "c.mp4")
+    os.utime(root / "b.mp4", (1, 1))
+    asked = []
+    cut = jobs.crop_face
+    monkeypatch.setattr(
+        jobs, "crop_face", lambda source, *rest, **how: asked.append(source.name) or cut(source, *rest, **how)
+    )
+
+    run(root, tmp_path / "second")
+    assert asked == ["b.mp4", "c.mp4", "none.mp4"]
+    asked.clear()
+
+    run(root, tmp_path / "third", margin=0.4)
+    assert asked == ["a face.mp4", "b.mp4", "c.mp4", "none.mp4"]
+
+
+def test_one_bad_line_is_listed_and_stops_nothing(tmp_path):
+    root = tmp_path / "root"
+    datasets.dfew(root)
+    table = root / "EmoLabel_DataSplit/test(single-labeled)/set_1.csv"
+    table.write_text(table.read_text() + "77,9\n")
+
+    run(root, tmp_path / "out", "dfew")
+
+    assert len(read_rows(tmp_path / "out")) == 10
+    place = f"{table}, line 4"
+    assert problems(tmp_path / "out")[place].startswith(f"{place}: the label '9' is none of DFEW's")
+
+
+def test_the_owners_crops_of_faces_are_used_as_they_are(tmp_path):
+    root = tmp_path / "root"
+    datasets.avcaffe(root)
+    for person in ("aiim001", "aiim003"):
+        datasets.put_frames(
+            root / f"images/shorter_segments_face/{person}/task_1/{person}_task_1_001", ["1.jpg", "2.jpg"]
+        )
+
+    run(root, tmp_path / "out", "avcaffe")
+
+    rows = read_rows(tmp_path / "out")
+    assert [(row.id, row.part, row.fps) for row in rows] == [
+        ("aiim001/task_1/aiim001_task_1_001", "test", 16),
+        ("aiim003/task_1/aiim003_task_1_001", "train", 16),
+    ]
+    assert not (tmp_path / "out/clips").exists()
 
 
 def test_videos_too_small_for_the_faces_place_are_listed(tmp_path):

@@ -99,3 +99,17 @@ def test_other_shapes_give_their_middle_square(tmp_path, size):
 
     assert taken.shape == (2, size, size, 3)
     assert taken[:, :, size // 8 : -size // 8].min() > 180
+
+
+def test_pictures_that_are_not_square_are_cut_to_their_middle_or_squeezed():
+    picture = np.zeros((20, 40, 3), np.uint8)
+    picture[:, :10] = 255  # only squeezing keeps the left quarter
+
+    middle, squeezed = (
+        Sampling(frames=1, interval_s=1, size=20, region=None, fit=fit).fitted(picture) for fit in ("middle", "squeeze")
+    )
+
+    assert middle.shape == squeezed.shape == (20, 20, 3)
+    assert middle.max() == 0
+    assert (squeezed[:, :5] == 255).all()
+    assert squeezed[:, 5:].max() == 0

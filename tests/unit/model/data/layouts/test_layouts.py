@@ -1,6 +1,8 @@
 """Every row of the registry, on a tiny dataset in its published layout."""
 
+import io
 import pickle
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,7 @@ from model.data.prepared import ClipRow
 from model.data.registry import DATASETS, find
 from model.errors import ModelError
 from tests import datasets
-from tests.datasets import MAKERS, put_text, put_video
+from tests.datasets import MAKERS, put_frames, put_text, put_video
 
 NO_LABELS = ("id", "media", "fps", "start_s", "end_s", "subject", "part")
 LABELS = [name for name in ClipRow.model_fields if name not in NO_LABELS]
@@ -79,28 +81,36 @@ def test_dfew_in_its_other_folder(tmp_path):
         ("dfew", "EmoLabel_DataSplit/test(single-labeled)/set_2.csv", "77,8"),
         ("ferv39k", "4_setups/All_scenes/test_All.csv", "Action/Happy/0000 Joy"),
         ("mafw", "Train & Test Set/single/no_caption/set_3/test.txt", "00077.mp4 boredom"),
-        ("werewolf-xl", "annotations.csv", "01_01_001,much,0,0"),
+        ("werewolf-xl", "PAD/average.csv", "01_01_001,much,0,0"),
+        ("werewolf-xl", "PAD/average.csv", "01_03_013,,0,0"),
         ("avcaffe", "ground_truths/valence.txt", "aiim003_task_2, 5"),
+        ("avcaffe", "ground_truths/arousal.txt", "aiim003_task_2"),
         ("csv", "labels.csv", "videos/a.mp4,ann,train,,1.5,"),
+        ("csv", "labels.csv", '"videos/a.mp4,ann,train,,,'),
     ],
 )
-def test_a_label_outside_the_list_names_the_file_and_the_line(name, file, line, tmp_path):
-    MAKERS[name](tmp_path)
-    lines = (tmp_path / file).read_text().splitlines()
-    put_text(tmp_path / file, *lines, line)
+def test_a_bad_line_is_a_problem_with_its_file_and_line_and_the_rest_is_read(name, file, line, tmp_path):
+    expected = MAKERS[name](tmp_path)
+    first, *lines = (tmp_path / file).read_text().splitlines()
+    header = name in ("dfew", "werewolf-xl", "csv")
+    put_text(tmp_path / file, *([first, line] if header else [line, first]), *lines)
 
-    with pytest.raises(ModelError) as caught:
-        read(name, tmp_path)
+    rows, problems = read(name, tmp_path)
 
-    assert f"{tmp_path / file}, line {len(lines) + 1}: " in str(caught.value)
+    place = f"{tmp_path / file}, line {2 if header else 1}"
+    assert [problem.clip for problem in problems] == [place]
+    assert problems[0].reason.startswith(place)
+    assert {row.id for row in rows} == set(expected)
 
 
-def test_an_emotion_outside_the_list_names_the_file(tmp_path):
-    MAKERS["crema-d"](tmp_path)
+def test_an_emotion_outside_the_list_is_a_problem_that_names_the_file(tmp_path):
+    expected = MAKERS["crema-d"](tmp_path)
     odd = put_video(tmp_path / "VideoFlash/1001_DFA_JOY_XX.flv")
 
-    with pytest.raises(ModelError, match=f"{odd}: the label 'JOY' is none of CREMA-D's: ANG, DIS"):
-        read("crema-d", tmp_path)
+    rows, problems = read("crema-d", tmp_path)
+
+    assert problems[0].reason.startswith(f"{odd}: the label 'JOY' is none of CREMA-D's: ANG, DIS")
+    assert {row.id for row in rows} == set(expected)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +120,7 @@ def test_an_emotion_outside_the_list_names_the_file(tmp_path):
         ("crema-d", lambda root: put_video(root / "VideoFlash/1040_copy.flv"), "1040_copy"),
         ("crema-d", lambda root: put_video(root / "VideoFlash/1092_DFA_ANG_XX.flv"), "1092_DFA_ANG_XX"),
         ("ravdess", lambda root: put_video(root / "Actor_01/readme.mp4"), "readme"),
-        ("werewolf-xl", lambda root: (root / "clips/07/07_03_012.mp4").unlink(), "07_03_012"),
+        ("werewolf-xl", lambda root: (root / "Werewolf-XL_Speaker_Video/07/07_03_012.mp4").unlink(), "07_03_012"),
         (
             "avcaffe",
             lambda root: put_video(root / "videos/shorter_segments/aiim004/task_9/x.avi"),
@@ -137,10 +147,51 @@ def test_what_is_missing_or_odd_is_a_problem_and_the_rest_is_read(name, spoil, c
 
 def test_a_table_without_a_column_says_which_it_has(tmp_path):
     MAKERS["werewolf-xl"](tmp_path)
-    put_text(tmp_path / "annotations.csv", "Video,A,V,D", "01_03_012,1,1,1")
+    put_text(tmp_path / "PAD/average.csv", "Video,A,V,D", "01_03_012,1,1,1")
 
-    with pytest.raises(ModelError, match=r"annotations\.csv has no column 'clip'; its columns are: Video, A, V, D\."):
+    with pytest.raises(ModelError, match=r"has the columns VideoName, .*average\.csv has: Video, A, V, D\. .*--column"):
         read("werewolf-xl", tmp_path)
+
+
+def test_werewolf_xls_folders_of_aligned_faces_are_read_where_there_are_no_videos(tmp_path):
+    expected = datasets.werewolf_xl(tmp_path)
+    shutil.rmtree(tmp_path / "Werewolf-XL_Speaker_Video")
+    for clip in expected:
+        put_frames(tmp_path / f"features/{clip}_aligned", ["frame_det_00_000001.jpg"])
+
+    rows, problems = read("werewolf-xl", tmp_path)
+
+    assert problems == []
+    assert {row.id for row in rows} == set(expected)
+    assert {row.fps for row in rows} == {25}
+
+
+def test_chalearns_labels_are_found_in_the_folders_of_public_copies_with_numpys_numbers(tmp_path):
+    expected = datasets.chalearn(tmp_path)
+    for part, folder in (("training", "train"), ("validation", "val"), ("test", "test")):
+        name = f"annotation_{part}.pkl"
+        scores = pickle.loads((tmp_path / name).read_bytes())
+        kinds = (np.float64, np.float32, np.dtype(">f8").type)
+        numbers = {
+            trait: {clip: kinds[index % 3](score) for index, (clip, score) in enumerate(of.items())}
+            for trait, of in scores.items()
+        }
+        (tmp_path / name).unlink()
+        put_text(tmp_path / f"{folder}-annotation" / name).write_bytes(pickle.dumps(numbers, protocol=2))
+
+    rows, problems = read("chalearn", tmp_path)
+
+    assert problems == []
+    assert {row.id for row in rows} == set(expected)
+    for row in rows:
+        assert row.neuroticism == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize("protocol", [2, 4])
+def test_numpys_other_types_are_refused(tmp_path, protocol):
+    for value in (np.array([1.0]), np.str_("x"), np.datetime64("2020-01-01"), np.dtype(object)):
+        with pytest.raises(pickle.UnpicklingError, match=r"it (names|holds)"):
+            PlainUnpickler(io.BytesIO(pickle.dumps(value, protocol)), encoding="latin-1").load()
 
 
 class Attack:
@@ -189,13 +240,14 @@ def test_a_broken_pickle_is_refused(tmp_path, content):
         read("chalearn", tmp_path)
 
 
-def test_a_score_that_is_no_share_is_refused(tmp_path):
+def test_a_score_that_is_no_share_is_a_problem_of_its_clip(tmp_path):
     MAKERS["chalearn"](tmp_path)
     traits = ("openness", "conscientiousness", "extraversion", "agreeableness", "neuroticism")
     (tmp_path / "annotation_test.pkl").write_bytes(pickle.dumps({trait: {"a.mp4": 1.5} for trait in traits}))
 
-    with pytest.raises(ModelError, match=r"annotation_test\.pkl: openness of a\.mp4 is 1\.5"):
-        read("chalearn", tmp_path)
+    _, [problem] = read("chalearn", tmp_path)
+
+    assert problem.reason.startswith(f"{tmp_path}/annotation_test.pkl: openness of a.mp4 is 1.5")
 
 
 def test_what_most_people_took_for_none_of_the_expressions_is_left_out_and_told(tmp_path):

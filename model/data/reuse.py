@@ -1,0 +1,61 @@
+"""Take faces that another preparation has cut out already, instead of cutting them again.
+
+    crops.json  in a prepared folder: for each crop in clips/, what it was cut from and how → its file
+
+Prepared folders beside the new one are looked at. A crop is shared as a hard link, or copied where that cannot be.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from model.data.jobs import CropJob
+
+CROPS_FILE = "crops.json"
+
+
+def note(out: Path, jobs: Sequence[CropJob]) -> None:
+    """Write down what a folder's crops were cut from."""
+    crops = {
+        key: job.target.relative_to(out).as_posix()
+        for job in jobs
+        if job.target is not None and (key := _key(job)) is not None
+    }
+    if crops:
+        (out / CROPS_FILE).write_text(json.dumps(crops, indent=1) + "\n", encoding="utf-8")
+
+
+def take(out: Path, jobs: Sequence[CropJob]) -> None:
+    """Put crops that folders beside this one have where the jobs would write theirs."""
+    known: dict[str, Path] = {}
+    for path in sorted(out.absolute().parent.glob(f"*/{CROPS_FILE}")):
+        if path.parent != out.absolute():
+            with contextlib.suppress(OSError, ValueError):  # of a folder that is being written, or is none of ours
+                known |= {key: path.parent / file for key, file in json.loads(path.read_bytes()).items()}
+    for job in jobs:
+        if job.target is None or job.target.exists() or (key := _key(job)) is None:
+            continue
+        crop = known.get(key)
+        if crop is not None and crop.is_file():
+            job.target.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                os.link(crop, job.target)
+            except OSError:  # another file system, or one without links
+                unfinished = job.target.with_suffix(".unfinished")
+                shutil.copyfile(crop, unfinished)
+                unfinished.replace(job.target)
+
+
+def _key(job: CropJob) -> str | None:
+    """Return what a crop depends on, as text; None where the file cannot be looked at."""
+    try:
+        found = job.media.stat()
+    except OSError:
+        return None
+    how = [job.crop.model_dump(mode="json"), job.yunet and str(job.yunet)]
+    return json.dumps([str(job.media), found.st_size, found.st_mtime_ns, *how])
