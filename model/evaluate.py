@@ -21,8 +21,9 @@ from mien.contract.bundle import DimensionsTask, Task
 from model.data.clip_dataset import ClipDataset
 from model.data.prepared import ClipRow, Prepared, read_prepared, read_rows
 from model.errors import ModelError
+from model.evaluation.intervals import intervals
 from model.evaluation.report import EvaluationReport, PartScores
-from model.evaluation.scores import Scored, confusion_of, measured
+from model.evaluation.scores import LEVELS, Scored, confusion_of, measured
 from model.evaluation.scoring import Scorer
 from model.evaluation.trials import Trial
 
@@ -49,7 +50,11 @@ def evaluate(trials: Sequence[Trial], data: Path) -> EvaluationReport:
     scored = [score(trial.scorer, data, chosen[trial.part], tasks) for trial in trials]
     parts = tuple(
         PartScores(
-            part=trial.part, model=trial.scorer.name, clips=len(chosen[trial.part]), scores=measured(tasks, found)
+            part=trial.part,
+            model=trial.scorer.name,
+            clips=len(chosen[trial.part]),
+            scores=measured(tasks, found),
+            intervals=intervals(tasks, found),
         )
         for trial, found in zip(trials, scored, strict=True)
     )
@@ -60,6 +65,7 @@ def evaluate(trials: Sequence[Trial], data: Path) -> EvaluationReport:
         warnings=_warnings(trials, prepared),
         parts=parts,
         pooled=measured(tasks, together),
+        pooled_intervals=intervals(tasks, together),
         confusion=confusion_of(tasks, together),
     )
 
@@ -83,7 +89,8 @@ def score(scorer: Scorer, data: Path, rows: Sequence[ClipRow], tasks: Sequence[T
         for kind, values in scorer(batch["pixels"].numpy()).items():
             sums = outputs.setdefault(kind, torch.zeros(len(rows), values.shape[1]))
             sums.index_add_(0, batch["index"], torch.from_numpy(values))  # (B, columns) → (N, columns)
-    return Scored({task.kind: outputs[task.kind] / views for task in tasks}, clips.labels)
+    wanted = {task.kind for task in tasks} | {LEVELS}
+    return Scored({key: values / views for key, values in outputs.items() if key in wanted}, clips.labels)
 
 
 def _common_tasks(trials: Sequence[Trial], prepared: Prepared) -> tuple[Task, ...]:

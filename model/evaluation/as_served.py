@@ -28,6 +28,7 @@ from model.data.labels import label_columns
 from model.data.media import LIMITS, ClipUnreadable, is_still, read_still
 from model.data.prepared import ClipRow
 from model.errors import ModelError
+from model.evaluation.intervals import intervals
 from model.evaluation.report import EvaluationReport, PartScores
 from model.evaluation.scores import Scored, confusion_of, measured
 from model.evaluation.scoring import OnnxScorer
@@ -101,14 +102,15 @@ def evaluate_as_served(
         {task.kind: torch.tensor([found[row.id][task.kind] for row in seen]) for task in tasks},
         label_columns(seen, tasks),
     )
-    scores = measured(tasks, scored)
+    scores, bounds = measured(tasks, scored), intervals(tasks, scored)
     detector = "YuNet" if yunet else "OpenCV's cascade"
     return EvaluationReport(
         data=dataset,
         views=1,
         warnings=(f"{detector} found no face in {len(rows) - len(seen)} of {len(rows)} clips.",),
-        parts=(PartScores(part=part, model=scorer.name, clips=len(seen), scores=scores),),
+        parts=(PartScores(part=part, model=scorer.name, clips=len(seen), scores=scores, intervals=bounds),),
         pooled=scores,
+        pooled_intervals=bounds,
         confusion=confusion_of(tasks, scored),
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -17,6 +17,12 @@ REPORT = "report.json"
 Scores = dict[TaskKind, dict[str, float]]
 """By the kind of task and the name of the metric."""
 
+Intervals = dict[TaskKind, dict[str, tuple[float, float]]]
+"""The lower and upper end of scores' 95 % intervals, likewise; only of scores of few clips."""
+
+FEW_CLIPS = 30
+"""Scores of fewer labelled clips come with an interval and a sentence."""
+
 
 class PartScores(BaseModel):
     """The scores of one model on one part of the data."""
@@ -25,6 +31,7 @@ class PartScores(BaseModel):
     model: str
     clips: int
     scores: Scores
+    intervals: Intervals = {}
 
 
 class Confusion(BaseModel):
@@ -42,6 +49,7 @@ class EvaluationReport(BaseModel):
     warnings: tuple[str, ...] = Field((), description="Reasons why the scores are not comparable with others.")
     parts: tuple[PartScores, ...]
     pooled: Scores = Field(description="Over the clips of all parts together.")
+    pooled_intervals: Intervals = {}
     confusion: Confusion | None = None
 
 
@@ -69,15 +77,36 @@ def write_report(report: EvaluationReport, folder: Path) -> None:
 
 def markdown(report: EvaluationReport) -> str:
     """Format the report as Markdown: a table for each task, a column for each part."""
-    columns = [*((f"part {part.part}", part.scores) for part in report.parts), ("pooled", report.pooled)]
+    columns = [
+        *((f"part {part.part}", part.scores, part.intervals) for part in report.parts),
+        ("pooled", report.pooled, report.pooled_intervals),
+    ]
     models = "\n".join(f"- part {part.part}: {part.clips} clips, {part.model}" for part in report.parts)
     tables = [table(kind, columns) for kind in report.pooled]
     return (
         "\n\n".join(
-            [f"# Evaluation on {report.data}", models, f"{report.views} views a clip.", *report.warnings, *tables]
+            [
+                f"# Evaluation on {report.data}",
+                models,
+                f"{report.views} views a clip.",
+                *report.warnings,
+                *few_clips(report.parts),
+                *tables,
+            ]
         )
         + "\n"
     )
+
+
+def few_clips(parts: Sequence[PartScores]) -> Iterator[str]:
+    """Yield a sentence for each part whose scores are of few clips."""
+    for part in parts:
+        if part.intervals:
+            yield (
+                f"The part {part.part} has {part.clips} clips. Scores of fewer than {FEW_CLIPS} are chance as much as "
+                "skill: in brackets stand their 95 % intervals, bootstrapped over the clips. A correlation of two "
+                "clips is always 1, 0 or −1."
+            )
 
 
 def confusion_table(confusion: Confusion) -> str:
@@ -90,14 +119,19 @@ def confusion_table(confusion: Confusion) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def table(kind: TaskKind, columns: Sequence[tuple[str, Scores]]) -> str:
+def table(kind: TaskKind, columns: Sequence[tuple[str, Scores, Intervals]]) -> str:
     """Format a task's metrics as Markdown: a row for each metric, a column for each of the named scores."""
-    found = [scores.get(kind, {}) for _, scores in columns]
-    metrics = dict.fromkeys(metric for scores in found for metric in scores)
-    rows = [[metric, *(f"{scores[metric]:.4f}" if metric in scores else "" for scores in found)] for metric in metrics]
-    head = [kind, *(name for name, _ in columns)]
+    found = [(scores.get(kind, {}), intervals.get(kind, {})) for _, scores, intervals in columns]
+    metrics = dict.fromkeys(metric for scores, _ in found for metric in scores)
+    rows = [[metric, *(_cell(metric, *each) for each in found)] for metric in metrics]
+    head = [kind, *(name for name, _, _ in columns)]
     lines = [head, ["---", *("---:" for _ in columns)], *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _cell(metric: str, scores: Mapping[str, float], intervals: Mapping[str, tuple[float, float]]) -> str:
+    score = f"{scores[metric]:.4f}" if metric in scores else ""
+    return score + (" [{:.2f}, {:.2f}]".format(*intervals[metric]) if metric in intervals else "")
 
 
 def draw(confusion: Confusion, path: Path) -> None:

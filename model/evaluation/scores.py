@@ -10,16 +10,20 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from mien.contract.bundle import ExpressionTask, Task
+from mien.contract.bundle import DimensionsTask, ExpressionTask, Task
 from model.evaluation.report import Confusion, Scores
-from model.train.metrics import confusion, measure
+from model.train.metrics import confusion, likeliest_levels, measure
+
+LEVELS = "levels of dimensions"
+"""Key of the probabilities of a dimension's levels, (N, dimensions·levels), which a bundle does not answer."""
 
 
 @dataclass(frozen=True)
 class Scored:
     """Clips with their scores and labels, both by the kind of task.
 
-    `outputs` are (N, columns), the means of the views; `labels` as `model.data.labels` gives them.
+    `outputs` are (N, columns), the means of the views, and `LEVELS` where they are known; `labels` as
+    `model.data.labels` gives them.
     """
 
     outputs: Mapping[str, Tensor]
@@ -29,6 +33,9 @@ class Scored:
 def measured(tasks: Sequence[Task], scored: Scored) -> Scores:
     """Return the metrics of each task that any clip has a label of."""
     found = {task.kind: measure(task, scored.outputs[task.kind], scored.labels[task.kind]) for task in tasks}
+    for task in tasks:
+        if isinstance(task, DimensionsTask) and LEVELS in scored.outputs:
+            found[task.kind] |= likeliest_levels(task, scored.outputs[LEVELS], scored.labels[task.kind])
     return {kind: scores for kind, scores in found.items() if scores}
 
 

@@ -11,16 +11,19 @@ from typing import Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from mien.contract.bundle import ClipInput, FaceCrop, Task, read_bundle
 from mien.contract.errors import BundleRefused
 from model.bundle.graph import Graph
 from model.bundle.runtime import open_graph
 from model.errors import ModelError
+from model.evaluation.scores import LEVELS
 from model.tpsbt.affect_model import AffectModel
+from model.tpsbt.heads import LevelsHead
 
 Outputs = dict[str, NDArray[np.float32]]
-"""By the kind of task, (B, columns): probabilities and values as a bundle's outputs have them."""
+"""By the kind of task, (B, columns): probabilities and values as a bundle's outputs have them; perhaps `LEVELS`."""
 
 
 class Scorer(Protocol):
@@ -51,12 +54,22 @@ class TorchScorer:
         self._device = torch.accelerator.current_accelerator() or torch.device("cpu")
         self._graph = Graph(model, clip).to(self._device)
         self.tasks = self._graph.tasks
+        self._levels: Tensor | None = None
+        for head in self._graph.model.heads.values():
+            if isinstance(head, LevelsHead):
+                head.register_forward_hook(self._keep_levels)
 
     def __call__(self, clips: NDArray[np.uint8]) -> Outputs:
         """See `Scorer`."""
         with torch.inference_mode():
             *found, _ = self._graph(torch.from_numpy(clips).to(self._device))
-        return {task.kind: values.cpu().numpy() for task, values in zip(self.tasks, found, strict=True)}
+        outputs: Outputs = {task.kind: values.cpu().numpy() for task, values in zip(self.tasks, found, strict=True)}
+        if self._levels is not None:
+            outputs[LEVELS] = self._levels.flatten(1).cpu().numpy()
+        return outputs
+
+    def _keep_levels(self, _head: nn.Module, _inputs: object, logits: Tensor) -> None:
+        self._levels = logits.softmax(dim=-1)  # (B, dimensions, levels)
 
 
 class OnnxScorer:

@@ -114,13 +114,31 @@ def _levels(task: DimensionsTask, outputs: Tensor, labels: Tensor) -> dict[str, 
     """Return the weighted F1 of the levels nearest to outputs and labels (AVCAffe's metric)."""
     if task.levels is None:
         return {}
-    said, true = (nearest_levels(task, task.levels, values) for values in (outputs, labels))
+    return _levels_f1("weighted F1", task, task.levels, nearest_levels(task, task.levels, outputs), labels)
+
+
+def likeliest_levels(task: DimensionsTask, probabilities: Tensor, labels: Tensor) -> dict[str, float]:
+    """Return the weighted F1 of the likeliest levels, as AVCAffe's published figures have it.
+
+    Args:
+        task: trained in levels, else nothing is returned.
+        probabilities: of the levels, (B, dimensions·levels).
+        labels: float (B, dimensions), NaN where absent.
+    """
+    if task.levels is None:
+        return {}
+    said = probabilities.view(len(probabilities), -1, task.levels).argmax(dim=-1)  # (B, dimensions)
+    return _levels_f1("weighted F1 by argmax", task, task.levels, said, labels)
+
+
+def _levels_f1(metric: str, task: DimensionsTask, levels: int, said: Tensor, labels: Tensor) -> dict[str, float]:
+    true = nearest_levels(task, levels, labels)
     found: dict[str, float] = {
-        name: multiclass_f1_score(said[there, column], true[there, column], task.levels, average="weighted").item()
+        name: multiclass_f1_score(said[there, column], true[there, column], levels, average="weighted").item()
         for column, name in enumerate(names(task))
         if (there := true[:, column] != ABSENT).any()
     }
-    return _with_means({"weighted F1": found})
+    return _with_means({metric: found})
 
 
 def _with_means(found: dict[str, dict[str, float]]) -> dict[str, float]:

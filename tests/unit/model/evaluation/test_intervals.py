@@ -1,0 +1,48 @@
+"""Scores of few clips are told to be uncertain."""
+
+import torch
+
+from mien.contract.bundle import Dimension, DimensionsTask, ExpressionTask
+from model.evaluation.intervals import intervals
+from model.evaluation.report import EvaluationReport, PartScores, markdown
+from model.evaluation.scores import Scored, measured
+
+EXPRESSION = ExpressionTask(labels=("happiness", "sadness"))
+VALENCE = DimensionsTask(dimensions=(Dimension(name="valence"),))
+
+
+def scored(clips):
+    values = torch.linspace(-0.5, 0.5, clips)[:, None]
+    return Scored({"dimensions": values}, {"dimensions": values + 0.1})
+
+
+def test_the_correlation_of_two_clips_does_not_stand_unqualified():
+    found = scored(2)
+    bounds = intervals([VALENCE], found)
+    scores = measured([VALENCE], found)
+    assert scores["dimensions"]["PCC"] > 0.999
+
+    assert bounds["dimensions"]["PCC"][0] == 0
+    part = PartScores(part="test", model="m", clips=2, scores=scores, intervals=bounds)
+    told = markdown(EvaluationReport(data="d", views=4, parts=(part,), pooled=scores, pooled_intervals=bounds))
+    assert "| PCC | 1.0000 [0.00, 1.00] | 1.0000 [0.00, 1.00] |" in told
+    assert "The part test has 2 clips. Scores of fewer than 30 are chance" in told
+
+
+def test_an_interval_holds_the_score_and_narrows_with_the_clips():
+    widths = []
+    for clips in (6, 28):
+        labels = torch.eye(2)[torch.arange(clips) % 2]
+        outputs = labels.clone()
+        outputs[::3] = outputs[::3].flip(1)  # a third is wrong
+        found = Scored({"expression": outputs}, {"expression": labels})
+        low, high = intervals([EXPRESSION], found)["expression"]["WAR"]
+        assert low < measured([EXPRESSION], found)["expression"]["WAR"] < high
+        widths.append(high - low)
+    assert widths[1] < widths[0]
+
+
+def test_thirty_labelled_clips_need_no_interval_and_none_has_none():
+    assert intervals([VALENCE], scored(30)) == {}
+    nothing = Scored({"dimensions": torch.zeros(3, 1)}, {"dimensions": torch.full((3, 1), torch.nan)})
+    assert intervals([VALENCE], nothing) == {}
