@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -11,8 +11,11 @@ from mien.contract.bundle import Manifest, Training
 from model.bundle.write import export_bundle
 from model.errors import ModelError
 from model.evaluation.report import read_report
-from model.train.trained import read_trained
+from model.train.trained import Trained, read_trained
 from model.train.validate import CALIBRATED, TEMPERATURE, UNCALIBRATED
+
+FEW_CLIPS = 500
+"""A model that was fine-tuned on fewer clips is warned of; the smallest published training set has about a thousand."""
 
 
 def export_run(
@@ -26,6 +29,7 @@ def export_run(
     hop_s: float | None = None,
     reports: Sequence[Path] = (),
     notes: Path | None = None,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> Manifest:
     """Write a run's best model as a bundle.
 
@@ -40,6 +44,7 @@ def export_run(
         reports: folders of evaluations; their scores replace the validation scores in the manifest. With several
             reports the dataset's name precedes each score.
         notes: Markdown that the model card ends with.
+        progress: called with the name of each step when it begins.
 
     Raises:
         ModelError: the run has no best checkpoint, or a value is not allowed in a manifest.
@@ -77,17 +82,28 @@ def export_run(
                 trained=True,
                 data=f"{'; '.join(trained.data)}. The scores are of {tested or 'clips held out from training'}.",
                 scores=scores,
+                warnings=tuple(_warnings(trained)),
             ),
             licence=licence,
             intended_use=intended_use,
             notes=_text(notes) if notes else "",
             reports=found,
+            progress=progress,
         )
     except ValidationError as error:
         first = error.errors()[0]
         raise ModelError(
             f"The bundle's {first['loc'][0]} = {first['input']!r} is not allowed: {first['msg']}."
         ) from error
+
+
+def _warnings(trained: Trained) -> Iterator[str]:
+    """Yield why a model is not to be trusted; nothing of a run that did not record its number of clips."""
+    if trained.clips is not None and trained.clips < FEW_CLIPS:
+        yield (
+            f"It was fine-tuned on {trained.clips} clips. With fewer than {FEW_CLIPS}, its scores say little about "
+            "other people and videos, however sure they look."
+        )
 
 
 def _text(notes: Path) -> str:

@@ -92,11 +92,8 @@ class FinetuneRecipe(LabelLosses, Recipe):
         return self
 
 
-def finetune(recipe: FinetuneRecipe) -> bool:
-    """Run a recipe, or resume it from its last checkpoint.
-
-    Returns:
-        Whether the run is complete; see `Loop.run`.
+def finetune(recipe: FinetuneRecipe) -> Loop:
+    """Set a recipe up, from its last checkpoint if it was begun; `Loop.run` runs it.
 
     Raises:
         ModelError: the recipe, its data, its start or its folder cannot be used.
@@ -113,7 +110,7 @@ def finetune(recipe: FinetuneRecipe) -> bool:
     if recipe.calibrated_on not in {None, *watched}:
         raise ModelError(f"The key calibrated_on = {recipe.calibrated_on} is none of: {', '.join(watched)}.")
     torch.manual_seed(recipe.seed)
-    size, model, before = _model(recipe, tasks)
+    size, model, before, clips_before = _model(recipe, tasks)
     if recipe.augmentation and recipe.augmentation.stills:
         _check_stills(recipe, size, model)
     labels = label_columns([row for part in training for row in part.rows], tasks)
@@ -134,6 +131,8 @@ def finetune(recipe: FinetuneRecipe) -> bool:
                     [*before, *(f"{title_of(part.prepared.name)}, {len(part.rows)} clips" for part in training)]
                 )
             ),
+            "clips": clips_before + sum(len(part.rows) for part in training),
+            "held_out": sum(len(part.rows) for part in held_out),
         },
         model=model,
         groups=finetuning_groups(model, size.depths, weight_decay=recipe.weight_decay, layer_decay=recipe.layer_decay),
@@ -142,7 +141,7 @@ def finetune(recipe: FinetuneRecipe) -> bool:
         checkpoint_every=recipe.validate_every * plan.steps_per_epoch,
         validate=validation(watched, tasks, recipe, accelerator, recipe.calibrated_on),
     )
-    return Loop(recipe, plan, accelerator, learner).run()
+    return Loop(recipe, plan, accelerator, learner)
 
 
 def label_loss(
@@ -212,8 +211,8 @@ def _about(tasks: tuple[LearntTask, ...]) -> list[dict[str, Any]]:
     return [task.model_dump(mode="json") for task in tasks]
 
 
-def _model(recipe: FinetuneRecipe, tasks: tuple[LearntTask, ...]) -> tuple[Size, AffectModel, list[str]]:
-    """Return the size, the initial model, and the datasets that it was fine-tuned on before."""
+def _model(recipe: FinetuneRecipe, tasks: tuple[LearntTask, ...]) -> tuple[Size, AffectModel, list[str], int]:
+    """Return the size, the initial model, and the datasets and number of clips that it was fine-tuned on before."""
     start = checkpoint.load(recipe.start) if recipe.start else None
     size = checkpoint.size_of(start) if start else ZOO[recipe.size or "base"]
     model = AffectModel(size, tasks, recipe.stochastic_depth, (recipe.clip.frames, recipe.clip.size))
@@ -224,8 +223,8 @@ def _model(recipe: FinetuneRecipe, tasks: tuple[LearntTask, ...]) -> tuple[Size,
             checkpoint.fill(model, start["model"], recipe.start)
         else:
             checkpoint.start_encoder(model.encoder, start, recipe.start)
-    before = start["about"]["data"] if start and start["kind"] == KIND else []
-    return size, model, before
+    about = start["about"] if start and start["kind"] == KIND else {}
+    return size, model, about.get("data", []), about.get("clips", 0)
 
 
 def _clip(recipe: FinetuneRecipe, found: list[SelectedRows]) -> ClipInput:

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
+from pathlib import Path
+from typing import cast
 
 import torch
+from accelerate import Accelerator
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
 from model.data.augment import PretrainAugmentation, as_floats
-from model.tpsbt.autoencoder import DECODERS, MaskedAutoencoder, reconstruction_loss, target
+from model.evaluation.reconstruction import write_reconstruction
+from model.tpsbt.autoencoder import DECODERS, DecoderSize, MaskedAutoencoder, reconstruction_loss, target
 from model.tpsbt.masking import MASK_RATIO, draw_mask
 from model.tpsbt.tubelets import cut
-from model.tpsbt.zoo import ZOO
+from model.tpsbt.zoo import ZOO, Size
+from model.train import checkpoint
 from model.train.config import Recipe, SizeName
-from model.train.holdout import without_test
-from model.train.loop import Batch, Learner, Loop, accelerator_of, plan_of
+from model.train.holdout import hold_out, without_test
+from model.train.loop import Batch, Learner, Loop, accelerator_of, plan_of, shared_loader
 from model.train.optim import pretraining_groups
+from model.train.plan import Clips
 from model.train.sources import clips_of, common_crop, find
 
 KIND = "pretraining"
@@ -25,31 +32,48 @@ KIND = "pretraining"
 class PretrainRecipe(Recipe):
     """Define the settings of a pre-training run."""
 
-    size: SizeName = Field("base", description="Encoder size, a row of `model/tpsbt/zoo.py`.")
+    start: Path | None = Field(
+        None,
+        description="Checkpoint to start from: its encoder and encoder size, and its decoder if it has one. It may be "
+        "a published one that went through `import`.",
+    )
+    size: SizeName = Field(
+        "base", description="Encoder size, a row of `model/tpsbt/zoo.py`; with `start`, the checkpoint's counts."
+    )
     mask_ratio: float = Field(MASK_RATIO, gt=0, lt=1, description="Share of places hidden from the encoder.")
     augmentation: PretrainAugmentation = PretrainAugmentation()
     checkpoint_every: PositiveInt = Field(1000, description="Steps from one checkpoint to the next.")
+    held_out: float = Field(
+        0,
+        ge=0,
+        lt=1,
+        description="Share of the clips held out, by whole subjects: at each checkpoint their loss is logged, and "
+        "reconstruction.png shows one; 0, as in the paper: none.",
+    )
 
 
-def pretrain(recipe: PretrainRecipe) -> bool:
-    """Run a recipe, or resume it from its last checkpoint.
-
-    Returns:
-        Whether the run is complete; see `Loop.run`.
+def pretrain(recipe: PretrainRecipe) -> Loop:
+    """Set a recipe up, from its last checkpoint if it was begun; `Loop.run` runs it.
 
     Raises:
         ModelError: the recipe, its data or its folder cannot be used.
     """
     accelerator = accelerator_of(recipe)
     found = [part.of(without_test(part.prepared, part.rows, part.source.test)) for part in find(recipe)]
+    validate = None
+    if recipe.held_out:
+        training, held_out = zip(*(hold_out(part.rows, recipe.held_out, recipe.seed) for part in found), strict=True)
+        watched = [part.of(rows) for part, rows in zip(found, held_out, strict=True)]
+        found = [part.of(rows) for part, rows in zip(found, training, strict=True)]
+        validate = _validation(clips_of(watched, (), recipe.clip, seed=recipe.seed, train=False), recipe, accelerator)
     dataset = clips_of(found, (), recipe.clip, seed=recipe.seed, augment=recipe.augmentation, hold=recipe.hold)
     torch.manual_seed(recipe.seed)
-    model = MaskedAutoencoder(ZOO[recipe.size], DECODERS[recipe.size])
+    size, decoder, model = _model(recipe)
     learner = Learner(
         kind=KIND,
-        size=ZOO[recipe.size],
+        size=size,
         about={
-            "decoder": DECODERS[recipe.size]._asdict(),
+            "decoder": decoder._asdict(),
             "clip": recipe.clip.model_dump(),
             "intervals_s": [part.prepared.interval_s for part in found],
             "crop": common_crop(found).model_dump(mode="json"),
@@ -59,8 +83,51 @@ def pretrain(recipe: PretrainRecipe) -> bool:
         dataset=dataset,
         loss=partial(pretraining_loss, mask_ratio=recipe.mask_ratio),
         checkpoint_every=recipe.checkpoint_every,
+        validate=validate,
     )
-    return Loop(recipe, plan_of(recipe, len(dataset), accelerator), accelerator, learner).run()
+    return Loop(recipe, plan_of(recipe, len(dataset), accelerator), accelerator, learner)
+
+
+def _model(recipe: PretrainRecipe) -> tuple[Size, DecoderSize, MaskedAutoencoder]:
+    """Return the sizes and the initial model."""
+    size, decoder = ZOO[recipe.size], DECODERS[recipe.size]
+    if recipe.start is None:
+        return size, decoder, MaskedAutoencoder(size, decoder)
+    start = checkpoint.load(recipe.start)
+    size = checkpoint.size_of(start)
+    if "decoder" in start["about"]:
+        decoder = DecoderSize(**start["about"]["decoder"])
+        model = MaskedAutoencoder(size, decoder)
+        checkpoint.fill(model, start["model"], recipe.start)
+    else:
+        model = MaskedAutoencoder(size, decoder)
+        checkpoint.start_encoder(model.encoder, start, recipe.start)
+    return size, decoder, model
+
+
+def _validation(
+    clips: Clips, recipe: PretrainRecipe, accelerator: Accelerator
+) -> Callable[[nn.Module], dict[str, float]]:
+    """Return a function that computes the loss of held-out clips, with the same masks each time, and draws one."""
+    loader = shared_loader(clips, recipe, accelerator)
+
+    def validate(model: nn.Module) -> dict[str, float]:
+        total = torch.zeros(2, device=accelerator.device)  # the sum of losses, the number of clips
+        with torch.inference_mode():
+            for number, batch in enumerate(loader):
+                draw = torch.Generator().manual_seed(number)
+                pixels = batch["pixels"].to(accelerator.device)
+                loss = pretraining_loss(model, {"pixels": pixels}, draw, recipe.mask_ratio)["loss"]
+                total += torch.stack([loss.float() * len(pixels), torch.tensor(float(len(pixels)), device=loss.device)])
+        total = cast("Tensor", accelerator.reduce(total, reduction="sum"))
+        if accelerator.is_main_process:
+            first = as_floats(clips[0]["pixels"][None].to(accelerator.device))
+            picture = recipe.out / "reconstruction.png"
+            write_reconstruction(cast("MaskedAutoencoder", model), first, recipe.mask_ratio, picture)
+        mean = (total[0] / total[1]).item()
+        return {"score": -mean, "loss": mean}
+
+    return validate
 
 
 def pretraining_loss(

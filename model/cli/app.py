@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from model.cli.many_values import ManyValues
 from model.errors import ModelError
 
 if TYPE_CHECKING:
     from mien.contract.bundle import Manifest
+    from model.train.loop import Loop
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Train, evaluate and export the models that Mien serves."
@@ -22,6 +24,14 @@ _Overrides = Annotated[
     list[str] | None,
     typer.Argument(metavar="[KEY=VALUE]...", help="Values that override the recipe's, for example epochs=10."),
 ]
+
+
+_DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Only say what data is found, and estimate steps, memory and time.")
+]
+
+FEW_CLIPS = 500
+"""Pre-training on fewer is told to be a trial."""
 
 
 @app.command("sizes")
@@ -184,8 +194,8 @@ def evaluate_as_served(  # noqa: PLR0917 — typer makes options of them
     typer.echo(markdown(report))
 
 
-@app.command("import")
-def import_checkpoint(
+@app.command("import", cls=ManyValues)
+def import_checkpoint(  # noqa: PLR0917 — typer makes options of them
     checkpoint: Annotated[Path, typer.Argument(help="Checkpoint (.pth) that SVFAP's authors published.")],
     out: Annotated[Path, typer.Option(help="Folder for the bundle, or for encoder.pt of a pre-training checkpoint.")],
     dataset: Annotated[
@@ -199,51 +209,107 @@ def import_checkpoint(
         6,
         3,
     ),
+    expressions: Annotated[
+        list[str] | None, typer.Option(metavar="LABEL...", help="What the outputs are, in order, if not the dataset's.")
+    ] = None,
+    dimensions: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME:LOW:HIGH...", help="The same of dimensions: valence:-1:1 arousal:-1:1"),
+    ] = None,
+    traits: Annotated[list[str] | None, typer.Option(metavar="TRAIT...", help="The same of traits, 0 to 1.")] = None,
+    activation: Annotated[
+        Literal["tanh", "sigmoid", "none"] | None,
+        typer.Option(help="What follows the last layer of dimensions or traits, scaled to their range."),
+    ] = None,
+    interval: Annotated[
+        float | None, typer.Option(min=0.001, help="Seconds between two frames; by default the dataset's, or 0.16.")
+    ] = None,
 ) -> None:
-    """Convert a published checkpoint: a fine-tuned one to a bundle, a pre-training one to a start for fine-tuning."""
+    """Convert a published checkpoint: a fine-tuned one to a bundle, a pre-training one to a start for training."""
     import logging
 
+    from rich.console import Console
+
+    from model.cli.console import Steps
     from model.svfap.import_checkpoint import import_finetuned, import_pretraining
+    from model.svfap.outputs import task_of
     from model.svfap.published import of_pretraining
     from model.svfap.weights_file import read_weights
 
+    task = task_of(expressions=expressions or (), dimensions=dimensions or (), traits=traits or ())
+
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # silence warnings about packages that no model needs
-    weights = read_weights(checkpoint)
-    if of_pretraining(weights):
-        written = import_pretraining(checkpoint, weights, out, depths=depths)
-        typer.echo(f"Pre-training weights: fine-tune from them with start={written}.")
-        return
-    if dataset is None:
-        raise ModelError(f"{checkpoint} is a fine-tuned model: name what it was fine-tuned on, as --dataset dfew.")
-    _report_bundle(import_finetuned(checkpoint, weights, out, name=dataset, depths=depths), out)
+    with Steps(Console(stderr=True)) as steps:
+        steps("Reading the checkpoint")
+        weights = read_weights(checkpoint)
+        if of_pretraining(weights):
+            written = import_pretraining(checkpoint, weights, out, depths=depths)
+            typer.echo(f"Pre-training weights: pre-train or fine-tune from them with start={written}.")
+            return
+        manifest = import_finetuned(
+            checkpoint,
+            weights,
+            out,
+            name=dataset,
+            depths=depths,
+            task=task,
+            activation=activation,
+            interval_s=interval,
+            progress=steps,
+        )
+    _report_bundle(manifest, out)
 
 
 @app.command("pretrain")
-def pretrain(recipe: _Recipe, overrides: _Overrides = None) -> None:
+def pretrain(recipe: _Recipe, overrides: _Overrides = None, dry_run: _DryRun = False) -> None:
     """Pre-train an encoder on videos without labels; the same command resumes a stopped run."""
     from model import pretrain as recipes
     from model.train.config import read_recipe
 
-    settings = read_recipe(recipe, overrides or [], recipes.PretrainRecipe)
-    _report_end(settings.out, ended=recipes.pretrain(settings), name="last.pt")
+    loop = recipes.pretrain(read_recipe(recipe, overrides or [], recipes.PretrainRecipe))
+    _run(loop, name="last.pt", dry=dry_run)
+    if loop.plan.clips < FEW_CLIPS:
+        typer.echo(
+            f"{loop.plan.clips} clips are enough to try the steps out, and too few to learn faces: what `reconstruct` "
+            "draws is no sign of what the method can do."
+        )
 
 
 @app.command("finetune")
-def finetune(recipe: _Recipe, overrides: _Overrides = None) -> None:
+def finetune(recipe: _Recipe, overrides: _Overrides = None, dry_run: _DryRun = False) -> None:
     """Fine-tune a model on labelled videos; the same command resumes a stopped run."""
     from model import finetune as recipes
     from model.train.config import read_recipe
 
-    settings = read_recipe(recipe, overrides or [], recipes.FinetuneRecipe)
-    _report_end(settings.out, ended=recipes.finetune(settings), name="best.pt")
+    loop = recipes.finetune(read_recipe(recipe, overrides or [], recipes.FinetuneRecipe))
+    _run(loop, name="best.pt", dry=dry_run)
+
+
+@app.command("recipes")
+def recipes() -> None:
+    """List the recipes in model/recipes, and explain every key that a recipe may have."""
+    from rich.console import Console
+
+    from model.cli.recipes import show
+
+    show(Console())
 
 
 def _report_bundle(manifest: Manifest, out: Path) -> None:
     gap = manifest.parity.max_abs_difference
     typer.echo(f"{manifest.name} {manifest.version} is in {out}; PyTorch and ONNX Runtime differ by {gap:.1e} at most.")
+    for warning in manifest.training.warnings:
+        typer.secho(f"Warning, which every answer will repeat: {warning}", fg="yellow", err=True)
 
 
-def _report_end(out: Path, *, ended: bool, name: str) -> None:
+def _run(loop: Loop, *, name: str, dry: bool) -> None:
+    """Run a loop and say how it ended, or only what it would take."""
+    if dry:
+        from model.cli.estimate import show
+
+        show(loop)
+        return
+    out, ended = loop.recipe.out, loop.run()
     how = f"Done: {out / name}." if ended else f"Stopped; the checkpoint is in {out}. Run the same command to resume."
     typer.echo(how)
 
@@ -270,21 +336,26 @@ def export(  # noqa: PLR0917 — typer makes options of them
     """Export a fine-tuning run's best checkpoint as a bundle."""
     import logging
 
+    from rich.console import Console
+
+    from model.cli.console import Steps
     from model.export import export_run
 
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # silence warnings about packages that no model needs
     named = name or run.resolve().name.lower()
-    manifest = export_run(
-        run,
-        out,
-        name=named,
-        version=version,
-        licence=licence,
-        intended_use=intended_use,
-        hop_s=hop,
-        reports=report or (),
-        notes=notes,
-    )
+    with Steps(Console(stderr=True)) as steps:
+        manifest = export_run(
+            run,
+            out,
+            name=named,
+            version=version,
+            licence=licence,
+            intended_use=intended_use,
+            hop_s=hop,
+            reports=report or (),
+            notes=notes,
+            progress=steps,
+        )
     _report_bundle(manifest, out)
 
 

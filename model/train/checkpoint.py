@@ -7,6 +7,7 @@
 `about`     metadata of the model, e.g. its tasks and its input (plain containers; written by each recipe)
 `optimisers` their state dicts    `step`     steps done        `config`  of the run
 `best`      the best validation score so far, or None
+`trained`   where `model` is a moving average of the weights: those that training goes on from
 
 A checkpoint has no random generator states and no position in the data: random numbers of a step depend on
 (seed, step, process) only, a clip on (seed, epoch, index) only, see `loop`. So a run may resume with another number
@@ -34,6 +35,7 @@ from model.tpsbt.zoo import Size
 FORMAT = 2
 LAST = "last.pt"
 BEST = "best.pt"
+KEPT = "epoch_{:04d}.pt"
 _ENCODER = "encoder."
 
 

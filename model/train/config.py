@@ -80,18 +80,53 @@ class Recipe(_Part):
         None,
         description="Muon's learning rate for the blocks' matrices as a multiple of AdamW's; unset: AdamW only.",
     )
-    weight_decay: NonNegativeFloat = 0.05
+    weight_decay: NonNegativeFloat = Field(
+        0.05, description="Weight decay of all parameters but biases, norms and the mask token."
+    )
+
+    clip_gradients: PositiveFloat | None = Field(
+        None, description="Greatest norm of a step's gradients, which are scaled down to it; unset: no clipping."
+    )
+    ema: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="Decay of an exponential moving average of the weights, which is validated and kept, for example "
+        "0.9999; unset: the weights themselves.",
+    )
+    compile: bool = Field(False, description="Compile the model with torch.compile; it takes minutes at the start.")
+    recompute: bool = Field(
+        False,
+        description="Activation checkpointing: compute each block again in the backward pass instead of keeping what "
+        "it computed; less memory, about a third more time.",
+    )
+    keep_every: PositiveInt | None = Field(
+        None, description="Epochs between checkpoints that are kept, as epoch_0010.pt; unset: only the last is."
+    )
 
     precision: Literal["no", "bf16"] = Field("no", description="Mixed precision: bf16, or no for float32.")
-    seed: int = 0
+    seed: int = Field(
+        0, description="Seed of all that is random: initial weights, order of clips, masks, augmentation."
+    )
     hold: bool = Field(False, description="Keep decoded clips in memory; needs rows that are no longer than one clip.")
     workers: NonNegativeInt = Field(2, description="Data loader processes for each device.")
     log_every: PositiveInt = Field(10, description="Steps between two log entries.")
+    wandb: str | None = Field(
+        None, description="Project of Weights & Biases to log to as well; needs its package, wandb."
+    )
 
     @model_validator(mode="before")
     @classmethod
     def _rename_earlier_keys(cls, values: dict[str, Any]) -> dict[str, Any]:
-        return _renamed(values)
+        return renamed(values)
+
+    @classmethod
+    def as_now(cls, config: dict[str, Any]) -> dict[str, Any]:
+        """Return an earlier run's settings with the defaults of keys that are newer than it."""
+        try:
+            return cls.model_validate(config).model_dump(mode="json")
+        except ValidationError:
+            return config
 
     @property
     def peak_rate(self) -> float:
@@ -102,7 +137,9 @@ class Recipe(_Part):
 _EARLIER_KEYS = {"hidden_share": "mask_ratio"}
 """Keys of older recipes and checkpoints, and their present names."""
 
-UNESSENTIAL = frozenset({"out", "workers", "hold", "log_every", "checkpoint_every"})
+UNESSENTIAL = frozenset(
+    {"out", "workers", "hold", "log_every", "checkpoint_every", "keep_every", "wandb", "compile", "recompute"}
+)
 """Keys that may differ when a run is resumed."""
 
 AnyRecipe = TypeVar("AnyRecipe", bound=Recipe)
@@ -139,14 +176,15 @@ def read_recipe(name: str, overrides: Sequence[str], kind: type[AnyRecipe]) -> A
 
 def first_difference(one: dict[str, Any], other: dict[str, Any]) -> str | None:
     """Return the first essential key in which two dumped recipes differ."""
-    one, other = _renamed(one), _renamed(other)
+    one, other = renamed(one), renamed(other)
     for key in one.keys() | other.keys():
         if key not in UNESSENTIAL and one.get(key) != other.get(key):
             return key
     return None
 
 
-def _renamed(values: dict[str, Any]) -> dict[str, Any]:
+def renamed(values: dict[str, Any]) -> dict[str, Any]:
+    """Return a recipe's values under the keys' present names."""
     return {_EARLIER_KEYS.get(key, key): value for key, value in values.items()}
 
 

@@ -20,7 +20,8 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import send_to_device
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.utils.data import DataLoader, Dataset, Subset
 
 from model.errors import ModelError
 from model.tpsbt.zoo import Size
@@ -31,6 +32,7 @@ from model.train.meter import Meter
 from model.train.optim import optimisers, set_rate
 from model.train.plan import Clips, Plan, PlannedBatches
 from model.train.progress import BLANK, progress_bar
+from model.train.recompute import recompute_blocks
 from model.train.run_log import RunLog
 from model.train.schedule import cosine
 from model.train.stopping import stop_on_signals
@@ -91,6 +93,17 @@ def accelerator_of(recipe: Recipe) -> Accelerator:
     return Accelerator(mixed_precision=recipe.precision)
 
 
+def shared_loader(clips: Clips, recipe: Recipe, accelerator: Accelerator) -> DataLoader[Batch]:
+    """Return a loader of this process's share of clips, each once and in order."""
+    mine = range(accelerator.process_index, len(clips), accelerator.num_processes)
+    return DataLoader(
+        Subset(cast("Dataset[Batch]", clips), mine),
+        recipe.batch_on_device,
+        num_workers=recipe.workers,
+        multiprocessing_context="fork" if recipe.workers else None,
+    )
+
+
 class Loop:
     """One run, resumed from the last checkpoint in its folder if there is one.
 
@@ -105,13 +118,19 @@ class Loop:
     """
 
     def __init__(self, recipe: Recipe, plan: Plan, accelerator: Accelerator, learner: Learner) -> None:
-        self._recipe, self._plan, self._accelerator, self._learner = recipe, plan, accelerator, learner
+        self.recipe, self.plan, self.accelerator, self.learner = recipe, plan, accelerator, learner
         self._config = recipe.model_dump(mode="json")
         self._best: float | None = None
         self.step = 0
         mine = optimisers(learner.model, learner.groups, recipe.betas, recipe.muon_scale)
-        if (path := recipe.out / checkpoint.LAST).exists():
-            self._resume(checkpoint.load(path, learner.kind), mine)
+        state = checkpoint.load(path, learner.kind) if (path := recipe.out / checkpoint.LAST).exists() else None
+        if state:
+            self._resume(state, mine)
+        self._average = self._averaged(state) if recipe.ema else None
+        if recipe.recompute:
+            recompute_blocks(learner.model)
+        if recipe.compile:
+            learner.model.compile()
         self._model, *self._optimisers = accelerator.prepare(learner.model, *mine)
         self._meter = Meter()
 
@@ -124,15 +143,21 @@ class Loop:
         Raises:
             ModelError: the loss is NaN or infinite.
         """
-        accelerator, plan = self._accelerator, self._plan
+        accelerator, plan = self.accelerator, self.plan
+        if self.step == plan.steps:  # a finished run that is run again
+            return True
         batches = iter(self._loader())
         with contextlib.ExitStack() as stack:
-            self._log = RunLog(self._recipe.out, self.step) if accelerator.is_main_process else None
+            self._log = (
+                RunLog(self.recipe.out, self.step, self.recipe.wandb, self._config)
+                if accelerator.is_main_process
+                else None
+            )
             if self._log:
                 stack.callback(self._log.close)
             self._bar = stack.enter_context(progress_bar(shown=accelerator.is_main_process))
             stop = stack.enter_context(stop_on_signals())
-            self._shown = self._bar.add_task(self._learner.kind, total=plan.steps, completed=self.step, **BLANK)
+            self._shown = self._bar.add_task(self.learner.kind, total=plan.steps, completed=self.step, **BLANK)
             self._model.train()
             self._meter = Meter()
             stopping = False
@@ -145,62 +170,69 @@ class Loop:
 
     def _learn(self, batches: Iterator[Batch]) -> None:
         """Train one step, with gradient accumulation over its micro-batches."""
-        accelerator, accumulated = self._accelerator, self._plan.accumulated
+        accelerator, accumulated = self.accelerator, self.plan.accumulated
         for optimiser in self._optimisers:
             set_rate(optimiser, self._rate)
         for part in range(accumulated):
             with self._meter.waiting():
                 batch = send_to_device(next(batches), accelerator.device, non_blocking=True)
-            draw = _generator(self._recipe.seed, self.step, part, accelerator.process_index)
+            draw = _generator(self.recipe.seed, self.step, part, accelerator.process_index)
             # Processes exchange gradients once a step, after its last micro-batch.
             exchange = part == accumulated - 1
             with contextlib.nullcontext() if exchange else accelerator.no_sync(self._model):
-                losses = self._learner.loss(self._model, batch, draw)
+                losses = self.learner.loss(self._model, batch, draw)
                 accelerator.backward(losses["loss"] / accumulated)
-            self._meter.add(losses, self._plan.batch_on_device * accelerator.num_processes)
+            self._meter.add(losses, self.plan.batch_on_device * accelerator.num_processes)
+        if self.recipe.clip_gradients:
+            accelerator.clip_grad_norm_(self._model.parameters(), self.recipe.clip_gradients)
         for optimiser in self._optimisers:
             optimiser.step()
             optimiser.zero_grad()
+        if self._average:
+            self._average.update_parameters(accelerator.unwrap_model(self._model))
         self.step += 1
 
     def _after_step(self, *, stopping: bool) -> None:
-        at_end = self.step == self._plan.steps
-        checkpoint_due = at_end or self.step % self._learner.checkpoint_every == 0
-        if checkpoint_due or stopping or self.step % self._recipe.log_every == 0:
+        at_end = self.step == self.plan.steps
+        checkpoint_due = at_end or self.step % self.learner.checkpoint_every == 0
+        if checkpoint_due or stopping or self.step % self.recipe.log_every == 0:
             self._note()
-        if checkpoint_due and self._learner.validate:
-            self._validate(self._learner.validate)
+        if checkpoint_due and self.learner.validate:
+            self._validate(self.learner.validate)
+        keep_every = (self.recipe.keep_every or 0) * self.plan.steps_per_epoch
+        if keep_every and self.step % keep_every == 0:
+            self._save(checkpoint.KEPT.format(self.step // self.plan.steps_per_epoch), {})
         if checkpoint_due or stopping:
-            self._save(checkpoint.LAST, {"optimisers": [optimiser.state_dict() for optimiser in self._optimisers]})
+            self._save(checkpoint.LAST, self._to_resume())
             self._meter = Meter()  # saving and validating are not training
 
     @property
     def _rate(self) -> float:
-        recipe, plan = self._recipe, self._plan
+        recipe, plan = self.recipe, self.plan
         return cosine(
             self.step, steps=plan.steps, warmup=plan.warmup, peak=recipe.peak_rate, end=recipe.end_learning_rate
         )
 
     @property
     def _epoch(self) -> float:
-        return self.step / self._plan.steps_per_epoch
+        return self.step / self.plan.steps_per_epoch
 
     def _note(self) -> None:
         means = self._meter.read()
         if not math.isfinite(means["loss"]):
             raise ModelError(
                 f"The loss is NaN or infinite at step {self.step}: lower the key learning_rate = "
-                f"{self._recipe.learning_rate:g}, or resume from an earlier checkpoint."
+                f"{self.recipe.learning_rate:g}, or resume from an earlier checkpoint."
             )
         if self._log:
             rate = max(group["lr"] for group in self._optimisers[-1].param_groups)
             self._log.note(self.step, self._epoch, {**means, "rate": rate})
         shown: dict[str, Any] = {name: means[name] for name in BLANK}
-        self._bar.update(self._shown, completed=self.step, **shown)
+        self._bar.update(self._shown, completed=self.step, **shown | {"loss": f"{means['loss']:.4f}"})
 
     def _validate(self, validate: Callable[[nn.Module], dict[str, float]]) -> None:
         self._model.eval()
-        scores = validate(self._accelerator.unwrap_model(self._model))
+        scores = validate(self._best_weights.eval())
         self._model.train()
         if self._log:
             self._log.note(self.step, self._epoch, {"validation": scores})
@@ -209,50 +241,74 @@ class Loop:
             self._save(checkpoint.BEST, {"scores": scores})
 
     def _save(self, name: str, more: Mapping[str, Any]) -> None:
-        if not self._accelerator.is_main_process:
+        if not self.accelerator.is_main_process:
             return
         state = {
-            "kind": self._learner.kind,
-            "size": self._learner.size._asdict(),
-            "about": dict(self._learner.about),
+            "kind": self.learner.kind,
+            "size": self.learner.size._asdict(),
+            "about": dict(self.learner.about),
             "config": self._config,
-            "model": self._accelerator.unwrap_model(self._model).state_dict(),
+            "model": self._best_weights.state_dict(),
             "step": self.step,
             "best": self._best,
             **more,
         }
-        checkpoint.save(self._recipe.out / name, state)
+        checkpoint.save(self.recipe.out / name, state)
+
+    @property
+    def _best_weights(self) -> nn.Module:
+        """The model with the averaged weights where the recipe asks for them, else with its own."""
+        model: nn.Module = self.accelerator.unwrap_model(self._model)
+        return self._average.module if self._average else model
+
+    def _averaged(self, state: Mapping[str, Any] | None) -> AveragedModel:
+        """Begin or go on with a moving average of the weights (all buffers are the model's own)."""
+        rule = get_ema_multi_avg_fn(self.recipe.ema or 0.0)  # type: ignore[no-untyped-call]
+        average = AveragedModel(self.learner.model, multi_avg_fn=rule)
+        average.to(self.accelerator.device)
+        if state:
+            checkpoint.fill(average.module, state["model"], self.recipe.out / checkpoint.LAST)
+            average.n_averaged.fill_(self.step)
+        return average
+
+    def _to_resume(self) -> dict[str, Any]:
+        """Return what a checkpoint needs, besides what all have, to go on from."""
+        state: dict[str, Any] = {"optimisers": [optimiser.state_dict() for optimiser in self._optimisers]}
+        if self._average:
+            state["trained"] = self.accelerator.unwrap_model(self._model).state_dict()
+        return state
 
     def _resume(self, state: Mapping[str, Any], mine: Sequence[torch.optim.Optimizer]) -> None:
-        out = self._recipe.out
-        if key := first_difference(state["config"], self._config):
+        out = self.recipe.out
+        before = self.recipe.as_now(state["config"])
+        if key := first_difference(before, self._config):
             raise ModelError(
-                f"{out} holds a run with {key} = {state['config'].get(key)!r}, and this one has "
+                f"{out} holds a run with {key} = {before.get(key)!r}, and this one has "
                 f"{self._config.get(key)!r}: name another folder with out=…, or give the same value."
             )
-        checkpoint.fill(self._learner.model, state["model"], out / checkpoint.LAST)
+        checkpoint.fill(self.learner.model, state.get("trained", state["model"]), out / checkpoint.LAST)
         for optimiser, its in zip(mine, state["optimisers"], strict=True):
             optimiser.load_state_dict(its)
         self.step, self._best = state["step"], state["best"]
 
     def _loader(self) -> DataLoader[Batch]:
-        workers = self._recipe.workers
+        workers = self.recipe.workers
         return DataLoader(
-            cast("Dataset[Batch]", self._learner.dataset),
-            batch_sampler=PlannedBatches(self._plan, self._accelerator.process_index, self.step),
+            cast("Dataset[Batch]", self.learner.dataset),
+            batch_sampler=PlannedBatches(self.plan, self.accelerator.process_index, self.step),
             num_workers=workers,
             multiprocessing_context="fork" if workers else None,  # forked workers share the clips held in memory
             prefetch_factor=_PREFETCHED if workers else None,
-            pin_memory=self._accelerator.device.type == "cuda",
+            pin_memory=self.accelerator.device.type == "cuda",
             worker_init_fn=_init_worker,
         )
 
     def _anyone(self, *, asked: bool) -> bool:
         """Return whether any process got a stop signal: all must stop after the same step."""
-        if self._accelerator.num_processes == 1:
+        if self.accelerator.num_processes == 1:
             return asked
-        votes = torch.tensor(int(asked), device=self._accelerator.device)
-        total: Tensor = self._accelerator.reduce(votes, reduction="sum")
+        votes = torch.tensor(int(asked), device=self.accelerator.device)
+        total: Tensor = self.accelerator.reduce(votes, reduction="sum")
         return bool(total.item())
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-BLANK: dict[str, Any] = {"loss": float("nan"), "clips_per_s": 0.0, "waiting": 0.0}
+BLANK: dict[str, Any] = {"loss": "–", "clips_per_s": 0.0, "waiting": 0.0}
 """The fields of a task before the first values."""
 
 
@@ -16,7 +16,7 @@ def progress_bar(*, shown: bool) -> Progress:
         TextColumn("{task.description}"),
         BarColumn(),
         TextColumn("{task.completed:.0f}/{task.total:.0f} steps"),
-        TextColumn("loss {task.fields[loss]:.4f}"),
+        TextColumn("loss {task.fields[loss]}"),
         TextColumn("{task.fields[clips_per_s]:.1f} clips/s"),
         TextColumn("waited for data {task.fields[waiting]:.0%}"),
         TimeRemainingColumn(elapsed_when_finished=True),

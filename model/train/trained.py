@@ -28,6 +28,10 @@ class Trained(NamedTuple):
     """Validation scores, on clips held out from training."""
     data: tuple[str, ...]
     """Its training datasets, in words."""
+    clips: int | None = None
+    """How many clips it was trained on; None of a run that did not record it."""
+    held_out: int | None = None
+    """How many clips the scores are of, likewise."""
 
 
 def read_trained(run: Path) -> Trained:
@@ -56,4 +60,6 @@ def read_trained(run: Path) -> Trained:
         FaceCrop.model_validate(about["crop"]),
         scores,
         tuple(about["data"]),
+        about.get("clips"),
+        about.get("held_out"),
     )

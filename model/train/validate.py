@@ -9,7 +9,6 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import gather_object
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset, Subset
 
 from mien.contract.bundle import ExpressionTask
 from model.data.augment import as_floats
@@ -19,6 +18,7 @@ from model.tpsbt.affect_model import AffectModel
 from model.tpsbt.normalise import normalise
 from model.train.calibration import at_temperature, calibration_error, fit_temperature
 from model.train.config import Recipe
+from model.train.loop import shared_loader
 from model.train.metrics import likeliest, measure
 from model.train.plan import Clips
 
@@ -70,14 +70,7 @@ def _outputs_of(
     clips: Clips, tasks: tuple[LearntTask, ...], recipe: Recipe, accelerator: Accelerator
 ) -> Callable[[nn.Module], tuple[Tensors, Tensors]]:
     """Return a function that gives a model's outputs for clips, and their labels, both by the kind of task."""
-    mine = range(accelerator.process_index, len(clips), accelerator.num_processes)
-    part = Subset(cast("Dataset[Batch]", clips), mine)
-    loader: DataLoader[Batch] = DataLoader(
-        part,
-        recipe.batch_on_device,
-        num_workers=recipe.workers,
-        multiprocessing_context="fork" if recipe.workers else None,
-    )
+    loader = shared_loader(clips, recipe, accelerator)
 
     def outputs_of(model: nn.Module) -> tuple[Tensors, Tensors]:
         affect_model = cast("AffectModel", model)

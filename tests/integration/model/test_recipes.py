@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 
 import cv2
@@ -15,6 +17,7 @@ from mien.contract.bundle import Dimension, DimensionsTask, ExpressionTask, Face
 from model import cli
 from model.data.prepared import ClipRow, Prepared, write_prepared, write_rows
 from model.train import checkpoint
+from tests.processes import HANG_S, free_port
 from tests.videos import pan, scene, write_video
 
 EXPRESSION = ExpressionTask(labels=("happiness", "sadness"))
@@ -194,6 +197,9 @@ def test_a_run_becomes_a_bundle(finetuned, tmp_path, command):
     assert manifest.training.trained
     assert "traits personality accuracy" in manifest.training.scores
     assert "some" in manifest.training.data
+    assert manifest.training.warnings[0].startswith("It was fine-tuned on ")
+    assert manifest.training.warnings[0] in (tmp_path / "bundle/MODEL_CARD.md").read_text()
+    assert "Warning, which every answer will repeat: It was fine-tuned on " in said
 
 
 def test_a_reconstruction_shows_original_masked_and_reconstructed(pretrained, videos, tmp_path, command):
@@ -209,6 +215,77 @@ def test_a_reconstruction_shows_original_masked_and_reconstructed(pretrained, vi
     assert gray.mean() == pytest.approx(0.75, abs=0.05)  # three of the four places
     seen = ~gray
     assert np.abs(original[:, :32][seen].astype(int) - reconstructed[:, :32][seen]).max() == 0
+
+
+def test_a_reconstruction_hides_what_the_run_hid_and_held_out_clips_are_drawn(videos, tmp_path, command):
+    run = tmp_path / "run"
+    status, said = command(
+        *("pretrain", "tiny_pretrain", f"data.0.folder={videos['bare']}", f"out={run}", *SMALL),
+        *("mask_ratio=0.5", "held_out=0.3", "checkpoint_every=1", "epochs=1"),
+    )
+    assert status == 0, said
+    assert "4 clips are enough to try the steps out, and too few to learn faces" in said
+    assert [line["validation"]["loss"] > 0 for line in journal(run) if "validation" in line] == [True]
+
+    status, said = command(
+        "reconstruct", run / "last.pt", videos["bare"].parent / "0.mp4", "--out", tmp_path / "seen.png"
+    )
+
+    assert status == 0, said
+    for drawn in (tmp_path / "seen.png", run / "reconstruction.png"):
+        picture = cv2.imread(str(drawn))
+        assert picture.shape == (3 * 34 - 2, 4 * 34 - 2, 3)
+        gray = np.abs(picture[34:66, :32].astype(int) - 128).max(axis=-1) <= 1
+        assert gray.mean() == pytest.approx(0.5, abs=0.05)  # two of the four places
+
+
+def test_a_dry_run_says_what_it_would_take_and_leaves_nothing(videos, tmp_path, command):
+    run = tmp_path / "run"
+    for what in (("pretrain", "tiny_pretrain"), ("finetune", "tiny_finetune", "start=null", "size=tiny")):
+        data = videos["bare" if what[0] == "pretrain" else "some"]
+        status, said = command(*what, f"data.0.folder={data}", f"out={run}", *SMALL, "--dry-run")
+
+        assert status == 0, said
+        for part in ("Data: ", "Steps: ", "Memory of each device: about", "Time: about", "Loading: one process reads"):
+            assert part in said
+    assert not run.exists()
+
+
+def test_pre_training_goes_on_from_a_run_of_ours(pretrained, videos, tmp_path, command):
+    start = pretrained / "last.pt"
+    status, said = command(
+        *("pretrain", "tiny_pretrain", f"data.0.folder={videos['bare']}", f"out={tmp_path / 'more'}", *SMALL),
+        *(f"start={start}", "learning_rate=1e-12", "end_learning_rate=0"),
+    )
+
+    assert status == 0, said
+    before, after = (checkpoint.load(path)["model"] for path in (start, tmp_path / "more/last.pt"))
+    for name in ("decoder.head.weight", "encoder.stages.0.blocks.0.attn.qkv.weight"):
+        torch.testing.assert_close(after[name], before[name])
+
+
+@pytest.mark.parametrize("machines", [1, 2])
+def test_several_processes_train_one_run_as_the_launch_lines_say(machines, videos, tmp_path):
+    # On CPUs `accelerate launch` starts one process: this is what it starts for several cards.
+    run, port = tmp_path / "run", free_port()
+    line = [sys.executable, "-m", "torch.distributed.run", "--nnodes", str(machines), "--master_addr", "127.0.0.1"]
+    line += ["--master_port", str(port), "--nproc_per_node", str(2 // machines)]
+    recipe = ("pretrain", "tiny_pretrain", f"data.0.folder={videos['bare']}", f"out={run}", *SMALL, "batch_on_device=2")
+    nodes = [
+        subprocess.Popen(
+            [*line, "--node_rank", str(rank), "-m", "model.cli", *recipe],
+            env={**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for rank in range(machines)
+    ]
+    said = [node.communicate(timeout=HANG_S)[0] for node in nodes]
+
+    assert [node.returncode for node in nodes] == [0] * machines, said
+    assert checkpoint.load(run / "last.pt", "pretraining")["step"] == 4
+    assert [line["step"] for line in journal(run)] == [1, 2, 3, 4]
 
 
 @pytest.mark.parametrize(

@@ -1,20 +1,34 @@
+import re
 import subprocess
 import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from typer.testing import CliRunner
 
-from mien.contract.bundle import Parity
+from mien.contract.bundle import Parity, Training
 from model import export
 from model.bundle.write import ExportRefused
 from model.cli.app import app, main
+from model.cli.recipes import KINDS, explained, recipes
+from model.train.config import read_recipe
 from tests.published import finetuned_shapes, pretraining_shapes
+
+RECIPES = Path(export.__file__).parent / "recipes"
 
 
 @pytest.fixture
 def invoke():
     return lambda *arguments: CliRunner().invoke(app, arguments)
+
+
+def manifest(facts):
+    """What the commands say of a bundle."""
+    parity = Parity(max_abs_difference=1.5e-6, batch_sizes=(1,))
+    training = Training(trained=True, data="none", warnings=("It has seen little.",))
+    return SimpleNamespace(name=facts["name"], version=facts["version"], parity=parity, training=training)
 
 
 def test_a_refused_export_ends_with_its_reason_and_status_2(capsys, monkeypatch, tmp_path):
@@ -36,8 +50,7 @@ def test_export_says_how_far_the_bundle_is_from_the_model(invoke, monkeypatch, t
 
     def fake(run, out, **facts):
         asked.append((run, out, facts))
-        parity = Parity(max_abs_difference=1.5e-6, batch_sizes=(1,))
-        return type("Manifest", (), {"name": facts["name"], "version": facts["version"], "parity": parity})
+        return manifest(facts)
 
     monkeypatch.setattr(export, "export_run", fake)
 
@@ -48,6 +61,7 @@ def test_export_says_how_far_the_bundle_is_from_the_model(invoke, monkeypatch, t
     assert (run, out) == (tmp_path / "Run", tmp_path / "there")
     assert (facts["name"], facts["version"], facts["hop_s"]) == ("run", "0.1.0", 0.3)
     assert "differ by 1.5e-06 at most" in result.output
+    assert "Warning, which every answer will repeat: It has seen little." in result.output
 
 
 def test_sizes_shows_a_row_for_each_size(invoke):
@@ -94,7 +108,7 @@ def test_what_is_wrong_on_the_users_side_is_one_message_and_status_2(command, tm
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "name what it was fine-tuned on, as --dataset dfew"),
+        ([], "name the dataset that it was fine-tuned on, as --dataset dfew"),
         (
             ["--dataset", "dfew", "--depths", "12", "6", "3"],
             "depths 12-6-3 do not fit: the checkpoint has 6 blocks",
@@ -126,6 +140,29 @@ def test_import_tells_pre_training_by_itself_and_writes_a_start(invoke, tmp_path
     assert (tmp_path / "start" / "encoder.pt").is_file()
 
 
+def test_outputs_are_named_one_after_the_other_and_the_import_tells_its_steps(invoke, monkeypatch, tmp_path):
+    asked = []
+
+    def fake(model, folder, **facts):
+        asked.append(model)
+        facts["progress"]("Converting the model to ONNX")
+        return manifest(facts)
+
+    monkeypatch.setattr("model.svfap.import_checkpoint.export_bundle", fake)
+    shapes = finetuned_shapes(2, width=64, depths=(1, 3, 2))
+    path = saved(tmp_path / "a.pth", {name: torch.zeros(shape) for name, shape in shapes.items()})
+
+    result = invoke(
+        *("import", str(path), "--dimensions", "valence:-1:1", "arousal:-1:1", "--activation", "tanh"),
+        *("--depths", "1", "3", "2", "--out", str(tmp_path / "bundle")),
+    )
+
+    assert result.exit_code == 0, result.output
+    [task] = asked[0].tasks
+    assert [dimension.name for dimension in task.dimensions] == ["valence", "arousal"]
+    assert re.search(r"Reading the checkpoint: .* s\n.*Converting the model to ONNX: .* s", result.output, re.DOTALL)
+
+
 @pytest.mark.parametrize("which", [[], ["run", "--bundle", "bundle"]])
 def test_evaluate_wants_runs_or_a_bundle(command, tmp_path, which):
     code, said = command("evaluate", *which, "--data", tmp_path, "--out", tmp_path / "report")
@@ -138,3 +175,14 @@ def test_evaluate_without_a_prepared_folder_is_refused(command, tmp_path):
 
     assert code == 2
     assert f"{tmp_path / 'none' / 'dataset.json'} cannot be read" in said
+
+
+def test_recipes_are_listed_and_every_key_is_explained():
+    assert {name for name, _, _ in recipes()} == {path.stem for path in RECIPES.glob("*.yaml")}
+    for name, kind, what in recipes():
+        assert what, name
+        read_recipe(name, [], KINDS[kind])
+    for recipe in KINDS.values():
+        keys = {key: meaning for key, _, meaning in explained(recipe)}
+        assert all(keys.values()), [key for key, meaning in keys.items() if not meaning]
+        assert {"ema", "data.0.folder", "clip.frames"} <= set(keys)

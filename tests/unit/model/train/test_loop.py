@@ -2,8 +2,10 @@ import json
 import multiprocessing
 import os
 import signal
+import sys
 import time
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -93,7 +95,7 @@ def start(micro, tmp_path):
 
 
 def log(loop):
-    return [json.loads(line) for line in (loop._recipe.out / "log.jsonl").read_text().splitlines()]
+    return [json.loads(line) for line in (loop.recipe.out / "log.jsonl").read_text().splitlines()]
 
 
 def losses(loop):
@@ -101,7 +103,7 @@ def losses(loop):
 
 
 def weights(loop):
-    return checkpoint.load(loop._recipe.out / "last.pt")["model"]
+    return checkpoint.load(loop.recipe.out / "last.pt")["model"]
 
 
 @pytest.mark.parametrize(("workers", "muon_scale"), [(0, None), (2, None), (0, 10)])
@@ -189,7 +191,7 @@ def test_the_best_checkpoint_is_the_one_that_validates_best(start):
     loop = start(validate=lambda model: {"score": next(scores)}, checkpoint_every=1)
     loop.run()
 
-    best = checkpoint.load(loop._recipe.out / "best.pt", "pretraining")
+    best = checkpoint.load(loop.recipe.out / "best.pt", "pretraining")
     assert (best["step"], best["scores"], best["best"]) == (2, {"score": 0.9}, 0.9)
     assert "optimisers" not in best
     assert [line["validation"]["score"] for line in log(loop) if "validation" in line] == [0.3, 0.9, 0.2, 0.8, 0.1, 0.4]
@@ -238,3 +240,90 @@ def test_bfloat16_computes_close_to_float32_and_keeps_float32_weights(start):
     assert losses(rough) != losses(exact)
     for (_, one), (_, two) in zip(losses(rough), losses(exact), strict=True):
         assert one == pytest.approx(two, rel=0.02)
+
+
+def test_a_finished_run_that_is_run_again_shows_nothing_and_changes_nothing(start, monkeypatch):
+    start().run()
+    before = log(start())
+    monkeypatch.setattr("model.train.loop.progress_bar", lambda **_: pytest.fail("a bar without a value"))
+
+    again = start()
+
+    assert again.run()
+    assert log(again) == before
+
+
+def test_recomputed_blocks_learn_the_same(start):
+    kept, recomputed = start("kept"), start("recomputed", recompute=True)
+
+    kept.run()
+    recomputed.run()
+
+    assert losses(kept) == pytest.approx(losses(recomputed))
+    assert list(weights(kept)) == list(weights(recomputed))
+
+
+def test_clipped_gradients_move_the_weights_less(start):
+    clipped, free = start("clipped", clip_gradients=1e-12, weight_decay=0), start("free", weight_decay=0)
+    begun = {name: weight.clone() for name, weight in clipped.learner.model.state_dict().items()}
+
+    clipped.run()
+    free.run()
+
+    def moved(loop):
+        return max((weight - begun[name]).abs().max().item() for name, weight in weights(loop).items())
+
+    assert moved(clipped) < 0.1 * moved(free)
+
+
+def test_the_average_of_the_weights_is_kept_and_goes_on_where_it_was(start):
+    unbroken = start("unbroken", ema=0.5)
+    unbroken.run()
+    with pytest.raises(Killed):
+        start("broken", ema=0.5, kill_at=4).run()
+    broken = start("broken", ema=0.5)
+    broken.run()
+
+    state, other = (checkpoint.load(loop.recipe.out / "last.pt") for loop in (unbroken, broken))
+
+    for part in ("model", "trained"):
+        assert all(torch.equal(weight, other[part][name]) for name, weight in state[part].items())
+    assert not all(torch.equal(weight, state["trained"][name]) for name, weight in state["model"].items())
+
+
+def test_checkpoints_are_kept_every_so_many_epochs(start):
+    loop = start(keep_every=2)
+
+    loop.run()
+
+    assert sorted(path.name for path in loop.recipe.out.glob("epoch_*")) == ["epoch_0002.pt"]
+    assert checkpoint.load(loop.recipe.out / "epoch_0002.pt")["step"] == 4
+
+
+def test_a_run_that_was_begun_before_a_key_was_known_goes_on(start):
+    with pytest.raises(Killed):
+        start(kill_at=4).run()
+    path = start().recipe.out / "last.pt"
+    state = checkpoint.load(path)
+    for key in ("ema", "clip_gradients", "held_out", "start"):
+        del state["config"][key]
+    torch.save(state, path)
+
+    assert start().run()
+
+
+def test_weights_and_biases_are_asked_for_by_name_and_told_of_where_missing(start, monkeypatch):
+    seen = []
+    fake = SimpleNamespace(
+        init=lambda **about: SimpleNamespace(
+            log=lambda values, step: seen.append((step, values)), finish=lambda: seen.append(about["project"])
+        )
+    )
+    monkeypatch.setitem(sys.modules, "wandb", fake)
+    start("there", wandb="faces").run()
+    assert seen[-1] == "faces"
+    assert "loss" in seen[0][1]
+
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    with pytest.raises(ModelError, match="pip install wandb"):
+        start("missing", wandb="faces").run()
