@@ -14,7 +14,7 @@ from model.evaluation.report import FEW_CLIPS, Intervals
 from model.evaluation.scores import Scored
 from model.train.metrics import measure
 
-_RESAMPLES = 300
+_RESAMPLES = 200
 _LEVEL = 0.95
 
 
