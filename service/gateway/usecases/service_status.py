@@ -16,16 +16,10 @@ from service.queue.status import QueueStatus
 class Readiness(BaseModel):
     """That jobs can be accepted; `workers` live, and `waiting_for_store` of them find the blob store out of order."""
 
-<<<<<<< HEAD
-    status: str
-    queued: int
-    workers: int
-    waiting_for_store: int = 0
-=======
     status: str = Field(description="`ok`: jobs can be accepted.")
     queued: int = Field(description="Number of jobs that wait or run.")
     workers: int = Field(description="Number of live workers.")
->>>>>>> 65e6449 (The OpenAPI description and the proto are clean for linters and generators; gRPC's errors speak gRPC's words)
+    waiting_for_store: int = Field(default=0, description="Number of jobs that wait because the store does not answer.")
 
 
 @dataclass(frozen=True)
