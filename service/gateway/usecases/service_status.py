@@ -19,7 +19,7 @@ class Readiness(BaseModel):
     status: str = Field(description="`ok`: jobs can be accepted.")
     queued: int = Field(description="Number of jobs that wait or run.")
     workers: int = Field(description="Number of live workers.")
-    waiting_for_store: int = Field(default=0, description="Number of jobs that wait because the store does not answer.")
+    waiting_for_store: int = Field(default=0, description="Number of these that find the store out of order.")
 
 
 @dataclass(frozen=True)
