@@ -18,6 +18,7 @@ def check(
     folders: Annotated[list[Path], typer.Argument(help="Folders of bundles.", metavar="DIR")],
 ) -> None:
     """Open bundles as a worker does (manifest, digests, shapes, a first inference) and describe them."""
+    from mien.cli.messages import hint
     from mien.contract.errors import Misconfigured
     from service.worker.onnx_model import open_models
 
@@ -39,3 +40,5 @@ def check(
         )
     if refused:
         raise typer.Exit(1)
+    served = ", ".join(f'"{folder.resolve()}"' for folder in folders)
+    hint(f"MIEN_BUNDLES='[{served}]' mien serve serves {'it' if len(folders) == 1 else 'them'}.")

@@ -21,6 +21,7 @@ def live(  # noqa: PLR0917 - typer calls it by name
     task: Annotated[list[str] | None, typer.Option(help="Run only this task; can be repeated.")] = None,
 ) -> None:
     """Score the faces before a camera until Ctrl-C."""
+    from mien.cli.messages import hint
     from mien.cli.options import options_of
     from mien.cli.show import print_window
     from mien.client import Mien
@@ -34,3 +35,5 @@ def live(  # noqa: PLR0917 - typer calls it by name
                 typer.echo(scored.model_dump_json(exclude_unset=True))
             else:
                 print_window(scored.window)
+    if not source.isdigit():
+        hint(f"mien analyze {source} gives windows, verdicts and charts of the whole video.")
