@@ -147,7 +147,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     )
     app.include_router(router)
     app.include_router(live_router)
-    add_pages(app)
+    add_pages(app, upload_max_bytes=settings.upload_max_bytes)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,

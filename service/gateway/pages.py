@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from fastapi import FastAPI
-from fastapi.responses import FileResponse, Response
+from fastapi.responses import FileResponse, JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.types import Scope
 
@@ -21,7 +21,7 @@ class _Files(StaticFiles):
         return response
 
 
-def add_pages(app: FastAPI) -> None:
+def add_pages(app: FastAPI, *, upload_max_bytes: int) -> None:
     """Add the routes of the pages and of their scripts and styles."""
 
     @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
@@ -31,6 +31,10 @@ def add_pages(app: FastAPI) -> None:
     @app.api_route("/docs", methods=["GET", "HEAD"], include_in_schema=False)
     def docs() -> FileResponse:
         return FileResponse(_WEB / "docs" / "index.html", headers=_FRESH)
+
+    @app.get("/page/limits.json", include_in_schema=False)
+    def limits() -> JSONResponse:
+        return JSONResponse({"upload_max_bytes": upload_max_bytes}, headers=_FRESH)
 
     for name in ("page", "docs"):
         app.mount(f"/{name}", _Files(directory=_WEB / name))

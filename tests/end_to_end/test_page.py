@@ -11,7 +11,6 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -21,7 +20,7 @@ from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
 from mien.contract.errors import BY_CODE, Misconfigured, Unreachable
 from tests.processes import HANG_S, Served, mien_serve, wait_for
-from tests.videos import two_faces_video
+from tests.videos import scene, still, two_faces_video, write_video
 
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 HANG_MS = 1000 * HANG_S
@@ -115,13 +114,16 @@ def moment(page: Page) -> float:
 def test_a_video_is_dropped_looked_at_downloaded_and_deleted(visit, served: Served, face: Path, tmp_path: Path):
     page = visit()
     expect(page.locator("#model")).to_contain_text("mien-default")
+    expect(page.locator("#limits")).to_have_text("Up to 2 GB each.")
     analyse(page, face)
 
     expect(page.get_by_role("heading", name="One person")).to_be_focused()
-    for canvas in ("#expression", "#dimensions", "#plane", "#traits"):
-        assert pixels(page, canvas) > 10, canvas
-        assert page.locator(canvas).get_attribute("aria-label")
-    expect(page.locator("#verdict")).to_contain_text("Expression")
+    for chart in ("#expression", "#dimensions", "#plane", "#traits"):
+        drawn = page.locator(f"{chart} svg")
+        expect(drawn).to_be_visible()
+        assert drawn.get_attribute("aria-label")
+        assert "NaN" not in drawn.inner_html()
+    expect(page.locator("#shares")).to_contain_text("100")
     expect(page.locator("#about")).to_contain_text(re.compile(r"face\.mp4 · .* · mien-default .*trained · kept until"))
 
     # Before, it cannot be moved. (The page's policy forbids what `wait_for_function` does with a string.)
@@ -196,12 +198,7 @@ def test_an_address_outlives_a_service_that_is_away(visit, face: Path):
 def test_an_answer_that_comes_late_takes_nobody_away(visit, face: Path):
     page = visit()
     analyse(page, face)
-    held: list[Route] = []
-
-    def hold(route: Route) -> None:
-        held.append(route)
-
-    page.route(f"**/analyses/{of(page)}", hold)
+    held = hold(page, f"**/analyses/{of(page)}")
     page.get_by_role("button", name="New video").click()
 
     page.go_back()
@@ -220,6 +217,17 @@ def test_an_answer_that_comes_late_takes_nobody_away(visit, face: Path):
     page.get_by_role("button", name="Stop").click()
     expect(page.locator("#result")).to_be_visible()  # where the address says
     assert page.evaluate("document.querySelector('#live-video').srcObject") is None
+
+
+def hold(page: Page, address: str) -> list[Route]:
+    """Hold the requests to an address; return the list that they come into."""
+    held: list[Route] = []
+
+    def keep(route: Route) -> None:
+        held.append(route)
+
+    page.route(address, keep)
+    return held
 
 
 def let_go(page: Page, held: Route) -> None:
@@ -257,22 +265,15 @@ def test_going_back_takes_the_question_whether_to_delete_along(visit, served: Se
     assert page.request.get(analysis).status == 200
 
 
-@pytest.mark.parametrize(
-    ("state", "said"),
-    [
-        ({"state": "running"}, "The analysis has not ended"),
-        ({"state": "failed", "error": {"code": "unreadable", "title": "It broke", "detail": "Why."}}, "It broke"),
-    ],
-    ids=["running", "failed"],
-)
-def test_the_address_of_an_analysis_without_a_result_says_so(visit, state: dict[str, object], said: str):
+def test_the_address_of_an_analysis_that_failed_says_why(visit):
     page = visit()
-    analysis = {"id": "01M00000000000000000000000", "warnings": [], **state}
+    error = {"code": "unreadable", "title": "It broke", "detail": "Why."}
+    analysis = {"id": "01M00000000000000000000000", "warnings": [], "state": "failed", "error": error}
     page.route(f"**/analyses/{analysis['id']}", lambda route: route.fulfill(json=analysis))
 
     page.goto(f"{page.url}#{analysis['id']}")
 
-    expect(page.get_by_role("alert")).to_contain_text(said)
+    expect(page.get_by_role("alert")).to_contain_text("It broke")
     expect(page.locator("#start")).to_be_visible()
 
 
@@ -289,28 +290,13 @@ def test_the_video_plays_and_takes_the_charts_along(visit, face: Path):
     analyse(page, face)
 
     page.get_by_role("button", name="Play").click()
-    wait_for(lambda: page.evaluate("Chart.getChart('expression').$moment > 0.3"))
+    wait_for(lambda: page.evaluate("Number(scrub.value) > 0.3"))
     page.get_by_role("button", name="Pause").click()
     expect(page.get_by_role("button", name="Play")).to_be_visible()
     assert moment(page) >= 0.3
     page.get_by_role("button", name="Play").click()
     page.get_by_role("button", name="New video").click()
     expect(page.locator("#play")).to_have_attribute("aria-label", "Play")
-
-
-def test_a_chart_has_a_gap_where_a_face_was_away(visit):
-    page = visit()
-    windows = [{"start_s": start, "end_s": start + 1, "valence": start / 10} for start in (0, 0.5, 4)]
-
-    points = page.evaluate(
-        """async (windows) => (await import("/page/charts.js")).points(windows, (one) => one.valence)""", windows
-    )
-
-    assert [(point["x"], point["y"]) for point in points if point["y"] == point["y"]] == [
-        *[(0, 0), (0.5, 0), (1.0, 0.05), (1.5, 0.05)],
-        *[(4, 0.4), (4.5, 0.4), (5, 0.4)],
-    ]
-    assert [point["x"] for point in points if point["y"] != point["y"]] == [2.75]
 
 
 def test_one_person_or_the_other_is_looked_at_with_the_keyboard_alone(visit, tmp_path: Path):
@@ -511,7 +497,7 @@ def test_where_a_key_is_needed_the_page_asks_for_it_and_uses_it_for_all(visit, l
     analyse(page, face)
     with page.expect_download() as download:
         page.get_by_role("button", name="CSV").click()
-    assert download.value.path().read_text().startswith("track,")
+    assert "track" in download.value.path().read_text().partition("\n")[0].split(",")
     analysis = of(page)
     page.reload()  # the key is kept for the tab
     expect(page.locator("#result")).to_be_visible()
@@ -527,7 +513,7 @@ def test_where_a_key_is_needed_the_page_asks_for_it_and_uses_it_for_all(visit, l
 
 def test_whether_the_model_is_trained_is_said(visit, served: Served):
     page = visit()
-    expect(page.locator("#model .badge")).to_have_text("trained")
+    expect(page.locator("#model")).to_contain_text("Trained on")
     expect(page.locator("#untrained")).to_be_hidden()
     answer = page.request.get(f"{served.url}/models").json()
     answer["models"][0] |= {"trained": False, "tasks": ["expression"]}
@@ -541,33 +527,7 @@ def test_whether_the_model_is_trained_is_said(visit, served: Served):
     expect(page.get_by_role("contentinfo")).to_contain_text("AI Act")
 
 
-def test_an_hour_is_drawn_in_few_points_that_mean_the_same(visit):
-    page = visit()
-    windows = [
-        {"start_s": at, "end_s": at + 1, "valence": at % 2, "expression": {"label": "fear", "scores": {"fear": at % 2}}}
-        for at in (*range(1500), *range(2252, 3000))
-    ]
-
-    thinned = page.evaluate("""async (windows) => (await import("/page/charts.js")).thinned(windows, 750)""", windows)
-
-    assert len(thinned) == 562
-    assert {one["valence"] for one in thinned} == {0.5}
-    assert {one["expression"]["scores"]["fear"] for one in thinned} == {0.5}
-    assert {one["end_s"] - one["start_s"] for one in thinned} == {4}  # none over the gap
-
-
-def test_many_windows_far_from_each_other_are_few_points_too(visit):
-    page = visit()
-    windows = [{"start_s": 2 * k, "end_s": 2 * k + 1, "valence": 0.5} for k in range(3600)]
-
-    thinned = page.evaluate("""async (windows) => (await import("/page/charts.js")).thinned(windows)""", windows)
-
-    assert len(thinned) == 800
-    assert all(one["end_s"] == after["start_s"] for one, after in pairwise(thinned))  # no gap can be seen
-
-
-@pytest.mark.parametrize("many", [10, 1000])
-def test_models_that_look_at_windows_of_their_own_are_drawn_together(visit, face: Path, many: int):
+def test_models_that_look_at_windows_of_their_own_are_drawn_together(visit, face: Path):
     page = visit()
     analyse(page, face)
     answer = page.request.get(f"{page.url.replace('#', 'analyses/')}").json()
@@ -577,17 +537,16 @@ def test_models_that_look_at_windows_of_their_own_are_drawn_together(visit, face
         {"start_s": k, "end_s": k + 3, "expression": expression}
         if k % 2
         else {"start_s": k, "end_s": k + 4, "valence": 0.5, "arousal": -0.5}
-        for k in range(many)
+        for k in range(1000)
     ]
-    answer["video"]["duration_s"] = many
+    answer["video"]["duration_s"] = 1000
 
     page.route(f"**/analyses/{of(page)}", lambda route: route.fulfill(json=answer))
     page.reload()
 
     expect(page.get_by_role("heading", name="One person")).to_be_visible()
-    for chart, value in (("expression", expression["scores"]["happiness"]), ("dimensions", 0.5)):
-        drawn = page.evaluate(f"Chart.getChart('{chart}').data.datasets[0].data.map((point) => point.y)")
-        assert drawn == len(drawn) * [pytest.approx(value)], chart  # and no gaps
+    for chart in ("expression", "dimensions"):
+        assert "NaN" not in page.locator(f"#{chart}").inner_html()
     assert "NaN" not in page.locator("#windows").text_content()
 
 
@@ -611,15 +570,112 @@ def test_an_analysis_under_way_is_cancelled(visit, served: Served, face: Path):
     expect(page.locator("#start")).to_be_visible()
 
 
+def test_an_analysis_under_way_survives_a_reload(visit, face: Path):
+    page = visit()
+    held = hold(page, "**/events")
+    page.set_input_files("#file", face)
+    wait_for(lambda: page.title() and held)
+    analysis = of(page)
+    under_way = {"id": analysis, "state": "running", "created_at": "2026-01-01T00:00:00Z", "warnings": []}
+    under_way["progress"] = {"done_s": 0.5, "total_s": 2.0}
+    page.route(f"**/analyses/{analysis}", lambda route: route.fulfill(json=under_way))
+    page.route("**/analyses?*", lambda route: route.fulfill(json={"analyses": [under_way]}))
+
+    page.reload()
+    expect(page.get_by_role("heading", name="face.mp4")).to_be_visible()
+    page.get_by_role("button", name="Go on in the background").click()
+    expect(page.locator("#recent-list")).to_contain_text("Analysing: 0:00.5 of 0:02.0")
+    page.unroute_all()
+    page.get_by_role("button", name="Watch the analysis: face.mp4").click()
+
+    expect(page.locator("#result")).to_be_visible()
+    assert of(page) == analysis
+
+
+# The service's first answer is lost on its way.
+LOST = """() => {
+    const { send, setRequestHeader } = XMLHttpRequest.prototype;
+    window.accepted = [];
+    window.keys = [];
+    XMLHttpRequest.prototype.setRequestHeader = function (name, value) {
+        if (name === "Idempotency-Key") keys.push(value);
+        setRequestHeader.call(this, name, value);
+    };
+    XMLHttpRequest.prototype.send = function (body) {
+        const { onload, onerror } = this;
+        this.onload = () => {
+            accepted.push(JSON.parse(this.response).id);
+            (accepted.length === 1 ? onerror : onload)();
+        };
+        send.call(this, body);
+    };
+}"""
+
+
+def test_an_upload_cut_off_by_a_lost_connection_finds_its_analysis_again(visit, face: Path):
+    page = visit()
+    page.evaluate(LOST)
+    analyse(page, face)
+
+    assert page.evaluate("accepted") == [of(page), of(page)]
+    assert len(set(page.evaluate("keys"))) == 1
+
+
+def test_an_upload_goes_on_after_a_reload(visit, face: Path):
+    page = visit()
+    held = hold(page, "**/analyze")
+    page.set_input_files("#file", face)
+    wait_for(lambda: page.title() and held)
+
+    page.unroute_all()
+    page.reload()
+
+    expect(page.get_by_role("button", name="Open the analysis: face.mp4").first).to_be_visible()
+
+
+def test_a_video_that_this_browser_cannot_play_has_all_the_rest(visit, face: Path, tmp_path: Path):
+    page = visit()
+    video = write_video(tmp_path / "phone.mov", scene([still()], seconds=1.5), codec="libx265")
+    analyse(page, video)
+
+    expect(page.locator("#no-video")).to_contain_text("cannot play HEVC video")
+    expect(page.locator("#video")).to_be_hidden()
+    expect(page.locator("#expression svg")).to_be_visible()
+    page.get_by_role("button", name="Play").click()  # the boxes and the charts play alone
+    wait_for(lambda: page.evaluate("Number(scrub.value) > 0.3"))
+    assert pixels(page, "#boxes") > 3
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_nothing_serious_stands_in_anybodys_way(visit, face: Path, scheme: str, viewport: dict[str, int]):
     page = visit(color_scheme=scheme, viewport=viewport)
+    held = hold(page, "**/events")
     assert_accessible(page)
-    analyse(page, face)
+    page.set_input_files("#file", face)
+    wait_for(lambda: page.title() and held)  # under way
+    assert_accessible(page)
+    held.pop().continue_()
+    page.unroute_all()
+    expect(page.locator("#result")).to_be_visible()
+    for summary in page.locator("#result summary:visible").all():
+        summary.click()
+    page.get_by_role("button", name="Mark this moment").click()
+    page.get_by_role("button", name="Zoom in").click()
     assert_accessible(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
     page.get_by_role("button", name="Delete").click()
+    assert_accessible(page)
+    page.get_by_role("button", name="Keep", exact=True).click()
+    analysis = of(page)
+    page.goto(page.url.replace(analysis, f"{analysis},{analysis}"))
+    expect(page.locator("#several")).to_be_visible()
+    assert_accessible(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
+    page.get_by_role("button", name="Back to the videos").click()
+    page.get_by_role("button", name="Watch live").click()
+    expect(page.locator(".live-card")).to_contain_text("Person 1")
+    expect(page.locator("#live-history svg")).to_be_visible()
     assert_accessible(page)
 
 

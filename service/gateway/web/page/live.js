@@ -1,18 +1,22 @@
 // Live analysis of the camera: frames go up a WebSocket, scores of windows come down.
 
 import { openCamera } from "./camera.js";
-import { colourOf, inOrder } from "./charts.js";
+import { element } from "./dom.js";
+import { inOrder, themeOf } from "./palette.js";
+import { peopleOf } from "./people.js";
+import { peopleChart } from "./plot.js";
 import { key, Problem } from "./service.js";
-import { capital, element, percent, person, signed } from "./words.js";
+import { capital, expressionPhrase, percent, signed } from "./words.js";
 
 const EVERY_MS = 1000 / 15;
 const SIDE = 640; // pixels of the longer side
 const QUALITY = 0.8;
 const FRESH_S = 2; // after this a person's scores are removed
+const HISTORY_S = 60;
 const UNSENT_BYTES = 1 << 20; // above this the network is behind, and frames are skipped
 
 export class Live {
-  /** `elements`: viewfinder, scores, note. `onError` is called when the analysis ends by itself. */
+  /** `elements`: viewfinder, scores, note, history. `onError` is called when the analysis ends by itself. */
   constructor(elements, onError) {
     Object.assign(this, elements, { onError });
   }
@@ -20,7 +24,9 @@ export class Live {
   async start() {
     const { signal } = (this.session = new AbortController());
     this.people = new Map();
+    this.windows = new Map(); // track → its windows of the last minute
     this.dropped = 0;
+    this.first = null;
     this.#draw();
     this.#note("Starting…");
     try {
@@ -88,7 +94,9 @@ export class Live {
       return;
     }
     if (told.event !== "window") return;
-    this.people.set(told.window.track, told.window);
+    const { track } = told.window;
+    this.people.set(track, told.window);
+    this.windows.set(track, [...(this.windows.get(track) ?? []), told.window]);
     this.dropped = told.dropped_frames;
     this.#draw();
   }
@@ -110,14 +118,43 @@ export class Live {
 
   #draw() {
     this.scores.replaceChildren(...[...this.people.values()].map(card));
+    this.#drawHistory();
+  }
+
+  // The last minute: the axis counts the time since the first window.
+  #drawHistory() {
+    const all = [...this.windows.values()].flat();
+    this.history.hidden = !all.length;
+    if (!all.length) return;
+    this.first ??= all[0].start_s;
+    const now = Math.max(...all.map((window) => window.end_s));
+    const from = Math.max(this.first, now - HISTORY_S);
+    const faces = [];
+    for (const [track, windows] of this.windows) {
+      const kept = windows.filter((window) => window.end_s > from);
+      this.windows.set(track, kept);
+      const timeline = kept.map((window) => ({ ...window, start_s: window.start_s - this.first, end_s: window.end_s - this.first }));
+      if (kept.length) faces.push({ track, timeline });
+      else this.windows.delete(track);
+    }
+    const frame = {
+      span: [from - this.first, Math.max(now - this.first, 1)],
+      width: this.history.clientWidth,
+      theme: themeOf(matchMedia("(prefers-color-scheme: dark)").matches),
+      markers: [],
+    };
+    if (faces.length && frame.width) this.history.innerHTML = peopleChart(peopleOf(faces), frame);
   }
 }
 
 function card(window) {
   const box = element("div", "", "live-card");
-  const label = window.expression?.label;
-  box.append(element("strong", label ? `${person(window)}: ${capital(label)}` : person(window)));
-  for (const [name, share] of inOrder(Object.entries(window.expression?.scores ?? {}))) {
+  const { colourOf } = themeOf(true); // it stands on the picture, which is dark under it
+  const name = `Person ${window.track + 1}`;
+  box.append(element("strong", window.expression ? `${name}: ${expressionPhrase(window.expression)}` : name));
+  const scores = window.expression?.scores ?? {};
+  for (const name of inOrder(Object.keys(scores))) {
+    const share = scores[name];
     const bar = element("span", capital(name), "live-bar");
     bar.append(element("span", percent(share)));
     bar.style.setProperty("--share", share);

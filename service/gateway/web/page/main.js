@@ -1,43 +1,49 @@
-// The page: upload a video, look at its result, download or delete it.
+// The page: which of its views is shown, as the address says, and how videos get in.
 
-import { Charts, mostFrequent } from "./charts.js";
+import { Compare } from "./compare.js";
+import { $, element } from "./dom.js";
+import { videosIn, videosOf } from "./dropped.js";
+import { Library } from "./library.js";
+import { List } from "./list.js";
 import { Live } from "./live.js";
-import { portraits } from "./portraits.js";
 import { Recorder } from "./recorder.js";
-import { download, erase, follow, key, Problem, read, recent, served, upload } from "./service.js";
-import { Stage } from "./stage.js";
-import { capital, clock, element, percent, person, phrases, signed, windowAt } from "./words.js";
+import { named, Result } from "./result.js";
+import { erase, key, limits, Problem, read, served } from "./service.js";
+import { Uploads } from "./uploads.js";
+import { Working } from "./working.js";
 
-const $ = (id) => document.getElementById(id);
-const ROWS_AT_MOST = 1000;
-const ANALYSIS = /^[0-9A-Z]{26}$/;
+const ANALYSES = /^[0-9A-Z]{26}(,[0-9A-Z]{26})*$/;
 const GONE = ["not_found", "expired"];
 const WITHOUT_HASH = location.pathname + location.search;
+const UNDER_WAY = ["queued", "running"];
 
-let shown = null; // the analysis that is shown
-let face = null; // the face of the chosen person
-let running = null; // AbortController and, once accepted, id
-let looking = new AbortController(); // aborted when something else is shown
-
-const stage = new Stage(
-  {
-    stage: $("stage"),
-    video: $("video"),
-    boxes: $("boxes"),
-    scrub: $("scrub"),
-    play: $("play"),
-    time: $("time"),
-    missing: $("no-video"),
+const library = new Library();
+await library.load();
+const uploads = new Uploads(library);
+const result = new Result({ uploads, library, onProblem: say });
+const compare = new Compare({ uploads, library });
+const working = new Working({
+  uploads,
+  library,
+  onSent: (id) => {
+    location.hash = id;
+    working.watch(id);
   },
-  (time) => {
-    charts.moment(time);
-    sayNow(time);
+  onEnded: (id, { state, error }) => {
+    list.refresh();
+    if (state === "succeeded") lookAt([id]);
+    else fail(state === "failed" ? new Problem(error) : null);
   },
-);
-const charts = new Charts(
-  { expression: $("expression"), dimensions: $("dimensions"), plane: $("plane"), traits: $("traits") },
-  (time) => stage.seek(time),
-);
+  onProblem: fail,
+  onCancelled: leave,
+});
+const list = new List({
+  uploads,
+  library,
+  onOpen: goTo,
+  onCompare: (ids) => goTo(ids.join(",")),
+  onProblem: say,
+});
 
 function say(problem) {
   const box = $("alert");
@@ -55,193 +61,100 @@ function askForKey() {
   $("key").focus();
 }
 
-async function save(kind) {
-  try {
-    const link = element("a");
-    link.href = URL.createObjectURL(await download(shown.id, kind));
-    link.download = `${shown.id}.${kind}`;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
-  } catch (error) {
-    say(error);
-  }
-}
-
 function open(name) {
   if (name !== "start") recorder.abandon();
   if (name !== "live") live.stop();
-  for (const section of ["start", "live", "work", "result"]) $(section).hidden = section !== name;
-  $("recent").hidden = name !== "start" || !$("recent-list").children.length;
-}
-
-async function analyse(video) {
-  say(null);
-  open("work");
-  $("work-title").textContent = video.name ?? "Your recording";
-  $("latest").textContent = "";
-  running = new AbortController();
-  const { signal } = running;
-  $("progress").max = 1;
-  try {
-    $("stage-name").textContent = "Uploading…";
-    const onProgress = (share) => {
-      $("progress").value = share;
-      $("stage-name").textContent = `Uploading: ${percent(share)}`;
-    };
-    const accepted = await upload(video, { signal, onProgress });
-    running.id = accepted.id;
-    $("progress").removeAttribute("value");
-    $("stage-name").textContent = "Waiting for a worker…";
-    const windows = [];
-    for await (const { name, data } of follow(accepted.id, signal)) {
-      if (name === "began") windows.length = 0;
-      if (name === "window") {
-        windows.push(data);
-        $("latest").textContent = [`${person(data)} at ${clock(data.start_s)}`, ...phrases(data)].join(" · ");
-      }
-      if (name === "progress") sayProgress(data, windows.length);
-      if (name === "ended" && data.state === "failed") throw new Problem(data.error);
-      if (name === "ended" && data.state === "cancelled") return open("start");
-    }
-    const analysis = await read(accepted.id);
-    location.hash = analysis.id;
-    show(analysis, video);
-  } catch (error) {
-    open("start");
-    if (error.name !== "AbortError") say(error);
-  } finally {
-    running = null;
-    list();
-  }
-}
-
-function sayProgress({ done_s, total_s }, windows) {
-  if (total_s) {
-    $("progress").max = total_s;
-    $("progress").value = Math.min(done_s, total_s);
-  }
-  const of = total_s ? ` of ${clock(total_s)}` : "";
-  const scored = windows === 1 ? "1 window scored" : `${windows} windows scored`;
-  $("stage-name").textContent = `Analysing: ${clock(done_s)}${of}, ${scored}`;
-}
-
-async function cancel() {
-  const { id } = running ?? {};
-  running?.abort();
-  if (id) await erase(id).catch(() => {});
-}
-
-function show(analysis, video) {
+  if (name !== "work") working.leave();
+  if (name !== "result") result.leave();
+  if (name !== "several") compare.leave();
   $("sure").close();
-  looking.abort();
-  looking = new AbortController();
-  shown = analysis;
-  face = null;
-  open("result");
-  const count = analysis.faces.length;
-  $("result-title").textContent = count === 1 ? "One person" : count ? `${count} people` : "No face was found";
-  $("about").textContent = about(analysis, video);
-  $("warnings").hidden = !analysis.warnings.length;
-  $("warnings").replaceChildren(...analysis.warnings.map((text) => element("li", text)));
-  stage.show(analysis, video);
-  $("people").replaceChildren(...analysis.faces.map(chip));
-  $("cards").classList.toggle("alone", !count);
-  document.querySelectorAll("#result .card:not(.player)").forEach((card) => (card.hidden = !count));
-  if (count) choose(analysis.faces[0]);
-  if (video) {
-    const onPicture = (one, picture) => $("people").querySelector(`[data-track="${one.track}"]`).prepend(picture);
-    portraits(analysis, video, onPicture, looking.signal);
+  for (const section of ["start", "live", "work", "result", "several"]) $(section).hidden = section !== name;
+  $("recent").hidden = name !== "start" || list.empty;
+}
+
+/** Upload videos; one is watched, several are listed. */
+function analyse(videos) {
+  say(null);
+  const [first, ...more] = uploads.add(videos);
+  if (!first) {
+    say({ title: "No video", message: "None of these files is a video. Drop MP4, MOV, 3GP, MKV, WebM or AVI." });
+  } else if (more.length) {
+    list.refresh();
+    $("recent-title").focus();
+  } else {
+    open("work");
+    working.watchUpload(first);
   }
-  $("result-title").setAttribute("tabindex", "-1");
-  $("result-title").focus();
 }
 
-function about({ video, models, expires_at }, file) {
-  const parts = [clock(video.duration_s), `${video.width} × ${video.height}`];
-  if (file?.name) parts.unshift(file.name);
-  if (video.fps) parts.push(`${Math.round(video.fps)}\u00a0fps`);
-  parts.push(...models.map(named));
-  if (expires_at) parts.push(`kept until ${written(expires_at)}`);
-  return parts.join(" · ");
+/** Go to where an address says, as a new entry of the browser's history. */
+function goTo(address) {
+  if (addressed() === address) goWhereTheAddressSays();
+  else location.hash = address;
 }
 
-const named = ({ name, version, trained }) => `${name} ${version}, ${trained ? "trained" : "not trained"}`;
-const written = (time) => new Date(time).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
-
-function chip(one) {
-  const button = element("button");
-  button.type = "button";
-  button.append(element("span", person(one)), element("small", `visible ${percent(one.coverage)} of the time`));
-  button.dataset.track = one.track;
-  button.addEventListener("click", () => choose(one));
-  return button;
+function fail(problem) {
+  begin();
+  say(problem);
 }
 
-function choose(one) {
-  face = one;
-  for (const button of $("people").children) {
-    button.setAttribute("aria-pressed", String(Number(button.dataset.track) === one.track));
+/** Go to the start, as a new entry of the browser's history. */
+function leave() {
+  if (addressed()) history.pushState(null, "", WITHOUT_HASH);
+  begin();
+}
+
+function begin() {
+  open("start");
+  list.refresh();
+  $("main").focus();
+}
+
+const addressed = () => location.hash.slice(1);
+const current = () => working.id ?? result.id ?? compare.ids.join(",");
+const busy = () => !$("live").hidden || (working.active && !working.id);
+
+/** Show the analyses that the address names; without one, show the start. */
+async function goWhereTheAddressSays() {
+  const address = addressed();
+  const elsewhere = address && !ANALYSES.test(address); // an anchor of this page
+  if (elsewhere || address === current() || busy()) return;
+  if (!address) begin();
+  else await lookAt(address.split(","));
+}
+
+async function lookAt(ids) {
+  const address = ids.join(",");
+  const outdated = () => addressed() !== address || busy();
+  say(null);
+  try {
+    const analyses = await Promise.all(ids.map(read));
+    if (outdated()) return;
+    const failed = analyses.find((one) => one.error);
+    if (failed) throw new Problem(failed.error);
+    const [first] = analyses;
+    if (ids.length > 1) {
+      if (analyses.some((one) => UNDER_WAY.includes(one.state))) {
+        throw new Problem({ title: "Not all of these have ended", detail: "Compare them when all are done.", code: "" });
+      }
+      open("several");
+      compare.show(analyses);
+    } else if (UNDER_WAY.includes(first.state)) {
+      open("work");
+      working.watch(first.id);
+    } else {
+      open("result");
+      result.show(first);
+    }
+  } catch (error) {
+    if (outdated()) return;
+    if (GONE.includes(error.code)) history.replaceState(null, "", WITHOUT_HASH);
+    fail(error);
   }
-  $("verdict-card").hidden = false;
-  $("windows").closest("details").hidden = false;
-  stage.select(one.track);
-  charts.show(one, [0, shown.video.duration_s]);
-  verdict(one);
-  table(one);
-  sayNow(stage.now);
-}
-
-function sayNow(time) {
-  const window = face && windowAt(face.timeline, time);
-  const said = window ? phrases(window) : face ? [`${person(face)} is not visible at this moment`] : [];
-  $("now").textContent = said.join(" · ");
-}
-
-function verdict(one) {
-  const rows = [["Visible", `${clock(one.start_s)} to ${clock(one.end_s)}, ${percent(one.coverage)} of the time`]];
-  if (one.expression) {
-    rows.push(["Expression", `${capital(one.expression.label)} ${percent(one.expression.scores[one.expression.label])}`]);
-    const often = mostFrequent(one.timeline.map((window) => window.expression?.label));
-    if (often) rows.push(["Most often", capital(often)]);
-  }
-  for (const name of ["valence", "arousal", "dominance"]) {
-    if (one[name] !== undefined) rows.push([capital(name), signed(one[name])]);
-  }
-  for (const [name, value] of Object.entries(one.personality ?? {})) rows.push([capital(name), percent(value)]);
-  $("verdict").replaceChildren(...rows.flatMap(([term, text]) => [element("dt", term), element("dd", text)]));
-}
-
-function table(one) {
-  const scored = Object.keys(one.timeline.find((window) => window.expression)?.expression.scores ?? {});
-  const named = ["valence", "arousal", "dominance"].filter((name) => one.timeline.some((w) => w[name] !== undefined));
-  const head = row("th", ["Start s", "End s", ...scored.map(capital), ...named.map(capital), "Quality"]);
-  const rows = one.timeline.slice(0, ROWS_AT_MOST).map((window) =>
-    row("td", [
-      window.start_s.toFixed(2),
-      window.end_s.toFixed(2),
-      ...scored.map((label) => (window.expression ? percent(window.expression.scores[label]) : "")),
-      ...named.map((name) => (window[name] === undefined ? "" : signed(window[name]))),
-      window.quality === undefined ? "" : percent(window.quality),
-    ]),
-  );
-  if (one.timeline.length > ROWS_AT_MOST) rows.push(row("td", [`${one.timeline.length} windows in total: download the CSV`]));
-  $("windows").replaceChildren(head, ...rows);
-}
-
-function row(kind, cells) {
-  const line = element("tr");
-  line.append(
-    ...cells.map((text) => {
-      const cell = element(kind, text);
-      if (kind === "th") cell.scope = "col";
-      return cell;
-    }),
-  );
-  return line;
 }
 
 async function remove() {
-  const { id } = shown;
+  const { id } = result;
   $("sure").returnValue = "keep";
   $("sure").showModal();
   await new Promise((resolve) => $("sure").addEventListener("close", resolve, { once: true }));
@@ -252,77 +165,22 @@ async function remove() {
     say(error);
     return;
   }
-  if (shown?.id === id) leave();
-  else list();
-}
-
-/** Go from a result to the start, as a new entry of the browser's history. */
-function leave() {
-  history.pushState(null, "", WITHOUT_HASH);
-  begin();
-}
-
-function begin() {
-  $("sure").close();
-  looking.abort();
-  stage.clear();
-  shown = face = null;
-  open("start");
-  list();
-  $("main").focus();
-}
-
-async function list() {
-  const { analyses } = await recent().catch(() => ({ analyses: [] }));
-  $("recent-list").replaceChildren(
-    ...analyses.map((one) => {
-      const line = element("li");
-      const look = element("button", "Open", "secondary");
-      look.type = "button";
-      const when = written(one.created_at);
-      const text = `${when} · ${clock(one.progress.done_s)} of video`;
-      look.setAttribute("aria-label", `Open the analysis of ${when}`);
-      look.addEventListener("click", () => {
-        if (addressed() === one.id) goWhereTheAddressSays();
-        else location.hash = one.id;
-      });
-      line.append(element("span", text), look);
-      return line;
-    }),
-  );
-  $("recent").hidden = $("start").hidden || !analyses.length;
-}
-
-const addressed = () => location.hash.slice(1);
-const busy = () => running || !$("live").hidden;
-
-/** Show the analysis that the address names, without its video; without one, show the start. */
-async function goWhereTheAddressSays() {
-  const id = addressed();
-  const elsewhere = id && !ANALYSIS.test(id); // an anchor of this page
-  if (elsewhere || id === (shown?.id ?? "") || busy()) return;
-  if (!id) return begin();
-  const outdated = () => addressed() !== id || busy();
-  say(null);
-  try {
-    const analysis = await read(id);
-    if (!outdated()) show(analysis, null);
-  } catch (error) {
-    if (outdated()) return;
-    if (GONE.includes(error.code)) history.replaceState(null, "", WITHOUT_HASH);
-    begin();
-    say(error);
-  }
+  const record = library.of(id);
+  if (record) uploads.cancel(record.key); // and what is kept of it
+  if (result.id === id) leave();
+  else list.refresh();
 }
 
 async function introduce() {
   try {
     const { models, workers } = await served();
     $("model").replaceChildren(
-      ...models.flatMap(({ name, version, trained }) => [
-        element("span", `${name} ${version}`),
-        element("span", trained ? "trained" : "not trained", trained ? "badge" : "badge bad"),
-      ]),
+      ...models.flatMap(({ name, version, trained, trained_on }) => {
+        const on = trained && trained_on ? element("span", `Trained on ${trained_on}`, "trained-on") : element("span", trained ? "" : "not trained", "badge bad");
+        on.title = trained_on ?? "";
+        on.hidden = !on.textContent;
+        return [element("span", `${name} ${version}`), on];
+      }),
     );
     if (!models.length) $("model").textContent = workers ? "No model is served" : "No worker is running";
     $("untrained").hidden = models.every((model) => model.trained);
@@ -346,17 +204,36 @@ const card = (model) =>
     .filter(Boolean)
     .join(" ");
 
-$("file").addEventListener("change", ({ target }) => {
-  const [file] = target.files;
-  target.value = "";
-  if (file) analyse(file);
-});
+async function sayLimits() {
+  const { upload_max_bytes } = await limits();
+  const units = ["bytes", "KB", "MB", "GB", "TB"];
+  const power = Math.min(units.length - 1, Math.floor(Math.log(upload_max_bytes) / Math.log(1024)));
+  $("limits").textContent = `Up to ${Number((upload_max_bytes / 1024 ** power).toPrecision(3))} ${units[power]} each.`;
+}
+
+async function trySample() {
+  try {
+    const answer = await fetch("page/sample.mp4");
+    analyse([new File([await answer.blob()], "sample.mp4", { type: "video/mp4" })]);
+  } catch {
+    say({ title: "The sample cannot be loaded", message: "Check that you are online, then try again." });
+  }
+}
+
+for (const id of ["file", "folder"]) {
+  $(id).addEventListener("change", ({ target }) => {
+    const files = [...target.files];
+    target.value = "";
+    // Whoever chooses a single file means it, whatever it is called.
+    if (files.length) analyse(id === "file" ? files : videosOf(files));
+  });
+}
 for (const name of ["dragover", "dragleave", "drop"]) {
-  document.addEventListener(name, (event) => {
+  document.addEventListener(name, async (event) => {
     event.preventDefault();
     $("drop").classList.toggle("over", name === "dragover");
-    const [file] = (name === "drop" && event.dataTransfer.files) || [];
-    if (file && !$("start").hidden) analyse(file);
+    if (name !== "drop" || $("start").hidden || !event.dataTransfer.items.length) return;
+    analyse(await videosIn(event.dataTransfer));
   });
 }
 const recorder = new Recorder(
@@ -368,11 +245,11 @@ const recorder = new Recorder(
     hint: $("recorded"),
     stop: $("recorded-all"),
   },
-  analyse,
+  (video) => analyse([video]),
   (message) => say({ title: "No camera", message }),
 );
 const live = new Live(
-  { viewfinder: $("live-video"), scores: $("live-scores"), note: $("live-note") },
+  { viewfinder: $("live-video"), scores: $("live-scores"), note: $("live-note"), history: $("live-history") },
   (error) => {
     unwatch();
     say(error);
@@ -380,6 +257,7 @@ const live = new Live(
 );
 function unwatch() {
   open("start");
+  list.refresh();
   $("main").focus();
 }
 $("watch").addEventListener("click", () => {
@@ -399,15 +277,15 @@ $("key-form").addEventListener("submit", (event) => {
   $("key-form").hidden = true;
   say(null);
   introduce();
-  list();
+  list.refresh();
   goWhereTheAddressSays();
 });
-$("json").addEventListener("click", () => save("json"));
-$("csv").addEventListener("click", () => save("csv"));
-$("stop").addEventListener("click", cancel);
+$("sample").addEventListener("click", trySample);
 $("erase").addEventListener("click", remove);
-$("again").addEventListener("click", leave);
+for (const id of ["again", "background", "uncompare"]) $(id).addEventListener("click", leave);
 window.addEventListener("hashchange", goWhereTheAddressSays);
 introduce();
-list();
+sayLimits().catch(() => {});
+uploads.resume();
+list.refresh();
 goWhereTheAddressSays();

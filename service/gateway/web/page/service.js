@@ -8,8 +8,7 @@ export class Problem extends Error {
   }
 }
 
-const NOBODY = { title: "The service does not respond", detail: "Check that it is running and that you are online, then try again.", code: "" };
-const NOT_ENDED = { title: "The analysis has not ended", detail: "Reload this page later.", code: "not_ended" };
+const NOBODY = { title: "The service does not respond", detail: "Check that it is running and that you are online, then try again.", code: "no_answer" };
 const AGAIN_MS = 1000;
 const KEY = "mien-key";
 
@@ -21,24 +20,37 @@ export const key = {
 
 const authorized = (headers = {}) => (key.get() ? { ...headers, Authorization: `Bearer ${key.get()}` } : headers);
 
-/** Upload a video; resolve to the accepted analysis. `onProgress` gets the share that was sent, from 0 to 1. */
-export function upload(video, { onProgress, signal }) {
+/**
+ * Upload a video; resolve to the accepted analysis. `onProgress` gets the share that was sent, from 0 to 1.
+ *
+ * A video that is sent again with the same idempotency key, after a lost connection, gets the same analysis. A problem
+ * that is worth another try is `passing`.
+ */
+export function upload(video, { idempotencyKey, onProgress, signal }) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest(); // fetch does not report upload progress
     request.open("POST", "analyze");
     request.setRequestHeader("Prefer", "respond-async");
-    request.setRequestHeader("Idempotency-Key", crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`);
+    request.setRequestHeader("Idempotency-Key", idempotencyKey);
     request.setRequestHeader("Content-Type", "application/octet-stream");
     for (const [name, value] of Object.entries(authorized())) request.setRequestHeader(name, value);
     request.upload.onprogress = (event) => event.lengthComputable && onProgress(event.loaded / event.total);
     request.onload = () =>
-      request.status < 300 ? resolve(JSON.parse(request.response)) : reject(told(request.response, request.status));
-    request.onerror = () => reject(new Problem(NOBODY));
+      request.status < 300 ? resolve(JSON.parse(request.response)) : reject(refusal(request));
+    request.onerror = () => reject(passing(new Problem(NOBODY)));
     request.onabort = () => reject(new DOMException("Cancelled.", "AbortError"));
     signal.addEventListener("abort", () => request.abort());
     request.send(video);
   });
 }
+
+// What says when to try again will be over; so will what a proxy says while the service is away.
+function refusal(request) {
+  const problem = told(request.response, request.status);
+  return request.status >= 502 || request.getResponseHeader("Retry-After") ? passing(problem) : problem;
+}
+
+const passing = (problem) => Object.assign(problem, { passing: true });
 
 /** Yield { name, data } of each event of an analysis, up to `ended`; reconnect after broken connections. */
 export async function* follow(id, signal) {
@@ -65,19 +77,17 @@ export async function* follow(id, signal) {
   }
 }
 
-/** Return an analysis that has succeeded; throw the problem of any other. */
-export async function read(id) {
-  const analysis = await ask(`analyses/${id}`);
-  if (analysis.state !== "succeeded") throw new Problem(analysis.error ?? NOT_ENDED);
-  return analysis;
-}
+/** Return an analysis in its current state. */
+export const read = (id) => ask(`analyses/${id}`);
 
 export const erase = (id) => ask(`analyses/${id}`, { method: "DELETE" });
 export const served = () => ask("models");
-export const recent = () => ask("analyses?state=succeeded&limit=8");
+/** Return the newest analyses in their current states, without their results. */
+export const recent = () => ask("analyses?limit=100");
+export const limits = () => ask("page/limits.json");
 
-/** Download an analysis as a Blob: the result as JSON, or the timeline as CSV. */
-export const download = async (id, kind) => (await fetched(`analyses/${id}${kind === "csv" ? "/timeline.csv" : ""}`)).blob();
+/** Return the timeline of an analysis as CSV. */
+export const timelineCsv = async (id) => (await fetched(`analyses/${id}/timeline.csv`)).text();
 
 async function ask(address, options = {}) {
   const text = await (await fetched(address, options)).text();

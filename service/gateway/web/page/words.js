@@ -5,52 +5,43 @@ export const percent = (share) => `${Math.round(100 * share)}\u00a0%`;
 export const signed = (value) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2)}`;
 export const capital = (word) => word.charAt(0).toUpperCase() + word.slice(1);
 
-export function clock(seconds) {
-  const whole = Math.max(0, seconds);
-  const minutes = Math.floor(whole / 60);
-  return `${minutes}:${(whole - 60 * minutes).toFixed(1).padStart(4, "0")}`;
+/** Format seconds as m:ss with some decimals, from one hour on as h:mm:ss: on axes, in tooltips and in lists. */
+export function clock(seconds, decimals = 1) {
+  const unit = 10 ** decimals;
+  const whole = Math.round(Math.max(0, seconds) * unit) / unit;
+  const hours = Math.floor(whole / 3600);
+  const minutes = Math.floor(whole / 60) % 60;
+  const rest = (whole % 60).toFixed(decimals).padStart(decimals ? 3 + decimals : 2, "0");
+  return hours ? `${hours}:${String(minutes).padStart(2, "0")}:${rest}` : `${minutes}:${rest}`;
 }
 
-export const person = (face) => `Person ${face.track + 1}`;
 export const middle = (window) => (window.start_s + window.end_s) / 2;
 
 export const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
 
+export const written = (time) => new Date(time).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
+
+/** Return what to call an analysis: its file's name, where this browser has kept it. */
+export const nameOf = (analysis, record) => record?.name || `Analysis of ${written(analysis.created_at)}`;
+
+/** Return the label of a window as a phrase: "uncertain" where the model is not sure of any. */
+export const expressionPhrase = ({ label, scores }) =>
+  `${sure(scores, label) ? capital(label) : `Uncertain, perhaps ${label}`} ${percent(scores[label])}`;
+
+/** Below this probability, all other expressions together are likelier than the likeliest one. */
+export const SURE = 0.5;
+export const sure = (scores, label) => scores[label] >= SURE;
+
 /** Describe the scores of a window as phrases. */
 export function phrases(window) {
-  const said = [];
-  if (window.expression) {
-    const { label, scores } = window.expression;
-    said.push(`${capital(label)} ${percent(scores[label])}`);
-  }
+  const said = window.expression ? [expressionPhrase(window.expression)] : [];
   for (const name of ["valence", "arousal"]) if (window[name] !== undefined) said.push(`${name}\u00a0${signed(window[name])}`);
   return said;
 }
 
-/** Create an element with a text and a class. */
-export function element(kind, text = "", name = "") {
-  const made = document.createElement(kind);
-  made.textContent = text;
-  if (name) made.className = name;
-  return made;
-}
-
-/** Return the index of the first `late` item of a list in which all later items are `late` too, or its length. */
-export function firstLate(list, late) {
-  let [low, high] = [0, list.length];
-  while (low < high) {
-    const half = (low + high) >> 1;
-    if (late(list[half])) high = half;
-    else low = half + 1;
-  }
-  return low;
-}
-
-/** Return the window of a timeline that contains a time and whose middle is nearest to it. */
-export function windowAt(timeline, time) {
-  let best = null;
-  for (let at = firstLate(timeline, (one) => one.start_s > time) - 1; timeline[at]?.end_s >= time; at -= 1) {
-    if (!best || Math.abs(middle(timeline[at]) - time) < Math.abs(middle(best) - time)) best = timeline[at];
-  }
-  return best;
-}
+/** Escape a text for XML and HTML. */
+export const escaped = (text) =>
+  String(text)
+    // XML 1.0 has no way to write most control characters.
+    .replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g, "")
+    .replace(/[&<>"]/g, (sign) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[sign]);

@@ -1,0 +1,33 @@
+// Find and make elements of the page.
+
+export const $ = (id) => document.getElementById(id);
+
+/** Create an element with a text and a class. */
+export function element(kind, text = "", name = "") {
+  const made = document.createElement(kind);
+  made.textContent = text;
+  if (name) made.className = name;
+  return made;
+}
+
+/** Create a button with a text, a class and what a click on it does. */
+export function button(text, name, onClick) {
+  const made = element("button", text, name);
+  made.type = "button";
+  made.addEventListener("click", onClick);
+  return made;
+}
+
+/** Return a table's row of texts or elements. */
+export function row(kind, cells) {
+  const line = element("tr");
+  line.append(
+    ...cells.map((content) => {
+      const cell = element(kind);
+      cell.append(content);
+      if (kind === "th") cell.scope = "col";
+      return cell;
+    }),
+  );
+  return line;
+}

@@ -1,0 +1,376 @@
+// The view of one result: player, summary, charts, events, markers, and what can be taken away.
+
+import { Charts, labelsOf } from "./charts.js";
+import { $, button, element, row } from "./dom.js";
+import { events } from "./events.js";
+import { additions, boris, csvWithNames, eaf, fileName, vtt } from "./exports.js";
+import { themeOf } from "./palette.js";
+import { atOnce, howMany, joinedNotes, partedNotes, peopleOf, together } from "./people.js";
+import { report } from "./report.js";
+import { timelineCsv } from "./service.js";
+import { Stage } from "./stage.js";
+import { dimension, shares, UNCERTAIN } from "./summary.js";
+import { png, save } from "./takeaway.js";
+import { portraits } from "./thumbnail.js";
+import { windowAt } from "./timeline.js";
+import { TimeView } from "./timeview.js";
+import { capital, clock, nameOf, percent, phrases, signed, written } from "./words.js";
+
+const ROWS_AT_MOST = 1000;
+const TITLES = {
+  people: "Everybody’s dominant expression",
+  expression: "Expression",
+  dimensions: "Valence and arousal",
+  plane: "Valence and arousal now",
+  traits: "Apparent personality",
+};
+
+export const named = ({ name, version, trained }) => `${name} ${version}, ${trained ? "trained" : "not trained"}`;
+
+export class Result {
+  #looking = new AbortController(); // aborted when something else is shown
+  #pictures = new Map(); // track → canvas
+  #view = new TimeView();
+
+  constructor({ uploads, library, onProblem }) {
+    Object.assign(this, { uploads, library, onProblem, analysis: null });
+    const elements = Object.fromEntries(Object.keys(TITLES).map((name) => [name, $(name)]));
+    this.charts = new Charts(elements, this.#view, (time) => this.stage.seek(time));
+    const parts = { stage: "stage", video: "video", boxes: "boxes", scrub: "scrub", play: "play", time: "time", missing: "no-video", attach: "attach" };
+    this.stage = new Stage(Object.fromEntries(Object.entries(parts).map(([name, id]) => [name, $(id)])), (time) => {
+      this.#view.mark(time);
+      this.#sayNow(time);
+    });
+    this.#listen();
+  }
+
+  get id() {
+    return this.analysis?.id ?? null;
+  }
+
+  /** Show an analysis that has succeeded. */
+  show(analysis) {
+    this.leave();
+    this.#looking = new AbortController();
+    this.analysis = analysis;
+    this.record = this.library.recordOf(analysis.id);
+    this.#pictures.clear();
+    const file = this.uploads.fileOf(analysis.id);
+    this.#view.reset(analysis.video.duration_s);
+    $("about").textContent = this.#about;
+    $("warnings").hidden = !analysis.warnings.length;
+    $("warnings").replaceChildren(...analysis.warnings.map((text) => element("li", text)));
+    this.stage.show(analysis, file);
+    this.#drawPeople();
+    this.#drawMarkers();
+    if (file) this.#takePictures(file);
+    $("result-title").setAttribute("tabindex", "-1");
+    $("result-title").focus();
+  }
+
+  leave() {
+    this.#looking.abort();
+    this.stage.clear();
+    this.analysis = this.chosen = null;
+  }
+
+  #takePictures(file) {
+    const onPicture = (face, canvas) => {
+      this.#pictures.set(face.track, canvas);
+      this.#drawChips();
+    };
+    portraits(this.analysis, file, onPicture, this.#looking.signal);
+  }
+
+  get #about() {
+    const { video, models, expires_at } = this.analysis;
+    const parts = [clock(video.duration_s), `${video.width} × ${video.height}`];
+    if (this.record.name) parts.unshift(this.record.name);
+    if (video.fps) parts.push(`${Math.round(video.fps)}\u00a0fps`);
+    parts.push(...models.map(named));
+    if (expires_at) parts.push(`kept until ${written(expires_at)}`);
+    return parts.join(" · ");
+  }
+
+  get #shown() {
+    return { name: this.record.name, analysis: this.analysis, people: this.people, markers: this.record.notes.markers };
+  }
+
+  #note(notes) {
+    this.record = this.library.keep({ key: this.record.key, notes });
+  }
+
+  #drawPeople() {
+    this.people = peopleOf(this.analysis.faces, this.record.notes);
+    const count = this.people.length;
+    const title = howMany(this.people);
+    $("result-title").textContent = title;
+    const least = atOnce(this.analysis.faces);
+    $("appearances").hidden = !title.endsWith("appearances");
+    $("appearances").textContent =
+      `A face that leaves and comes back is a new appearance: these are ${least} to ${count} people. Join those of one person below.`;
+    $("cards").classList.toggle("alone", !count);
+    document.querySelectorAll("#cards > :not(.player)").forEach((card) => (card.hidden = !count));
+    $("naming").hidden = !count;
+    if (!count) {
+      $("people-chips").replaceChildren();
+      $("now").textContent = "";
+      return;
+    }
+    const track = this.chosen?.track;
+    this.#drawNaming();
+    this.#choose(this.people.find((person) => person.tracks.includes(track)) ?? this.people[0]);
+  }
+
+  #drawChips() {
+    const focused = document.activeElement?.dataset.track;
+    $("people-chips").replaceChildren(
+      ...this.people.map((person) => {
+        const chip = button("", "", () => this.#choose(person));
+        const picture = person.tracks.map((track) => this.#pictures.get(track)).find(Boolean);
+        if (picture) chip.append(picture);
+        const times = person.faces.length > 1 ? `, ${person.faces.length} appearances` : "";
+        chip.append(element("span", person.name), element("small", `visible ${percent(person.coverage)} of the time${times}`));
+        chip.dataset.track = person.track;
+        chip.setAttribute("aria-pressed", String(person === this.chosen));
+        return chip;
+      }),
+    );
+    if (focused) $("people-chips").querySelector(`[data-track="${focused}"]`)?.focus();
+  }
+
+  #drawNaming() {
+    $("naming-rows").replaceChildren(
+      ...this.people.map((person) => {
+        const line = element("li");
+        const label = element("label", person.faces.length > 1 ? `Name (appearances ${person.tracks.map((track) => track + 1).join(", ")})` : `Name of person ${person.track + 1}`);
+        const field = element("input");
+        field.value = this.record.notes.names[person.track] ?? "";
+        field.placeholder = `Person ${person.track + 1}`;
+        field.maxLength = 60;
+        field.addEventListener("change", () => {
+          const { notes } = this.record;
+          this.#note({ ...notes, names: { ...notes.names, [person.track]: field.value.trim() } });
+          this.#drawPeople();
+        });
+        label.append(field);
+        line.append(label);
+        const others = this.people.filter((other) => other !== person && !together(person, other));
+        if (others.length) {
+          const same = element("label", "Is the same person as");
+          const choice = element("select");
+          choice.append(new Option("–", ""), ...others.map((other) => new Option(other.name, other.track)));
+          choice.addEventListener("change", () => {
+            const other = others.find((one) => String(one.track) === choice.value);
+            if (other) this.#note(joinedNotes(this.record.notes, person, other));
+            this.#drawPeople();
+          });
+          same.append(choice);
+          line.append(same);
+        }
+        if (person.faces.length > 1) {
+          line.append(
+            button("Separate again", "secondary", () => {
+              this.#note(partedNotes(this.record.notes, person));
+              this.#drawPeople();
+            }),
+          );
+        }
+        return line;
+      }),
+    );
+  }
+
+  #choose(person) {
+    this.chosen = person;
+    this.#drawChips();
+    this.stage.select(this.people, person);
+    this.charts.show(this.people, person, this.record.notes.markers);
+    $("people-box").hidden = this.people.length < 2;
+    this.#drawSummary();
+    this.#drawEvents();
+    this.#drawTable();
+    this.#sayNow(this.stage.now);
+  }
+
+  #jump(time, text = clock(time)) {
+    const jump = button(text, "jump", () => this.stage.seek(time));
+    jump.setAttribute("aria-label", `Go to ${clock(time)}`);
+    return jump;
+  }
+
+  #drawSummary() {
+    const { timeline, coverage } = this.chosen;
+    const theme = themeOf(matchMedia("(prefers-color-scheme: dark)").matches);
+    $("summary-who").textContent = `${this.chosen.name}, visible ${percent(coverage)} of the time`;
+    $("shares").replaceChildren(
+      ...[...shares(timeline)].map(([label, share]) => {
+        const line = element("li", "", label === UNCERTAIN ? "uncertain" : "");
+        line.append(element("span", capital(label)), element("span", "", "bar"), element("span", percent(share)));
+        line.style.setProperty("--share", share);
+        line.style.setProperty("--colour", label === UNCERTAIN ? theme.soft : theme.colourOf(label));
+        return line;
+      }),
+    );
+    $("dimension-rows").replaceChildren(
+      ...["valence", "arousal"].flatMap((name) => {
+        const found = dimension(timeline, name);
+        if (!found) return [];
+        const told = element("dd", `${signed(found.mean)} ± ${found.deviation.toFixed(2)}`);
+        const peaks = element("dd", "", "peaks");
+        for (const [word, { value, at_s }] of [["highest", found.highest], ["lowest", found.lowest]]) {
+          peaks.append(`${word} ${signed(value)} at `, this.#jump(at_s), " ");
+        }
+        return [element("dt", capital(name)), told, peaks];
+      }),
+    );
+  }
+
+  #drawEvents() {
+    const found = events(this.chosen.timeline);
+    $("no-events").hidden = found.length > 0;
+    const head = row("th", ["Expression", "Onset", "Peak", "Offset", "Peak probability"]);
+    const rows = found.slice(0, ROWS_AT_MOST).map(({ label, onset_s, peak_s, offset_s, peak }) =>
+      row("td", [capital(label), ...[onset_s, peak_s, offset_s].map((time) => this.#jump(time)), percent(peak)]),
+    );
+    $("events").replaceChildren(...(found.length ? [head, ...rows] : []));
+  }
+
+  #drawMarkers() {
+    const { notes } = this.record;
+    const put = (markers) => {
+      this.#note({ ...notes, markers: markers.sort((one, other) => one.at_s - other.at_s) });
+      this.#drawMarkers();
+      if (this.chosen) this.charts.show(this.people, this.chosen, this.record.notes.markers);
+    };
+    $("markers").replaceChildren(
+      ...notes.markers.map((marker, number) => {
+        const line = element("li");
+        const field = element("input");
+        field.value = marker.text;
+        field.setAttribute("aria-label", `Note at ${clock(marker.at_s)}`);
+        field.addEventListener("change", () => put(notes.markers.with(number, { ...marker, text: field.value })));
+        const away = button("Remove", "quiet", () => put(notes.markers.toSpliced(number, 1)));
+        away.setAttribute("aria-label", `Remove the marker at ${clock(marker.at_s)}`);
+        line.append(this.#jump(marker.at_s), field, away);
+        return line;
+      }),
+    );
+  }
+
+  #mark() {
+    const at_s = Number(this.stage.now.toFixed(3));
+    const { notes } = this.record;
+    this.#note({ ...notes, markers: [...notes.markers, { at_s, text: "" }].sort((one, other) => one.at_s - other.at_s) });
+    this.#drawMarkers();
+    if (this.chosen) this.charts.show(this.people, this.chosen, this.record.notes.markers);
+    $("markers").children[this.record.notes.markers.findIndex((marker) => marker.at_s === at_s)]?.querySelector("input").focus();
+  }
+
+  #drawTable() {
+    const { timeline } = this.chosen;
+    const scored = labelsOf(timeline);
+    const dimensions = ["valence", "arousal", "dominance"].filter((name) => timeline.some((one) => one[name] !== undefined));
+    const head = row("th", ["Start", "End", ...scored.map(capital), ...dimensions.map(capital), "Quality"]);
+    const rows = timeline.slice(0, ROWS_AT_MOST).map((window) =>
+      row("td", [
+        clock(window.start_s, 2),
+        clock(window.end_s, 2),
+        ...scored.map((label) => (window.expression ? percent(window.expression.scores[label]) : "")),
+        ...dimensions.map((name) => (window[name] === undefined ? "" : signed(window[name]))),
+        window.quality === undefined ? "" : percent(window.quality),
+      ]),
+    );
+    if (timeline.length > ROWS_AT_MOST) rows.push(row("td", [`${timeline.length} windows in total: download the CSV`]));
+    $("windows").replaceChildren(head, ...rows);
+  }
+
+  #sayNow(time) {
+    if (!this.chosen) return;
+    const window = windowAt(this.chosen.timeline, time);
+    $("now").textContent = window ? phrases(window).join(" · ") : `${this.chosen.name} is not visible at this moment`;
+  }
+
+  #report() {
+    const charts = this.charts.names
+      .filter((name) => name !== "plane" && (name !== "people" || this.people.length > 1))
+      .map((name) => ({
+        title: name === "people" ? TITLES.people : `${TITLES[name]}: ${this.chosen.name}`,
+        svg: this.charts.svg(name),
+      }));
+    return report({ ...this.#shown, name: nameOf(this.analysis, this.record), about: this.#about, charts });
+  }
+
+  #listen() {
+    const taking = {
+      json: async () => [JSON.stringify({ ...this.analysis, viewer: additions(this.#shown) }, null, 1), "json", "application/json"],
+      csv: async () => [csvWithNames(await timelineCsv(this.id), this.people), "csv", "text/csv"],
+      vtt: async () => [vtt(this.#shown), "vtt", "text/vtt"],
+      eaf: async () => [eaf(this.#shown), "eaf", "application/xml"],
+      boris: async () => [boris(this.#shown), "tsv", "text/tab-separated-values"],
+      report: async () => [this.#report(), "html", "text/html"],
+    };
+    for (const [id, made] of Object.entries(taking)) {
+      $(id).addEventListener("click", async () => {
+        try {
+          const [content, kind, type] = await made();
+          save(content, fileName(this.#shown, kind), type);
+        } catch (error) {
+          this.onProblem(error);
+        }
+      });
+    }
+    window.addEventListener("beforeprint", () => document.querySelectorAll("#cards details").forEach((part) => (part.open = true)));
+    $("print").addEventListener("click", () => window.print());
+    for (const head of document.querySelectorAll("[data-chart]")) {
+      const { chart } = head.dataset;
+      const file = (kind) => fileName(this.#shown, kind, chart);
+      const take = (kind, made) => {
+        const one = button(kind.toUpperCase(), "take", made);
+        one.setAttribute("aria-label", `Save the chart ${TITLES[chart]} as ${kind.toUpperCase()}`);
+        return one;
+      };
+      head.append(
+        take("png", async () => save(await png(this.charts.svg(chart)), file("png"))),
+        take("svg", () => save(this.charts.svg(chart), file("svg"), "image/svg+xml")),
+      );
+    }
+    $("smooth").addEventListener("input", () => this.#smooth(Number($("smooth").value)));
+    $("raw").addEventListener("click", () => this.#smooth(0));
+    $("zoom-in").addEventListener("click", () => this.#view.scale(0.5));
+    $("zoom-out").addEventListener("click", () => this.#view.scale(2));
+    $("earlier").addEventListener("click", () => this.#view.shift(-0.5));
+    $("later").addEventListener("click", () => this.#view.shift(0.5));
+    $("whole").addEventListener("click", () => this.#view.whole());
+    this.#view.addEventListener("span", () => {
+      for (const id of ["zoom-out", "earlier", "later", "whole"]) $(id).disabled = !this.#view.zoomed;
+    });
+    $("mark").addEventListener("click", () => this.#mark());
+    document.addEventListener("keydown", (event) => {
+      const typing = event.target.closest("input:not([type=range]), select, textarea");
+      if (event.key === "m" && this.analysis && !typing && !event.ctrlKey && !event.metaKey && !event.altKey) {
+        event.preventDefault();
+        this.#mark();
+      }
+    });
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.chosen && this.#drawSummary());
+    $("attach-file").addEventListener("change", ({ target }) => {
+      const [file] = target.files;
+      target.value = "";
+      if (!file || !this.analysis) return;
+      this.uploads.attach(this.id, file);
+      const time = this.stage.now;
+      this.stage.show(this.analysis, file);
+      this.stage.select(this.people, this.chosen);
+      this.stage.seek(time);
+      this.#takePictures(file);
+    });
+  }
+
+  #smooth(seconds) {
+    $("smooth").value = seconds;
+    $("smooth-said").textContent = seconds ? `${seconds.toFixed(1)} s` : "raw";
+    $("raw").disabled = !seconds;
+    this.charts.smooth(seconds);
+  }
+}

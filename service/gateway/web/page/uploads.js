@@ -1,0 +1,136 @@
+// The queue of uploads: one at a time, again after a lost connection, on after a reload.
+
+import { newKey } from "./library.js";
+import { upload } from "./service.js";
+import { thumbnail } from "./thumbnail.js";
+
+const AGAIN_MS = [1000, 2000, 5000, 10_000, 20_000];
+
+/**
+ * Fires "change" when an upload changes. An upload: { key, name, file, state, share, problem, id }, with the states
+ *
+ *     waiting ─▶ uploading ─▶ sent
+ *                │   ▲ └────▶ refused
+ *                ▼   │
+ *               retrying            lost: its file went with a reload; add it again
+ */
+export class Uploads extends EventTarget {
+  #library;
+  #all = new Map();
+  #current = null;
+
+  constructor(library) {
+    super();
+    this.#library = library;
+  }
+
+  get all() {
+    return [...this.#all.values()];
+  }
+
+  of(key) {
+    return this.#all.get(key);
+  }
+
+  /** Return the file of an analysis, if this page has it. */
+  fileOf(id) {
+    return this.all.find((one) => one.id === id)?.file ?? null;
+  }
+
+  /** Remember the file of an analysis. */
+  attach(id, file) {
+    const { key, name } = this.#library.recordOf(id);
+    this.#all.set(key, { key, name, file, state: "sent", share: 1, id });
+  }
+
+  /** Take up the uploads that a reload interrupted. */
+  resume() {
+    for (const { key, id, name, file, added } of this.#library.all.sort((one, other) => one.added - other.added)) {
+      if (!id) this.#all.set(key, { key, name, file, added, state: file ? "waiting" : "lost", share: 0, id: null });
+    }
+    this.#work();
+  }
+
+  /** Add files; return their uploads. A file whose upload was lost takes up that one. */
+  add(files) {
+    const added = files.map((file, number) => {
+      const name = file.name ?? "Your recording";
+      const same = ({ size, modified, id, key }) =>
+        !id && size === file.size && modified === file.lastModified && this.of(key)?.state === "lost" && this.of(key).name === name;
+      const key = this.#library.all.find(same)?.key ?? newKey();
+      const record = this.#library.keep({ key, name, size: file.size, modified: file.lastModified, file, added: Date.now() + number });
+      const one = { key, name, file, added: record.added, state: "waiting", share: 0, id: null };
+      this.#all.set(key, one);
+      thumbnail(file).then((picture) => {
+        if (!picture || !this.#library.all.some((record) => record.key === key)) return;
+        this.#library.keep({ key, thumbnail: picture });
+        this.#tell();
+      });
+      return one;
+    });
+    this.#work();
+    return added;
+  }
+
+  /** Cancel an upload and forget it. */
+  cancel(key) {
+    const one = this.of(key);
+    this.#all.delete(key);
+    this.#library.forget(key);
+    if (one === this.#current) one.abort.abort();
+    this.#tell();
+  }
+
+  async #work() {
+    this.#tell();
+    if (this.#current) return;
+    while ((this.#current = this.all.find((one) => one.state === "waiting"))) await this.#send(this.#current);
+  }
+
+  async #send(one) {
+    one.abort = new AbortController();
+    const { signal } = one.abort;
+    for (let attempt = 0; !signal.aborted; attempt += 1) {
+      try {
+        one.state = "uploading";
+        const onProgress = (share) => {
+          one.share = share;
+          this.#tell();
+        };
+        const { id } = await upload(one.file, { idempotencyKey: one.key, onProgress, signal });
+        this.#library.keep({ key: one.key, id, file: null });
+        Object.assign(one, { state: "sent", id, problem: null });
+      } catch (problem) {
+        if (signal.aborted) return;
+        one.problem = problem;
+        if (problem.passing) {
+          one.state = "retrying";
+          this.#tell();
+          await passed(AGAIN_MS[Math.min(attempt, AGAIN_MS.length - 1)], signal);
+          continue;
+        }
+        one.state = "refused";
+        this.#library.forget(one.key);
+      }
+      this.#tell();
+      return;
+    }
+  }
+
+  #tell() {
+    this.dispatchEvent(new Event("change"));
+  }
+}
+
+/** Wait some time, less where the browser is online again or the upload is cancelled. */
+function passed(milliseconds, signal) {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, milliseconds);
+    const sooner = () => {
+      clearTimeout(timer);
+      resolve();
+    };
+    window.addEventListener("online", sooner, { once: true });
+    signal.addEventListener("abort", sooner, { once: true });
+  });
+}

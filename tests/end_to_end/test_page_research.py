@@ -1,0 +1,211 @@
+"""A researcher's walk through the page: many videos, people named, moments marked, results compared and taken away."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import json
+import re
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.end_to_end.test_page import CHROMIUM, browser, camera, hold, of, visit
+from tests.processes import wait_for
+from tests.videos import Actor, face_video, scene, still, write_video
+
+__all__ = ["browser", "camera", "visit"]  # fixtures
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Two short videos of one person, one of two people of whom one leaves and comes back, and a word."""
+    folder = tmp_path_factory.mktemp("study")
+    comes_and_goes = [
+        Actor(lambda _: (0.27, 0.45, 0.4), leaves_s=1.6),
+        Actor(lambda _: (0.27, 0.45, 0.4), enters_s=3.2),
+        still(0.73, other=True),
+    ]
+    pictures = scene(comes_and_goes, seconds=4.4, size=(480, 240))
+    visits = write_video(folder / "visits & more.mp4", pictures)
+    (folder / "notes.txt").write_text("no video")
+    return [
+        visits,
+        face_video(folder / "first.mp4", seconds=1.2),
+        face_video(folder / "second.mp4", seconds=1.2),
+        folder / "notes.txt",
+    ]
+
+
+def drop(page: Page, files: list[Path]) -> None:
+    """Drop files on the page, as from a file manager."""
+    contents = [[file.name, base64.b64encode(file.read_bytes()).decode()] for file in files]
+    page.evaluate(
+        """(contents) => {
+            const dataTransfer = new DataTransfer();
+            for (const [name, text] of contents) {
+                const bytes = Uint8Array.from(atob(text), (sign) => sign.charCodeAt(0));
+                const type = name.endsWith(".mp4") ? "video/mp4" : "text/plain";
+                dataTransfer.items.add(new File([bytes], name, { type }));
+            }
+            document.dispatchEvent(new DragEvent("drop", { dataTransfer, cancelable: true }));
+        }""",
+        contents,
+    )
+
+
+def taken(page: Page, button: str, folder: Path) -> Path:
+    """Click a button that saves a file; return the file."""
+    if not page.get_by_role("button", name=button, exact=True).is_visible():
+        page.get_by_text("More formats").click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name=button, exact=True).click()
+    target = folder / download.value.suggested_filename
+    download.value.save_as(target)
+    return target
+
+
+def cues(text: str) -> list[tuple[float, float, str]]:
+    """Parse WebVTT."""
+    head, *blocks = text.strip().split("\n\n")
+    assert head == "WEBVTT"
+
+    def seconds(time: str) -> float:
+        hours, minutes, rest = time.split(":")
+        return 3600 * int(hours) + 60 * int(minutes) + float(rest)
+
+    found = []
+    for block in blocks:
+        times, line = block.split("\n")
+        start, end = map(seconds, times.split(" --> "))
+        assert start < end
+        found.append((start, end, line))
+    return found
+
+
+def test_a_study_from_a_drop_to_its_tables(visit, videos: list[Path], tmp_path: Path):
+    page = visit()
+    held = hold(page, "**/analyze")
+    unwanted = face_video(tmp_path / "unwanted.mp4", seconds=1.0)
+
+    drop(page, [*videos, unwanted])
+    rows = page.locator("#recent-list li")
+    for name in ("visits & more.mp4", "first.mp4", "second.mp4"):
+        expect(rows.filter(has_text=name)).to_have_count(1)
+    expect(rows.filter(has_text="notes.txt")).to_have_count(0)
+    wait_for(lambda: page.title() and held)
+    page.get_by_role("button", name="Cancel: unwanted.mp4").click()
+    expect(rows.filter(has_text="unwanted")).to_have_count(0)
+    page.unroute_all()
+    page.reload()
+    for name in ("visits & more.mp4", "first.mp4", "second.mp4"):
+        expect(page.get_by_role("button", name=f"Open the analysis: {name}")).to_be_visible()
+        expect(rows.filter(has_text=name).locator("img")).to_be_visible()
+
+    page.get_by_role("button", name="Open the analysis: visits & more.mp4").click()
+    expect(page.get_by_role("heading", name="3 appearances")).to_be_visible()
+    page.get_by_text("Name and join people").click()
+    page.get_by_label("Name of person 1").fill("Ada <1>")
+    page.keyboard.press("Tab")
+    page.get_by_label("Name of person 2").fill("Bo, the 2nd")
+    page.keyboard.press("Tab")
+    page.locator("#naming-rows li").last.get_by_label("Is the same person as").select_option("Ada <1>")
+    expect(page.get_by_role("heading", name="2 people")).to_be_visible()
+    page.locator("#scrub").fill("1.2")
+    page.locator("body").press("m")
+    page.keyboard.type('she says "hi"')
+    page.keyboard.press("Tab")
+    page.locator("#smooth").fill("1")
+    expect(page.locator("#smooth-said")).to_have_text("1.0 s")
+    zoom_by_dragging(page)
+
+    page.reload()
+    expect(page.get_by_role("heading", name="2 people")).to_be_visible()
+    expect(page.get_by_label(re.compile("Note at 0:01.2"))).to_have_value('she says "hi"')
+    assert_taken_away(page, tmp_path)
+    analysis = of(page)
+
+    page.get_by_role("button", name="New video").click()
+    for name in ("first.mp4", "second.mp4"):
+        page.get_by_label(f"Select {name}").check()
+    page.get_by_role("button", name="Compare the selected").click()
+    expect(page.get_by_role("heading", name="2 results")).to_be_focused()
+    assert analysis not in of(page)
+    expect(page.locator("#compare-columns article")).to_have_count(2)
+    box = page.locator("#compare-columns article").first.locator(".chart").first
+    box.click(position={"x": box.bounding_box()["width"] / 2, "y": 60})
+    times = [line.partition(" ")[0] for line in page.locator("#compare-columns .now").all_inner_texts()]
+    assert len(set(times)) == 1  # one clock
+    assert times[0] != "0:00.0"
+    group = pd.read_csv(taken(page, "Group as CSV", tmp_path)).set_index("name")
+    assert set(group["people"]) == {2}
+    assert group.loc[group["kind"] == "share", "mean"].sum() == pytest.approx(1)
+    assert (group["low"] <= group["mean"]).all()
+
+
+def zoom_by_dragging(page: Page) -> None:
+    box = page.locator("#expression").bounding_box()
+    page.locator("#expression").scroll_into_view_if_needed()
+    box = page.locator("#expression").bounding_box()
+    y = box["y"] + 60
+    page.mouse.move(box["x"] + 0.4 * box["width"], y)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.5 * box["width"], y, steps=4)
+    page.mouse.move(box["x"] + 0.6 * box["width"], y, steps=4)
+    page.mouse.up()
+    whole = page.get_by_role("button", name="Whole video")
+    expect(whole).to_be_enabled()
+    whole.click()
+    expect(whole).to_be_disabled()
+
+
+def assert_taken_away(page: Page, folder: Path) -> None:
+    windows = pd.read_csv(taken(page, "CSV", folder))
+    assert (folder / "visits & more.csv").is_file()
+    assert set(windows["name"]) == {"Ada <1>", "Bo, the 2nd"}
+    assert set(windows.loc[windows["name"] == "Ada <1>", "track"]) == {0, 2}
+
+    viewer = json.loads(taken(page, "JSON", folder).read_text())["viewer"]
+    assert viewer["file"] == "visits & more.mp4"
+    assert [person["tracks"] for person in viewer["people"]] == [[0, 2], [1]]
+    assert viewer["markers"] == [{"at_s": 1.2, "text": 'she says "hi"'}]
+
+    said = cues(taken(page, "Captions (WebVTT)", folder).read_text())
+    assert (1.2, 3.2, "<v Note>she says &quot;hi&quot;") in said
+    assert any(line.startswith("<v Ada &lt;1&gt;>") for _, _, line in said)
+
+    document = ET.parse(taken(page, "ELAN (EAF)", folder)).getroot()
+    slots = {slot.get("TIME_SLOT_ID"): int(slot.get("TIME_VALUE")) for slot in document.find("TIME_ORDER")}
+    tiers = {tier.get("TIER_ID"): tier for tier in document.iter("TIER")}
+    assert {"Ada <1> expression", "Bo, the 2nd expression", "Markers"} <= set(tiers)
+    for tier in tiers.values():
+        spans = [
+            (slots[one.get("TIME_SLOT_REF1")], slots[one.get("TIME_SLOT_REF2")])
+            for one in tier.iter("ALIGNABLE_ANNOTATION")
+        ]
+        assert all(start < end for start, end in spans)
+        assert all(one[1] <= other[0] for one, other in itertools.pairwise(spans))  # as ELAN requires
+
+    boris = pd.read_csv(taken(page, "BORIS table (TSV)", folder), sep="\t")
+    assert boris.loc[boris["Behavior type"] == "POINT", "Comment"].tolist() == ['she says "hi"']
+    assert (boris["Behavior type"] == "START").sum() == (boris["Behavior type"] == "STOP").sum()
+
+    report = taken(page, "Report (HTML)", folder).read_text()
+    assert "Ada &lt;1&gt;" in report
+    assert "Bo, the 2nd" in report
+    assert "<svg" in report
+    assert not re.search(r'(src|href)="', report)  # it needs nothing else
+
+    drawn = taken(page, "Save the chart Expression as SVG", folder)
+    assert drawn.name == "visits & more expression.svg"
+    assert ET.parse(drawn).getroot().tag == "{http://www.w3.org/2000/svg}svg"
+    picture = cv2.imread(str(taken(page, "Save the chart Expression as PNG", folder)))
+    assert picture.shape[1] == 1920
+    assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 10
