@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from mien.contract.bundle import Manifest, Training
 from model.bundle.write import export_bundle
 from model.errors import ModelError
+from model.evaluation.report import FEW_CLIPS as FEW_SCORED
 from model.evaluation.report import read_report
 from model.train.trained import Trained, read_trained
 from model.train.validate import CALIBRATED, TEMPERATURE, UNCALIBRATED
@@ -82,7 +83,7 @@ def export_run(
                 trained=True,
                 data=f"{'; '.join(trained.data)}. The scores are of {tested or 'clips held out from training'}.",
                 scores=scores,
-                warnings=tuple(_warnings(trained)),
+                warnings=tuple(_warnings(trained, tested=bool(found))),
             ),
             licence=licence,
             intended_use=intended_use,
@@ -97,13 +98,20 @@ def export_run(
         ) from error
 
 
-def _warnings(trained: Trained) -> Iterator[str]:
-    """Yield why a model is not to be trusted; nothing of a run that did not record its number of clips."""
+def _warnings(trained: Trained, *, tested: bool) -> Iterator[str]:
+    """Yield why a model is not to be trusted; nothing of a run that did not record its number of clips.
+
+    Args:
+        trained: the model.
+        tested: whether its metrics are an evaluation's, not those of the run.
+    """
     if trained.clips is not None and trained.clips < FEW_CLIPS:
         yield (
             f"It was fine-tuned on {trained.clips} clips. With fewer than {FEW_CLIPS}, its scores say little about "
             "other people and videos, however sure they look."
         )
+    if not tested and trained.held_out is not None and trained.held_out < FEW_SCORED:
+        yield f"Its metrics are of {trained.held_out} clips that were held out: too few to tell skill from chance."
 
 
 def _text(notes: Path) -> str:
