@@ -58,12 +58,10 @@ bench: $(VENV)/.dev ## measure: upload memory, decode and inference speed, worke
 bench-train: $(VENV)/.dev ## measure: steps of pre-training and fine-tuning, peak memory, reading clips
 	$(BIN)/python -m tests.bench.training
 
-# For `make default-model`: where ICT-FaceKit and the labelled pictures lie, how many clips to render, and YuNet's model,
-# if it is to find the faces, as YUNET="--yunet FILE".
+# For `make default-model`: where ICT-FaceKit and the labelled pictures lie, and how many clips to render.
 FACEKIT ?= ict-facekit
 FACES ?= real-faces
 CLIPS ?= 12000
-YUNET ?=
 EXPORT := --name mien-default --version 0.6.0 --licence MIT --hop 0.24 \
   --intended-use "Trying Mien out, and research on affect in video with people who agreed to it."
 
@@ -72,9 +70,9 @@ PREPARED := rendered/dataset.json prepared/ferplus/report.json prepared/pictures
 
 $(PREPARED): | $(VENV)/.dev
 rendered/dataset.json:
-	$(BIN)/mien-model render --facekit $(FACEKIT) --clips $(CLIPS) --out rendered $(YUNET)
+	$(BIN)/mien-model render --facekit $(FACEKIT) --clips $(CLIPS) --out rendered
 prepared/%/report.json:
-	$(BIN)/mien-model prepare $* --root $(FACES) --margin 0.05 --out prepared/$* $(YUNET)
+	$(BIN)/mien-model prepare $* --root $(FACES) --margin 0.05 --out prepared/$*
 
 default-model: $(PREPARED) ## make the default bundle from nothing: learn, measure, export
 	$(BIN)/mien-model pretrain default_pretrain

@@ -128,6 +128,12 @@ def picture(
     return np.clip(painted, 0, 255).astype(np.uint8)
 
 
+def turned(shown: Picture, degrees: float, centre: tuple[float, float]) -> Picture:
+    """Turn a picture counterclockwise about a point."""
+    to = cv2.getRotationMatrix2D(centre, degrees, 1)
+    return cv2.warpAffine(shown, to, shown.shape[1::-1], borderMode=cv2.BORDER_REPLICATE).astype(np.uint8, copy=False)
+
+
 @cache
 def _feather(side: int) -> NDArray[np.float32]:
     mask = np.zeros((side, side), np.float32)

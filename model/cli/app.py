@@ -71,7 +71,7 @@ def prepare(  # noqa: PLR0917 — typer makes options of them
     ] = 0.2,
     yunet: Annotated[
         Path | None,
-        typer.Option(help="ONNX file of the YuNet detector, which also finds profiles; by default OpenCV's cascade."),
+        typer.Option(help="ONNX file of another model of the face detector YuNet than Mien's own."),
     ] = None,
     column: Annotated[
         list[str] | None,
@@ -106,7 +106,7 @@ def render(  # noqa: PLR0917 — typer makes options of them
     ] = None,
     yunet: Annotated[
         Path | None,
-        typer.Option(help="ONNX file of the YuNet detector, which also finds profiles; by default OpenCV's cascade."),
+        typer.Option(help="ONNX file of another model of the face detector YuNet than Mien's own."),
     ] = None,
 ) -> None:
     """Render labelled clips of synthetic people for training."""
@@ -169,7 +169,7 @@ def evaluate_as_served(  # noqa: PLR0917 — typer makes options of them
     out: Annotated[Path, typer.Option(help="Folder for report.json, report.md and confusion.png.")],
     part: Annotated[str, typer.Option(help="Part of the dataset.")] = "test",
     yunet: Annotated[
-        Path | None, typer.Option(help="ONNX file of the YuNet detector; by default OpenCV's cascade.")
+        Path | None, typer.Option(help="ONNX file of another model of the face detector YuNet than Mien's own.")
     ] = None,
 ) -> None:
     """Evaluate a bundle on original videos or pictures, with faces detected, tracked and cropped as by a worker."""

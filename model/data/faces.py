@@ -51,7 +51,7 @@ def crop_face(
         target: the MP4 file to write.
         size: side of the crop in pixels.
         crop: margin and shape of the crop.
-        yunet: ONNX file of the YuNet detector; by default, OpenCV's cascade detects faces.
+        yunet: ONNX file of another model of YuNet than Mien's own.
 
     Returns:
         Start and end of the face track.

@@ -69,7 +69,7 @@ def evaluate_as_served(
         dataset: the dataset's name in `model.data.registry`; of videos or pictures, not of frame folders.
         root: the dataset's folder.
         part: the part to score.
-        yunet: the model of the YuNet detector; without it, OpenCV's cascade looks for faces.
+        yunet: another model of YuNet than Mien's own.
         workers: processes.
         progress: called with the number of clips that are done, and of all.
 
@@ -103,11 +103,10 @@ def evaluate_as_served(
         label_columns(seen, tasks),
     )
     scores, bounds = measured(tasks, scored), intervals(tasks, scored)
-    detector = "YuNet" if yunet else "OpenCV's cascade"
     return EvaluationReport(
         data=dataset,
         views=1,
-        warnings=(f"{detector} found no face in {len(rows) - len(seen)} of {len(rows)} clips.",),
+        warnings=(f"No face was found in {len(rows) - len(seen)} of {len(rows)} clips.",),
         parts=(PartScores(part=part, model=scorer.name, clips=len(seen), scores=scores, intervals=bounds),),
         pooled=scores,
         pooled_intervals=bounds,

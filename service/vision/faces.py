@@ -1,7 +1,7 @@
 """Detect the faces in one picture: RGB uint8 (H, W, 3).
 
 A face's box is (x, y, w, h), floats in pixels. It is square, reaches from the middle of the forehead to the chin, and
-is centred on the face. Both detectors use this convention, so crops do not depend on the detector.
+is centred on the face.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.contract.errors import Misconfigured
+
+_MODEL = Path(__file__).with_name("yunet.onnx")  # made by docs/yunet.py
 
 
 class Box(NamedTuple):
@@ -33,8 +35,7 @@ class Detection:
     Attributes:
         box: the face's box.
         sure: confident enough to start a track; other detections only continue one.
-        facing: how far the face is turned to the camera, 0 (too far away to be read) to 1. The cascade detects only
-            frontal faces and always gives 1.
+        facing: how far the face is turned to the camera, 0 (too far away to be read) to 1.
     """
 
     box: Box
@@ -51,54 +52,20 @@ class FaceDetector(Protocol):
 
 
 def open_detector(yunet: Path | None) -> FaceDetector:
-    """Return a YuNet detector if its model's path is given, else OpenCV's Haar cascade.
+    """Return a YuNet detector, with another model of YuNet than Mien's own if its path is given.
 
     Raises:
         Misconfigured: the model cannot be loaded.
     """
-    return Cascade() if yunet is None else YuNet(yunet)
-
-
-class Cascade:
-    """OpenCV's frontal face cascade, confirmed by a second, independently trained cascade."""
-
-    _STEP = 1.2  # ratio between two sizes of the search
-    _NEIGHBOURS = 3
-    _SMALLEST = 24  # pixels: the size that the cascade was trained on
-    _PATCH = 80  # pixels: side of what the second cascade sees, the face with 30 % around it
-    _MARGIN = 0.3
-    # Measured: 20 to 45 neighbours on faces of any size, at most 7 on other things.
-    _SURE = 12
-
-    def __init__(self) -> None:
-        folder = Path(cv2.__file__).parent / "data"
-        self._search = cv2.CascadeClassifier(str(folder / "haarcascade_frontalface_default.xml"))
-        self._second = cv2.CascadeClassifier(str(folder / "haarcascade_frontalface_alt2.xml"))
-
-    def __call__(self, picture: NDArray[np.uint8]) -> list[Detection]:
-        """Detect the faces in an RGB picture."""
-        gray = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False)
-        smallest = (self._SMALLEST, self._SMALLEST)
-        found, _ = self._search.detectMultiScale2(gray, self._STEP, self._NEIGHBOURS, minSize=smallest)
-        boxes = [Box(*(float(side) for side in box)) for box in found]
-        return _apart([Detection(box, self._agrees(gray, box)) for box in boxes])
-
-    def _agrees(self, gray: NDArray[np.uint8], box: Box) -> bool:
-        around = box.w * self._MARGIN
-        left, top = max(0, int(box.x - around)), max(0, int(box.y - around))
-        patch = gray[top : int(box.y + box.h + around), left : int(box.x + box.w + around)]
-        shrunk = cv2.resize(patch, (self._PATCH, self._PATCH), interpolation=cv2.INTER_AREA)
-        half = (self._PATCH * 2 // 5, self._PATCH * 2 // 5)
-        _, neighbours = self._second.detectMultiScale2(shrunk, 1.1, 1, minSize=half)
-        return bool(max(neighbours, default=0) >= self._SURE)
+    return YuNet(yunet or _MODEL)
 
 
 class YuNet:
-    """OpenCV Zoo's YuNet; its tall boxes are converted to square ones."""
+    """The network YuNet; its tall boxes are converted to square ones."""
 
     _FOUND = 0.6
     _SURE = 0.8
-    _SHARE = 0.95  # of YuNet's height: the side of the square that the cascade draws (measured)
+    _SHARE = 0.95  # of YuNet's height: the side of the square
     _TURNED = (0.3, 0.7)  # see `_turn`: about 30 and 55 degrees, good to unreadable
 
     def __init__(self, model: Path) -> None:

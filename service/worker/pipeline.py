@@ -38,7 +38,7 @@ class DecodeSettings(BaseModel):
     """Limits on decoding untrusted video, and the face detector."""
 
     yunet_model: Path | None = Field(
-        None, description="ONNX file of OpenCV's YuNet face detector, used instead of OpenCV's cascade detector."
+        None, description="ONNX file of another model of the face detector YuNet, used instead of Mien's own."
     )
     max_pixels: int = Field(7680 * 4320, ge=1, description="Maximum number of pixels in a frame.")
     max_duration_s: float = Field(3600, gt=0, description="Longest video in seconds.")

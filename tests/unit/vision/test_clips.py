@@ -12,7 +12,7 @@ import pytest
 
 from mien.contract.errors import DecodeTooCostly, NoFrames, TooLong, TruncatedVideo
 from service.vision.clips import Clip, ClipSpec, FaceSeen, Limits, Progressed, VideoEnded, VideoOpened, read_clips
-from service.vision.faces import Box, Cascade, Detection, open_detector
+from service.vision.faces import Box, Detection, open_detector
 from tests.videos import (
     Actor,
     face_video,
@@ -21,7 +21,6 @@ from tests.videos import (
     picture,
     scene,
     shared_video,
-    shared_yunet,
     still,
     two_faces_video,
     write_video,
@@ -33,22 +32,22 @@ SPEC = ClipSpec(frames=16, interval_s=0.08, size=112, margin=0.2, hop_s=0.5)
 
 
 class Counting:
-    """The cascade, counting how often it is asked."""
+    """The detector, counting how often it is asked."""
 
     def __init__(self):
         self.calls = 0
-        self.cascade = Cascade()
+        self.detector = open_detector(None)
 
     def __call__(self, shown):
         self.calls += 1
-        return self.cascade(shown)
+        return self.detector(shown)
 
 
 class Seen:
     """The events of one reading, sorted."""
 
     def __init__(self, path, specs=(SPEC,), **how):
-        how = {"detector": Cascade(), "limits": LIMITS, "faces": 8} | how
+        how = {"detector": open_detector(None), "limits": LIMITS, "faces": 8} | how
         self.events = list(read_clips(path, specs, **how))
         self.clips = [event for event in self.events if isinstance(event, Clip)]
         self.faces = [event for event in self.events if isinstance(event, FaceSeen)]
@@ -314,7 +313,7 @@ def test_paths_are_in_pixels_of_the_original_frame_and_within_it(tmp_path):
 
 def lowest_quality(path, pictures, detector=None):
     spec = ClipSpec(frames=8, interval_s=0.08, size=64, margin=0.2, hop_s=0.24)
-    seen = Seen(write_video(path, pictures), [spec], detector=detector or Cascade())
+    seen = Seen(write_video(path, pictures), [spec], detector=detector or open_detector(None))
     assert len(seen.faces) == 1
     assert all(0 <= clip.quality <= 1 for clip in seen.clips)
     return min(clip.quality for clip in seen.clips)
@@ -382,7 +381,7 @@ def test_a_cut_off_video_fails_after_what_it_has(tmp_path):
     clips = []
 
     with pytest.raises(TruncatedVideo):
-        clips += (event for event in read_clips(path, [SPEC], detector=Cascade(), limits=LIMITS, faces=1))
+        clips += (event for event in read_clips(path, [SPEC], detector=open_detector(None), limits=LIMITS, faces=1))
 
 
 def test_without_specs_faces_are_still_followed(tmp_path):
@@ -400,9 +399,10 @@ def test_four_k_fits_into_a_gibibyte_of_addresses(tmp_path):
         "import resource, sys; resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))\n"
         "from pathlib import Path\n"
         "from service.vision.clips import *\n"
-        "from service.vision.faces import Cascade\n"
+        "from service.vision.faces import open_detector\n"
         f"limits, spec = {LIMITS!r}, {SPEC!r}\n"
-        "for event in read_clips(Path(sys.argv[1]), [spec], detector=Cascade(), limits=limits, faces=8): pass\n"
+        "found = read_clips(Path(sys.argv[1]), [spec], detector=open_detector(None), limits=limits, faces=8)\n"
+        "for event in found: pass\n"
         "print(event.samples)\n"
     )
     environment = {"OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}  # as a server sets them
@@ -426,7 +426,7 @@ def test_too_little_memory_is_the_videos_fault(tmp_path, monkeypatch):
 
 def peak_of(path):
     tracemalloc.start()
-    for event in read_clips(path, [SPEC], detector=Cascade(), limits=LIMITS, faces=8):
+    for event in read_clips(path, [SPEC], detector=open_detector(None), limits=LIMITS, faces=8):
         del event
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
@@ -446,10 +446,7 @@ def test_memory_does_not_grow_with_the_videos_length(tmp_path):
 
 # The shared samples: real faces.
 
-DETECTORS = {"cascade": lambda: None, "yunet": shared_yunet}
 
-
-@pytest.mark.parametrize("detector", DETECTORS)
 @pytest.mark.parametrize(
     ("name", "faces", "start_s", "coverage"),
     [
@@ -459,8 +456,8 @@ DETECTORS = {"cascade": lambda: None, "yunet": shared_yunet}
         ("talking_head.mp4", 1, (0.0, 0.0), (0.95, 1.0)),
     ],
 )
-def test_real_videos(name, faces, start_s, coverage, detector):
-    seen = Seen(shared_video(name), detector=open_detector(DETECTORS[detector]()))
+def test_real_videos(name, faces, start_s, coverage):
+    seen = Seen(shared_video(name))
 
     assert len(seen.faces) == faces
     if faces:

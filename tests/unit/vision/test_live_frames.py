@@ -10,7 +10,7 @@ import pytest
 from mien.contract.errors import BadFrame, BadTime, TooManyPixels
 from mien.contract.live import Encoding, LiveFrame
 from service.vision.clips import Clip, ClipSpec, FaceSeen, Limits, Progressed, VideoEnded, read_clips, watch_clips
-from service.vision.faces import Cascade
+from service.vision.faces import open_detector
 from service.vision.live_frames import LiveFrames
 from tests.videos import picture, scene, still, write_video
 
@@ -33,7 +33,7 @@ def decode(*frames, max_pixels=PIXELS):
 
 
 def watch(frames):
-    return list(watch_clips(frames, [SPEC], detector=Cascade(), max_pixels=PIXELS, faces=4))
+    return list(watch_clips(frames, [SPEC], detector=open_detector(None), max_pixels=PIXELS, faces=4))
 
 
 @pytest.mark.parametrize(("encoding", "apart"), [(Encoding.JPEG, 2), (Encoding.PNG, 0), (Encoding.RGB, 0)])
@@ -140,7 +140,7 @@ def test_live_frames_give_the_clips_that_a_file_of_them_gives(tmp_path):
     with av.open(str(path)) as container:
         shown = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
     limits = Limits(max_pixels=PIXELS, max_duration_s=10, max_frames=100)
-    file = list(read_clips(path, [SPEC], detector=Cascade(), limits=limits, faces=4))
+    file = list(read_clips(path, [SPEC], detector=open_detector(None), limits=limits, faces=4))
 
     live = watch([encoded(pixels, Encoding.PNG, 128 + k / 25) for k, pixels in enumerate(shown)])
 
@@ -160,7 +160,7 @@ def test_each_frame_is_told_and_its_clips_come_before_the_next_is_asked_for():
             yield encoded(pixels, Encoding.JPEG, k / 15)
 
     happened.extend(
-        type(event) for event in watch_clips(frames(), [SPEC], detector=Cascade(), max_pixels=PIXELS, faces=4)
+        type(event) for event in watch_clips(frames(), [SPEC], detector=open_detector(None), max_pixels=PIXELS, faces=4)
     )
 
     assert happened.count("asked") == happened.count(Progressed) == 18

@@ -5,7 +5,7 @@ from itertools import chain
 import numpy as np
 import pytest
 
-from service.vision.faces import Box, Cascade, Detection
+from service.vision.faces import Box, Detection, open_detector
 from service.vision.tracks import Tracker
 from tests.videos import Actor, pan, picture, scene, still
 
@@ -27,7 +27,7 @@ class Scripted:
 
 def follow(pictures, detector=None, faces=8):
     """Return the steps, the last of them made of what ends with the video."""
-    tracker = Tracker(detector or Cascade(), faces)
+    tracker = Tracker(detector or open_detector(None), faces)
     steps = [tracker.step(shown, index * STEP_S) for index, shown in enumerate(pictures)]
     return steps, tracker.finish()
 

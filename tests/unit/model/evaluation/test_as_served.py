@@ -32,7 +32,7 @@ def test_pictures_and_videos_are_scored_and_faces_that_are_not_found_are_counted
 
     assert report.pooled["expression"]["WAR"] == 1  # both smiles
     assert report.parts[0].clips == 2
-    assert report.warnings == ("OpenCV's cascade found no face in 1 of 3 clips.",)
+    assert report.warnings == ("No face was found in 1 of 3 clips.",)
     assert seen == [(1, 3), (2, 3), (3, 3)]
     assert report.confusion is not None
     assert report.confusion.counts[0][0] == 2
