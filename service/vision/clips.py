@@ -183,8 +183,8 @@ def _find_clips(
         for instant in grid.on_display(frame):
             again = picture is not None
             if picture is None:
-                picture = source.upright(frame.frame)
-            yield from scene.look(picture, instant, frame.until_s, again=again)
+                picture, small = source.upright(frame.frame), source.upright.small(frame.frame)
+            yield from scene.look(picture, small, instant, frame.until_s, again=again)
             if start_s is not None and instant.time_s - began_s >= done_s + _PROGRESS_S:
                 done_s = instant.time_s - began_s
                 yield Progressed(done_s)

@@ -6,7 +6,8 @@ is centred on the face.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from mien.contract.errors import Misconfigured
 
 _MODEL = Path(__file__).with_name("yunet.onnx")  # made by docs/yunet.py
+_OTHER = 0.5  # share of a box: boxes that overlap less are different faces
 
 
 class Box(NamedTuple):
@@ -46,8 +48,13 @@ class Detection:
 class FaceDetector(Protocol):
     """Detect the faces in one picture."""
 
-    def __call__(self, picture: NDArray[np.uint8]) -> list[Detection]:
-        """Return the detections in an RGB picture (H, W, 3), the largest first, without overlaps."""
+    def __call__(self, picture: NDArray[np.uint8], around: Sequence[Box] = ()) -> list[Detection]:
+        """Return the detections in a picture, the largest first, without overlaps.
+
+        Args:
+            picture: RGB (H, W, 3).
+            around: where faces were before; only their surroundings are searched. By default, all of the picture is.
+        """
         ...
 
 
@@ -66,6 +73,9 @@ class YuNet:
     _FOUND = 0.6
     _SURE = 0.8
     _SHARE = 0.95  # of YuNet's height: the side of the square
+    _TILTS = (-30.0, 30.0)  # degrees; upright heads are found up to 20 degrees and more
+    _COARSE = 160  # pixels: longest side of the pictures in which tilted heads are looked for
+    _TALLER = 1.4  # height of the turned picture, so that only its corners are cut off
     _TURNED = (0.3, 0.7)  # see `_turn`: about 30 and 55 degrees, good to unreadable
 
     def __init__(self, model: Path) -> None:
@@ -74,8 +84,26 @@ class YuNet:
         except cv2.error as error:
             raise Misconfigured(f"{model} cannot be loaded as a YuNet face detector.") from error
 
-    def __call__(self, picture: NDArray[np.uint8]) -> list[Detection]:
-        """Detect the faces in an RGB picture."""
+    def __call__(self, picture: NDArray[np.uint8], around: Sequence[Box] = ()) -> list[Detection]:
+        """Detect the faces in an RGB picture (H, W, 3); see `FaceDetector`.
+
+        Tilted heads are looked for in all of the picture, and around a box where no upright face is.
+        """
+        height, width = picture.shape[:2]
+        parts = [_surroundings(box, width, height) for box in around]
+        whole = not parts or sum((right - left) * (bottom - top) for left, top, right, bottom in parts) > width * height
+        found = []
+        for left, top, right, bottom in [(0, 0, width, height)] if whole else parts:
+            shown = picture[top:bottom, left:right]
+            seen = self._detect(shown)
+            sure = [one.box for one in seen if one.sure]
+            if whole or not sure:
+                tilted = (one for degrees in self._TILTS for one in self._detect_tilted(shown, degrees))
+                seen += [one for one in tilted if all(covered(one.box, box) < _OTHER for box in sure)]
+            found += [replace(one, box=one.box._replace(x=one.box.x + left, y=one.box.y + top)) for one in seen]
+        return _apart(found)
+
+    def _detect(self, picture: NDArray[np.uint8]) -> list[Detection]:
         self._net.setInputSize((picture.shape[1], picture.shape[0]))
         _, rows = self._net.detect(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
         found = []
@@ -84,7 +112,33 @@ class YuNet:
             box = Box(x + (w - side) / 2, y + (h - side) / 2, side, side)
             facing = float(np.interp(_turn(np.reshape(points, (5, 2))), self._TURNED, (1, 0)))
             found.append(Detection(box, score >= self._SURE, facing))
-        return _apart(found)
+        return found
+
+    def _detect_tilted(self, picture: NDArray[np.uint8], degrees: float) -> Iterator[Detection]:
+        """Yield the sure detections in a picture that is turned about its centre, and shrunk if it is large."""
+        height, width = picture.shape[:2]
+        scale = min(1.0, self._COARSE / max(height, width))
+        size = round(width * scale), round(min(max(width, height), self._TALLER * height) * scale)
+        to = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, scale)
+        to[:, 2] += (size[0] - width) / 2, (size[1] - height) / 2
+        turned = cv2.warpAffine(picture, to, size).astype(np.uint8, copy=False)
+        back = cv2.invertAffineTransform(to)
+        for one in self._detect(turned):
+            if one.sure:
+                side = one.box.w / scale
+                x, y = back @ (one.box.x + one.box.w / 2, one.box.y + one.box.h / 2, 1)
+                yield replace(one, box=Box(x - side / 2, y - side / 2, side, side))
+
+
+def _surroundings(box: Box, width: int, height: int) -> tuple[int, int, int, int]:
+    """Return a part of a picture, left, top, right and bottom: a box with half its side around it."""
+    # The network takes multiples of 32 pixels.
+    side = min(-(-2 * box.w // 32) * 32, max(width, height))
+    spans = []
+    for middle, most in ((box.x + box.w / 2, width), (box.y + box.h / 2, height)):
+        first = int(min(max(middle - side / 2, 0), max(most - side, 0)))
+        spans.append((first, int(min(first + side, most))))
+    return spans[0][0], spans[1][0], spans[0][1], spans[1][1]
 
 
 def _turn(points: NDArray[np.float64]) -> float:
@@ -121,6 +175,6 @@ def _apart(found: list[Detection]) -> list[Detection]:
     """Remove overlapping detections, keeping sure ones first and then larger ones; return the largest first."""
     kept: list[Detection] = []
     for candidate in sorted(found, key=lambda d: (d.sure, d.box.w * d.box.h), reverse=True):
-        if all(covered(candidate.box, other.box) < 0.5 for other in kept):
+        if all(covered(candidate.box, other.box) < _OTHER for other in kept):
             kept.append(candidate)
     return sorted(kept, key=lambda d: d.box.w * d.box.h, reverse=True)

@@ -18,7 +18,7 @@ from service.vision.faces import Box
 Gray = NDArray[np.uint8]
 Points = NDArray[np.float32]
 
-_GRID = 8  # points per side of a face
+_GRID = 7  # points per side of a face
 _INSET = 0.1  # share of the face's side left out at the border: hair and background
 _FLOW: dict[str, Any] = {
     "nextPts": None,
@@ -28,7 +28,8 @@ _FLOW: dict[str, Any] = {
 }
 _RETURN = 1.0  # pixels: maximum forward-backward error of a point
 _ALIKE = 0.7  # minimum correlation of a point's neighbourhoods before and after
-_NEIGHBOURHOOD = np.stack(np.meshgrid(np.arange(-5, 6), np.arange(-5, 6)), -1).reshape(1, -1, 2).astype(np.float32)
+_NEIGHBOURHOOD = np.stack(np.meshgrid(np.arange(-4, 5), np.arange(-4, 5)), -1).reshape(1, -1, 2).astype(np.float32)
+_LEAST = 32  # pixels: smaller pictures have too few levels
 _PLAIN = 50.0  # added to a neighbourhood's energy, so that noise on plain areas does not correlate
 
 
@@ -42,10 +43,10 @@ class Motion:
 
 
 def grid(box: Box) -> Points:
-    """Return a grid of 64 points on a face."""
+    """Return a grid of 49 points on a face."""
     steps = np.linspace(_INSET, 1 - _INSET, _GRID)
     x, y = np.meshgrid(box.x + steps * box.w, box.y + steps * box.h)
-    return np.stack([x, y], -1).reshape(-1, 2).astype(np.float32)  # (8, 8, 2) → (64, 2)
+    return np.stack([x, y], -1).reshape(-1, 2).astype(np.float32)  # (7, 7, 2) → (49, 2)
 
 
 def corners(gray: Gray) -> Points:
@@ -67,8 +68,26 @@ def follow(before: Gray, after: Gray, points: Points) -> tuple[Points, NDArray[n
     return moved, (found.ravel() > 0) & (returned.ravel() > 0) & (strayed < _RETURN) & (alike > _ALIKE)
 
 
+def follow_face(before: Gray, after: Gray, box: Box) -> tuple[Points, Points, NDArray[np.bool_]]:
+    """Track a grid of points on a face as far as half its side; return `grid`, and what `follow` returns of it.
+
+    Only the face's surroundings are read, which takes a fraction of the time for the whole picture.
+    """
+    points = grid(box)
+    height, width = before.shape
+    left, top = (max(0, int(corner - box.w / 2)) for corner in (box.x, box.y))
+    right, bottom = min(width, int(box.x + 1.5 * box.w) + 1), min(height, int(box.y + 1.5 * box.h) + 1)
+    part = np.s_[top:bottom, left:right]
+    if min(before[part].shape) < _LEAST:
+        moved, good = follow(before, after, points)
+        return points, moved, good
+    corner = np.array([left, top], np.float32)
+    moved, good = follow(before[part], after[part], points - corner)
+    return points, moved + corner, good
+
+
 def _surroundings(gray: Gray, points: Points) -> NDArray[np.float32]:
-    at = points[:, None] + _NEIGHBOURHOOD  # (N, 121, 2)
+    at = points[:, None] + _NEIGHBOURHOOD  # (N, 81, 2)
     values = cv2.remap(gray, at[..., 0], at[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(values - values.mean(1, keepdims=True), np.float32)
 
@@ -80,11 +99,16 @@ def _correlation(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.f
 
 
 def motion(before: Points, after: Points) -> Motion:
-    """Estimate motion by median flow: the median translation, and the median ratio of distances between points."""
+    """Estimate motion by median flow: the median translation, and the median ratio of distances between points.
+
+    Each point is compared with a few far from it; all pairs would take ten times as long and tell no more.
+    """
     dx, dy = np.median(after - before, axis=0)
-    i, j = np.triu_indices(len(before), 1)
-    old = np.linalg.norm(before[i] - before[j], axis=1)
-    new = np.linalg.norm(after[i] - after[j], axis=1)
+    steps = [len(before) // part for part in (2, 3, 5)]
+    old, new = (
+        np.linalg.norm(np.concatenate([points - np.roll(points, step, 0) for step in steps]), axis=1)
+        for points in (before, after)
+    )
     apart = old > 1
     growth = float(np.median(new[apart] / old[apart])) if apart.any() else 1.0
     return Motion(float(dx), float(dy), growth)

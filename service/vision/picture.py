@@ -9,7 +9,6 @@ from __future__ import annotations
 import struct
 
 import av
-import cv2
 import numpy as np
 from av.sidedata.sidedata import SideDataContainer
 from av.sidedata.sidedata import Type as SideData
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 from mien.contract.errors import CannotDecode
 
 WORKING_SIDE = 1280  # longest side of the pictures that crops are cut from, in pixels
-SMALL_SIDE = 480  # longest side of the pictures for detection and tracking, in pixels
+SMALL_SIDE = 320  # longest side of the pictures for detection and tracking, in pixels
 
 _HD_HEIGHT = 720
 _MATRICES = {  # AVColorSpace → swscale's name
@@ -77,9 +76,10 @@ class Upright:
         wide, high = max(1.0, pixel_aspect), max(1.0, 1 / pixel_aspect)
         size = round(first.width * wide), round(first.height * high)
         self.frame_size = size[::-1] if self._turns % 2 else size
-        scale = min(1.0, longest_side / max(size))
-        self._width, self._height = (max(1, round(side * scale)) for side in size)
+        self._size = _shrunk(size, longest_side)
+        self._small_size = _shrunk(self._size, SMALL_SIDE)
         self._reformatter = VideoReformatter()  # reuses its scaler for all frames
+        self._small_reformatter = VideoReformatter()
 
     def __call__(self, frame: av.VideoFrame) -> NDArray[np.uint8]:
         """Convert a frame to an upright picture, (H, W, 3), with sides of at most `longest_side`.
@@ -88,14 +88,22 @@ class Upright:
             CannotDecode: the frame's pixel format cannot be converted.
             MemoryError: memory ran out.
         """
-        shrinks = frame.width * frame.height > self._width * self._height
+        return self._convert(frame, self._reformatter, self._size)
+
+    def small(self, frame: av.VideoFrame) -> NDArray[np.uint8]:
+        """Convert a frame to an upright picture with sides of at most `SMALL_SIDE`; see `__call__`."""
+        return self._convert(frame, self._small_reformatter, self._small_size)
+
+    def _convert(self, frame: av.VideoFrame, reformatter: VideoReformatter, size: tuple[int, int]) -> NDArray[np.uint8]:
+        width, height = size
+        shrinks = frame.width * frame.height > width * height
         full = frame.color_range == ColorRange.JPEG or frame.format.name.startswith("yuvj")
         guess = Colorspace.ITU709 if min(frame.width, frame.height) >= _HD_HEIGHT else Colorspace.ITU601
         try:
-            rgb = self._reformatter.reformat(
+            rgb = reformatter.reformat(
                 frame,
-                width=self._width,
-                height=self._height,
+                width=width,
+                height=height,
                 format="rgb24",
                 src_colorspace=_MATRICES.get(int(frame.colorspace), guess),
                 src_color_range=ColorRange.JPEG if full else ColorRange.MPEG,
@@ -121,11 +129,8 @@ def _orientation_of(frame: av.VideoFrame) -> Orientation:
         return round(frame.rotation / 90) % 4, False
 
 
-def shrink(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Shrink a picture to sides of at most `SMALL_SIDE`."""
-    height, width = picture.shape[:2]
-    scale = SMALL_SIDE / max(height, width)
-    if scale >= 1:
-        return picture
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+def _shrunk(size: tuple[int, int], longest_side: int) -> tuple[int, int]:
+    """Return a width and height, shrunk to sides of at most `longest_side`."""
+    scale = min(1.0, longest_side / max(size))
+    width, height = (max(1, round(side * scale)) for side in size)
+    return width, height

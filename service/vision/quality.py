@@ -20,7 +20,7 @@ from service.vision.faces import Box
 Luma = NDArray[np.float32]
 """A face's box in shades of gray, 0 to 255, (n, n)."""
 
-_FINEST = 64  # pixels: the side to which a larger face is shrunk before it is rated
+FINEST = 64  # pixels: the side to which a larger face is shrunk before it is rated
 _COARSEST = 16
 _SMOOTHING = 1.5  # pixels, standard deviation: finer detail is camera noise
 _RIM = 4  # pixels: border where filters reach beyond the picture
@@ -41,7 +41,7 @@ def clarity(picture: NDArray[np.uint8], box: Box) -> float:
         picture: RGB (H, W, 3), no larger than what the model's crops are cut from.
         box: the face, square, in its pixels.
     """
-    pixels = min(_FINEST, max(_COARSEST, round(box.w)))
+    pixels = min(FINEST, max(_COARSEST, round(box.w)))
     crop = cut_out(picture, box, margin=0, size=pixels)
     luma = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY).astype(np.float32)
     return size(box.w) * inside(box, picture.shape) * light(luma) * sharpness(luma) * wholeness(luma)

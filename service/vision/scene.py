@@ -16,8 +16,7 @@ from mien.contract.errors import DecodeTooCostly
 from service.vision.crop import cut_out
 from service.vision.faces import Box
 from service.vision.persons import FaceSample, FaceSeen, Person
-from service.vision.picture import SMALL_SIDE, shrink
-from service.vision.quality import clarity
+from service.vision.quality import FINEST, clarity
 from service.vision.sampling import Instant
 from service.vision.tracks import TrackedFace, Tracker
 from service.vision.windows import Clip, ClipSpec
@@ -65,22 +64,36 @@ class Scene:
         return self._brightness / max(1, self._pictures)
 
     def look(
-        self, picture: NDArray[np.uint8], instant: Instant, until_s: float, *, again: bool
+        self,
+        picture: NDArray[np.uint8],
+        small: NDArray[np.uint8],
+        instant: Instant,
+        until_s: float,
+        *,
+        again: bool,
     ) -> Iterator[Clip | FaceSeen]:
-        """Analyse the picture (H, W, 3) on display from `instant` to `until_s`; `again`: it is the previous one."""
+        """Analyse the picture on display from `instant` to `until_s`.
+
+        Args:
+            picture: what crops are cut from, RGB (H, W, 3).
+            small: the same, in which faces are found and followed, RGB (h, w, 3).
+            instant: when.
+            until_s: end of its display.
+            again: whether it is the previous picture.
+        """
         self.samples += 1
         if not again:
             self._cut.clear()
             self._clarity.clear()
             self._pictures += 1
-            self._brightness += float(picture[::8, ::8].mean())
-        step = self._tracker.step(None if again else shrink(picture), instant.time_s)
+            self._brightness += float(small[::2, ::2].mean())
+        step = self._tracker.step(None if again else small, instant.time_s)
         for ended in step.ended:
             if (person := self._persons.pop(ended.key, None)) is not None:
                 yield from person.finish(ended.number, seen=ended.seen, gone=True, end_s=instant.time_s)
         for face in step.faces:
             person = self._persons.setdefault(face.key, Person(self._specs))
-            yield from person.add(self._sample(picture, face, instant, until_s), face.number, seen=face.seen)
+            yield from person.add(self._sample(picture, small, face, instant, until_s), face.number, seen=face.seen)
 
     def finish(self, end_s: float) -> Iterator[Clip | FaceSeen]:
         """End all tracks at the end of the video."""
@@ -88,15 +101,22 @@ class Scene:
             if (person := self._persons.pop(ended.key, None)) is not None:
                 yield from person.finish(ended.number, seen=ended.seen, gone=False, end_s=end_s)
 
-    def _sample(self, picture: NDArray[np.uint8], face: TrackedFace, instant: Instant, until_s: float) -> FaceSample:
+    def _sample(
+        self,
+        picture: NDArray[np.uint8],
+        small: NDArray[np.uint8],
+        face: TrackedFace,
+        instant: Instant,
+        until_s: float,
+    ) -> FaceSample:
         """Crop the face for each spec that samples this instant; the face's box is in pixels of the small picture."""
-        longest = max(picture.shape)
-        small = min(longest, SMALL_SIDE)
-        at = _scaled(face.box, longest / small)
-        in_frame = _within(_scaled(face.box, max(self._frame_size) / small), *self._frame_size)
+        side = max(small.shape)
+        at = _scaled(face.box, max(picture.shape) / side)
+        in_frame = _within(_scaled(face.box, max(self._frame_size) / side), *self._frame_size)
         crops = {index: self._crop(picture, at, self._specs[index]) for index in instant.specs}
         if at not in self._clarity:
-            self._clarity[at] = clarity(picture, at)
+            shown, box = (small, face.box) if face.box.w >= FINEST else (picture, at)
+            self._clarity[at] = clarity(shown, box)
         return FaceSample(instant.time_s, until_s, in_frame, self._clarity[at] * face.front, crops)
 
     def _crop(self, picture: NDArray[np.uint8], box: Box, spec: ClipSpec) -> NDArray[np.uint8]:

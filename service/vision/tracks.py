@@ -1,6 +1,7 @@
 """Track faces from picture to picture.
 
-A detector runs about every quarter of a second; between detections, optical flow moves the boxes. A face that was
+A detector runs about every quarter of a second, once a second on the whole picture and else around the known faces;
+between detections, optical flow moves the boxes. A face that was
 detected several times becomes a person and gets the next number. A cut ends all tracks; persons are not matched
 across shots. A flash is no cut: while it dazzles, the tracks wait. The tracker is causal and keeps only the last
 picture. Boxes are in pixels of the given pictures, times in seconds of the media clock.
@@ -17,10 +18,11 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from service.vision.faces import Box, Detection, FaceDetector, covered, overlap
-from service.vision.flow import Gray, Points, corners, follow, grid, looks, motion, thumbnail_likeness
+from service.vision.flow import Gray, Points, corners, follow, follow_face, grid, looks, motion, thumbnail_likeness
 from service.vision.steady import SteadyBox
 
 _DETECT_S = 0.23  # a little under a quarter of a second, so that grids of 0.08 and 0.12 s hit it
+_WHOLE_S = 0.9  # how long only the surroundings of known faces are searched
 _PATIENCE_S = 1.0  # how long a person's track continues without a detection
 _HITS = 3  # detections that make a person …
 _SURE_HITS = 2  # … and how many of them must be sure
@@ -149,6 +151,7 @@ class Tracker:
     _dazzled_s: float | None = None  # when a flash began; `_view` is then the last picture before it
     _time_s: float = 0.0
     _searched_s: float = 0.0
+    _searched_whole_s: float = 0.0
     _searches: int = 0  # in this shot
     _keys: int = 0
     _numbers: int = 0
@@ -196,8 +199,13 @@ class Tracker:
         ended: list[EndedTrack] = []
         view = _View(picture, cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False))
         if self._view is not None:
-            whole, *flows = self._flows(self._view.gray, view.gray)
-            if not self._is_cut(whole, self._view, view):
+            flows = [_Flow(*follow_face(self._view.gray, view.gray, track.box)) for track in self._tracks]
+            likeness, difference = thumbnail_likeness(self._view.gray, view.gray)
+            cut = False
+            if likeness < _SAME_PICTURE or any(flow.share < _SURVIVORS for flow in flows):
+                whole, *flows = self._flows(self._view.gray, view.gray)
+                cut = self._is_cut(whole, likeness, difference, self._view, view)
+            if not cut:
                 for track, flow in zip(self._tracks, flows, strict=True):
                     self._move(track, flow, self._view, view, time_s - self._time_s)
                 self._dazzled_s = None
@@ -219,8 +227,7 @@ class Tracker:
             yield _Flow(points[part], moved[part], good[part])
             first += len(one)
 
-    def _is_cut(self, whole: _Flow, before: _View, after: _View) -> bool:
-        likeness, difference = thumbnail_likeness(before.gray, after.gray)
+    def _is_cut(self, whole: _Flow, likeness: float, difference: float, before: _View, after: _View) -> bool:
         if len(whole.good) < _ENOUGH_POINTS:
             return difference > _BLANK_CHANGE
         if whole.share >= _SURVIVORS:
@@ -256,7 +263,7 @@ class Tracker:
         self._searches += 1
         new = self._found is None
         if self._found is None:
-            self._found = self.detector(picture)
+            self._found = self.detector(picture, self._around())
         matched, unmatched = self._match(picture, self._found)
         for track, detection in matched:
             self._see(track, detection, picture, new)
@@ -273,6 +280,14 @@ class Tracker:
             if track.number is None and track.hits >= _HITS and track.sure >= _SURE_HITS:
                 ended += self._confirm(track)
         return ended
+
+    def _around(self) -> list[Box]:
+        """Return the boxes around which to search; none stand for the whole picture."""
+        due = self._searches == 1 or self._time_s - self._searched_whole_s >= _WHOLE_S
+        if due or any(track.lost for track in self._tracks):
+            self._searched_whole_s = self._time_s
+            return []
+        return [track.box for track in self._tracks]
 
     def _match(
         self, picture: NDArray[np.uint8], found: list[Detection]

@@ -1,4 +1,4 @@
-"""Videos for benchmarks: `../shared/videos/talking_head.mp4` looped where it is there, else the astronaut."""
+"""Videos for benchmarks: those of `../shared/videos` looped where they are there, else the astronaut."""
 
 from __future__ import annotations
 
@@ -8,18 +8,17 @@ import av
 
 from tests.videos import SHARED, face_video
 
-_SAMPLE = SHARED / "videos" / "talking_head.mp4"
+_SAMPLES = {720: "talking_head.mp4", 360: "single_face.mp4"}  # by height in pixels
 
 
-def looped(folder: Path, seconds: float) -> Path:
-    """Return a video of about this length, the sample's packets over and over."""
-    if _SAMPLE.exists():
-        sample = _SAMPLE
-    else:
-        sample = folder / "sample.mp4"
+def looped(folder: Path, seconds: float, height: int = 720) -> Path:
+    """Return a video of about this length with one face, a sample's packets over and over."""
+    sample = SHARED / "videos" / _SAMPLES[height]
+    if not sample.exists():
+        sample = folder / f"sample{height}.mp4"
         if not sample.exists():
-            face_video(sample, seconds=10, fps=30, size=(1280, 720))
-    target = folder / f"{seconds:.0f}s.mp4"
+            face_video(sample, seconds=10, fps=30, size=(height * 16 // 9, height))
+    target = folder / f"{height}p-{seconds:.0f}s.mp4"
     with av.open(str(target), "w") as output:
         stream = None
         offset = 0

@@ -38,9 +38,9 @@ class Counting:
         self.calls = 0
         self.detector = open_detector(None)
 
-    def __call__(self, shown):
+    def __call__(self, shown, around=()):
         self.calls += 1
-        return self.detector(shown)
+        return self.detector(shown, around)
 
 
 class Seen:
@@ -359,7 +359,7 @@ def test_the_quality_of_a_covered_face_that_is_found_all_the_same_is_low(tmp_pat
 
 def test_the_quality_of_a_face_in_plain_view_that_is_not_found_is_low(tmp_path):
     class Blinking(Counting):
-        def __call__(self, shown):
+        def __call__(self, shown, around=()):
             found = super().__call__(shown)
             return [] if self.calls in (4, 5, 6) else found
 

@@ -32,7 +32,7 @@ def test_the_detector_finds_a_face_of_any_size_and_is_sure(detector, side, other
 def test_faces_come_largest_first(detector):
     found = detector(picture(0, [still(0.2, side=0.2), still(0.6, side=0.5)], SIZE))
 
-    assert [round(d.box.x / 480, 1) for d in found] == [0.5, 0.1]
+    assert [round(centre(d.box)[0] / 480, 1) for d in found] == [0.6, 0.2]
 
 
 @pytest.mark.parametrize("name", ["coffee", "rocket", "grass", "gravel", "immunohistochemistry", "hubble_deep_field"])
@@ -58,7 +58,7 @@ def test_another_model_of_yunet_draws_the_same_box(detector, other):
     shown = picture(0, [still(other=other)], SIZE)
     (one,), (two,) = detector(shown), open_detector(shared_yunet())(shown)
 
-    assert one.box == pytest.approx(two.box, abs=0.01 * one.box.w)
+    assert tuple(one.box) == pytest.approx(tuple(two.box), abs=0.01 * one.box.w)
     assert one.box.w == one.box.h
 
 
@@ -84,7 +84,7 @@ def test_a_head_turned_in_the_picture_is_found_at_its_size(detector, degrees, ot
     (found,) = detector(turned(shown, degrees, centre(upright.box)))
 
     assert found.sure
-    assert centre(found.box) == pytest.approx(centre(upright.box), abs=0.08 * upright.box.w)
+    assert centre(found.box) == pytest.approx(centre(upright.box), abs=0.12 * upright.box.w)
     assert found.box.w == pytest.approx(upright.box.w, rel=0.1)
 
 
@@ -100,6 +100,26 @@ def test_a_turned_head_is_measured_by_half_the_tangent_of_its_angle(degrees, til
     seen = 30 * (head @ aside.T)[:, :2] @ plane.T + 100
 
     assert _turn(seen) == pytest.approx(abs(np.tan(turn)) / 2)
+
+
+def test_around_a_box_only_its_surroundings_are_searched(detector):
+    shown = picture(0, [still(0.25, side=0.3), still(0.75, side=0.3, other=True)], SIZE)
+    left, right = sorted(detector(shown), key=lambda found: found.box.x)
+
+    (found,) = detector(shown, [right.box])
+
+    assert found.sure
+    assert tuple(found.box) == pytest.approx(tuple(right.box), abs=0.1 * right.box.w)
+    assert len(detector(shown, [left.box, right.box])) == 2
+
+
+@pytest.mark.parametrize("degrees", [-40, 40])
+def test_a_tilted_head_beside_an_upright_one_is_found(detector, degrees):
+    shown = picture(0, [still(0.3, side=0.3)], SIZE)
+    (upright,) = detector(shown)
+    both = np.where(np.arange(480)[None, :, None] < 240, shown, turned(shown, degrees, centre(upright.box))[:, ::-1])
+
+    assert [found.sure for found in detector(both)] == [True, True]
 
 
 def test_overlaps_are_measured_by_area():

@@ -52,7 +52,7 @@ def test_points_survive_a_cameras_noise():
 def test_a_faces_points_lie_all_over_it_but_not_at_its_rim():
     points = grid(Box(10, 20, 100, 100))
 
-    assert len(points) == 64
+    assert len(points) == 49
     assert points.min(0).tolist() == [20, 30]
     assert points.max(0).tolist() == [100, 110]
 

@@ -4,7 +4,7 @@ import pytest
 from av.video.reformatter import ColorRange
 
 from service.vision.frames import Limits, open_video
-from service.vision.picture import SMALL_SIDE, WORKING_SIDE, Upright, orientation, shrink
+from service.vision.picture import SMALL_SIDE, WORKING_SIDE, Upright, orientation
 from tests.videos import write_video
 
 LIMITS = Limits(max_pixels=8192 * 4320, max_duration_s=3600, max_frames=10**6)
@@ -142,9 +142,16 @@ def test_big_frames_are_worked_on_at_a_bounded_size(tmp_path):
     assert (opened.width, opened.height) == (2400, 1200)
 
 
-def test_the_small_picture_keeps_its_shape_and_never_grows():
-    assert shrink(np.zeros((720, 1280, 3), np.uint8)).shape == (270, SMALL_SIDE, 3)
-    assert shrink(np.zeros((100, 90, 3), np.uint8)).shape == (100, 90, 3)
+@pytest.mark.parametrize(("size", "small"), [((1280, 720), (SMALL_SIDE, 180)), ((90, 100), (90, 100))])
+@pytest.mark.parametrize("turned", [(0, False), (1, True)])
+def test_the_small_picture_shows_the_same_and_never_grows(size, small, turned):
+    frame = av.VideoFrame.from_ndarray(card(*size[::-1]), format="rgb24")
+    upright = Upright(frame, turned=turned)
+
+    shown = upright.small(frame)
+
+    assert shown.shape[1::-1] == (small[::-1] if turned[0] else small)
+    assert np.abs(corners_of(shown).astype(int) - corners_of(upright(frame))).max() <= 3
 
 
 def test_a_frame_with_side_data_that_the_library_does_not_know_keeps_its_rotation(tmp_path, monkeypatch):

@@ -20,7 +20,7 @@ class Scripted:
         self.truth = truth
         self.calls = 0
 
-    def __call__(self, shown):
+    def __call__(self, shown, around=()):
         self.calls += 1
         return self.truth(self.calls - 1)
 
@@ -289,7 +289,9 @@ def test_numbers_are_given_in_order_of_appearance():
 
     steps, end = follow(scene([still(0.25, side=0.3), late], seconds=2.4, fps=FPS, size=(480, 240)))
 
-    assert [indices[0] for _, indices in sorted(persons(steps, end).items())] == [0, pytest.approx(13, abs=3)]
+    first, second = (indices[0] for _, indices in sorted(persons(steps, end).items()))
+    assert first == 0
+    assert 12 <= second <= 25  # all of the picture is searched about once a second
 
 
 @pytest.mark.parametrize("size", [0.3, 0.4])
