@@ -43,6 +43,7 @@ from service.gateway.usecases.authenticate import Authenticate
 from service.gateway.usecases.browse import Browse
 from service.gateway.usecases.cancel import Cancel
 from service.gateway.usecases.direct_upload import DirectUpload
+from service.gateway.usecases.erase import Erase
 from service.gateway.usecases.follow import Follow
 from service.gateway.usecases.health_check import HealthCheck
 from service.gateway.usecases.job_notifier import JobNotifier
@@ -56,6 +57,7 @@ from service.gateway.write_timeout import WriteTimeout
 from service.queue.admission import Admission, AdmissionLimits
 from service.queue.callbacks import Callbacks
 from service.queue.connection import connect_async
+from service.queue.erasure import Erasure
 from service.queue.jobs import Jobs
 from service.queue.key_ring import KeyDigests
 from service.queue.live_sessions import LiveSessions
@@ -85,7 +87,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         redis = connect_async(settings.redis_url, settings.redis_password_file)
         admission, jobs = Admission(redis), Jobs(redis)
-        status = QueueStatus(redis)
+        status, erasure = QueueStatus(redis), Erasure(redis)
         blobs = open_blobs(settings)
         limits = AdmissionLimits(settings.queue_max_jobs, settings.queue_max_bytes, settings.queue_max_wait_s)
         notifier = JobNotifier(jobs)
@@ -110,12 +112,13 @@ def create_app(settings: GatewaySettings) -> FastAPI:
             watch=Watch(jobs, notifier, settings.watchers_max),
             live=Live(LiveSessions(redis)),
             browse=Browse(jobs),
-            cancel=Cancel(jobs, blobs),
+            cancel=Cancel(jobs, blobs, erasure),
             update_metrics=UpdateMetrics(status, health),
             status=ServiceStatus(status, health, notifier),
         )
         sweep = Sweep(jobs, Repair(redis), blobs, settings.upload_idle_s)
         tasks = [asyncio.create_task(notifier.listen()), asyncio.create_task(sweep.every(settings.sweep_every_s))]
+        tasks.append(asyncio.create_task(Erase(erasure, blobs, settings.redis_rewrite_s).every()))
         if settings.callback_secret is not None:
             secret = parse_secret(settings.callback_secret.get_secret_value())
             tasks.append(asyncio.create_task(Caller(jobs, Callbacks(redis), secret, settings.callback_private).run()))

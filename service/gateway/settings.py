@@ -89,6 +89,12 @@ class GatewaySettings(QueueSettings, StorageSettings, TelemetrySettings, BaseSet
         "If it is longer, uploads are refused.",
     )
     sweep_every_s: int = Field(60, ge=1, description="Seconds between two sweeps of abandoned blobs and jobs.")
+    redis_rewrite_s: int = Field(
+        300,
+        ge=0,
+        description="Seconds between two rewritings of Redis' append-only file, which happen only where something was "
+        "erased that is still in it; 0 to leave them to Redis.",
+    )
     drain_s: float = Field(20, ge=0, description="Seconds for running work to finish when the process is stopped.")
 
     @field_validator("callback_secret")

@@ -39,11 +39,15 @@ class IdempotentRequest:
 
 @dataclass(frozen=True)
 class KeyHolder:
-    """The request that holds an idempotency key; without options and digest until it is accepted."""
+    """The request that holds an idempotency key; without options and digest until it is accepted.
+
+    One whose analysis was erased has left nothing but the fact: `erased`.
+    """
 
     job_id: str
     options: AnalyzeOptions | None = None
     digest: str | None = None
+    erased: bool = False
 
     @property
     def accepted(self) -> bool:
@@ -109,6 +113,8 @@ class Admission:
 def parse_key_holder(holder: list[str]) -> KeyHolder | None:
     """Return the request that a script names as the holder of an idempotency key, or None where it names none."""
     match holder:
+        case ["", "", ""]:
+            return KeyHolder("", digest="", erased=True)
         case [job_id, options, digest]:
             return KeyHolder(job_id, AnalyzeOptions.model_validate_json(options), digest)
         case [job_id]:

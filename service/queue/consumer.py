@@ -190,6 +190,10 @@ class Consumer:
             )
         )
 
+    def erased(self, name: str) -> None:
+        """Take a blob that is erased off the list of those to erase."""
+        self._redis.zrem(keys.ERASE, name)
+
     def register(self, registration: Registration) -> None:
         """Say that this worker lives, and what it serves; holds for `keys.WORKER_TTL_S` seconds."""
         with self._redis.pipeline() as pipe:
@@ -263,5 +267,5 @@ class Consumer:
 def _ending_keys(job_id: str) -> list[str]:
     return [
         keys.job(job_id), keys.QUEUE, keys.LIVE, keys.LIVE_BYTES, keys.gone(job_id), keys.DEAD, keys.events(job_id),
-        keys.CALLBACKS,
+        keys.CALLBACKS, keys.ERASE,
     ]  # fmt: skip

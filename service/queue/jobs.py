@@ -125,8 +125,9 @@ class Jobs:
         ]
 
     async def cancel(self, job_id: str) -> ErasedBlobs | None:
-        """Erase a job in any state; None where there is none."""
+        """Erase a job in any state; None where there is none. Its blobs are to be erased now, and `erased` says so."""
         async with translate_errors():
+            key = cast("str | None", await self._redis.hget(keys.job(job_id), "key"))
             blobs = await self._cancel(
                 keys=[
                     keys.job(job_id),
@@ -136,8 +137,13 @@ class Jobs:
                     keys.gone(job_id),
                     keys.events(job_id),
                     keys.jobs(keys.owner_of(job_id)),
+                    keys.DEAD,
+                    keys.CALLBACKS,
+                    keys.ERASE,
+                    keys.FILE,
+                    *([key] if key else []),
                 ],
-                args=[job_id, keys.GROUP, keys.TOMBSTONE_TTL_S, keys.CHANGED],
+                args=[job_id, keys.GROUP, keys.TOMBSTONE_TTL_S, keys.CHANGED, now_ms()],
             )
         return ErasedBlobs(blobs[0], blobs[1] or None) if blobs else None
 

@@ -11,7 +11,10 @@ mien:job:{id}            hash    the job (fields below)                         
 mien:events:{id}         stream  what happened in its latest attempt, capped        10 minutes after its end
 mien:idempotency:{hash}  hash    which request has the key (fields below)           a minute, renewed; accepted: a day
 mien:callbacks           zset    ids of jobs whose callback is due, by when (ms)    until delivered or given up
-mien:gone:{id}           string  tombstone: "expired" or "deleted"                  7 days after that
+mien:gone:{hash}         string  tombstone: "expired" or "deleted"                  7 days after that
+mien:erase               zset    blobs and events to erase, by when (ms)            member: until erased
+mien:file                hash    erasures so far, and at the last rewritten file    for ever, two numbers
+mien:rewrite             string  that Redis was told to rewrite its file            one pause
 mien:dead                list    the last 1000 ids of jobs out of attempts          7 days after the last
 mien:workers             zset    names of workers, by last sign of life (ms)        member: until swept
 mien:worker:{name}       string  the worker's registration as JSON                  15 s, renewed
@@ -23,13 +26,13 @@ mien:sessions            list    live analyses that wait for a worker, as JSON  
 A job that was sent with an API key has that key's id and a hyphen before its own id; so everything of it, in here and
 in the blob store, is its owner's, and nobody else can name it.
 
-Fields of a job: state, created_ms, options, callback and trace (where there is one), upload, bytes, entry (its stream
-entry), fence, attempts, token (of the latest attempt), started_ms, event (the id of its last event), done_s, total_s,
-last_error; and once it has ended: ended_ms, expires_ms, result, error, decode_ms, inference_ms, callback_tries. Times
-are Unix milliseconds.
+Fields of a job: state, created_ms, options, callback, trace and idempotency key (where there is one: callback, trace,
+key), upload, bytes, entry (its stream entry), fence, attempts, token (of the latest attempt), started_ms, event (the id
+of its last event), done_s, total_s, last_error; and once it has ended: ended_ms, expires_ms, result, error, decode_ms,
+inference_ms, callback_tries. Times are Unix milliseconds.
 
 Fields of an idempotency key, whose name is the SHA-256 of what the client sent: job; and once that is accepted:
-options, digest (SHA-256 of the video).
+options, digest (SHA-256 of the video). Once its analysis was erased: erased, and nothing else.
 """
 
 from __future__ import annotations
@@ -49,6 +52,9 @@ PROBE = "mien:probe"
 API_KEYS = "mien:api_keys"
 SESSIONS = "mien:sessions"
 CALLBACKS = "mien:callbacks"
+ERASE = "mien:erase"
+FILE = "mien:file"
+REWRITE = "mien:rewrite"
 
 CHANGED = "mien:changed"
 """Publish/subscribe channel: the id of each job as something happens to it. It only wakes; the hash is the truth."""
@@ -103,8 +109,8 @@ def idempotency(key: str) -> str:
 
 
 def gone(job_id: str) -> str:
-    """Return the key of a job's tombstone."""
-    return f"mien:gone:{job_id}"
+    """Return the key of a job's tombstone; hashed, so that nothing has the id of an erased job any more."""
+    return f"mien:gone:{hashlib.sha256(job_id.encode()).hexdigest()}"
 
 
 def worker(name: str) -> str:

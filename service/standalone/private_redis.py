@@ -53,6 +53,8 @@ def server_command(data_dir: Path, socket: Path) -> list[str]:
         # Acknowledged writes survive a kill and a power cut.
         "appendonly": "yes",
         "appendfsync": "always",
+        # A snapshot as the rewritten file's beginning would keep the ids of deleted stream entries.
+        "aof-use-rdb-preamble": "no",
         "save": "",
         "maxmemory-policy": "noeviction",
         "loglevel": "warning",

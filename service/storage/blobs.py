@@ -192,13 +192,17 @@ class Blobs:
             except FileNotFoundError:
                 continue
 
-    async def older_than(self, prefix: str, age_s: float) -> AsyncIterator[str]:
-        """Yield the names under `prefix` of blobs older than `age_s` seconds."""
-        limit = datetime.now(UTC) - timedelta(seconds=age_s)
-        async for batch in obstore.list(self._store, prefix):
-            for blob in batch:
-                if blob["last_modified"] < limit:
-                    yield blob["path"]
+    async def ages(self, prefix: str) -> AsyncIterator[tuple[str, float]]:
+        """Yield the names and ages in seconds of the blobs under `prefix`.
+
+        Raises:
+            StorageUnavailable: the store does not answer.
+        """
+        now = datetime.now(UTC)
+        with self._outage():
+            async for batch in obstore.list(self._store, prefix):
+                for blob in batch:
+                    yield blob["path"], (now - blob["last_modified"]).total_seconds()
 
     def sweep_unfinished(self, age_s: float) -> int:
         """Delete temporary files not written to for `age_s` seconds; return their number."""

@@ -309,8 +309,9 @@ class Loop:
     def _erase(self, name: str) -> None:
         try:
             self._blobs.delete([name])
-        except StorageUnavailable as error:
-            log.warning("not erased, left to the sweeper", error=str(error))
+            self._consumer.erased(name)
+        except (StorageUnavailable, RedisError) as error:
+            log.warning("not erased yet, left to a gateway", error=str(error))
 
     def _broken(self, job: _Running, error: Exception) -> str:
         attempt, outlast = job.attempt, self._outlasting(job)

@@ -5,9 +5,14 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from mien.contract.errors import Expired, NoSuchAnalysis
+import structlog
+
+from mien.contract.errors import Expired, NoSuchAnalysis, Unavailable
+from service.queue.erasure import Erasure
 from service.queue.jobs import Jobs
 from service.storage.blobs import Blobs
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -16,9 +21,12 @@ class Cancel:
 
     jobs: Jobs
     blobs: Blobs
+    erasure: Erasure
 
     async def __call__(self, job_id: str) -> None:
-        """Erase an analysis in any state; a worker at it stops within a second or, without progress, a lease.
+        """Erase an analysis in any state; blobs that the store keeps for now are erased once it works again.
+
+        A worker at it stops within a second or, without progress, a lease.
 
         Raises:
             NoSuchAnalysis: there is none.
@@ -31,4 +39,8 @@ class Cancel:
                 raise NoSuchAnalysis("No analysis has this id. Ids are given by POST /analyze.")
             raise Expired("This analysis is gone already.")
         names = [erased.upload] + ([erased.result] if erased.result else [])
-        await asyncio.to_thread(self.blobs.delete, names)
+        try:
+            await asyncio.to_thread(self.blobs.delete, names)
+            await self.erasure.done(names)
+        except Unavailable as error:
+            log.warning("erasure put off", reason=error.detail)

@@ -154,7 +154,7 @@ class Submit:
             )
         _check_same(earlier, options)
         if not isinstance(await self.jobs.find(earlier.job_id), Job):
-            raise Expired("The analysis of this Idempotency-Key is gone. Send another key for a new one.")
+            raise _gone()
         digest = hashlib.sha256()
         async for piece in video:
             digest.update(piece)
@@ -163,7 +163,13 @@ class Submit:
 
 
 def _check_same(earlier: KeyHolder, options: AnalyzeOptions, digest: str | None = None) -> None:
+    if earlier.erased:
+        raise _gone()
     if earlier.options != options or (digest is not None and digest != earlier.digest):
         raise KeyReused(
             "This Idempotency-Key was used for another video or other options. Send another key for another request."
         )
+
+
+def _gone() -> Expired:
+    return Expired("The analysis of this Idempotency-Key is gone. Send another key for a new one.")

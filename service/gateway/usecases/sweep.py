@@ -1,6 +1,7 @@
 """Put right what crashes leave behind: orphaned blobs, unfinished uploads, jobs that fell between.
 
-One gateway of all does each round. A blob is removed only when it is old and no job owns it any more.
+One gateway of all does each round. A blob is removed when the job that it belongs to has ended or is gone and does not
+name it, or when it is old and there never was such a job.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class Sweep:
             await asyncio.sleep(round_s)
 
     async def __call__(self, grace_s: float) -> None:
-        """Sweep once; blobs younger than `grace_s` seconds are left alone."""
+        """Sweep once; blobs younger than `grace_s` seconds may belong to a job that is about to be accepted."""
         unfinished = await asyncio.to_thread(self.blobs.sweep_unfinished, max(grace_s, self.idle_s))
         requeued = await self.repair.reconcile()
         await self.repair.forget_dead_workers()
@@ -53,9 +54,10 @@ class Sweep:
 
     async def _orphans(self, prefix: str, grace_s: float) -> list[str]:
         orphans = []
-        async for name in self.blobs.older_than(prefix, grace_s):
+        async for name, age_s in self.blobs.ages(prefix):
             job = await self.jobs.find(job_of(name))
             # While the job lives, a result that it does not name yet may be one about to be committed.
-            if not (isinstance(job, Job) and (job.result == name or not job.state.terminal)):
+            owned = isinstance(job, Job) and (job.result == name or not job.state.terminal)
+            if not owned and (job is not None or age_s > grace_s):
                 orphans.append(name)
         return orphans

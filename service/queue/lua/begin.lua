@@ -4,7 +4,7 @@
 -- now is left to it.
 -- A job whose attempts are exhausted fails here, because the worker that died could not report it (end_job.lua).
 -- One that was tried before is only begun by a worker that runs nothing else: it may kill it. Else its lease is renewed.
--- KEYS: job, queue, live, live_bytes, gone, dead, events, callbacks
+-- KEYS: job, queue, live, live_bytes, gone, dead, events, callbacks, erase
 -- ARGV: job id, group, now_ms, results ttl s, tombstone ttl s, events ttl s, channel, entry, most attempts,
 --   error of exhaustion, consumer, token, "1" where the worker runs nothing else
 -- Returns {fence, attempts, created_ms, upload, bytes, options, traceparent or ""}, {"alone"} where the job waits for

@@ -1,6 +1,6 @@
 -- Ends a job, once: only for the current fence of a job that has not ended. All of its end is one step (end_job.lua).
 -- Repeated by the same attempt, the script changes nothing and returns 1 again.
--- KEYS: job, queue, live, live_bytes, gone, dead, events, callbacks
+-- KEYS: job, queue, live, live_bytes, gone, dead, events, callbacks, erase
 -- ARGV: job id, group, now_ms, results ttl s, tombstone ttl s, events ttl s, channel, fence, state, "dead" or "",
 --   then fields of the job
 -- Returns 1 when this attempt's outcome stands, else 0.

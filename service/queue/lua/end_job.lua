@@ -13,7 +13,8 @@ end
 
 -- Sets the outcome of a job that has not ended, the expiry of the job and its events, and its tombstone; queues its
 -- callback where it has one; lists it as dead where its attempts are exhausted; publishes that it changed.
--- KEYS goes on with: dead, events, callbacks
+-- What it leaves behind is listed for erasure: its upload now, its events and its result when they have expired.
+-- KEYS goes on with: dead, events, callbacks, erase
 -- ARGV starts with: job id, group, now_ms, results ttl s, tombstone ttl s, events ttl s, channel
 -- `...`: further fields of the job and their values
 local function end_job(state, dead, ...)
@@ -23,6 +24,9 @@ local function end_job(state, dead, ...)
   redis.call('EXPIRE', KEYS[7], ARGV[6])
   redis.call('SET', KEYS[5], 'expired', 'EX', results_ttl_s + tombstone_ttl_s)
   leave_queue(job_id, ARGV[2])
+  local blobs = redis.call('HMGET', KEYS[1], 'upload', 'result')
+  redis.call('ZADD', KEYS[9], now_ms, blobs[1], now_ms + ARGV[6] * 1000, KEYS[7])
+  if blobs[2] then redis.call('ZADD', KEYS[9], now_ms + results_ttl_s * 1000, blobs[2]) end
   if dead then
     redis.call('LPUSH', KEYS[6], job_id)
     redis.call('LTRIM', KEYS[6], 0, 999)

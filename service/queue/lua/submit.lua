@@ -3,7 +3,7 @@
 -- KEYS: job, queue, live, live_bytes, reserved, jobs, reserved_bytes, and the idempotency key where there is one
 -- ARGV: job id, created_ms, upload, bytes, options, digest, idempotency key's ttl s, callback or "",
 --   traceparent or ""
--- Returns {}, or {job, options, digest} of that other job.
+-- Returns {}, or {job, options, digest} of that other job, or {"", "", ""} where that was erased.
 -- The first write takes memory: a server that is full refuses a script at such a one, but lets it go on after another.
 local function release()
   redis.call('ZREM', KEYS[5], ARGV[1])
@@ -14,10 +14,10 @@ if redis.call('EXISTS', KEYS[1]) == 1 then
   return {}
 end
 if KEYS[8] then
-  local holder = redis.call('HMGET', KEYS[8], 'job', 'options', 'digest')
-  if holder[3] then
+  local holder = redis.call('HMGET', KEYS[8], 'job', 'options', 'digest', 'erased')
+  if holder[3] or holder[4] then
     release()
-    return holder
+    return holder[4] and {'', '', ''} or {holder[1], holder[2], holder[3]}
   end
   redis.call('HSET', KEYS[8], 'job', ARGV[1], 'options', ARGV[5], 'digest', ARGV[6])
   redis.call('EXPIRE', KEYS[8], ARGV[7])
@@ -27,6 +27,7 @@ redis.call('HSET', KEYS[1], 'state', 'queued', 'created_ms', ARGV[2], 'upload', 
   'options', ARGV[5], 'entry', entry, 'fence', 0, 'attempts', 0)
 if ARGV[8] ~= '' then redis.call('HSET', KEYS[1], 'callback', ARGV[8]) end
 if ARGV[9] ~= '' then redis.call('HSET', KEYS[1], 'trace', ARGV[9]) end
+if KEYS[8] then redis.call('HSET', KEYS[1], 'key', KEYS[8]) end
 redis.call('ZADD', KEYS[3], ARGV[2], ARGV[1])
 redis.call('ZADD', KEYS[6], 0, ARGV[2] .. ':' .. ARGV[1])
 redis.call('INCRBY', KEYS[4], ARGV[4])

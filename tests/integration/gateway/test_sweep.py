@@ -18,6 +18,7 @@ from service.queue import keys
 from service.queue.admission import Admission, AdmissionLimits
 from service.queue.connection import connect, connect_async
 from service.queue.consumer import Consumer
+from service.queue.erasure import Erasure
 from service.queue.jobs import Job, Jobs
 from service.queue.repair import Repair
 from service.storage.blobs import Blobs, result_name, upload_name
@@ -219,7 +220,7 @@ def test_one_gateway_sweeps_in_a_round(house):
 
 def test_cancelling_erases_the_blobs_and_a_sweep_finds_nothing_left(house):
     job_id = house.submit()
-    house.run(lambda redis: Cancel(Jobs(redis), house.blobs)(job_id))
+    house.run(lambda redis: Cancel(Jobs(redis), house.blobs, Erasure(redis))(job_id))
     assert house.names == set()
     assert house.find(job_id) == "deleted"
     house.sweep()

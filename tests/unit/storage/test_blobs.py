@@ -120,14 +120,14 @@ def test_deleting_passes_over_what_is_not_there(blobs: Blobs, folder: Path):
     assert _files(folder) == []
 
 
-def test_older_than_names_only_the_old_under_the_prefix(blobs: Blobs, folder: Path):
+def test_ages_are_told_of_what_is_under_the_prefix(blobs: Blobs, folder: Path):
     for name in ("uploads/old", "uploads/new", "results/old.1"):
         blobs.put(name, b"x")
     for name in ("uploads/old", "results/old.1"):
         os.utime(folder / name, (time.time() - 100,) * 2)
 
     async def names(prefix: str) -> list[str]:
-        return [name async for name in blobs.older_than(prefix, 60)]
+        return [name async for name, age_s in blobs.ages(prefix) if age_s > 60]
 
     assert asyncio.run(names("uploads")) == ["uploads/old"]
     assert asyncio.run(names("results")) == ["results/old.1"]

@@ -1,0 +1,47 @@
+"""Erase what ended and deleted analyses leave behind, in the store and in Redis' file, whoever died meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+import structlog
+
+from mien.contract.errors import Unavailable
+from service.queue.erasure import Erasure
+from service.storage.blobs import RESULTS, UPLOADS, Blobs
+
+log = structlog.get_logger()
+
+_EVERY_S = 5.0
+
+
+@dataclass(frozen=True)
+class Erase:
+    """The use case, over its queue and store; every gateway does it, for to erase twice does no harm.
+
+    Attributes:
+        rewrite_s: the pause between two rewritings of Redis' file; 0 for none.
+    """
+
+    erasure: Erasure
+    blobs: Blobs
+    rewrite_s: int
+
+    async def every(self) -> None:
+        """Erase every few seconds, for ever."""
+        while True:
+            try:
+                await self()
+            except Unavailable as error:
+                log.warning("erasure put off", reason=error.detail)
+            await asyncio.sleep(min(_EVERY_S, self.rewrite_s or _EVERY_S))
+
+    async def __call__(self) -> None:
+        """Erase all that is due."""
+        while due := await self.erasure.due():
+            blobs = [name for name in due if name.startswith((f"{UPLOADS}/", f"{RESULTS}/"))]
+            await asyncio.to_thread(self.blobs.delete, blobs)
+            await self.erasure.done(due)
+        if self.rewrite_s and await self.erasure.rewrite_file(self.rewrite_s):
+            log.info("Redis rewrites its file")

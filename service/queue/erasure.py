@@ -1,0 +1,73 @@
+"""Erasure of what ended jobs leave behind: their blobs and, from Redis' append-only file, what was in Redis of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import ResponseError
+
+from service.queue import keys
+from service.queue.clock import now_ms
+from service.queue.connection import translate_errors
+
+log = structlog.get_logger()
+
+_AT_ONCE = 500
+
+
+class Erasure:
+    """List what is due, and let Redis rewrite its file. Every method may raise `QueueUnavailable`."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._refused = False
+
+    async def due(self) -> list[str]:
+        """Return the next things to erase: names of blobs, and keys that Redis has erased itself."""
+        async with translate_errors():
+            found = await self._redis.zrangebyscore(keys.ERASE, "-inf", now_ms(), start=0, num=_AT_ONCE)
+        return cast("list[str]", found)
+
+    async def done(self, erased: Sequence[str]) -> None:
+        """Take what is erased off the list, and note that the file still has it."""
+        async with translate_errors(), self._redis.pipeline() as pipe:
+            pipe.zrem(keys.ERASE, *erased)
+            pipe.hincrby(keys.FILE, "erasures", len(erased))
+            await pipe.execute()
+
+    async def rewrite_file(self, pause_s: int) -> bool:
+        """Let Redis rewrite its append-only file if it has something that was erased, every `pause_s` at most.
+
+        Returns whether a rewriting has begun.
+        """
+        async with translate_errors():
+            erasures, rewritten = await self._redis.hmget(keys.FILE, ["erasures", "rewritten"])
+            if not await self._appends() or (erasures == rewritten and await self._last_worked()):
+                return False
+            if not await self._redis.set(keys.REWRITE, "1", nx=True, ex=pause_s):
+                return False
+            try:
+                await self._redis.bgrewriteaof()
+            except ResponseError as error:  # another one runs, or the operator keeps the command from this user
+                if not self._refused:
+                    log.warning("Redis does not rewrite its file", reason=str(error))
+                self._refused = True
+                return False
+            self._refused = False
+            await self._redis.hset(keys.FILE, "rewritten", erasures or "0")
+        return True
+
+    async def _appends(self) -> bool:
+        return (await self._persistence()).get("aof_enabled", 1) == 1
+
+    async def _last_worked(self) -> bool:
+        return (await self._persistence()).get("aof_last_bgrewrite_status", "ok") == "ok"
+
+    async def _persistence(self) -> dict[str, int | str]:
+        try:
+            return cast("dict[str, int | str]", await self._redis.info("persistence"))
+        except ResponseError:  # as in QueueStatus.memory
+            return {}

@@ -1,0 +1,237 @@
+"""What is deleted leaves no trace: not in the store, not in Redis, and soon not in Redis' file."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+
+from mien.contract.errors import AttemptsExhausted, Expired, StorageUnavailable
+from mien.contract.events import FaceWindow
+from mien.contract.options import AnalyzeOptions
+from service.gateway.usecases.authenticate import ANYBODY
+from service.gateway.usecases.cancel import Cancel
+from service.gateway.usecases.erase import Erase
+from service.gateway.usecases.submit import Submit
+from service.queue import keys
+from service.queue.admission import Admission, AdmissionLimits
+from service.queue.connection import connect, connect_async
+from service.queue.consumer import Attempt, Consumer
+from service.queue.erasure import Erasure
+from service.queue.jobs import Jobs
+from service.storage.blobs import Blobs, result_name
+from tests.processes import StoppableRedis, stoppable_redis, wait_for
+
+VIDEO = b"the very bytes of a video"
+DIGEST = hashlib.sha256(VIDEO).hexdigest()
+CALLBACK = "https://example.org/secret-path"
+
+
+class House:
+    """A queue on a server of its own, a store, and the use cases of a gateway."""
+
+    def __init__(self, server: StoppableRedis, folder: Path) -> None:
+        self.server = server
+        self.redis = connect(server.url)
+        self.folder = folder / "blobs"
+        self.blobs = Blobs(self.folder)
+
+    def run(self, work) -> Any:
+        async def over_connection():
+            redis = connect_async(self.server.url)
+            try:
+                return await work(redis)
+            finally:
+                await redis.aclose()
+
+        return asyncio.run(over_connection())
+
+    def submit(self, key: str | None = "mine") -> str:
+        async def video():
+            yield VIDEO
+
+        async def work(redis: Redis) -> str:
+            limits = AdmissionLimits(10, 1000, 100)
+            submit = Submit(Admission(redis), Jobs(redis), self.blobs, limits, 100, 30, lambda _: None)
+            return await submit(ANYBODY, video(), AnalyzeOptions(callback_url=CALLBACK), key=key)
+
+        return self.run(work)
+
+    def consumer(self, *, max_attempts: int = 3, ttl_s: int = 3600) -> Consumer:
+        return Consumer(self.redis, self.redis, name="w", lease_s=0.01, max_attempts=max_attempts, results_ttl_s=ttl_s)
+
+    def begin(self, consumer: Consumer) -> Attempt | None:
+        entry = wait_for(lambda: consumer.claim(1, 0.1))[0]
+        return consumer.begin(entry)
+
+    def succeed(self, consumer: Consumer) -> None:
+        attempt = self.begin(consumer)
+        consumer.report(attempt, [FaceWindow(track=0, start_s=0, end_s=1, valence=0.123456)], 1)
+        name = result_name(attempt.job_id, attempt.fence)
+        self.blobs.put(name, b'{"valence": 0.123456}')
+        assert consumer.commit_success(attempt, result=name, decode_ms=1, inference_ms=1)
+
+    def delete(self, job_id: str) -> None:
+        self.run(lambda redis: Cancel(Jobs(redis), self.blobs, Erasure(redis))(job_id))
+
+    def erase(self, rewrite_s: int = 0) -> None:
+        self.run(lambda redis: Erase(Erasure(redis), self.blobs, rewrite_s)())
+
+    @property
+    def names(self) -> set[str]:
+        return {str(file.relative_to(self.folder)) for file in self.folder.rglob("*") if file.is_file()}
+
+    def memory(self) -> str:
+        """Return all keys and values of Redis."""
+        read = {
+            "string": self.redis.get,
+            "hash": self.redis.hgetall,
+            "list": lambda key: self.redis.lrange(key, 0, -1),
+            "zset": lambda key: self.redis.zrange(key, 0, -1),
+            "stream": self.redis.xrange,
+        }
+        return repr([(key, read[self.redis.type(key)](key)) for key in self.redis.scan_iter()])
+
+    def disk(self) -> bytes:
+        """Return all that Redis has written."""
+        content = b""
+        for file in self.server.folder.rglob("*"):
+            if file.is_file():
+                try:
+                    content += file.read_bytes()
+                except FileNotFoundError:  # replaced meanwhile
+                    return self.disk()
+        return content
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    with stoppable_redis() as server:
+        opened = House(server, tmp_path)
+        yield opened
+        opened.redis.close()
+
+
+@pytest.mark.parametrize("when", ["queued", "running", "succeeded", "failed"])
+def test_a_deleted_analysis_leaves_no_trace(house: House, when: str):
+    job_id = house.submit()
+    consumer = house.consumer(max_attempts=1)
+    if when == "succeeded":
+        house.succeed(consumer)
+    elif when != "queued":
+        house.begin(consumer)
+        if when == "failed":
+            time.sleep(0.05)
+            assert house.begin(consumer) is None
+    assert job_id in house.memory()
+
+    house.delete(job_id)
+
+    traces = [job_id, DIGEST, CALLBACK, "0.123456"]
+    assert not [trace for trace in traces if trace in house.memory()]
+    assert house.names == set()
+
+    def gone_from_disk() -> bool:
+        house.erase(rewrite_s=1)
+        return not any(trace.encode() in house.disk() for trace in traces)
+
+    wait_for(gone_from_disk, pause=0.2)
+    with pytest.raises(Expired):
+        house.delete(job_id)
+
+
+def test_the_same_request_again_is_told_that_its_analysis_is_gone(house: House):
+    house.delete(house.submit())
+
+    with pytest.raises(Expired, match="Send another key"):
+        house.submit()
+    assert house.names == set()
+
+
+def test_an_id_leaves_the_file_although_other_jobs_wait(house: House):
+    job_id = house.submit(key=None)
+    house.submit(key=None)
+    house.delete(job_id)
+
+    def gone_from_disk() -> bool:
+        house.erase(rewrite_s=1)
+        return job_id.encode() not in house.disk()
+
+    wait_for(gone_from_disk, pause=0.2)
+
+
+def test_the_video_goes_although_its_worker_died_after_the_commit(house: House):
+    house.submit()
+    house.succeed(house.consumer())
+    assert len(house.names) == 2
+
+    house.erase()
+
+    assert [name.partition("/")[0] for name in house.names] == ["results"]
+
+
+def test_the_video_goes_of_a_job_whose_attempts_are_used_up(house: House):
+    job_id = house.submit()
+    consumer = house.consumer(max_attempts=1)
+    house.begin(consumer)
+    time.sleep(0.05)
+    assert house.begin(consumer) is None
+    assert house.run(lambda redis: Jobs(redis).find(job_id)).error.code == AttemptsExhausted.code
+
+    house.erase()
+
+    assert house.names == set()
+
+
+def test_a_result_leaves_the_disk_when_it_expires(house: House):
+    house.submit()
+    house.succeed(house.consumer(ttl_s=1))
+    house.erase()
+    assert len(house.names) == 1
+
+    def gone() -> bool:
+        house.erase()
+        return house.names == set()
+
+    wait_for(gone, pause=0.1)
+    assert house.redis.zcard(keys.ERASE) == 0
+
+
+def test_a_store_that_is_away_while_an_analysis_is_deleted_is_told_later(house: House, monkeypatch):
+    job_id = house.submit()
+    with monkeypatch.context() as away:
+
+        def refuse(_names: object) -> None:
+            raise StorageUnavailable("away", 1)
+
+        away.setattr(house.blobs, "delete", refuse)
+        house.delete(job_id)
+    assert len(house.names) == 1
+
+    house.erase()
+
+    assert house.names == set()
+
+
+def test_redis_rewrites_its_file_only_where_something_was_erased(house: House):
+    rewrite = lambda: house.run(lambda redis: Erasure(redis).rewrite_file(60))  # noqa: E731
+    house.submit(key=None)
+    assert not rewrite()
+
+    house.delete(house.redis.zrange(keys.LIVE, 0, -1)[0])
+
+    assert rewrite()
+    assert not rewrite()
+
+
+def test_a_server_that_keeps_no_file_is_not_told_to_write_one(house: House):
+    house.redis.config_set("appendonly", "no")
+    house.delete(house.submit())
+
+    assert not house.run(lambda redis: Erasure(redis).rewrite_file(60))
