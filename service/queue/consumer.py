@@ -182,11 +182,19 @@ class Consumer:
         return self._end(attempt, State.FAILED, {"error": problem.model_dump_json()}, dead=dead)
 
     def release(self, attempt: Attempt, *, counts: bool, error: str = "") -> bool:
-        """Hand the job back to the queue; `counts` says whether the attempt is one of those allowed."""
+        """Hand the job back, to be begun before all others; `counts`: the attempt is one of those allowed."""
         return bool(
             self._release(
                 keys=[keys.job(attempt.job_id), keys.QUEUE],
-                args=[attempt.job_id, attempt.fence, keys.GROUP, "" if counts else "1", error],
+                args=[
+                    attempt.job_id,
+                    attempt.fence,
+                    keys.GROUP,
+                    "" if counts else "1",
+                    error,
+                    keys.NOBODY,
+                    keys.LONGER_THAN_LEASES_MS,
+                ],
             )
         )
 

@@ -41,6 +41,9 @@ import hashlib
 
 QUEUE = "mien:queue"
 GROUP = "workers"
+NOBODY = "nobody"
+"""The consumer of the group that holds the entries of jobs that were handed back."""
+LONGER_THAN_LEASES_MS = 10**9
 LIVE = "mien:live"
 LIVE_BYTES = "mien:live_bytes"
 RESERVED = "mien:reserved"

@@ -142,12 +142,25 @@ def test_a_job_that_is_handed_back_is_taken_again_at_once(queue: Queue, counts: 
 
     assert queue.find("a").state is State.QUEUED
     assert queue.field("a", "last_error") == "OSError"
-    assert (queue.depth(), queue.pending(), queue.live_bytes()) == (1, 0, 10)
+    assert (queue.depth(), queue.live_bytes()) == (1, 10)
     again = take(bob)
     assert again.number == next_number
     assert again.fence > attempt.fence
     assert not succeed(ann, attempt)
     assert succeed(bob, again)
+
+
+@pytest.mark.parametrize("counts", [True, False])
+def test_a_job_that_is_handed_back_goes_before_those_that_have_not_begun(queue: Queue, counts: bool):
+    ann, bob = queue.worker("ann"), queue.worker("bob")
+    for job_id in ("a", "b", "c"):
+        queue.submit(job_id)
+
+    ann.release(take(ann), counts=counts)
+
+    assert take(bob).job_id == "a"
+    ann.leave()
+    assert "ann" not in [consumer["name"] for consumer in queue.redis.xinfo_consumers(keys.QUEUE, keys.GROUP)]
 
 
 def test_hand_backs_that_do_not_count_never_use_up_the_attempts(queue: Queue):
