@@ -20,7 +20,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import structlog
 from opentelemetry.trace import SpanKind
@@ -129,6 +129,9 @@ class Loop:
                     self._step()
                 except InterruptedWork:
                     break
+                except RedisError as error:  # a defect, or rights that this worker lacks
+                    log.error("queue refuses a command", error=str(error))  # noqa: TRY400 - the answer says it
+                    self._stopping.wait(random.uniform(0.5, 2.0))  # noqa: S311 - jitter, no secret
             self._drain()
         finally:
             self._stopped.set()
@@ -160,10 +163,13 @@ class Loop:
         again = entry in self._waiting
         # Nobody but this thread closes the room to others.
         entered = self._occupancy.enter_alone() if again else self._occupancy.enter()
-        attempt = self._outlast(lambda: self._consumer.begin(entry, alone=again and entered))
-        if not isinstance(attempt, Attempt):
-            if entered:
+        attempt: Attempt | Literal["alone"] | None = None
+        try:
+            attempt = self._outlast(lambda: self._consumer.begin(entry, alone=again and entered))
+        finally:
+            if entered and not isinstance(attempt, Attempt):
                 self._occupancy.leave()
+        if not isinstance(attempt, Attempt):
             if attempt is None:
                 self._occupancy.give_up()
             return attempt is None
@@ -177,15 +183,18 @@ class Loop:
     def _runs_here(self, entry: Entry) -> bool:
         """Return whether an entry is that of a job that runs here: this process was stopped, or the job hangs.
 
-        One that gets on keeps its lease; one that hangs is interrupted, and its entry comes again after a lease.
+        One that gets on keeps its lease. One that hangs, or was handed back a moment ago, is interrupted; where it does
+        not end at once, its entry comes again after a lease.
         """
         with self._changed:
             job = self._running.get(entry.job_id)
         if job is None:
             return False
-        if not job.moving or not self._outlast(lambda: self._consumer.renew(job.attempt)):
-            job.interrupted.set()
-        return True
+        if job.moving and self._outlast(lambda: self._consumer.renew(job.attempt)):
+            return True
+        job.interrupted.set()
+        with self._changed:
+            return not self._changed.wait_for(lambda: self._running.get(entry.job_id) is not job, _LOOK_S)
 
     def _move(self) -> None:
         self._moved_at = time.monotonic()
