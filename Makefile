@@ -6,7 +6,7 @@ TORCH ?= torch==2.13.0
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test test-fast coverage check proto docs docs-site examples lock e2e-compose bench bench-train default-model rendered-model clean
+.PHONY: help run test test-fast coverage check proto docs docs-site examples lock e2e-compose bench bench-train default-model rendered-model clean chaos
 .DEFAULT_GOAL := help
 
 help: ## say what each command does
@@ -54,6 +54,11 @@ lock: $(VENV)/.dev ## lock the packages of the images, deploy/requirements
 
 bench: $(VENV)/.dev ## measure: upload memory, decode and inference speed, worker memory
 	$(BIN)/python -m tests.bench
+
+SECONDS ?= 60
+
+chaos: $(VENV)/.dev ## kill and stop workers, children, gateways and Redis at random, and count what was lost
+	$(BIN)/python -m tests.chaos --seconds $(SECONDS)
 
 bench-train: $(VENV)/.dev ## measure: steps of pre-training and fine-tuning, peak memory, reading clips
 	$(BIN)/python -m tests.bench.training

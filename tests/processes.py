@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+import redis
+
 from service.queue.connection import connect
 from service.standalone.private_redis import server_command, socket_url
 
@@ -83,7 +85,7 @@ class StoppableRedis:
         self._socket.unlink(missing_ok=True)
         self._process = subprocess.Popen([*server_command(self.folder, self._socket), *self._options])
         with connect(self.url) as client:
-            wait_for(lambda: self._socket.exists() and client.ping())
+            wait_for(lambda: self._socket.exists() and _pongs(client))
 
     def stop(self) -> None:
         self._process.kill()
@@ -237,6 +239,13 @@ def mien_serve(folder: Path, **settings: object) -> Iterator[Served]:
 def _env(folder: Path, redis_url: str, settings: Mapping[str, object]) -> dict[str, str]:
     shared = {"MIEN_REDIS_URL": redis_url, "MIEN_BLOBS_DIR": str(folder / "blobs"), "MIEN_WAIT_S": str(HANG_S)}
     return shared | {f"MIEN_{name.upper()}": str(value) for name, value in settings.items()}
+
+
+def _pongs(client: redis.Redis) -> bool:
+    try:
+        return bool(client.ping())
+    except redis.RedisError:  # it is loading its file
+        return False
 
 
 def _answers(url: str) -> bool:
