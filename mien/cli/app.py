@@ -17,13 +17,15 @@ class _Root(TyperGroup):
         try:
             return super().invoke(ctx)
         except Exception as error:
-            if (end := _sentence_and_code(error)) is None:
+            command = self.get_command(ctx, ctx.invoked_subcommand or "")
+            has_local = command is not None and any(option.name == "local" for option in command.params)
+            if (end := _sentence_and_code(error, local=has_local)) is None:
                 raise
             typer.echo(f"mien {ctx.invoked_subcommand}: {end[0]}", err=True)
             raise typer.Exit(end[1]) from error
 
 
-def _sentence_and_code(error: Exception) -> tuple[str, int] | None:
+def _sentence_and_code(error: Exception, *, local: bool) -> tuple[str, int] | None:
     from pydantic import ValidationError
 
     from mien.cli.messages import setting, told
@@ -41,7 +43,7 @@ def _sentence_and_code(error: Exception) -> tuple[str, int] | None:
         case Misconfigured():
             end = str(error), 2
         case MienError():
-            end = told(error), 1
+            end = told(error, local=local), 1
         case OSError(strerror=str(reason)) if not isinstance(error, BrokenPipeError):  # at which typer ends quietly
             end = f"{error.filename}: {reason}" if error.filename else reason, 1
     return end

@@ -79,11 +79,11 @@ def _person(face: Face, top: float, scale: float, width: int) -> Iterator[str]:
                 f'height="{_STRIP}" fill="{colour_of(label)}"><title>{escape(what)}</title></rect>'
             )
     low = top + _STRIP + _GAP / 2
-    for value in (1, 0, -1):
+    for value, named in ((1, "+1"), (0, "0"), (-1, "−1")):
         y = low + (1 - value) * _PLOT / 2
         yield (
             f'<path d="M{_LEFT} {y}H{width - _RIGHT}" stroke="currentColor" opacity=".2"/>'
-            f'<text x="{_LEFT - 6}" y="{y + 4}" text-anchor="end" opacity=".7">{value:+d}</text>'
+            f'<text x="{_LEFT - 6}" y="{y + 4}" text-anchor="end" opacity=".7">{named}</text>'
         )
     for name, (colour, dashes) in LINES.items():
         for points in _unbroken(face.timeline, name):

@@ -133,7 +133,9 @@ def test_folders_and_patterns_name_videos_and_answers_come_in_their_order(served
     folder = mien("analyze", tmp_path, "--csv", "--url", served.url)
     pattern = mien("analyze", tmp_path / "*.m*", tmp_path / "b.mp4", "--json", "--url", served.url)
 
-    assert {row["file"] for row in csv.DictReader(io.StringIO(folder.stdout))} == {str(tmp_path / "b.mp4")}
+    rows = list(csv.DictReader(io.StringIO(folder.stdout)))
+    assert [row["file"] for row in rows if row["note"]] == [str(tmp_path / name) for name in ("a.mov", "deep/c.MP4")]
+    assert {row["file"] for row in rows if row["track"]} == {str(tmp_path / "b.mp4")}
     answers = [json.loads(line) for line in pattern.stdout.splitlines()]
     assert [len(answer["faces"]) for answer in answers] == [0, 1]  # a.mov, then b.mp4, once
     assert [answer["file"] for answer in answers] == [str(tmp_path / "a.mov"), str(tmp_path / "b.mp4")]

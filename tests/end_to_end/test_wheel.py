@@ -118,6 +118,8 @@ def test_the_version_is_the_packages(empty, project):
     [
         ["serve"],
         ["analyze", "script.py", "--local"],
+        ["analyze", "script.py", "--annotate", "seen.mp4"],
+        ["report", "script.py", "--out", "report.html", "--local"],
         ["live", "0"],
         ["keys", "list"],
         ["bundles", "check", "."],

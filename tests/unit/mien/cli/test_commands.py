@@ -326,3 +326,11 @@ def test_a_wrong_setting_is_a_sentence():
     done = run("serve", env={"MIEN_PORT": "70000"})
     assert done.exit_code == 2
     assert done.stderr.startswith("mien serve: --port or MIEN_PORT: ")
+
+
+@pytest.mark.parametrize("command", [["analyze", "v.mp4"], ["list"]])
+def test_an_address_that_is_none_is_told_with_the_ways_out_that_the_command_has(command):
+    done = run(*command, "--url", "http://[::1")
+    assert done.exit_code == 1
+    assert "not a URL" in done.stderr
+    assert ("--local" in done.stderr) == (command[0] == "analyze")
