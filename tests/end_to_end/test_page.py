@@ -592,6 +592,15 @@ def test_an_analysis_under_way_survives_a_reload(visit, face: Path):
     assert of(page) == analysis
 
 
+def test_the_sample_needs_no_video_of_ones_own(visit):
+    page = visit()
+    page.get_by_role("button", name="Try a sample video").click()
+
+    expect(page.get_by_role("heading", name="One person")).to_be_visible()
+    expect(page.locator("#about")).to_contain_text("sample.mp4")
+    expect(page.locator("#shares li").first).to_be_visible()
+
+
 # The service's first answer is lost on its way.
 LOST = """() => {
     const { send, setRequestHeader } = XMLHttpRequest.prototype;

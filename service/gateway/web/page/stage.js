@@ -155,7 +155,8 @@ export class Stage {
     context.roundRect(x, y, width, height, 8);
     context.stroke();
     const shown = windowAt(person.timeline, this.now)?.expression;
-    const text = shown ? `${person.name}: ${expressionPhrase(shown)}` : person.name;
+    // The others' labels would lie over each other.
+    const text = chosen && shown ? `${person.name}: ${expressionPhrase(shown)}` : person.name;
     const wide = context.measureText(text).width + 14;
     const left = Math.max(0, Math.min(x, most - wide));
     const top = y > 28 ? y - 28 : y + height + 4;
