@@ -321,6 +321,14 @@ export class Result {
       });
     }
     window.addEventListener("beforeprint", () => document.querySelectorAll("#cards details").forEach((part) => (part.open = true)));
+    // As menus do: a choice, a click elsewhere or Escape closes it.
+    const close = () => ($("more").open = false);
+    document.addEventListener("click", ({ target }) => (target.closest("#more > summary") ? null : close()));
+    $("more").addEventListener("keydown", ({ key }) => {
+      if (key !== "Escape") return;
+      close();
+      $("more").querySelector("summary").focus();
+    });
     $("print").addEventListener("click", () => window.print());
     for (const head of document.querySelectorAll("[data-chart]")) {
       const { chart } = head.dataset;
