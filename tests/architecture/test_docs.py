@@ -47,11 +47,10 @@ def test_links_lead_to_files_and_headings_that_exist(page: Path):
     assert broken == []
 
 
-def test_the_site_has_every_page():
+def test_the_site_lists_pages_that_exist():
     text = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
-    listed = set(re.findall(r"[\w/]+\.md", str(yaml.safe_load(text)["nav"])))
-    there = {str(page.relative_to(ROOT / "docs")) for page in PAGES if page.parent == ROOT / "docs"}
-    assert listed - {"decisions/README.md"} == there
+    listed = re.findall(r"[\w/]+\.md", str(yaml.safe_load(text)["nav"]))
+    assert [page for page in listed if not (ROOT / "docs" / page).is_file()] == []
 
 
 def test_the_site_names_files_that_it_does_not_have():
