@@ -6,7 +6,7 @@ TORCH ?= torch==2.13.0
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test test-fast coverage check proto docs docs-site examples lock e2e-compose bench bench-train default-model rendered-model clean chaos
+.PHONY: help run test test-fast coverage check proto docs docs-site examples lock e2e-compose fuzz load soak sbom audit bench bench-train default-model rendered-model clean chaos
 .DEFAULT_GOAL := help
 
 help: ## say what each command does
@@ -96,6 +96,28 @@ rendered-model: rendered/dataset.json ## make a bundle that has seen rendered fa
 	$(BIN)/mien-model evaluate runs/rendered_finetune --data rendered --out reports/rendered_only
 	$(BIN)/mien-model export runs/rendered_finetune --out bundles/rendered --hop 0.24 --report reports/rendered_only
 
+fuzz: $(VENV)/.dev ## attack: hostile and damaged videos through the confined decoder
+	$(BIN)/python -m tests.attack.fuzz --seconds $(SECONDS)
+
+load: $(VENV)/.dev ## attack: three times as many uploads as can be worked on
+	$(BIN)/python -m tests.attack.traffic load --seconds $(SECONDS)
+
+soak: $(VENV)/.dev ## attack: requests of all kinds; fails if the gateway's memory, descriptors, threads or keys grow
+	$(BIN)/python -m tests.attack.traffic soak --seconds $(SECONDS)
+
+IMAGES := gateway worker worker-gpu train
+
+sbom: $(VENV)/.audit ## list the packages of each image in CycloneDX, build/sbom
+	mkdir -p build/sbom
+	for image in $(IMAGES); do \
+	  $(VENV)/audit/bin/cyclonedx-py requirements deploy/requirements/$$image.txt --of JSON -o build/sbom/$$image.json || exit 1; \
+	done
+
+audit: $(VENV)/.audit ## look up the packages of each image among known vulnerabilities; a package that cannot be looked up fails it
+	for image in $(IMAGES); do \
+	  $(VENV)/audit/bin/pip-audit --strict --disable-pip --require-hashes -r deploy/requirements/$$image.txt || exit 1; \
+	done
+
 e2e-compose: $(VENV)/.dev ## build the images and try docker-compose.yml on this machine's engine
 	$(BIN)/python deploy/e2e_compose.py
 
@@ -108,6 +130,12 @@ $(VENV)/bin/python:
 	  { echo "Mien needs Python 3.11 or later: install it, or name it: make PYTHON=python3.12"; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || \
 	  { rm -rf $(VENV); echo "Python's venv is missing: install it (Debian, Ubuntu: apt install python3-venv)"; exit 1; }
+
+# Apart from what is audited.
+$(VENV)/.audit: | $(VENV)/bin/python
+	$(BIN)/python -m venv $(VENV)/audit
+	$(VENV)/audit/bin/pip install --disable-pip-version-check -q 'cyclonedx-bom>=7,<8' 'pip-audit>=2.9,<3'
+	@touch $@
 
 $(VENV)/.serve: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --disable-pip-version-check -q -e '.[serve]'
