@@ -15,6 +15,7 @@ import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,13 +63,13 @@ def running(folder: Path, per_s: float, **settings: object) -> Iterator[Site]:
                     site.ended.add(attempt.job_id)
             queue.close()
 
-        thread = threading.Thread(target=work)
-        thread.start()
-        try:
-            yield site
-        finally:
-            stopped.set()
-            thread.join()
+        with ThreadPoolExecutor(1) as threads:
+            working = threads.submit(work)
+            try:
+                yield site
+            finally:
+                stopped.set()
+        working.result()
 
 
 def load(folder: Path, *, seconds: float, per_s: float = 10, most_jobs: int = 20) -> list[str]:
