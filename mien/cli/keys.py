@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mien.cli.app import cli
+from mien.contract.api_keys import Scope
 
 if TYPE_CHECKING:
     from service.queue.key_ring import KeyRing
@@ -18,18 +19,33 @@ cli.add_typer(keys, name="keys")
 
 
 @keys.command()
-def create(name: Annotated[str, typer.Argument(help="A name that says what the key is for.")] = "") -> None:
+def create(
+    name: Annotated[str, typer.Argument(help="A name that says what the key is for.")] = "",
+    scope: Annotated[
+        list[Scope], typer.Option(help="What the key allows; give it once for each. Default: analyze and read.")
+    ] = [Scope.ANALYZE, Scope.READ],  # noqa: B006 - typer's own way
+    owner: Annotated[
+        str, typer.Option(help="Id of another key, with whose analyses and quota the new one works.", metavar="ID")
+    ] = "",
+) -> None:
     """Create a key and print it. It is shown only once: Mien keeps a digest of it."""
     with _ring() as ring:
-        typer.echo(ring.create(name))
+        try:
+            typer.echo(ring.create(name, scope, owner))
+        except KeyError:
+            typer.echo(f"mien keys: no key has the id {owner}. `mien keys list` shows them.", err=True)
+            raise typer.Exit(1) from None
 
 
 @keys.command("list")
 def list_() -> None:
-    """List the valid keys: id (the ID in `mien_ID_…`), creation time, name."""
+    """List the valid keys: id (the ID in `mien_ID_…`), creation time, scopes, the owner of its analyses, name."""
     with _ring() as ring:
         for key_id, entry in ring.entries():
-            typer.echo(f"{key_id}  {entry.created_at:%Y-%m-%d %H:%M}  {entry.name}".rstrip())
+            scopes = ",".join(entry.scopes)
+            typer.echo(
+                f"{key_id}  {entry.created_at:%Y-%m-%d %H:%M}  {scopes}  {entry.owner or key_id}  {entry.name}".rstrip()
+            )
 
 
 @keys.command()

@@ -12,6 +12,22 @@ import re
 import secrets
 import zlib
 from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Scope(StrEnum):
+    """What a key allows."""
+
+    ANALYZE = "analyze"
+    READ = "read"
+    ADMIN = "admin"
+
+
+SCOPES = {
+    Scope.ANALYZE: "send videos and live frames, cancel and erase analyses",
+    Scope.READ: "read, list and watch analyses, and the models",
+    Scope.ADMIN: "the service's metrics",
+}
 
 _FORM = re.compile(r"mien_([0-9a-f]{8})_[\w-]{43}_([0-9a-f]{8})", re.ASCII)
 

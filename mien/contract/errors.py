@@ -5,7 +5,7 @@
     │   ├── InvalidOption · UnknownOption · WrongField · EmptyUpload · MalformedBody · UploadStalled · AnswerNotRead
     │   ├── KeyReused · BadTime · FramesStalled
     ├── Refused                 the host or origin is not allowed
-    │   ├── HostNotAllowed · CrossSite
+    │   ├── HostNotAllowed · CrossSite · ScopeMissing
     ├── Unauthorized            authentication failed
     │   ├── KeyRequired · KeyRefused
     ├── UploadTooLarge
@@ -21,7 +21,7 @@
     ├── NotEnded · NotOffered
     ├── Unavailable             temporary: retry after `retry_after_s`
     │   ├── QueueFull · QueueUnavailable · StorageUnavailable · KeyInUse · NoWorker · SessionLost ·
-    │       TooManyWatchers · TooManyConnections · Unreachable
+    │       TooManyWatchers · TooManyConnections · QuotaReached · TooManyWrongKeys · Unreachable
     ├── Internal
     │   ├── AttemptsExhausted · Unexpected
     └── Misconfigured           an operator's error: the process does not start
@@ -141,6 +141,12 @@ class CrossSite(Refused):
     code, title = "cross_site", "The cross-site request is not allowed"
 
 
+class ScopeMissing(Refused):
+    """An API key that is not for this."""
+
+    code, title = "scope_missing", "The API key does not allow this"
+
+
 class Unauthorized(MienError):
     """The request is not authenticated."""
 
@@ -228,9 +234,9 @@ class DecodeStalled(BadMedia):
 
 
 class DecodeTooCostly(BadMedia):
-    """The decoder exceeded its memory or processor time."""
+    """The decoder exceeded its memory or processor time, or the video has too many pixels in all."""
 
-    code, title = "decode_too_costly", "Decoding exceeded its memory or time limit"
+    code, title = "decode_too_costly", "Decoding exceeded its limit of memory, time or pixels"
 
 
 class BadFrame(BadMedia):
@@ -353,6 +359,18 @@ class Unreachable(Unavailable):
     def __init__(self, detail: str, retry_after_s: int, *, reason: str = "") -> None:
         super().__init__(detail, retry_after_s)
         self.reason = reason or detail
+
+
+class QuotaReached(Unavailable):
+    """An API key that has as much under way, or has had as much video analysed, as it may."""
+
+    code, title = "quota_reached", "The API key has reached its quota"
+
+
+class TooManyWrongKeys(Unavailable):
+    """An address from which too many wrong API keys came."""
+
+    code, title = "too_many_wrong_keys", "Too many wrong API keys"
 
 
 class Internal(MienError):

@@ -59,7 +59,7 @@ from service.queue.callbacks import Callbacks
 from service.queue.connection import connect_async
 from service.queue.erasure import Erasure
 from service.queue.jobs import Jobs
-from service.queue.key_ring import KeyDigests
+from service.queue.key_ring import ValidKeys
 from service.queue.live_sessions import LiveSessions
 from service.queue.repair import Repair
 from service.queue.status import QueueStatus
@@ -74,7 +74,7 @@ Times are seconds of the video's own clock. Valence, arousal and dominance are i
 [0, 1], boxes in pixels of the upright frame.
 
 Errors are `application/problem+json` (RFC 9457). Their `code` is for programs and never changes its meaning; `detail`
-says what happened and what to do. The status 503 comes with `Retry-After`.
+says what happened and what to do. The statuses 429 and 503 come with `Retry-After`.
 
 {codes}
 """
@@ -89,12 +89,20 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         admission, jobs = Admission(redis), Jobs(redis)
         status, erasure = QueueStatus(redis), Erasure(redis)
         blobs = open_blobs(settings)
-        limits = AdmissionLimits(settings.queue_max_jobs, settings.queue_max_bytes, settings.queue_max_wait_s)
+        limits = AdmissionLimits(
+            jobs=settings.queue_max_jobs,
+            bytes=settings.queue_max_bytes,
+            wait_s=settings.queue_max_wait_s,
+            slots=settings.slots_max,
+            key_jobs=settings.key_max_jobs,
+            key_uploads=settings.key_max_uploads,
+            key_video_s=settings.key_max_video_s,
+        )
         notifier = JobNotifier(jobs)
         health = HealthCheck(status, blobs)
         uses = app.state.use_cases = UseCases(
             settings=settings,
-            authenticate=Authenticate(KeyDigests(redis), settings.keys_required),
+            authenticate=Authenticate(ValidKeys(redis), settings.keys_required),
             submit=Submit(
                 admission,
                 jobs,
@@ -116,7 +124,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
             update_metrics=UpdateMetrics(status, health),
             status=ServiceStatus(status, health, notifier),
         )
-        sweep = Sweep(jobs, Repair(redis), blobs, settings.upload_idle_s)
+        sweep = Sweep(jobs, admission, Repair(redis), blobs, settings.upload_idle_s)
         tasks = [asyncio.create_task(notifier.listen()), asyncio.create_task(sweep.every(settings.sweep_every_s))]
         tasks.append(asyncio.create_task(Erase(erasure, blobs, settings.redis_rewrite_s).every()))
         if settings.callback_secret is not None:

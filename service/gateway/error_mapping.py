@@ -9,7 +9,7 @@ from typing import Any
 
 import grpc
 from google.protobuf.duration_pb2 import Duration
-from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RequestInfo, RetryInfo
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, QuotaFailure, RequestInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 from pydantic import BaseModel, Field
 from pydantic_core import ErrorDetails
@@ -35,9 +35,12 @@ _STATUS: dict[type[errors.MienError], int] = {
     errors.NotOffered: 501,
     errors.HostNotAllowed: 421,
     errors.CrossSite: 403,
+    errors.ScopeMissing: 403,
     errors.Unauthorized: 401,
     errors.Unavailable: 503,
     errors.KeyInUse: 409,
+    errors.QuotaReached: 429,
+    errors.TooManyWrongKeys: 429,
     errors.Internal: 500,
 }
 
@@ -60,6 +63,8 @@ _CODE: dict[type[errors.MienError], grpc.StatusCode] = {
     errors.QueueFull: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.TooManyConnections: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.KeyInUse: grpc.StatusCode.ABORTED,
+    errors.QuotaReached: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    errors.TooManyWrongKeys: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.Internal: grpc.StatusCode.INTERNAL,
 }
 _DOMAIN = "mien"
@@ -133,12 +138,14 @@ def grpc_code(error: errors.MienError) -> grpc.StatusCode:
 def grpc_status(error: errors.MienError, request_id: str) -> Status:
     """Return the `google.rpc.Status` of an error for the trailer `grpc-status-details-bin`.
 
-    The details are ErrorInfo, whose reason is the error's `code`, RequestInfo and, if they apply, BadRequest or
-    RetryInfo (google.rpc, error_details.proto).
+    The details are ErrorInfo, whose reason is the error's `code`, RequestInfo and, if they apply, BadRequest,
+    QuotaFailure or RetryInfo (google.rpc, error_details.proto).
     """
     details: list[Any] = [ErrorInfo(reason=error.code, domain=_DOMAIN), RequestInfo(request_id=request_id)]
     if isinstance(error, errors.InvalidRequest):
         details.append(BadRequest(field_violations=[BadRequest.FieldViolation(description=error.detail)]))
+    if isinstance(error, errors.QuotaReached):
+        details.append(QuotaFailure(violations=[QuotaFailure.Violation(subject="api_key", description=error.detail)]))
     if isinstance(error, errors.Unavailable):
         details.append(RetryInfo(retry_delay=Duration(seconds=error.retry_after_s)))
     number: int = grpc_code(error).value[0]

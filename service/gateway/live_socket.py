@@ -24,9 +24,11 @@ import structlog
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 from pydantic import ValidationError
 
+from mien.contract.api_keys import Scope
 from mien.contract.errors import AnswerNotRead, BadFrame, MalformedBody, MienError, Unavailable
 from mien.contract.live import MOST_FRAME_BYTES, Encoding, LiveFrame
 from mien.contract.options import LiveOptions
+from service.gateway.connections import source_of
 from service.gateway.error_mapping import http_problem, http_status, invalid_option, unexpected
 from service.gateway.metrics import REQUEST_SECONDS, REQUESTS
 from service.gateway.request_context import request_id_of
@@ -89,7 +91,9 @@ async def _options(socket: WebSocket, uses: UseCases, idle_s: float) -> LiveOpti
     if not isinstance(first, dict) or not {"options"} <= set(first) <= {"options", "key"}:
         raise MalformedBody('The first message must be a text: {"options": {}}, which may hold options.')
     key = first.get("key")
-    await uses.authenticate(f"Bearer {key}" if key else socket.headers.get("authorization"))
+    address = source_of(socket.client.host) if socket.client else ""
+    authorization = f"Bearer {key}" if key else socket.headers.get("authorization")
+    await uses.authenticate(authorization, Scope.ANALYZE, address)
     try:
         return LiveOptions.model_validate(first["options"])
     except ValidationError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Annotated, Any
 
 import structlog
@@ -15,6 +15,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, ConfigDict, Field
 
+from mien.contract.api_keys import Scope
 from mien.contract.errors import MienError, NotEnded, QueueUnavailable, from_problem
 from mien.contract.events import NAMES
 from mien.contract.jobs import State
@@ -23,6 +24,7 @@ from mien.contract.results import Analysis, Page, UploadSlot
 from mien.contract.timeline import write_csv
 from mien.contract.workers import Models
 from service.gateway.accept_header import prefers_csv
+from service.gateway.connections import source_of
 from service.gateway.containers import too_large
 from service.gateway.error_mapping import MEDIA_TYPE, NotReady, http_headers, http_problem, http_status
 from service.gateway.idempotency import parse_idempotency_key
@@ -81,13 +83,20 @@ def idempotency_key(request: Request) -> str | None:
     return parse_idempotency_key(request.headers.getlist("idempotency-key"))
 
 
-async def owner(request: Request, _: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]) -> Owner:
-    """Authenticate the request and return its owner."""
-    return await use_cases(request).authenticate(request.headers.get("authorization"))
+def _owner(scope: Scope) -> Callable[..., Awaitable[Owner]]:
+    async def authenticate(
+        request: Request, _: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
+    ) -> Owner:
+        address = source_of(request.client.host) if request.client else ""
+        return await use_cases(request).authenticate(request.headers.get("authorization"), scope, address)
+
+    return authenticate
 
 
 Uses = Annotated[UseCases, Depends(use_cases)]
-Asker = Annotated[Owner, Depends(owner)]
+Sender = Annotated[Owner, Depends(_owner(Scope.ANALYZE))]
+Reader = Annotated[Owner, Depends(_owner(Scope.READ))]
+Operator = Annotated[Owner, Depends(_owner(Scope.ADMIN))]
 Prefers = Annotated[Preference, Depends(preference)]
 Key = Annotated[str | None, Depends(idempotency_key)]
 AnalysisId = Annotated[str, Path(description="The analysis's id.", examples=["01M8DZKXH8BZBZ4HJDQ5ZK5X2M"])]
@@ -134,7 +143,7 @@ _UPLOAD = {
     response_model_exclude_unset=True,
     responses={
         202: {"model": Analysis, "description": "Accepted; read it at `Location`."},
-        **problems(400, 401, 403, 409, 410, 413, 415, 422),
+        **problems(400, 401, 403, 409, 410, 413, 415, 422, 429),
     },
     openapi_extra=_UPLOAD,
     tags=["analyses"],
@@ -142,7 +151,7 @@ _UPLOAD = {
 )
 async def analyze_video(  # noqa: PLR0917 - FastAPI gives them by name
     request: Request,
-    asker: Asker,
+    asker: Sender,
     options: Annotated[AnalyzeOptions, Query()],
     uses: Uses,
     prefers: Prefers,
@@ -174,11 +183,11 @@ async def analyze_video(  # noqa: PLR0917 - FastAPI gives them by name
 @router.post(
     "/uploads",
     status_code=201,
-    responses=problems(401, 403, 501),
+    responses=problems(401, 403, 429, 501),
     tags=["uploads"],
     summary="Get a presigned URL for a large video",
 )
-async def create_upload(asker: Asker, uses: Uses) -> UploadSlot:
+async def create_upload(asker: Sender, uses: Uses) -> UploadSlot:
     """Get a presigned URL of the object store for one video, which bypasses this service; 501 without such a store.
 
     Then `PUT` the video's bytes there, and `POST /uploads/{id}/analyze`.
@@ -192,7 +201,7 @@ async def create_upload(asker: Asker, uses: Uses) -> UploadSlot:
     response_model_exclude_unset=True,
     responses={
         202: {"model": Analysis, "description": "Accepted; read it at `Location`."},
-        **problems(400, 401, 403, 404, 410, 413, 415, 422),
+        **problems(400, 401, 403, 404, 410, 413, 415, 422, 429),
     },
     openapi_extra={"parameters": [_PREFER]},
     tags=["uploads"],
@@ -201,7 +210,7 @@ async def create_upload(asker: Asker, uses: Uses) -> UploadSlot:
 async def analyze_upload(  # noqa: PLR0917 - FastAPI gives them by name
     request: Request,
     upload_id: UploadId,
-    asker: Asker,
+    asker: Sender,
     options: Annotated[AnalyzeOptions, Query()],
     uses: Uses,
     prefers: Prefers,
@@ -215,11 +224,11 @@ async def analyze_upload(  # noqa: PLR0917 - FastAPI gives them by name
 @router.get(
     "/analyses",
     response_model_exclude_unset=True,
-    responses=problems(400, 401),
+    responses=problems(400, 401, 403, 429),
     tags=["analyses"],
     summary="List the analyses",
 )
-async def list_analyses(asker: Asker, options: Annotated[ListOptions, Query()], uses: Uses) -> Page:
+async def list_analyses(asker: Reader, options: Annotated[ListOptions, Query()], uses: Uses) -> Page:
     """List the analyses that can be read, newest first, without their results.
 
     If there are more, `next` is the `cursor` of the next page. Pages neither repeat nor miss an analysis while
@@ -232,13 +241,13 @@ async def list_analyses(asker: Asker, options: Annotated[ListOptions, Query()], 
     "/analyses/{analysis_id}",
     response_model=Analysis,
     response_model_exclude_unset=True,
-    responses={200: {"content": _CSV}, **problems(400, 401, 404, 409, 410)},
+    responses={200: {"content": _CSV}, **problems(400, 401, 403, 404, 409, 410, 429)},
     openapi_extra={"parameters": [_PREFER]},
     tags=["analyses"],
     summary="Read an analysis",
 )
 async def get_analysis(
-    analysis_id: AnalysisId, asker: Asker, uses: Uses, prefers: Prefers, accept: Accept = ""
+    analysis_id: AnalysisId, asker: Reader, uses: Uses, prefers: Prefers, accept: Accept = ""
 ) -> Response:
     """Get an analysis in its current state; with `Prefer: wait=N`, wait up to N seconds for its end.
 
@@ -253,19 +262,19 @@ async def get_analysis(
     response_class=Response,
     responses={
         200: {"content": _CSV},
-        **problems(401, 404, 409, 410),
+        **problems(401, 403, 404, 409, 410, 429),
     },
     tags=["analyses"],
     summary="Read a timeline as CSV",
 )
-async def get_timeline(analysis_id: AnalysisId, asker: Asker, uses: Uses) -> Response:
+async def get_timeline(analysis_id: AnalysisId, asker: Reader, uses: Uses) -> Response:
     """Get the windows of all faces as a table, one per line, once the analysis has succeeded (see docs/csv.md)."""
     job = await uses.follow.job(asker.own(analysis_id))
     return await _table(uses, job)
 
 
 async def watched(
-    analysis_id: AnalysisId, asker: Asker, uses: Uses, last_event_id: LastEventId = ""
+    analysis_id: AnalysisId, asker: Reader, uses: Uses, last_event_id: LastEventId = ""
 ) -> AsyncIterator[Event]:
     """Return the events of an analysis after the one that the client saw last."""
     events = await uses.watch.open(asker.own(analysis_id), last_event_id)
@@ -280,7 +289,7 @@ async def watched(
     response_class=EventSourceResponse,
     responses={
         204: {"description": "No event follows `Last-Event-ID`: it was the last."},
-        **problems(400, 401, 404, 410),
+        **problems(400, 401, 403, 404, 410, 429),
     },
     tags=["analyses"],
     summary="Watch an analysis",
@@ -313,17 +322,17 @@ async def watch_analysis(stream: Annotated[AsyncIterator[Event], Depends(watched
 @router.delete(
     "/analyses/{analysis_id}",
     status_code=204,
-    responses=problems(401, 403, 404, 410),
+    responses=problems(401, 403, 404, 410, 429),
     tags=["analyses"],
     summary="Cancel and erase an analysis",
 )
-async def delete_analysis(analysis_id: AnalysisId, asker: Asker, uses: Uses) -> None:
+async def delete_analysis(analysis_id: AnalysisId, asker: Sender, uses: Uses) -> None:
     """Cancel an analysis if it still runs, and erase its video and result."""
     await uses.cancel(asker.own(analysis_id))
 
 
-@router.get("/models", responses=problems(401), tags=["service"], summary="List the models")
-async def list_models(_: Asker, uses: Uses) -> Models:
+@router.get("/models", responses=problems(401, 403, 429), tags=["service"], summary="List the models")
+async def list_models(_: Reader, uses: Uses) -> Models:
     """List the models that live workers serve."""
     return await uses.status.models()
 
@@ -358,7 +367,7 @@ async def get_readiness(request: Request, uses: Uses) -> Response:
 
 
 @router.get("/metrics", include_in_schema=False)
-async def metrics(_: Asker, uses: Uses) -> Response:
+async def metrics(_: Operator, uses: Uses) -> Response:
     """Return the metrics in Prometheus' text format."""
     await uses.update_metrics()
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

@@ -88,6 +88,14 @@ class GatewaySettings(QueueSettings, StorageSettings, TelemetrySettings, BaseSet
         description="Longest estimated wait in seconds (queued bytes divided by the workers' bytes per second). "
         "If it is longer, uploads are refused.",
     )
+    slots_max: int = Field(1000, ge=1, description="Maximum number of slots open for uploads to the object store.")
+    key_max_jobs: int = Field(100, ge=1, description="Maximum number of unfinished jobs of one API key.")
+    key_max_uploads: int = Field(
+        20, ge=1, description="Maximum number of uploads of one API key at a time, with its open slots."
+    )
+    key_max_video_s: float = Field(
+        24 * 3600, gt=0, description="Seconds of video that are analysed for one API key in a day."
+    )
     sweep_every_s: int = Field(60, ge=1, description="Seconds between two sweeps of abandoned blobs and jobs.")
     redis_rewrite_s: int = Field(
         300,

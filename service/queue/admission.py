@@ -6,7 +6,7 @@ What an upload reserves is a lease of the gateway that receives it: it ends soon
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from redis.asyncio import Redis
 
@@ -17,16 +17,37 @@ from service.queue.connection import translate_errors
 from service.queue.scripts import script
 from service.queue.status import QueueStatus
 
-LackingResource = Literal["jobs", "bytes", "wait"]
+Lacking = Literal["jobs", "bytes", "wait", "slots", "key_jobs", "key_uploads", "key_video"]
+
+
+class NoRoom(NamedTuple):
+    """What there is no room for, and after how many seconds to try again."""
+
+    lacking: Lacking
+    retry_after_s: int
 
 
 @dataclass(frozen=True)
 class AdmissionLimits:
-    """Limits on the queued jobs, the stored bytes and the estimated wait."""
+    """Limits of the service, and of each API key.
+
+    Attributes:
+        jobs: jobs that have not ended, and uploads.
+        bytes: the bytes of both.
+        wait_s: the estimated wait in seconds.
+        slots: slots open for uploads that go straight to the store.
+        key_jobs: as `jobs`, of one key.
+        key_uploads: uploads and open slots of one key.
+        key_video_s: seconds of video that are analysed for one key in a day.
+    """
 
     jobs: int
     bytes: int
     wait_s: float
+    slots: int = 1000
+    key_jobs: int = 100
+    key_uploads: int = 20
+    key_video_s: float = 24 * 3600
 
 
 @dataclass(frozen=True)
@@ -61,16 +82,17 @@ class Admission:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._status = QueueStatus(redis)
-        self._admit = redis.register_script(script("admit"))
+        self._admit = redis.register_script(script("uploads_of", "admit"))
+        self._open_slot = redis.register_script(script("uploads_of", "open_slot"))
         self._claim = redis.register_script(script("claim"))
         self._unclaim = redis.register_script(script("unclaim"))
 
-    async def check(self, job_id: str, size: int, limits: AdmissionLimits) -> LackingResource | None:
+    async def check(self, job_id: str, size: int, limits: AdmissionLimits) -> NoRoom | None:
         """Return what an upload of `size` bytes would find no room for, or None; nothing is reserved."""
         rate = sum(worker.bytes_per_s for worker in await self._status.workers())
         return await self._look(job_id, size, limits, rate, lease_s=0)
 
-    async def reserve(self, job_id: str, size: int, limits: AdmissionLimits, lease_s: float) -> LackingResource | None:
+    async def reserve(self, job_id: str, size: int, limits: AdmissionLimits, lease_s: float) -> NoRoom | None:
         """Reserve `size` bytes in all for an upload for `lease_s` seconds, or return what there is no room for."""
         return await self._look(job_id, size, limits, 0.0, lease_s)
 
@@ -88,15 +110,45 @@ class Admission:
 
     async def _look(
         self, job_id: str, size: int, limits: AdmissionLimits, bytes_per_s: float, lease_s: float
-    ) -> LackingResource | None:
+    ) -> NoRoom | None:
         now = now_ms()
         until = now + int(lease_s * 1000) if lease_s else 0
+        owner = keys.owner_of(job_id)
         async with translate_errors():
-            verdict = await self._admit(
-                keys=[keys.QUEUE, keys.LIVE_BYTES, keys.RESERVED, keys.RESERVED_BYTES, keys.PROBE],
-                args=[now, until, job_id, size, limits.jobs, limits.bytes, limits.wait_s, bytes_per_s],
-            )
-        return verdict or None
+            found = await self._admit(
+                keys=[
+                    keys.QUEUE, keys.LIVE_BYTES, keys.RESERVED, keys.RESERVED_BYTES, keys.PROBE, keys.SLOTS,
+                    keys.live_of(owner), keys.video_s_of(owner),
+                ],
+                args=[
+                    now, until, job_id, size, limits.jobs, limits.bytes, limits.wait_s, bytes_per_s, owner,
+                    limits.key_jobs, limits.key_uploads, limits.key_video_s,
+                ],
+            )  # fmt: skip
+        return NoRoom(*found) if found else None
+
+    async def open_slot(self, job_id: str, limits: AdmissionLimits, ttl_s: float) -> NoRoom | None:
+        """Open a slot for an upload that goes straight to the store, or return what there are too many of."""
+        now = now_ms()
+        async with translate_errors():
+            found = await self._open_slot(
+                keys=[keys.SLOTS, keys.RESERVED, keys.RESERVED_BYTES],
+                args=[
+                    now, now + int(ttl_s * 1000), job_id, limits.slots, keys.owner_of(job_id), limits.key_uploads,
+                ],
+            )  # fmt: skip
+        return NoRoom(*found) if found else None
+
+    async def close_slot(self, job_id: str) -> None:
+        """Close a slot: what is put to its URL from now on is swept away."""
+        async with translate_errors():
+            await self._redis.zrem(keys.SLOTS, job_id)
+
+    async def is_slot_open(self, job_id: str) -> bool:
+        """Return whether what lies at a slot's URL may still become a job."""
+        async with translate_errors():
+            until = await self._redis.zscore(keys.SLOTS, job_id)
+        return until is not None and float(until) > now_ms()
 
     async def claim(self, key: str, job_id: str, hold_s: float) -> KeyHolder | None:
         """Claim an idempotency key for `hold_s` seconds, or say who has it. Safe to repeat, to hold it for longer."""

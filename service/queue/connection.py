@@ -103,10 +103,6 @@ def connect_async(url: str, password_file: Path | None = None) -> redis.asyncio.
     return _ShieldedRedis.from_url(url, protocol=_PROTOCOL, socket_timeout=_TIMEOUT_S, decode_responses=True, **how)
 
 
-class WritesRefused(QueueUnavailable):
-    """Redis answers and takes nothing new; what it refused has changed nothing."""
-
-
 def is_outage(error: RedisError | OSError) -> bool:
     """Return whether a failure passes by itself; other refusals of a command are defects of ours."""
     if not isinstance(error, ResponseError):
@@ -123,11 +119,18 @@ async def translate_errors() -> AsyncIterator[None]:
         # A server without memory or disk, or that became a replica, is no defect of ours, as other refusals are.
         if (reason := _refuses_writes(error)) is not None:
             log.warning("queue refuses writes", error=str(error))
-            raise WritesRefused(f"The queue takes nothing new at the moment: {reason}. Try again later.", 30) from error
+            raise QueueUnavailable(
+                f"The queue takes nothing new at the moment: {reason}. Try again later.", 30
+            ) from error
         if not is_outage(error):
             raise
         log.warning("queue fails", error=str(error))
         raise QueueUnavailable("The queue does not answer at the moment. Try again shortly.", 5) from error
+
+
+def nothing_changed(error: QueueUnavailable) -> bool:
+    """Return whether a write failed because Redis refused it; else it may have been executed all the same."""
+    return isinstance(error.__cause__, Exception) and _refuses_writes(error.__cause__) is not None
 
 
 _REFUSALS = {

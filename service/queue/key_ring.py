@@ -1,28 +1,34 @@
-"""The API keys that are valid, in Redis: of each its digest, and what its owner called it."""
+"""The API keys that are valid, in Redis: of each its digest, its name, and what it allows."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import cast
 
 import redis.asyncio
 from pydantic import BaseModel
 from redis import Redis
-from redis.exceptions import RedisError
 
-from mien.contract.api_keys import new_api_key, parse_api_key
-from mien.contract.errors import QueueUnavailable
+from mien.contract.api_keys import Scope, new_api_key, parse_api_key
 from service.queue import keys
 from service.queue.clock import now_ms
+from service.queue.connection import translate_errors
 
 
 class Entry(BaseModel):
-    """What is kept of a key."""
+    """What is kept of a key.
+
+    Attributes:
+        scopes: what it allows; keys made before there were scopes allow all.
+        owner: id of the key whose analyses it works with; "" for its own.
+    """
 
     digest: str
     name: str
     created_ms: int
+    scopes: tuple[Scope, ...] = tuple(Scope)
+    owner: str = ""
 
     @property
     def created_at(self) -> datetime:
@@ -36,12 +42,18 @@ class KeyRing:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
-    def create(self, name: str) -> str:
-        """Return the text of a new key, which can be had this once."""
+    def create(self, name: str, scopes: Iterable[Scope] = (Scope.ANALYZE, Scope.READ), owner: str = "") -> str:
+        """Return the text of a new key, which can be had this once.
+
+        Raises:
+            KeyError: no key has the id `owner`.
+        """
+        if owner and not self._redis.hexists(keys.API_KEYS, owner):
+            raise KeyError(owner)
         while True:
             text = new_api_key()
             key = parse_api_key(text)
-            entry = Entry(digest=key.digest, name=name, created_ms=now_ms())
+            entry = Entry(digest=key.digest, name=name, created_ms=now_ms(), scopes=tuple(scopes), owner=owner)
             if self._redis.hsetnx(keys.API_KEYS, key.id, entry.model_dump_json()):
                 return text
 
@@ -56,20 +68,24 @@ class KeyRing:
         return bool(self._redis.hdel(keys.API_KEYS, key_id))
 
 
-class KeyDigests:
-    """Look up the digests of valid keys: the gateway's end."""
+class ValidKeys:
+    """Look up the keys that are valid: the gateway's end. Every method may raise `QueueUnavailable`."""
 
     def __init__(self, redis: redis.asyncio.Redis) -> None:
         self._redis = redis
 
-    async def find(self, key_id: str) -> str | None:
-        """Return the digest of a valid key by its id.
-
-        Raises:
-            QueueUnavailable: Redis does not answer.
-        """
-        try:
+    async def find(self, key_id: str) -> Entry | None:
+        """Return what is kept of a valid key by its id."""
+        async with translate_errors():
             text = await self._redis.hget(keys.API_KEYS, key_id)
-        except (RedisError, OSError) as error:
-            raise QueueUnavailable("The queue does not answer at the moment. Try again shortly.", 5) from error
-        return None if text is None else Entry.model_validate_json(text).digest
+        return None if text is None else Entry.model_validate_json(text)
+
+    async def count_wrong(self, address: str) -> tuple[int, int]:
+        """Count a wrong key from an address; return how many there were in this minute, and its seconds left."""
+        key = keys.wrong_keys(address)
+        async with translate_errors(), self._redis.pipeline() as pipe:
+            pipe.set(key, 0, ex=keys.WRONG_KEYS_TTL_S, nx=True)
+            pipe.incr(key)
+            pipe.ttl(key)
+            _, count, left_s = await pipe.execute()
+        return int(count), max(1, int(left_s))

@@ -7,6 +7,10 @@ mien:live_bytes          string  bytes of their uploads                         
 mien:jobs[:{owner}]      zset    "created_ms:id" of each job that can be read       member: until erased or swept
 mien:reserved            zset    ids of uploads being received, by lease's end (ms) member: 30 s, renewed
 mien:reserved_bytes      hash    bytes reserved for each of them, by its id         field: as its member
+mien:slots               zset    ids of slots open for uploads, by their end (ms)   member: two hours, or used
+mien:live:{owner}        set     ids of a key's jobs that have not ended            member: until the job ends
+mien:video_s:{owner}     string  seconds of video analysed for a key                a day from the first
+mien:wrong_keys:{n}      string  keys refused to the addresses of one bucket of 64k a minute from the first
 mien:job:{id}            hash    the job (fields below)                             results' time to live after its end
 mien:events:{id}         stream  what happened in its latest attempt, capped        10 minutes after its end
 mien:idempotency:{hash}  hash    which request has the key (fields below)           a minute, renewed; accepted: a day
@@ -18,7 +22,7 @@ mien:rewrite             string  that Redis was told to rewrite its file        
 mien:dead                list    the last 1000 ids of jobs out of attempts          7 days after the last
 mien:workers             zset    names of workers, by last sign of life (ms)        member: until swept
 mien:worker:{name}       string  the worker's registration as JSON                  15 s, renewed
-mien:api_keys            hash    digest and name of each API key, by its id         key: until revoked
+mien:api_keys            hash    digest, name, scopes of each API key, by its id    key: until revoked
 mien:sweeper             string  which gateway sweeps                               one round
 mien:probe               string  that Redis takes what is written                   a minute, renewed
 mien:sessions            list    live analyses that wait for a worker, as JSON      until one takes them or 5 s
@@ -38,6 +42,7 @@ options, digest (SHA-256 of the video). Once its analysis was erased: erased, an
 from __future__ import annotations
 
 import hashlib
+import zlib
 
 QUEUE = "mien:queue"
 GROUP = "workers"
@@ -48,6 +53,7 @@ LIVE = "mien:live"
 LIVE_BYTES = "mien:live_bytes"
 RESERVED = "mien:reserved"
 RESERVED_BYTES = "mien:reserved_bytes"
+SLOTS = "mien:slots"
 DEAD = "mien:dead"
 WORKERS = "mien:workers"
 SWEEPER = "mien:sweeper"
@@ -70,6 +76,7 @@ EVENTS_TTL_S = 600
 TOMBSTONE_TTL_S = 7 * 24 * 3600
 IDEMPOTENCY_TTL_S = 24 * 3600
 WORKER_TTL_S = 15
+WRONG_KEYS_TTL_S = 60
 
 
 def jobs(owner: str) -> str:
@@ -84,6 +91,21 @@ ALL_JOBS = "mien:jobs*"
 def owner_of(job_id: str) -> str:
     """Return the id of the API key that a job was sent with, or ""."""
     return job_id.rpartition("-")[0]
+
+
+def live_of(owner: str) -> str:
+    """Return the key of the ids of an owner's jobs that have not ended; `end_job.lua` and `submit.lua` name it, too."""
+    return f"mien:live:{owner}"
+
+
+def video_s_of(owner: str) -> str:
+    """Return the key of the seconds of video analysed for an owner; `end_job.lua` names it, too."""
+    return f"mien:video_s:{owner}"
+
+
+def wrong_keys(address: str) -> str:
+    """Return the key of the count of refused API keys from an address; of its hash, so that memory is bounded."""
+    return f"mien:wrong_keys:{zlib.crc32(address.encode()) & 0xFFFF}"
 
 
 def frames(session: str) -> str:

@@ -1,4 +1,4 @@
-"""The blob store: uploaded videos under `uploads/`, results under `results/`, in a private folder or an S3 bucket.
+"""The blob store: videos under `uploads/`, results under `results/`, in a private folder or an S3 bucket.
 
 A blob appears under its name only when it is complete. Until then its bytes are in a temporary file beside it; a
 failed or cancelled write removes the file, and `sweep_unfinished` removes those of killed processes.
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 import shutil
 import tempfile
 import time
@@ -30,6 +31,8 @@ log = structlog.get_logger()
 
 UPLOADS = "uploads"
 RESULTS = "results"
+INCOMING = "incoming"
+"""What clients put straight to the store. Nothing is analysed from there: a URL could overwrite it."""
 
 _PROBE = "probe/written"
 _PROBE_BYTES = 4096  # a block: fewer may fit on a disk that is full
@@ -42,6 +45,16 @@ _S3_PART_BYTES = 8 << 20  # S3 allows 10,000 parts, all but the last of at least
 def upload_name(job_id: str) -> str:
     """Return the name of a job's uploaded video."""
     return f"{UPLOADS}/{job_id}"
+
+
+def incoming_name(job_id: str) -> str:
+    """Return the name of a video that a client puts straight to the store."""
+    return f"{INCOMING}/{job_id}"
+
+
+def taken_name(job_id: str) -> str:
+    """Return a new name for the copy of such a video that is analysed: no URL was ever given for it."""
+    return f"{upload_name(job_id)}.{secrets.token_hex(4)}"
 
 
 def result_name(job_id: str, fence: int) -> str:
@@ -145,6 +158,20 @@ class Blobs:
         except BaseError as error:
             raise StorageUnavailable("The store does not answer at the moment. Try again shortly.", 5) from error
         return size, bytes(first)
+
+    async def copy(self, name: str, to: str) -> None:
+        """Copy a blob within the store.
+
+        Raises:
+            FileNotFoundError: there is no blob of this name.
+            StorageUnavailable: the store cannot copy it.
+        """
+        try:
+            await obstore.copy_async(self._store, name, to)
+        except FileNotFoundError:
+            raise
+        except BaseError as error:
+            raise StorageUnavailable("The upload could not be taken. Try again later.", 30) from error
 
     async def probe(self) -> None:
         """Write a small blob and delete it.

@@ -20,6 +20,7 @@ from mien.contract.containers import TRUSTED_CONTAINERS, UPLOAD_CONTAINERS, Cont
 from mien.contract.errors import (
     BadMedia,
     CannotDecode,
+    DecodeTooCostly,
     NoFrames,
     NoVideoStream,
     TooLong,
@@ -92,11 +93,13 @@ class Limits:
         max_pixels: maximum width × height of a frame.
         max_duration_s: maximum length of the part that is read, in seconds of media time.
         max_frames: maximum number of decoded frames.
+        max_decoded_pixels: maximum number of pixels in all frames that are decoded, shown or not.
     """
 
     max_pixels: int
     max_duration_s: float
     max_frames: int
+    max_decoded_pixels: float = float("inf")
 
 
 @dataclass(frozen=True)
@@ -180,6 +183,7 @@ class VideoReader:
         self._limits = limits
         self._stream = _choose_stream(container, formats)
         self._damaged = 0
+        self._pixels = 0
         self._broke_off = False
         self._earliest_s: float | None = None  # the earliest timestamp in the data up to the first decoded frame
         self._began = False
@@ -240,6 +244,9 @@ class VideoReader:
         Raises:
             BadMedia: as `open_video`. `TruncatedVideo` is raised only after the last frame was yielded.
         """
+        if start_s == 0 and end_s is None:  # else the index does not tell how many of its frames are read
+            context = self._stream.codec_context
+            self._check_cost(self._stream.frames * context.width * context.height)
         pending: tuple[float, av.VideoFrame] | None = None
         for time_s, frame in self._timed(start_s):
             self._check_pixels(frame.width, frame.height)
@@ -334,6 +341,8 @@ class VideoReader:
                 self._damaged += 1
                 frames = []
             for frame in frames:
+                self._pixels += frame.width * frame.height
+                self._check_cost(self._pixels)
                 self._damaged += frame.is_corrupt
                 yield frame
             if packet is None:
@@ -344,6 +353,13 @@ class VideoReader:
             raise TooManyPixels(
                 f"The video's frames have {width} × {height} pixels. The limit is {self._limits.max_pixels} pixels per "
                 "frame. Scale the video down and send it again."
+            )
+
+    def _check_cost(self, pixels: int) -> None:
+        if pixels > self._limits.max_decoded_pixels:
+            raise DecodeTooCostly(
+                f"The video's frames have more than {self._limits.max_decoded_pixels:.3g} pixels in all, which is the "
+                "limit. Scale the video down, lower its frame rate, or choose a part with start_s and end_s."
             )
 
     def _check_whole(self, last_s: float) -> None:

@@ -43,6 +43,11 @@ class DecodeSettings(BaseModel):
     max_pixels: int = Field(7680 * 4320, ge=1, description="Maximum number of pixels in a frame.")
     max_duration_s: float = Field(3600, gt=0, description="Longest video in seconds.")
     max_frames: int = Field(500_000, ge=1, description="Maximum number of frames in a video.")
+    max_decoded_pixels: int = Field(
+        500_000_000_000,
+        ge=1,
+        description="Maximum number of pixels in all decoded frames of a video: its width × height × frames.",
+    )
     decode_memory_bytes: int = Field(1 << 30, ge=1 << 28, description="Memory limit of the decoding process in bytes.")
     decode_cpu_s: int = Field(7200, ge=1, description="CPU time limit of the decoding process in seconds.")
     decode_stall_s: float = Field(30, gt=0, description="Seconds without output until the decoding process is killed.")
@@ -153,6 +158,7 @@ class Pipeline:
                 max_pixels=self._settings.max_pixels,
                 max_duration_s=self._settings.max_duration_s,
                 max_frames=self._settings.max_frames,
+                max_decoded_pixels=self._settings.max_decoded_pixels,
             ),
             memory_bytes=self._settings.decode_memory_bytes,
             cpu_s=self._settings.decode_cpu_s,

@@ -17,7 +17,7 @@ from mien.contract.options import AnalyzeOptions
 from mien.contract.results import Progress
 from mien.contract.workers import Registration
 from service.queue import keys
-from service.queue.admission import Admission, AdmissionLimits, LackingResource
+from service.queue.admission import Admission, AdmissionLimits, Lacking
 from service.queue.connection import connect, connect_async
 from service.queue.consumer import Attempt, Consumer
 from service.queue.jobs import Job, Jobs
@@ -93,11 +93,10 @@ class Queue:
         self._consumers.append(consumer)
         return consumer
 
-    def admit(
-        self, job_id: str, size: int = 10, *, limits: AdmissionLimits, lease_s: float = 60
-    ) -> LackingResource | None:
-        lacking = self.run(self.admission.check(job_id, size, limits))
-        return lacking or self.run(self.admission.reserve(job_id, size, limits, lease_s))
+    def admit(self, job_id: str, size: int = 10, *, limits: AdmissionLimits, lease_s: float = 60) -> Lacking | None:
+        found = self.run(self.admission.check(job_id, size, limits))
+        found = found or self.run(self.admission.reserve(job_id, size, limits, lease_s))
+        return found and found.lacking
 
     def submit(self, job_id: str, size: int = 10, **options: Any) -> None:
         self.run(self.jobs.submit(job_id, upload=f"uploads/{job_id}", size=size, options=AnalyzeOptions(**options)))

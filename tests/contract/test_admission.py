@@ -95,7 +95,7 @@ def test_a_look_for_room_reserves_none(queue: Queue):
     limits = AdmissionLimits(jobs=1, bytes=100, wait_s=1e9)
 
     assert queue.run(queue.admission.check("a", 100, limits)) is None
-    assert queue.run(queue.admission.check("b", 101, limits)) == "bytes"
+    assert queue.run(queue.admission.check("b", 101, limits)) == ("bytes", 30)
 
     assert reserved(queue) == {}
 
@@ -113,7 +113,7 @@ def test_a_reservation_grows_as_far_as_there_is_room(queue: Queue):
     queue.admit("a", 10, limits=limits)
 
     assert queue.run(queue.admission.reserve("a", 100, limits, 60)) is None  # its own place is no other job's
-    assert queue.run(queue.admission.reserve("a", 101, limits, 60)) == "bytes"
+    assert queue.run(queue.admission.reserve("a", 101, limits, 60)) == ("bytes", 30)
 
     assert reserved(queue) == {"a": 100}
 

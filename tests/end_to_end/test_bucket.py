@@ -31,7 +31,7 @@ def site(redis_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         (folder / "worker").mkdir()
         where = {"blobs_url": "s3://mien", "s3_endpoint": bucket.endpoint}
         with (
-            gateway(folder, redis_server, upload_max_bytes=3_000_000, **where) as (_, url),
+            gateway(folder, redis_server, upload_max_bytes=3_000_000, sweep_every_s=1, **where) as (_, url),
             worker(folder / "worker", redis_server, **where),
             httpx2.Client(base_url=url, timeout=HANG_S) as http,
         ):
@@ -93,6 +93,21 @@ def test_a_broken_video_fails_as_it_does_by_the_other_way(site: Site):
 
     assert (answer.status_code, answer.json()["code"]) == (422, "cannot_decode")
     assert site.bucket.names == []
+
+
+def test_what_was_accepted_is_not_what_is_put_there_later(site: Site, face: Path):
+    slot = site.http.post("/uploads").json()
+    put(slot, face.read_bytes())
+    id_ = site.http.post(f"/uploads/{slot['id']}/analyze", headers={"Prefer": "respond-async"}).json()["id"]
+    put(slot, bytes(3_100_000))
+
+    found = site.http.get(f"/analyses/{id_}", headers={"Prefer": f"wait={HANG_S}"}).json()
+
+    assert (found["state"], len(found["faces"])) == ("succeeded", 1)
+    assert site.http.delete(f"/analyses/{id_}").status_code == 204
+    put(slot, face.read_bytes())
+    assert site.http.post(f"/uploads/{slot['id']}/analyze").json()["code"] == "expired"
+    wait_for(lambda: site.bucket.names == [])  # swept
 
 
 def test_a_folder_offers_no_slots(http: httpx2.Client):

@@ -9,12 +9,14 @@ from typing import TypeVar
 
 from google.protobuf.message import Message
 
+from mien.contract.api_keys import Scope
 from mien.contract.errors import AnswerNotRead, MalformedBody, QueueUnavailable
 from mien.contract.events import Began, Ended, FaceWindow
 from mien.contract.live import LiveFrame
 from mien.contract.results import Progress, Summary
 from service.gateway.containers import too_large
 from service.gateway.idempotency import parse_idempotency_key
+from service.gateway.rpc.call_limits import source_of_peer
 from service.gateway.rpc.calls import Context, call
 from service.gateway.rpc.messages import (
     analysis_message,
@@ -49,7 +51,7 @@ class AffectService(affect_pb2_grpc.AffectServiceServicer):  # type: ignore[misc
     async def Analyze(self, requests: AsyncIterator[pb.AnalyzeRequest], context: Context) -> None:  # noqa: N802
         """Accept a video and stream the events of its analysis."""
         async with call("Analyze", context):
-            owner = await self._owner(context)
+            owner = await self._owner(context, Scope.ANALYZE)
             analysis_id = await self._accept(owner, requests, context)
             job = await self._uses.follow.job(analysis_id)
             accepted = analysis_message(await self._uses.follow.present(job))
@@ -61,7 +63,7 @@ class AffectService(affect_pb2_grpc.AffectServiceServicer):  # type: ignore[misc
     async def GetAnalysis(self, request: pb.GetAnalysisRequest, context: Context) -> pb.GetAnalysisResponse:  # noqa: N802
         """Return an analysis without its timelines and paths."""
         async with call("GetAnalysis", context):
-            owner = await self._owner(context)
+            owner = await self._owner(context, Scope.READ)
             job = await self._uses.follow.job(owner.own(request.id))
             analysis = await self._uses.follow.present(job)
             return pb.GetAnalysisResponse(analysis=analysis_message(analysis))
@@ -69,7 +71,7 @@ class AffectService(affect_pb2_grpc.AffectServiceServicer):  # type: ignore[misc
     async def ListAnalyses(self, request: pb.ListAnalysesRequest, context: Context) -> pb.ListAnalysesResponse:  # noqa: N802
         """List analyses in pages."""
         async with call("ListAnalyses", context):
-            owner = await self._owner(context)
+            owner = await self._owner(context, Scope.READ)
             page = await self._uses.browse(
                 owner,
                 request.page_size or USUAL_LIMIT,
@@ -83,7 +85,7 @@ class AffectService(affect_pb2_grpc.AffectServiceServicer):  # type: ignore[misc
     async def WatchAnalysis(self, request: pb.WatchAnalysisRequest, context: Context) -> None:  # noqa: N802
         """Stream the events of an analysis."""
         async with call("WatchAnalysis", context):
-            owner = await self._owner(context)
+            owner = await self._owner(context, Scope.READ)
             async with aclosing(self._events(owner.own(request.id), request.after_event_id)) as events:
                 async for event in events:
                     await self._send(context, pb.WatchAnalysisResponse(event=event))
@@ -91,7 +93,7 @@ class AffectService(affect_pb2_grpc.AffectServiceServicer):  # type: ignore[misc
     async def CancelAnalysis(self, request: pb.CancelAnalysisRequest, context: Context) -> pb.CancelAnalysisResponse:  # noqa: N802
         """Cancel and erase an analysis."""
         async with call("CancelAnalysis", context):
-            owner = await self._owner(context)
+            owner = await self._owner(context, Scope.ANALYZE)
             # Once the job is gone from the queue, its blobs must go from the store although the call is cancelled.
             await asyncio.shield(self._uses.cancel(owner.own(request.id)))
             return pb.CancelAnalysisResponse()
@@ -99,7 +101,7 @@ class AffectService(affect_pb2_grpc.AffectServiceServicer):  # type: ignore[misc
     async def AnalyzeLive(self, requests: AsyncIterator[pb.AnalyzeLiveRequest], context: Context) -> None:  # noqa: N802
         """Score live frames."""
         async with call("AnalyzeLive", context):
-            await self._owner(context)
+            await self._owner(context, Scope.ANALYZE)
             first = await self._first(requests, "frame")
             scored = self._uses.live(live_options_of(first.options), _frames(requests))
             async with aclosing(scored):
@@ -109,10 +111,10 @@ class AffectService(affect_pb2_grpc.AffectServiceServicer):  # type: ignore[misc
                         context, pb.AnalyzeLiveResponse(window=window, dropped_frames=found.dropped_frames)
                     )
 
-    async def _owner(self, context: Context) -> Owner:
+    async def _owner(self, context: Context, scope: Scope) -> Owner:
         """Authenticate the call by its metadata `authorization`, which is used like the HTTP header."""
         given = dict(context.invocation_metadata() or ())
-        return await self._uses.authenticate(str(given.get("authorization", "")))
+        return await self._uses.authenticate(str(given.get("authorization", "")), scope, source_of_peer(context.peer()))
 
     async def _first(self, requests: AsyncIterator[Request], then: str) -> Request:
         """Return the first message, which must hold the options."""

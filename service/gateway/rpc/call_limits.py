@@ -89,7 +89,7 @@ class CallLimits(grpc.aio.ServerInterceptor):
 
     @contextmanager
     def _place(self, context: Context) -> Iterator[None]:
-        source = _source(context.peer())
+        source = source_of_peer(context.peer())
         if self._calls[source] >= self._most:
             REFUSALS.labels("full_calls").inc()
             raise TooManyConnections(
@@ -126,7 +126,7 @@ def _as_it_is(requests: AsyncIterator[Message]) -> AsyncIterator[Message]:
     return requests
 
 
-def _source(peer: str) -> str:
+def source_of_peer(peer: str) -> str:
     """Return the address in what gRPC says of a client, such as `ipv4:127.0.0.1:5` or `ipv6:%5B::1%5D:5`."""
     kind, _, rest = unquote(peer).partition(":")
     if kind not in {"ipv4", "ipv6"}:

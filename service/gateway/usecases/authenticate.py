@@ -6,10 +6,15 @@ import hmac
 import re
 from dataclasses import dataclass
 
-from mien.contract.api_keys import parse_api_key
-from mien.contract.errors import KeyRefused, KeyRequired, NoSuchAnalysis
-from service.queue.key_ring import KeyDigests
+import structlog
 
+from mien.contract.api_keys import SCOPES, Scope, parse_api_key
+from mien.contract.errors import KeyRefused, KeyRequired, NoSuchAnalysis, ScopeMissing, TooManyWrongKeys
+from service.queue.key_ring import ValidKeys
+
+audit = structlog.get_logger(log="audit")
+
+_MOST_WRONG = 20  # keys from one address in a minute
 _BEARER = re.compile(r"bearer +([^ ]+) *", re.IGNORECASE | re.ASCII)  # RFC 6750, section 2.1
 
 
@@ -47,19 +52,28 @@ class Authenticate:
     """The use case.
 
     Attributes:
-        digests: those of the valid keys.
+        keys: the valid keys.
         required: whether nobody gets in without one.
     """
 
-    digests: KeyDigests
+    keys: ValidKeys
     required: bool
 
-    async def __call__(self, authorization: str | None) -> Owner:
+    async def __call__(self, authorization: str | None, scope: Scope, address: str) -> Owner:
         """Return who sends a request with this `Authorization` header, or gRPC metadata of that name.
+
+        A valid key is never refused for what else came from its address, which may be that of a proxy.
+
+        Args:
+            authorization: the header.
+            scope: what the key has to allow.
+            address: where the request comes from.
 
         Raises:
             KeyRequired: there is no key, and there has to be one.
             KeyRefused: the key is none, or not valid any more.
+            TooManyWrongKeys: so are many others from this address.
+            ScopeMissing: the key does not allow this.
             QueueUnavailable: the queue does not answer.
         """
         if not authorization:
@@ -72,10 +86,27 @@ class Authenticate:
         try:
             key = parse_api_key(bearer[1] if bearer else "")
         except ValueError as error:
+            await self._count_wrong(address)
             raise KeyRefused(
-                "This is no API key, or a part of it is missing: it goes as `Authorization: Bearer mien_…`."
+                "This is no API key, or a part of it is missing. Send it as `Authorization: Bearer mien_…`."
             ) from error
-        kept = await self.digests.find(key.id)
-        if not hmac.compare_digest(kept or "", key.digest):
-            raise KeyRefused("This API key is not valid, or not any more.")
-        return Owner(key.id)
+        kept = await self.keys.find(key.id)
+        if kept is None or not hmac.compare_digest(kept.digest, key.digest):
+            await self._count_wrong(address, key.id)
+            raise KeyRefused("This API key is not valid, or not any more. Send one that is.")
+        if scope not in kept.scopes:
+            audit.warning("scope missing", key=key.id, scope=scope)
+            raise ScopeMissing(
+                f"This API key does not allow to {SCOPES[scope]}. The operator can make one that does: "
+                f"`mien keys create --scope {scope}`."
+            )
+        audit.info("key used", key=key.id, scope=scope)
+        return Owner(kept.owner or key.id)
+
+    async def _count_wrong(self, address: str, key_id: str = "") -> None:
+        count, left_s = await self.keys.count_wrong(address)
+        audit.warning("wrong key", key=key_id, address=address, count=count)
+        if count > _MOST_WRONG:
+            raise TooManyWrongKeys(
+                f"{_MOST_WRONG} wrong API keys came from this address within a minute. Try again in {left_s} s.", left_s
+            )

@@ -10,18 +10,28 @@ from datetime import UTC, datetime, timedelta
 from ulid import ULID
 
 from mien.contract.containers import HEAD_BYTES
-from mien.contract.errors import EmptyUpload, InvalidOption, NoSuchUpload
+from mien.contract.errors import (
+    EmptyUpload,
+    Expired,
+    InvalidOption,
+    NoSuchUpload,
+    QueueFull,
+    QueueUnavailable,
+    QuotaReached,
+)
 from mien.contract.options import AnalyzeOptions
 from mien.contract.results import UploadSlot
 from service.gateway.containers import check_container, too_large
 from service.gateway.usecases.authenticate import Owner
-from service.gateway.usecases.reservation import Reservation
+from service.gateway.usecases.reservation import Reservation, refuse
 from service.queue.admission import Admission, AdmissionLimits
+from service.queue.connection import nothing_changed
 from service.queue.jobs import Job, Jobs
-from service.storage.blobs import Blobs, upload_name
+from service.storage.blobs import Blobs, incoming_name, taken_name
 from service.telemetry.traces import traceparent
 
 _TTL_S = 3600
+_LATE_S = 3600  # for an upload that began just before its URL's end
 
 
 @dataclass(frozen=True)
@@ -46,19 +56,25 @@ class DirectUpload:
 
         Raises:
             NotOffered: the store takes nothing from outside.
+            QueueFull, QuotaReached: too many slots are open.
         """
         upload_id = str(ULID())
-        url = await asyncio.to_thread(self.blobs.upload_url, upload_name(owner.own(upload_id)), _TTL_S)
+        job_id = owner.own(upload_id)
+        url = await asyncio.to_thread(self.blobs.upload_url, incoming_name(job_id), _TTL_S)
+        refuse(await self.admission.open_slot(job_id, self.limits, _TTL_S + _LATE_S))
         return UploadSlot(id=upload_id, url=url, expires_at=datetime.now(UTC) + timedelta(seconds=_TTL_S))
 
     async def analyze(self, owner: Owner, upload_id: str, options: AnalyzeOptions) -> str:
         """Queue the analysis of a video that was uploaded, and return its job's id. A repeat is the same job.
 
+        What is analysed is a copy, checked as it is: whatever is put to the slot's URL from then on is swept away.
+
         Raises:
             InvalidOption: no callback can go where it is asked to.
             NoSuchUpload: nothing was uploaded there.
+            Expired: its analysis is gone.
             EmptyUpload, UploadTooLarge, UnsupportedContainer: what was uploaded is not taken, and erased.
-            QueueFull: there is no room.
+            QueueFull, QuotaReached: there is no room.
             StorageUnavailable, QueueUnavailable: what is needed does not answer.
         """
         if options.callback_url is not None:
@@ -66,15 +82,43 @@ class DirectUpload:
         job_id = owner.own(upload_id)
         if not upload_id.isalnum():
             raise InvalidOption("An upload's id is given by POST /uploads.")
-        if isinstance(await self.jobs.find(job_id), Job):
+        found = await self.jobs.find(job_id)
+        if isinstance(found, Job):
             return job_id
-        name = upload_name(job_id)
+        if found is not None:
+            raise Expired("The analysis of this upload is gone. Upload the video again to a new slot.")
+        incoming, taken = incoming_name(job_id), taken_name(job_id)
         try:
-            size, head = await self.blobs.head(name, HEAD_BYTES)
+            size, head = await self.blobs.head(incoming, HEAD_BYTES)
+            await self._check(incoming, size, head)
+            async with Reservation(self.admission, job_id, self.limits, self.most_bytes) as room:
+                await room.check(size)
+                await room.hold(size)
+                await self.blobs.copy(incoming, taken)
+                size, head = await self.blobs.head(taken, HEAD_BYTES)
+                await self._check(taken, size, head)
+                await room.hold(size)
+                await self.jobs.submit(job_id, upload=taken, size=size, options=options, trace=traceparent())
         except FileNotFoundError as error:
             raise NoSuchUpload(
                 "Nothing was uploaded under this id yet: PUT the video to the slot's URL first."
             ) from error
+        except (QueueFull, QuotaReached):
+            await self._erase(taken)
+            raise
+        except QueueUnavailable as error:
+            if nothing_changed(error):
+                await self._erase(taken)
+            raise
+        await self.admission.close_slot(job_id)
+        await self._erase(incoming)
+        accepted = await self.jobs.find(job_id)
+        if isinstance(accepted, Job) and accepted.upload != taken:  # another request was faster
+            await self._erase(taken)
+        return job_id
+
+    async def _check(self, name: str, size: int, head: bytes) -> None:
+        """Check what was uploaded, and erase it if it is not taken."""
         try:
             if size > self.most_bytes:
                 raise too_large(self.most_bytes)
@@ -82,10 +126,8 @@ class DirectUpload:
                 raise EmptyUpload("The upload has no bytes. Send the video.")
             check_container(head)
         except Exception:
-            await asyncio.to_thread(self.blobs.delete, [name])
+            await self._erase(name)
             raise
-        async with Reservation(self.admission, job_id, self.limits, size) as room:
-            await room.check(size)
-            await room.hold(size)
-            await self.jobs.submit(job_id, upload=name, size=size, options=options, trace=traceparent())
-        return job_id
+
+    async def _erase(self, name: str) -> None:
+        await asyncio.to_thread(self.blobs.delete, [name])

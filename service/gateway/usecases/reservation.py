@@ -8,21 +8,24 @@ from types import TracebackType
 
 import structlog
 
-from mien.contract.errors import QueueFull, QueueUnavailable
+from mien.contract.errors import QueueFull, QueueUnavailable, QuotaReached
 from service.gateway.metrics import REFUSALS
-from service.queue.admission import Admission, AdmissionLimits, LackingResource
+from service.queue.admission import Admission, AdmissionLimits, Lacking, NoRoom
 
 log = structlog.get_logger()
 
 # As short as a worker's lease by default: what a killed gateway held is free again that soon.
 LEASE_S = 30.0
 
-_FULL: dict[LackingResource, str] = {
+_FULL: dict[Lacking, str] = {
     "jobs": "There are as many jobs queued as this service takes.",
     "bytes": "The store has no room for this upload.",
     "wait": "The queue is too long to take more at the moment.",
+    "slots": "There are as many upload slots open as this service gives.",
+    "key_jobs": "This API key has as many analyses under way as it may.",
+    "key_uploads": "This API key has as many uploads under way, or slots open for some, as it may.",
+    "key_video": "This API key has had as many seconds of video analysed as it may in a day.",
 }
-_RETRY_AFTER_S = 30
 # Each step reserves as much again as has come, within these bounds: who sends little holds little.
 _LEAST_STEP, _MOST_STEP = 64 << 10, 8 << 20
 
@@ -50,22 +53,22 @@ class Reservation:
         """Check that there is room for an upload of `size` bytes, before any of them is read.
 
         Raises:
-            QueueFull: there is none.
+            QueueFull, QuotaReached: there is none.
         """
-        _refuse(await self._admission.check(self._job_id, size, self._limits))
+        refuse(await self._admission.check(self._job_id, size, self._limits))
 
     async def hold(self, size: int) -> None:
         """Hold room for the first `size` bytes of the upload, and some more.
 
         Raises:
-            QueueFull: there is none.
+            QueueFull, QuotaReached: there is none.
         """
         if size <= self._reserved:
             return
         ahead = min(max(size, _LEAST_STEP), _MOST_STEP)
         wanted = max(size, min(size + ahead, self._most_bytes))
         self._asked = True
-        _refuse(await self._admission.reserve(self._job_id, wanted, self._limits, LEASE_S))
+        refuse(await self._admission.reserve(self._job_id, wanted, self._limits, LEASE_S))
         self._reserved = wanted
         if self._keeper is None:
             self._keeper = asyncio.create_task(self._keep())
@@ -91,7 +94,17 @@ class Reservation:
                 log.warning("reservation not renewed", reason=error.detail)
 
 
-def _refuse(lacking: LackingResource | None) -> None:
-    if lacking is not None:
-        REFUSALS.labels(f"full_{lacking}").inc()
-        raise QueueFull(f"{_FULL[lacking]} Try again later.", _RETRY_AFTER_S)
+def refuse(found: NoRoom | None) -> None:
+    """Refuse an upload for which there is no room.
+
+    Raises:
+        QueueFull: the service has none.
+        QuotaReached: the API key has none.
+    """
+    if found is None:
+        return
+    told = f"{_FULL[found.lacking]} Try again in {found.retry_after_s} s."
+    REFUSALS.labels(f"full_{found.lacking}").inc()
+    if found.lacking.startswith("key_"):
+        raise QuotaReached(told, found.retry_after_s)
+    raise QueueFull(told, found.retry_after_s)

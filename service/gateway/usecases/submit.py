@@ -15,13 +15,13 @@ from dataclasses import dataclass
 
 from ulid import ULID
 
-from mien.contract.errors import Expired, KeyInUse, KeyReused
+from mien.contract.errors import Expired, KeyInUse, KeyReused, QueueUnavailable
 from mien.contract.options import AnalyzeOptions
 from service.gateway.metrics import UPLOADED_BYTES
 from service.gateway.usecases.authenticate import Owner
 from service.gateway.usecases.reservation import Reservation
 from service.queue.admission import Admission, AdmissionLimits, IdempotentRequest, KeyHolder
-from service.queue.connection import WritesRefused
+from service.queue.connection import nothing_changed
 from service.queue.jobs import Job, Jobs
 from service.storage.blobs import Blobs, upload_name
 from service.telemetry.traces import traceparent
@@ -110,9 +110,10 @@ class Submit:
                 earlier = await self.jobs.submit(
                     job_id, upload=upload, size=size, options=options, request=request, trace=traceparent()
                 )
-            except WritesRefused:
-                # Where it fails otherwise, the job may be accepted all the same: the blob is for the sweeper to judge.
-                await asyncio.to_thread(self.blobs.delete, [upload])
+            except QueueUnavailable as error:
+                # Else the job may be accepted all the same: the blob is for the sweeper to judge.
+                if nothing_changed(error):
+                    await asyncio.to_thread(self.blobs.delete, [upload])
                 raise
             if earlier is not None:
                 await asyncio.to_thread(self.blobs.delete, [upload])

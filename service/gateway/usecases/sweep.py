@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import structlog
 
 from mien.contract.errors import Unavailable
+from service.queue.admission import Admission
 from service.queue.jobs import Job, Jobs
 from service.queue.repair import Repair
-from service.storage.blobs import RESULTS, UPLOADS, Blobs, job_of
+from service.storage.blobs import INCOMING, RESULTS, UPLOADS, Blobs, job_of
 
 log = structlog.get_logger()
 
@@ -27,6 +28,7 @@ class Sweep:
     """The use case, over its queue and store; `idle_s` is the longest that an upload may stand still."""
 
     jobs: Jobs
+    admission: Admission
     repair: Repair
     blobs: Blobs
     idle_s: float
@@ -48,6 +50,7 @@ class Sweep:
         await self.repair.forget_dead_workers()
         await self.repair.forget_expired()
         orphans = [name for prefix in (UPLOADS, RESULTS) for name in await self._orphans(prefix, grace_s)]
+        orphans += await self._unasked()
         await asyncio.to_thread(self.blobs.delete, orphans)
         if unfinished or requeued or orphans:
             log.info("swept", unfinished=unfinished, requeued=requeued, orphans=len(orphans))
@@ -57,7 +60,14 @@ class Sweep:
         async for name, age_s in self.blobs.ages(prefix):
             job = await self.jobs.find(job_of(name))
             # While the job lives, a result that it does not name yet may be one about to be committed.
-            owned = isinstance(job, Job) and (job.result == name or not job.state.terminal)
+            owned = isinstance(job, Job) and (
+                job.result == name if job.state.terminal else prefix == RESULTS or job.upload == name
+            )
             if not owned and (job is not None or age_s > grace_s):
                 orphans.append(name)
         return orphans
+
+    async def _unasked(self) -> list[str]:
+        """Return what was put to the URLs of slots that are used or past their time."""
+        found = [name async for name, _ in self.blobs.ages(INCOMING)]
+        return [name for name in found if not await self.admission.is_slot_open(job_of(name))]

@@ -5,6 +5,8 @@
 local job = redis.call('HMGET', KEYS[1], 'state', 'entry')
 if job[1] ~= 'queued' and job[1] ~= 'running' then
   redis.call('ZREM', KEYS[3], ARGV[1])
+  local owner = string.match(ARGV[1], '^(.+)%-')
+  if owner then redis.call('SREM', 'mien:live:' .. owner, ARGV[1]) end
   return 0
 end
 if #redis.call('XRANGE', KEYS[2], job[2], job[2]) > 0 then return 0 end

@@ -31,5 +31,7 @@ if KEYS[8] then redis.call('HSET', KEYS[1], 'key', KEYS[8]) end
 redis.call('ZADD', KEYS[3], ARGV[2], ARGV[1])
 redis.call('ZADD', KEYS[6], 0, ARGV[2] .. ':' .. ARGV[1])
 redis.call('INCRBY', KEYS[4], ARGV[4])
+local owner = string.match(ARGV[1], '^(.+)%-')
+if owner then redis.call('SADD', 'mien:live:' .. owner, ARGV[1]) end
 release()
 return {}

@@ -16,13 +16,14 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
+from mien.contract.api_keys import Scope
 from service.pb.affect.v1 import affect_pb2 as pb
 from service.pb.affect.v1.affect_pb2_grpc import AffectServiceStub
 from service.queue import keys
 from service.queue.key_ring import KeyRing
 from tests.contract.helpers import Queue, fail, take
 from tests.integration.gateway.watching import all_events
-from tests.processes import HANG_S, gateway, grpc_address
+from tests.processes import HANG_S, Process, gateway, grpc_address
 
 MP4 = b"\x00\x00\x00\x18ftypmp42" + bytes(5000)
 OPEN = ("/healthz", "/readyz", "/", "/docs", "/openapi.json", "/page/main.js")
@@ -35,6 +36,7 @@ class Locked:
 
     url: str
     grpc: str
+    process: Process
     ring: KeyRing
     ann: httpx2.Client
     bob: httpx2.Client
@@ -54,7 +56,7 @@ def locked(redis_url: str, queue: Queue, tmp_path: Path) -> Iterator[Locked]:
         httpx2.Client(base_url=url, headers=bearer(ring.create("bob"))) as bob,
         httpx2.Client(base_url=url) as stranger,
     ):
-        yield Locked(url, grpc_address(process), ring, ann, bob, stranger)
+        yield Locked(url, grpc_address(process), process, ring, ann, bob, stranger)
 
 
 def upload(http: httpx2.Client, **headers: str) -> str:
@@ -224,7 +226,7 @@ def test_the_command_makes_lists_and_revokes_keys(locked: Locked, redis_url):
     assert locked.stranger.get("/models", headers=bearer(key)).status_code == 200
 
     listed = mien("list", redis_url=redis_url).stdout.splitlines()
-    assert [line.split(maxsplit=3)[3] for line in listed] == ["ann", "bob", "the robot"]
+    assert [line.split(maxsplit=5)[5] for line in listed] == ["ann", "bob", "the robot"]
     assert key not in "".join(listed)
 
     assert mien("revoke", listed[2].split()[0], redis_url=redis_url).returncode == 0
@@ -240,3 +242,68 @@ def test_a_redis_that_does_not_answer_is_said():
     assert done.returncode == 1
     assert "127.0.0.1:1/0 does not answer" in done.stderr
     assert "secret" not in done.stderr
+
+
+def test_a_key_does_what_its_scopes_allow_at_both_doors(locked: Locked, redis_url):
+    [(ann, _), _] = locked.ring.entries()
+    made = mien("create", "the screen", "--scope", "read", "--owner", ann, redis_url=redis_url)
+    assert made.returncode == 0, made.stderr
+    reads, operates = bearer(made.stdout.strip()), bearer(locked.ring.create("watch", [Scope.ADMIN]))
+    anns = upload(locked.ann)
+
+    assert locked.stranger.get(f"/analyses/{anns}", headers=reads).json()["id"] == anns
+    assert locked.stranger.get("/metrics", headers=operates).status_code == 200
+    for method, path, headers in (
+        ("POST", "/analyze", reads),
+        ("POST", "/uploads", reads),
+        ("DELETE", f"/analyses/{anns}", reads),
+        ("GET", "/metrics", reads),
+        ("GET", "/metrics", dict(locked.ann.headers)),
+        ("GET", "/analyses", operates),
+        ("POST", "/analyze", operates),
+    ):
+        refused = locked.stranger.request(method, path, headers=headers, content=MP4 if method == "POST" else None)
+        assert (refused.status_code, refused.json()["code"]) == (403, "scope_missing"), (method, path)
+    metadata = (("authorization", reads["Authorization"]),)
+    with grpc.insecure_channel(locked.grpc) as channel:
+        stub = AffectServiceStub(channel)
+        assert stub.GetAnalysis(pb.GetAnalysisRequest(id=anns), metadata=metadata).analysis.id == anns
+        for call in (
+            lambda: stub.CancelAnalysis(pb.CancelAnalysisRequest(id=anns), metadata=metadata),
+            lambda: list(stub.Analyze(iter([pb.AnalyzeRequest(options=pb.Options())]), metadata=metadata)),
+            lambda: list(stub.AnalyzeLive(iter([pb.AnalyzeLiveRequest()]), metadata=metadata)),
+        ):
+            with pytest.raises(grpc.RpcError) as denied:
+                call()
+            assert denied.value.code() is grpc.StatusCode.PERMISSION_DENIED
+    assert mien("create", "x", "--owner", "00000000", redis_url=redis_url).returncode == 1
+
+
+def test_wrong_keys_are_slowed_down_by_address_and_right_ones_are_not(locked: Locked, queue: Queue):
+    answers = [locked.stranger.get("/models", headers=bearer(f"mien_{n}")) for n in range(25)]
+
+    assert [answer.status_code for answer in answers] == [401] * 20 + [429] * 5
+    assert answers[-1].json()["code"] == "too_many_wrong_keys"
+    assert 0 < int(answers[-1].headers["retry-after"]) <= 60
+    assert locked.ann.get("/models").status_code == 200
+    with grpc.insecure_channel(locked.grpc) as channel, pytest.raises(grpc.RpcError) as refused:
+        AffectServiceStub(channel).ListAnalyses(pb.ListAnalysesRequest(), metadata=(("authorization", "Bearer x"),))
+    assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    [counted] = queue.redis.keys("mien:wrong_keys:*")
+    assert 0 < queue.redis.ttl(counted) <= 60
+
+
+def test_the_audit_log_tells_who_used_a_key_and_what_was_deleted_and_no_secret(locked: Locked):
+    key = locked.ann.headers["authorization"].removeprefix("Bearer ")
+    [(ann, _), _] = locked.ring.entries()
+    anns = upload(locked.ann)
+    locked.ann.delete(f"/analyses/{anns}")
+    locked.stranger.get("/models", headers=bearer(f"{key}x"))
+
+    lines = [json.loads(line) for line in locked.process.log.read_text().splitlines()]
+    told = [line for line in lines if line.get("log") == "audit"]
+    assert {"key": ann, "scope": "analyze"}.items() <= told[0].items()
+    assert [line["event"] for line in told] == ["key used", "key used", "analysis deleted", "wrong key"]
+    assert {"key": ann, "analysis": anns, "found": True}.items() <= told[2].items()
+    assert told[3]["address"] == "127.0.0.1"
+    assert key.rsplit("_", 2)[1] not in locked.process.log.read_text()

@@ -48,7 +48,7 @@ class House:
         return asyncio.run(over_connection())
 
     def sweep(self) -> None:
-        self.run(lambda redis: Sweep(Jobs(redis), Repair(redis), self.blobs, idle_s=30)(GRACE_S))
+        self.run(lambda redis: Sweep(Jobs(redis), Admission(redis), Repair(redis), self.blobs, idle_s=30)(GRACE_S))
 
     def submit(self) -> str:
         async def video():

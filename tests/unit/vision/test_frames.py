@@ -14,6 +14,7 @@ import pytest
 from mien.contract.errors import (
     BadMedia,
     CannotDecode,
+    DecodeTooCostly,
     NoFrames,
     NoVideoStream,
     TooLong,
@@ -344,6 +345,24 @@ def test_a_video_over_the_longest_duration_is_refused_and_a_part_of_it_is_not(tm
 def test_more_frames_than_allowed_are_refused(tmp_path):
     with pytest.raises(TooLong, match="24 frames"):
         read(write_video(tmp_path / "v.mp4", numbered(25)), limits=replace(LIMITS, max_frames=24))
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv"])  # with an index that tells the number of frames, and without
+def test_more_pixels_in_all_than_allowed_are_refused_and_a_part_is_not(tmp_path, suffix):
+    path = write_video(tmp_path / f"v.{suffix}", numbered(50))
+    limits = replace(LIMITS, max_decoded_pixels=49 * 64 * 48)
+
+    with pytest.raises(DecodeTooCostly, match="pixels in all"):
+        read(path, limits=limits)
+    assert len(read(path, 0.0, 0.5, limits)[0]) == 13
+
+
+def test_an_index_that_tells_of_too_many_pixels_is_refused_before_they_are_decoded(tmp_path, monkeypatch):
+    path = write_video(tmp_path / "v.mp4", numbered(50))
+    with open_video(path, replace(LIMITS, max_decoded_pixels=49 * 64 * 48)) as video:
+        monkeypatch.setattr(video, "_timed", None)  # which would decode
+        with pytest.raises(DecodeTooCostly):
+            next(video.read(0.0, None))
 
 
 def test_three_frames_over_two_million_seconds_are_refused_at_the_second(tmp_path):

@@ -1,0 +1,79 @@
+"""Slots for uploads to a bucket: what a URL can do, and for how long. The test plays the worker."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import httpx2
+import pytest
+
+from service.queue.connection import connect
+from service.storage.blobs import open_blobs
+from service.storage.settings import StorageSettings
+from tests.integration.gateway.raw_http import video
+from tests.processes import gateway, wait_for
+from tests.s3 import CREDENTIALS, Bucket, s3_bucket
+
+ASYNC = {"Prefer": "respond-async"}
+
+
+@pytest.fixture
+def site(redis_url, tmp_path, monkeypatch) -> Iterator[tuple[httpx2.Client, Bucket]]:
+    with s3_bucket() as bucket:
+        bucket.clear()  # servers in one process share what they hold
+        for name, value in CREDENTIALS.items():
+            monkeypatch.setenv(name, value)
+        where = {"blobs_url": "s3://mien", "s3_endpoint": bucket.endpoint, "upload_max_bytes": 50_000}
+        with (
+            gateway(tmp_path, redis_url, sweep_every_s=1, slots_max=2, **where) as (_, url),
+            httpx2.Client(base_url=url) as http,
+        ):
+            yield http, bucket
+
+
+def put(slot: dict[str, str], content: bytes) -> None:
+    assert httpx2.put(slot["url"], content=content).status_code == 200
+
+
+def accepted(http: httpx2.Client, slot: dict[str, str]) -> httpx2.Response:
+    return http.post(f"/uploads/{slot['id']}/analyze", headers=ASYNC)
+
+
+def test_the_url_cannot_overwrite_what_was_accepted(site, tmp_path, redis_url):
+    http, bucket = site
+    slot = http.post("/uploads").json()
+    put(slot, video(40_000))
+    assert accepted(http, slot).status_code == 202
+    put(slot, video(3_000_000))
+
+    with connect(redis_url) as redis:
+        upload = redis.hget(f"mien:job:{slot['id']}", "upload")
+    blobs = open_blobs(StorageSettings(blobs_url="s3://mien", s3_endpoint=bucket.endpoint, blobs_dir=tmp_path / "x"))
+    assert asyncio.run(blobs.read(upload)) == video(40_000)
+    assert accepted(http, slot).json()["id"] == slot["id"]
+    wait_for(lambda: bucket.names == [upload])
+
+
+def test_what_is_put_after_the_deletion_comes_to_nothing(site):
+    http, bucket = site
+    slot = http.post("/uploads").json()
+    put(slot, video(1000))
+    accepted(http, slot)
+    assert http.delete(f"/analyses/{slot['id']}").status_code == 204
+    put(slot, video(1000))
+
+    assert accepted(http, slot).json()["code"] == "expired"
+    wait_for(lambda: bucket.names == [])
+
+
+def test_slots_are_bounded_and_what_lies_in_an_open_one_stays(site):
+    http, _ = site
+    first, _ = http.post("/uploads").json(), http.post("/uploads").json()
+    put(first, video(1000))
+
+    refused = http.post("/uploads")
+    assert (refused.status_code, refused.json()["code"]) == (503, "queue_full")
+    assert int(refused.headers["retry-after"]) > 0
+    assert accepted(http, first).status_code == 202
+    assert http.post("/uploads").status_code == 201
