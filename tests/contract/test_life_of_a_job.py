@@ -30,7 +30,10 @@ from tests.contract.helpers import (
 from tests.processes import HANG_S, private_redis, wait_for
 
 # What `service.queue.keys` says lives on without an end, or as long as its members.
-WITHOUT_END = {keys.QUEUE, keys.jobs(""), keys.LIVE, keys.LIVE_BYTES, keys.RESERVED, keys.RESERVED_BYTES, keys.WORKERS}
+WITHOUT_END = {
+    keys.QUEUE, keys.jobs(""), keys.LIVE, keys.LIVE_BYTES, keys.RESERVED, keys.RESERVED_BYTES, keys.WORKERS, keys.ERASE,
+    keys.FILE,
+}  # fmt: skip
 
 
 def test_a_submitted_job_appears_everywhere_at_once(queue: Queue):
