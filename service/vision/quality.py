@@ -89,7 +89,7 @@ def wholeness(luma: Luma) -> float:
     slopes = _slopes(np.log(_smoothed(luma) + 64))
     half = len(slopes) // 2
     halves = (slopes[:, :half], slopes[:, -half:]), (slopes[:half], slopes[-half:])
-    return min(_between(_ratio(*(float(np.median(one)) for one in pair)), _WHOLE) for pair in halves)
+    return min(_between(_ratio(*(_median(one) for one in pair)), _WHOLE) for pair in halves)
 
 
 def _smoothed(luma: Luma) -> Luma:
@@ -100,6 +100,11 @@ def _slopes(values: Luma) -> Luma:
     """Return the length of the gradient at each pixel, (n, n), a pixel being the unit."""
     across, down = (cv2.Sobel(values, cv2.CV_32F, *axis, scale=1 / 8) for axis in ((1, 0), (0, 1)))
     return cv2.magnitude(across, down).astype(np.float32, copy=False)
+
+
+def _median(values: Luma) -> float:
+    middle = values.size // 2
+    return float(np.partition(values.ravel(), middle)[middle])  # a tenth of the time of np.median
 
 
 def _ratio(one: float, other: float) -> float:
