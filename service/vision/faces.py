@@ -73,6 +73,7 @@ class YuNet:
     _FOUND = 0.6
     _SURE = 0.8
     _SHARE = 0.95  # of YuNet's height: the side of the square
+    _FACE = 64  # pixels: to this size a known face is shrunk; more shows no more of it
     _TILTS = (-30.0, 30.0)  # degrees; upright heads are found up to 20 degrees and more
     _COARSE = 160  # pixels: longest side of the pictures in which tilted heads are looked for
     _TALLER = 1.4  # height of the turned picture, so that only its corners are cut off
@@ -90,12 +91,15 @@ class YuNet:
         Tilted heads are looked for in all of the picture, and around a box where no upright face is.
         """
         height, width = picture.shape[:2]
-        parts = [_surroundings(box, width, height) for box in around]
-        whole = not parts or sum((right - left) * (bottom - top) for left, top, right, bottom in parts) > width * height
+        parts = [(_surroundings(box, width, height), min(1.0, self._FACE / box.w)) for box in around]
+        area = sum((right - left) * (bottom - top) for (left, top, right, bottom), _ in parts)
+        whole = not 0 < area <= width * height
+        if whole:
+            parts = [((0, 0, width, height), 1.0)]
         found = []
-        for left, top, right, bottom in [(0, 0, width, height)] if whole else parts:
+        for (left, top, right, bottom), scale in parts:
             shown = picture[top:bottom, left:right]
-            seen = self._detect(shown)
+            seen = self._detect(shown, scale)
             sure = [one.box for one in seen if one.sure]
             if whole or not sure:
                 tilted = (one for degrees in self._TILTS for one in self._detect_tilted(shown, degrees))
@@ -103,11 +107,16 @@ class YuNet:
             found += [replace(one, box=one.box._replace(x=one.box.x + left, y=one.box.y + top)) for one in seen]
         return _apart(found)
 
-    def _detect(self, picture: NDArray[np.uint8]) -> list[Detection]:
+    def _detect(self, picture: NDArray[np.uint8], scale: float = 1.0) -> list[Detection]:
+        """Return the detections in a picture, which is shrunk by `scale` to look at it."""
+        if scale < 1:
+            shrunk = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+            picture = shrunk.astype(np.uint8, copy=False)
         self._net.setInputSize((picture.shape[1], picture.shape[0]))
         _, rows = self._net.detect(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
         found = []
-        for x, y, w, h, *points, score in [] if rows is None else rows.tolist():
+        for *at, score in [] if rows is None else rows.tolist():
+            x, y, w, h, *points = (value / scale for value in at)
             side = max(w, h) * self._SHARE
             box = Box(x + (w - side) / 2, y + (h - side) / 2, side, side)
             facing = float(np.interp(_turn(np.reshape(points, (5, 2))), self._TURNED, (1, 0)))
