@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 HEAD_BYTES = 16
 """Number of bytes from the start of a file that identify its container."""
@@ -44,16 +45,30 @@ UPLOAD_CONTAINERS = (
 )
 """The containers that uploads may have."""
 
-TRUSTED_CONTAINERS = (*UPLOAD_CONTAINERS, Container("FLV", (".flv",), ("flv",), re.compile(rb"FLV\x01")))
+OptionalFormat = Literal["mpeg-ts", "asf", "flv", "mpeg-ps", "gif"]
+
+# A packet of a transport stream begins with "G"; those of AVCHD and Blu-ray have a time stamp before it.
+_TRANSPORT_PACKET = re.compile(rb"(?:....)?G(?!IF8)[\x00-\x1f@-_].[\x10-\x3f]", re.DOTALL)
+
+OPTIONAL_CONTAINERS: Mapping[OptionalFormat, Container] = {
+    "mpeg-ts": Container("MPEG-TS", (".ts", ".mts", ".m2ts"), ("mpegts",), _TRANSPORT_PACKET),
+    "asf": Container("WMV", (".wmv", ".asf"), ("asf",), re.compile(rb"\x30\x26\xb2\x75\x8e\x66\xcf\x11")),
+    "flv": Container("FLV", (".flv",), ("flv",), re.compile(rb"FLV\x01")),
+    "mpeg-ps": Container("MPEG-PS", (".mpg", ".mpeg", ".vob"), ("mpeg",), re.compile(rb"\x00\x00\x01\xba")),
+    "gif": Container("GIF", (".gif",), ("gif",), re.compile(rb"GIF8[79]a")),
+}
+"""The containers that an operator can allow for uploads, by their names in the setting `MIEN_FORMATS`."""
+
+TRUSTED_CONTAINERS = (*UPLOAD_CONTAINERS, OPTIONAL_CONTAINERS["flv"])
 """The containers that the user's own files may have: older datasets come as FLV."""
 
 VIDEO_SUFFIXES = frozenset(suffix for container in UPLOAD_CONTAINERS for suffix in container.suffixes)
 """Endings of the files that can be uploaded, in lower case."""
 
 
-def is_accepted(head: bytes) -> bool:
-    """Return whether a file with these first `HEAD_BYTES` bytes is in one of the upload containers."""
-    return any(container.signature.match(head) for container in UPLOAD_CONTAINERS)
+def is_accepted(head: bytes, containers: Iterable[Container] = UPLOAD_CONTAINERS) -> bool:
+    """Return whether a file with these first `HEAD_BYTES` bytes is in one of the containers."""
+    return any(container.signature.match(head) for container in containers)
 
 
 def listed(containers: Iterable[Container]) -> str:

@@ -113,7 +113,13 @@ def create_app(settings: GatewaySettings) -> FastAPI:
                 _callback_check(settings),
             ),
             direct_upload=DirectUpload(
-                admission, jobs, blobs, limits, settings.upload_max_bytes, _callback_check(settings)
+                admission,
+                jobs,
+                blobs,
+                limits,
+                settings.upload_max_bytes,
+                settings.containers,
+                _callback_check(settings),
             ),
             notifier=notifier,
             follow=Follow(jobs, blobs, notifier),

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from mien.contract.containers import HEAD_BYTES, is_accepted
+from collections.abc import Sequence
+
+from mien.contract.containers import HEAD_BYTES, Container, is_accepted
 from mien.contract.errors import UnsupportedContainer, UploadTooLarge
 from service.gateway.sniff import kind_of
 
 
-def check_container(head: bytes) -> None:
-    """Check a file's first bytes, `HEAD_BYTES` or more, for the signature of an accepted container.
+def check_container(head: bytes, containers: Sequence[Container]) -> None:
+    """Check a file's first bytes, `HEAD_BYTES` or more, for the signature of one of the containers.
 
     Raises:
         UnsupportedContainer: no signature matches.
     """
-    if not is_accepted(head[:HEAD_BYTES]):
+    if not is_accepted(head[:HEAD_BYTES], containers):
         kind = kind_of(head)
         raise UnsupportedContainer(f"The upload is {kind.name}. {kind.advice}")
 

@@ -174,6 +174,7 @@ async def analyze_video(  # noqa: PLR0917 - FastAPI gives them by name
         most_bytes=most,
         idle_s=uses.settings.upload_idle_s,
         most_s=uses.settings.upload_max_s,
+        containers=uses.settings.containers,
     )
     job_id = await uses.submit(asker, video, options, declared=declared, key=key)
     job = await uses.follow.job(job_id, prefers.waits(default_s=uses.settings.wait_s, most_s=uses.settings.wait_s))

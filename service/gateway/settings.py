@@ -7,13 +7,14 @@ import ipaddress
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from service.formats import FormatSettings
 from service.gateway.callbacks.signature import parse_secret
 from service.queue.settings import QueueSettings
 from service.storage.settings import StorageSettings
 from service.telemetry.settings import TelemetrySettings
 
 
-class GatewaySettings(QueueSettings, StorageSettings, TelemetrySettings, BaseSettings):
+class GatewaySettings(QueueSettings, StorageSettings, FormatSettings, TelemetrySettings, BaseSettings):
     """Settings of a gateway."""
 
     # Validation errors are logged, and the value may be a secret.

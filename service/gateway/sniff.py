@@ -29,6 +29,7 @@ _BYTES = f"Send the bytes of the video file themselves: {_TAKEN}."
 _PICTURE = f"Send a video: {_TAKEN}."
 _SOUND = f"It has no pictures. Send a video: {_TAKEN}."
 _CONVERT = f"Convert it to {_TAKEN}."
+_ALLOW = f"{_CONVERT} Or ask the operator of the service to allow it, with the setting MIEN_FORMATS."
 _ARCHIVE = "Unpack it and send the video that is in it, one request for each."
 _COMPRESSED = "Send it without compression: videos are compressed already."
 _SIDE_FILE = "Send the file of the same name without the ._ in front."
@@ -55,7 +56,7 @@ _FILES = _kinds(
     (rb"Rar!", "a RAR archive", _ARCHIVE),
     (rb"\xff\xd8\xff", "a JPEG picture", _PICTURE),
     (rb"\x89PNG", "a PNG picture", _PICTURE),
-    (rb"GIF8[79]a", "a GIF", _CONVERT),
+    (rb"GIF8[79]a", "a GIF", _ALLOW),
     (rb"RIFF....WEBP", "a WebP picture", _PICTURE),
     (rb"....ftyp(?:hei|hev|mif1|msf1|avif|avis)", "a HEIF or AVIF picture", _PICTURE),
     (rb"....ftypcrx ", "a camera's raw picture", _PICTURE),
@@ -65,12 +66,13 @@ _FILES = _kinds(
     (rb"RIFF....WAVE", "a sound file (WAV)", _SOUND),
     (rb"fLaC", "a sound file (FLAC)", _SOUND),
     (rb"OggS", "an Ogg file", _CONVERT),
-    (rb"FLV\x01", "an FLV video", _CONVERT),
-    (rb"G", "an MPEG transport stream (TS, MTS)", _CONVERT),
-    (rb"....G[@-_\x00-\x1f]", "an AVCHD or Blu-ray video (M2TS, MTS)", _CONVERT),
-    (rb"\x00\x00\x01[\xba\xb3\xe0]", "an MPEG program stream (MPG, VOB)", _CONVERT),
+    (rb"FLV\x01", "an FLV video", _ALLOW),
+    (rb"G", "an MPEG transport stream (TS, MTS)", _ALLOW),
+    (rb"....G[@-_\x00-\x1f]", "an AVCHD or Blu-ray video (M2TS, MTS)", _ALLOW),
+    (rb"\x00\x00\x01\xba", "an MPEG program stream (MPG, VOB)", _ALLOW),
+    (rb"\x00\x00\x01[\xb3\xe0]", "a bare MPEG stream without a container", _CONVERT),
     (rb"\x00\x00(?:\x00)?\x01", "a bare video stream without a container (H.264 or HEVC)", _CONVERT),
-    (rb"\x30\x26\xb2\x75", "a Windows Media video (WMV, ASF)", _CONVERT),
+    (rb"\x30\x26\xb2\x75", "a Windows Media video (WMV, ASF)", _ALLOW),
     (rb"\.RMF", "a RealMedia video", _CONVERT),
     (rb"\x00\x05\x16\x07", "macOS's side file of a video (its name begins with ._)", _SIDE_FILE),
     (rb"\x1aE\xef\xbf\xbd", "a WebM or MKV video that was read as text, which breaks it", _READ_AS_TEXT),

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
 from python_multipart.multipart import parse_options_header
 
-from mien.contract.containers import HEAD_BYTES, is_accepted
+from mien.contract.containers import HEAD_BYTES, UPLOAD_CONTAINERS, Container, is_accepted
 from mien.contract.errors import EmptyUpload, MalformedBody, UnsupportedEncoding, UploadStalled, WrongField
 from service.gateway.containers import check_container, too_large
 from service.gateway.multipart_form import form_file
@@ -49,7 +49,13 @@ def check_encoding(header: str) -> None:
 
 
 async def video_bytes(
-    body: AsyncIterator[bytes], content_type: str, *, most_bytes: int, idle_s: float, most_s: float
+    body: AsyncIterator[bytes],
+    content_type: str,
+    *,
+    most_bytes: int,
+    idle_s: float,
+    most_s: float,
+    containers: Sequence[Container] = UPLOAD_CONTAINERS,
 ) -> AsyncGenerator[bytes]:
     """Yield the video in a request's body.
 
@@ -60,6 +66,7 @@ async def video_bytes(
         most_bytes: the largest video in bytes.
         idle_s: the longest wait for the next piece, in seconds.
         most_s: the longest upload, in seconds.
+        containers: the containers that are taken.
 
     Raises:
         InvalidRequest: the body has no video, is malformed or timed out.
@@ -83,18 +90,18 @@ async def video_bytes(
             continue
         head += piece
         if len(head) >= HEAD_BYTES:
-            _check_head(head, kind, stripped=stripped)
+            _check_head(head, kind, containers, stripped=stripped)
             yield head
     if size == 0:
         raise EmptyUpload("The upload has no bytes. Send a video file.")
     if len(head) < HEAD_BYTES:
-        _check_head(head, kind, stripped=stripped)
+        _check_head(head, kind, containers, stripped=stripped)
         yield head
     if stripped:
         raise MalformedBody(_STRIPPED_BY_CURL)
 
 
-def _check_head(head: bytes, content_type: bytes, *, stripped: bool) -> None:
+def _check_head(head: bytes, content_type: bytes, containers: Sequence[Container], *, stripped: bool) -> None:
     text = as_text(head)
     if text is not None and content_type and _FILE_NAME.fullmatch(text):
         raise MalformedBody(
@@ -106,9 +113,9 @@ def _check_head(head: bytes, content_type: bytes, *, stripped: bool) -> None:
             f"The body is a form without a file: '{text}'. A file takes another kind of form, multipart/form-data: "
             "send it with curl -F video=@clip.mp4."
         )
-    if text is None and stripped and kind_of(head) is UNKNOWN and not is_accepted(head[:HEAD_BYTES]):
+    if text is None and stripped and kind_of(head) is UNKNOWN and not is_accepted(head[:HEAD_BYTES], containers):
         raise MalformedBody(_STRIPPED_BY_CURL)
-    check_container(head)
+    check_container(head, containers)
 
 
 async def _in_time(body: AsyncIterator[bytes], idle_s: float, most_s: float) -> AsyncGenerator[bytes]:

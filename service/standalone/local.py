@@ -38,7 +38,7 @@ def local_analyzer() -> Iterator[Analyze]:
     sandbox = Sandbox(settings.decode_stall_s, required=settings.sandbox == "required")
     sandbox.start()
     batcher = Batcher(models, settings.batch_wait_ms / 1000, lambda *_: None)
-    pipeline = Pipeline(models, sandbox, batcher, settings)
+    pipeline = Pipeline(models, sandbox, batcher, settings, settings.formats)
     interrupted = threading.Event()
 
     def analyze(video: Path, options: AnalyzeOptions, on_progress: Callable[[Progress], None]) -> Analysis:

@@ -7,7 +7,7 @@ Declared durations are not trusted; decoded time counts. Every FFmpeg failure be
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,14 @@ import av
 import av.container
 import av.stream
 
-from mien.contract.containers import TRUSTED_CONTAINERS, UPLOAD_CONTAINERS, Container, listed
+from mien.contract.containers import (
+    OPTIONAL_CONTAINERS,
+    TRUSTED_CONTAINERS,
+    UPLOAD_CONTAINERS,
+    Container,
+    OptionalFormat,
+    listed,
+)
 from mien.contract.errors import (
     BadMedia,
     CannotDecode,
@@ -72,6 +79,23 @@ UPLOADS = Formats(
     ),
 )
 
+_OPTIONAL_CODECS: Mapping[OptionalFormat, frozenset[str]] = {
+    "mpeg-ts": frozenset(),
+    "asf": frozenset({"wmv1", "wmv2", "wmv3", "vc1", "msmpeg4v2", "msmpeg4"}),
+    "flv": frozenset({"flv", "vp6f"}),
+    "mpeg-ps": frozenset(),
+    "gif": frozenset({"gif"}),
+}
+
+
+def uploads_with(formats: Iterable[OptionalFormat]) -> Formats:
+    """Return the formats of uploads with those that the operator allows."""
+    return Formats(
+        containers=UPLOADS.containers + tuple(OPTIONAL_CONTAINERS[name] for name in formats),
+        codecs=UPLOADS.codecs.union(*(_OPTIONAL_CODECS[name] for name in formats)),
+    )
+
+
 # For trusted files; older datasets use FLV.
 OWN_FILES = Formats(
     containers=TRUSTED_CONTAINERS,
@@ -81,6 +105,7 @@ OWN_FILES = Formats(
 _MIN_SEEK_S = 3.0  # decode from the start up to here: that is cheaper than a seek
 _DEFAULT_FRAME_S = 0.04  # duration of a frame if the stream has no frame rate
 _MAX_PIXEL_ASPECT = 4.0
+_TOLD_CHANGES = 3  # changes of the picture's size that a warning names
 _THREADS = 2  # each thread takes frame buffers and address space
 _ATTACHED = av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thumbnails
 
@@ -128,9 +153,22 @@ class TimedFrame:
 
 @contextmanager
 def open_video(
-    path: Path, limits: Limits, formats: Formats = UPLOADS, *, picture_side: int = WORKING_SIDE
+    path: Path,
+    limits: Limits,
+    formats: Formats = UPLOADS,
+    *,
+    picture_side: int = WORKING_SIDE,
+    track: int | None = None,
 ) -> Iterator[VideoReader]:
-    """Open a file and decode its first frame; its pictures have sides of at most `picture_side`.
+    """Open a file and decode its first frame.
+
+    Args:
+        path: the file.
+        limits: limits on the video.
+        formats: accepted containers and codecs.
+        picture_side: longest side of the pictures.
+        track: number of the video track to read, as in `VideoReader.track`; by default the container's own choice, or
+            the largest.
 
     Raises:
         BadMedia: the file is not a supported video, or exceeds a limit.
@@ -151,7 +189,7 @@ def open_video(
         if container.format.name.startswith("mov,mp4") and is_encrypted(path):
             raise UnsupportedCodec("The video is encrypted (copy protection). Send a copy that is not encrypted.")
         try:
-            reader = VideoReader(container, limits, formats, picture_side)
+            reader = VideoReader(container, limits, formats, picture_side, track)
         except (NoVideoStream, UnsupportedCodec, NoFrames, CannotDecode) as error:
             if container.format.name.startswith("mov,mp4") and is_cut_off(path):  # within its index
                 raise _cut_short() from error
@@ -174,14 +212,24 @@ class VideoReader:
 
     Attributes:
         origin_s: what the file's own timestamps are at time 0, in seconds.
+        tracks: the numbers of the video tracks that can be read; cover pictures are no tracks.
+        track: the number of the one that is read, from 0.
+        upright: converts the frame that `read` yielded last to a picture.
     """
 
     def __init__(
-        self, container: av.container.InputContainer, limits: Limits, formats: Formats, picture_side: int
+        self,
+        container: av.container.InputContainer,
+        limits: Limits,
+        formats: Formats,
+        picture_side: int,
+        track: int | None,
     ) -> None:
         self._container = container
         self._limits = limits
-        self._stream = _choose_stream(container, formats)
+        choice = _choose_stream(container, formats, track)
+        self.tracks, self.track, self._stream = choice.tracks, choice.track, choice.stream
+        self._picture_side = picture_side
         self._damaged = 0
         self._pixels = 0
         self._broke_off = False
@@ -209,7 +257,9 @@ class VideoReader:
         if self._lost_s < self.frame_s / 2:
             self._lost_s = 0.0
         self.origin_s = (stamp_s or 0.0) - self._lost_s - self._delay_s
-        self.upright = Upright(first, _pixel_aspect(self._stream), longest_side=picture_side)
+        self._shape = first.width, first.height
+        self.upright = self._upright_of(first)
+        self._shape_changes: list[str] = []
         self.frames = 0
         self.first_s = 0.0
         self.end_s = 0.0
@@ -222,10 +272,19 @@ class VideoReader:
         """
         self._decoded.close()
 
+    def _upright_of(self, frame: av.VideoFrame) -> Upright:
+        return Upright(frame, _pixel_aspect(self._stream), longest_side=self._picture_side)
+
     @property
     def warnings(self) -> list[str]:
         """Problems of the part that was read, as sentences for users."""
         found = []
+        if self._shape_changes:
+            more = len(self._shape_changes) - _TOLD_CHANGES
+            found.append(
+                f"The picture's size changes {', '.join(self._shape_changes[:_TOLD_CHANGES])}"
+                f"{f' and {more} more times' if more > 0 else ''}. Boxes are in pixels of the frame at their time."
+            )
         if self._lost_s:
             found.append(
                 f"Nothing could be decoded from {self._delay_s:.2f} s to {self._delay_s + self._lost_s:.2f} s: the key "
@@ -287,6 +346,12 @@ class VideoReader:
         if self.frames == 1:
             self.first_s = time_s
         self.end_s = until_s
+        if (frame.width, frame.height) != self._shape:
+            self._shape = frame.width, frame.height
+            before, self.upright = self.upright.frame_size, self._upright_of(frame)
+            sizes = (f"{width} × {height}" for width, height in (before, self.upright.frame_size))
+            if self.frames > 1:
+                self._shape_changes.append("from {} to {} at {:.2f} s".format(*sizes, time_s))
         return TimedFrame(time_s, until_s, frame)
 
     def _timed(self, start_s: float) -> Iterator[tuple[float, av.VideoFrame]]:
@@ -388,18 +453,40 @@ def _cut_short() -> TruncatedVideo:
 _RESEND = "It may be damaged or incomplete: check that it plays, export it as H.264 in MP4, and send it again."
 
 
-def _choose_stream(container: av.container.InputContainer, formats: Formats) -> av.VideoStream:
-    """Choose a video stream: not a cover picture, preferably the default one, then the largest."""
+@dataclass(frozen=True)
+class _Choice:
+    tracks: list[int]
+    track: int
+    stream: av.VideoStream
+
+
+def _choose_stream(container: av.container.InputContainer, formats: Formats, track: int | None) -> _Choice:
+    """Choose a video stream: the given one, or else preferably the default one, then the largest."""
     streams = [stream for stream in container.streams.video if not stream.disposition & _ATTACHED]
     if not streams:
         raise NoVideoStream("The file has no video stream. Send a video.")
-    taken = [s for s in streams if s.codec_context is not None and s.codec_context.name in formats.codecs]
-    if not taken:
-        context = streams[0].codec_context
+    if track is not None and track >= len(streams):
+        raise NoVideoStream(
+            f"The file has no video track {track}. It has {len(streams)}, numbered from 0: choose one of them, or "
+            "leave out the option track."
+        )
+    taken = [
+        number
+        for number, stream in enumerate(streams)
+        if stream.codec_context is not None and stream.codec_context.name in formats.codecs
+    ]
+    if not taken or (track is not None and track not in taken):
+        context = streams[track or 0].codec_context
         named = f"The codec {context.name} is not supported" if context is not None else "The video's codec is unknown"
         raise UnsupportedCodec(f"{named}. Export the video as H.264 in MP4 and send it again.")
-    default = av.stream.Disposition.default
-    return max(taken, key=lambda s: (bool(s.disposition & default), s.codec_context.width * s.codec_context.height))
+
+    def preference(number: int) -> tuple[bool, int]:
+        stream = streams[number]
+        default = bool(stream.disposition & av.stream.Disposition.default)
+        return default, stream.codec_context.width * stream.codec_context.height
+
+    chosen = max(taken, key=preference) if track is None else track
+    return _Choice(taken, chosen, streams[chosen])
 
 
 def _delay(container: av.container.InputContainer, stream: av.VideoStream) -> float:

@@ -77,7 +77,7 @@ def _serve(settings: WorkerSettings) -> None:
     provider = models[0].provider
     metrics.PROVIDER.labels(provider).set(1)
     served = [model.served for model in models]
-    pipeline = Pipeline(models, sandbox, batcher, settings)
+    pipeline = Pipeline(models, sandbox, batcher, settings, settings.formats)
     occupancy, outages = Occupancy(), Outages()
     loop = Loop(
         consumer,

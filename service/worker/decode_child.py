@@ -25,10 +25,12 @@ import av.subtitles.stream
 import av.subtitles.subtitle  # noqa: F401
 import cv2
 
+from mien.contract.containers import OptionalFormat
 from mien.contract.errors import BadMedia, CannotDecode, DecodeTooCostly
 from mien.contract.live import LiveFrame, unpack
 from service.vision.clips import ClipSpec, Limits, read_clips, watch_clips
 from service.vision.faces import FaceDetector, open_detector
+from service.vision.frames import uploads_with
 from service.worker import kernel
 from service.worker.confinement import confine
 from service.worker.pipe import Event, send_error, send_event
@@ -38,11 +40,12 @@ _PR_SET_PDEATHSIG = 1
 
 @dataclass(frozen=True)
 class Part:
-    """A video, from one second of it to another or to its end."""
+    """One track of a video, from one second of it to another or to its end."""
 
     video: Path
     start_s: float
     end_s: float | None
+    track: int | None = None
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,7 @@ class Assignment:
     limits: Limits
     memory_bytes: int
     cpu_s: int
+    formats: tuple[OptionalFormat, ...] = ()
 
 
 def run(pipe: Connection, assignment: Assignment, required: bool) -> None:
@@ -121,6 +125,8 @@ def _events(assignment: Assignment, detector: FaceDetector) -> Iterator[Event]:
         faces=assignment.faces,
         start_s=assignment.source.start_s,
         end_s=assignment.source.end_s,
+        track=assignment.source.track,
+        formats=uploads_with(assignment.formats),
     )
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from pydantic import BaseModel, Field
 
 from mien.contract.bundle import Task, TaskKind
+from mien.contract.containers import OptionalFormat
 from mien.contract.errors import InvalidOption
 from mien.contract.events import FaceWindow
 from mien.contract.options import AnalyzeOptions, LiveOptions
@@ -80,12 +81,18 @@ class Pipeline:
     """Analyse videos with one shared sandbox and batcher; safe to call from several threads."""
 
     def __init__(
-        self, models: Sequence[OnnxModel], sandbox: Sandbox, batcher: Batcher, settings: DecodeSettings
+        self,
+        models: Sequence[OnnxModel],
+        sandbox: Sandbox,
+        batcher: Batcher,
+        settings: DecodeSettings,
+        formats: Sequence[OptionalFormat] = (),
     ) -> None:
         self._models = models
         self._sandbox = sandbox
         self._batcher = batcher
         self._settings = settings
+        self._formats = tuple(formats)
 
     def analyze(
         self, job: str, video: Path, options: AnalyzeOptions, interrupted: threading.Event
@@ -103,7 +110,7 @@ class Pipeline:
             BadMedia: the video cannot be analysed.
             InterruptedWork: `interrupted` was set.
         """
-        run = self._run(options, Part(video, options.start_s, options.end_s))
+        run = self._run(options, Part(video, options.start_s, options.end_s, options.track))
         total_s: float | None = None
         started = time.perf_counter()
         with closing(run.events(job, interrupted)) as events:
@@ -162,6 +169,7 @@ class Pipeline:
             ),
             memory_bytes=self._settings.decode_memory_bytes,
             cpu_s=self._settings.decode_cpu_s,
+            formats=self._formats,
         )
         return _Run(self._sandbox, self._batcher, assignment, models, specs)
 
@@ -205,6 +213,7 @@ class Pipeline:
                 width=end.width,
                 height=end.height,
                 frames=end.frames,
+                **({} if end.track is None else {"track": end.track}),
             ),
             faces=found,
             models=models,

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from service.formats import FormatSettings
 from service.queue.settings import QueueSettings
 from service.storage.settings import StorageSettings
 from service.telemetry.settings import TelemetrySettings
@@ -16,7 +17,7 @@ from service.worker.pipeline import DecodeSettings
 DEFAULT_BUNDLE = Path(__file__).parent / "bundles" / "default"
 
 
-class WorkerSettings(QueueSettings, StorageSettings, DecodeSettings, TelemetrySettings, BaseSettings):
+class WorkerSettings(QueueSettings, StorageSettings, DecodeSettings, FormatSettings, TelemetrySettings, BaseSettings):
     """Settings of a worker."""
 
     model_config = SettingsConfigDict(env_prefix="MIEN_", env_ignore_empty=True)

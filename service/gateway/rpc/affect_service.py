@@ -148,6 +148,7 @@ class AffectService(affect_pb2_grpc.AffectServiceServicer):  # type: ignore[misc
             most_bytes=most,
             idle_s=settings.upload_idle_s,
             most_s=settings.upload_max_s,
+            containers=settings.containers,
         )
         # A cancelled call ends its messages, and so the upload, which then gives back its reservation and its key.
         return await asyncio.shield(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from ulid import ULID
 
-from mien.contract.containers import HEAD_BYTES
+from mien.contract.containers import HEAD_BYTES, Container
 from mien.contract.errors import (
     EmptyUpload,
     Expired,
@@ -41,6 +41,7 @@ class DirectUpload:
     Attributes:
         limits: the limits of admission.
         most_bytes: the largest upload.
+        containers: the containers that are taken.
         check_callback: raises InvalidOption where no callback can go to a URL.
     """
 
@@ -49,6 +50,7 @@ class DirectUpload:
     blobs: Blobs
     limits: AdmissionLimits
     most_bytes: int
+    containers: Sequence[Container]
     check_callback: Callable[[str], None]
 
     async def slot(self, owner: Owner) -> UploadSlot:
@@ -124,7 +126,7 @@ class DirectUpload:
                 raise too_large(self.most_bytes)
             if size == 0:
                 raise EmptyUpload("The upload has no bytes. Send the video.")
-            check_container(head)
+            check_container(head, self.containers)
         except Exception:
             await self._erase(name)
             raise

@@ -4,8 +4,12 @@ import base64
 import gzip
 
 import pytest
+from pydantic import ValidationError
 
-from mien.contract.errors import MienError, UnsupportedEncoding
+from mien.contract.containers import UPLOAD_CONTAINERS
+from mien.contract.errors import MienError, UnsupportedContainer, UnsupportedEncoding
+from service.formats import FormatSettings
+from service.gateway.containers import check_container
 from service.gateway.uploads import check_encoding
 from tests.unit.gateway.forms import FORM, MP4_HEAD, RAW, form, part, read
 
@@ -126,3 +130,26 @@ def test_an_encoded_body_is_refused_by_its_encodings_name(header):
         check_encoding(header)
     assert header.split(", ")[-1].lower()[:20] in refused.value.detail
     assert len(refused.value.detail) < 250
+
+
+@pytest.mark.parametrize(
+    ("name", "head"),
+    [
+        ("gif", b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00"),
+        ("flv", b"FLV\x01\x05\x00\x00\x00\x09\x00\x00\x00\x00\x00\x00\x00"),
+        ("mpeg-ts", b"G@\x00\x10" + bytes(30)),
+        ("mpeg-ts", b"\x00\x00\x00\x00G@\x00\x10" + bytes(30)),
+        ("mpeg-ps", b"\x00\x00\x01\xbaD\x00" + bytes(30)),
+        ("asf", b"\x30\x26\xb2\x75\x8e\x66\xcf\x11\xa6\xd9" + bytes(30)),
+    ],
+)
+def test_a_container_that_the_operator_can_allow_is_refused_with_the_settings_name_until_then(name, head):
+    with pytest.raises(UnsupportedContainer, match="MIEN_FORMATS"):
+        check_container(head, UPLOAD_CONTAINERS)
+
+    check_container(head, FormatSettings(formats=(name,)).containers)
+
+
+def test_an_unknown_format_is_refused_at_the_start():
+    with pytest.raises(ValidationError, match="mpeg-ts"):
+        FormatSettings(formats=("realmedia",))

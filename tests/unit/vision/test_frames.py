@@ -11,6 +11,7 @@ import av
 import numpy as np
 import pytest
 
+from mien.contract.containers import HEAD_BYTES, OPTIONAL_CONTAINERS, is_accepted
 from mien.contract.errors import (
     BadMedia,
     CannotDecode,
@@ -23,7 +24,7 @@ from mien.contract.errors import (
     UnsupportedCodec,
 )
 from service.vision import frames
-from service.vision.frames import OWN_FILES, UPLOADS, Limits, VideoReader, open_video
+from service.vision.frames import OWN_FILES, UPLOADS, Limits, VideoReader, open_video, uploads_with
 from tests.videos import face_video, faceless_video, picture, scene, still, write_video
 
 LIMITS = Limits(max_pixels=8192 * 4320, max_duration_s=3600, max_frames=10**6)
@@ -634,3 +635,30 @@ def test_pictures_have_square_pixels(tmp_path, aspect, size):
 
     assert (video.opened.width, video.opened.height) == size
     assert shape == (size[1], size[0], 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "suffix", "codec", "pixel_format"),
+    [
+        ("mpeg-ts", "ts", "libx264", "yuv420p"),
+        ("mpeg-ts", "m2ts", "libx264", "yuv420p"),
+        ("asf", "wmv", "wmv2", "yuv420p"),
+        ("flv", "flv", "flv", "yuv420p"),
+        ("mpeg-ps", "mpg", "mpeg2video", "yuv420p"),
+        ("gif", "gif", "gif", "gray"),
+    ],
+)
+def test_a_container_that_the_operator_allows_is_read_and_refused_else(tmp_path, name, suffix, codec, pixel_format):
+    path = write_video(tmp_path / f"v.{suffix}", numbered(10), codec=codec, pixel_format=pixel_format)
+    head = path.read_bytes()[:HEAD_BYTES]
+
+    with open_video(path, LIMITS, uploads_with([name])) as video:
+        shown = [(round(s.time_s, 2), number(s.frame)) for s in video.read(0.0, None)]
+
+    assert shown == [(pytest.approx(index * 0.04, abs=0.01), index) for index in range(10)]
+    assert is_accepted(head, [OPTIONAL_CONTAINERS[name]])
+    assert not is_accepted(head)
+    others = [other for other in OPTIONAL_CONTAINERS if other != name]
+    assert not is_accepted(head, [OPTIONAL_CONTAINERS[other] for other in others])
+    with pytest.raises((CannotDecode, UnsupportedCodec)), open_video(path, LIMITS, uploads_with(others)):
+        pass
