@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Annotated
 
 import typer
@@ -29,8 +30,10 @@ def live(  # noqa: PLR0917 - typer calls it by name
     from service.standalone.camera import pictures
 
     options = options_of(LiveOptions, {"faces": faces, "hop_s": hop, "tasks": task or None})
+    seen = pictures(source)
+    first = next(seen)  # before the service begins to wait for it
     with Mien(url, key=key) as mien:
-        for scored in mien.live(pictures(source), options):
+        for scored in mien.live(chain([first], seen), options):
             if as_json:
                 typer.echo(scored.model_dump_json(exclude_unset=True))
             else:

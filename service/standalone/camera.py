@@ -11,7 +11,9 @@ import cv2
 from mien.contract.errors import CannotDecode
 
 _FASTEST_S = 1 / 16  # minimum time between two pictures; no model needs a higher rate
+_QUIET_S = 1.0  # a video that is decoded more slowly than it plays is not thinned out: the service waits for pictures
 _LONGEST_SIDE = 640  # pixels
+_LEAST_STEP_S = 0.001
 _QUALITY = 85
 
 
@@ -22,7 +24,7 @@ def pictures(source: str) -> Iterator[tuple[float, bytes]]:
         source: a camera's number, or a video's path or URL.
 
     Raises:
-        CannotDecode: the camera or video cannot be opened.
+        CannotDecode: the camera or video cannot be opened, or gives no picture.
         OSError: the file does not exist.
     """
     is_camera = source.isdigit()
@@ -37,22 +39,30 @@ def pictures(source: str) -> Iterator[tuple[float, bytes]]:
             if is_camera
             else f"The video {source} cannot be opened. Check that it plays."
         )
-    began, next_s = time.monotonic(), 0.0
+    began = time.monotonic()
+    last_s: float | None = None
+    sent_s = 0.0
     try:
-        while True:
-            there, picture = capture.read()
-            if not there:
-                return
+        while capture.grab():
             now_s = time.monotonic() - began
             taken_s = now_s if is_camera else capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
-            if taken_s < next_s:
+            step_s = _FASTEST_S if now_s - sent_s < _QUIET_S else _LEAST_STEP_S
+            if last_s is not None and taken_s < last_s + step_s:
                 continue
-            next_s = taken_s + _FASTEST_S
+            there, picture = capture.retrieve()
+            if not there:
+                break
+            last_s = taken_s
             time.sleep(max(0.0, taken_s - now_s))
+            sent_s = max(now_s, taken_s)
             height, width = picture.shape[:2]
             scale = min(1.0, _LONGEST_SIDE / max(height, width))
             small = cv2.resize(picture, (round(width * scale), round(height * scale)), interpolation=cv2.INTER_AREA)
             _, jpeg = cv2.imencode(".jpg", small, (cv2.IMWRITE_JPEG_QUALITY, _QUALITY))
             yield taken_s, jpeg.tobytes()
+        if last_s is None:
+            raise CannotDecode(
+                f"{'The camera' if is_camera else 'The video'} {source} gives no picture. Check that it shows one."
+            )
     finally:
         capture.release()
