@@ -34,6 +34,14 @@ def shared_video(name: str) -> Path:
     return path
 
 
+def shared_case(name: str) -> Path:
+    """Return the path of a file that once went wrong, or skip the test where it is not there."""
+    path = SHARED / "cases" / name
+    if not path.is_file():
+        pytest.skip(f"{name} is not in {path.parent}")
+    return path
+
+
 def shared_yunet() -> Path:
     """Return the path of a YuNet model, or skip the test where it is not there."""
     path = SHARED / "face_detection" / "yunet_2026may.onnx"

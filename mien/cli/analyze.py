@@ -40,6 +40,7 @@ def analyze(  # noqa: PLR0917 - typer calls it by name
     start: Annotated[float | None, typer.Option(help="Analyse from this second.")] = None,
     end: Annotated[float | None, typer.Option(help="Analyse up to this second.")] = None,
     hop: Annotated[float | None, typer.Option(help="Seconds between the starts of two windows.")] = None,
+    track: Annotated[int | None, typer.Option(help="Analyse this video track of the file, from 0.")] = None,
     task: Annotated[list[str] | None, typer.Option(help="Run only this task; can be repeated.")] = None,
 ) -> None:
     """Analyse videos, with a service or with --local."""
@@ -53,7 +54,8 @@ def analyze(  # noqa: PLR0917 - typer calls it by name
     if as_json and as_csv:
         raise typer.BadParameter("--json and --csv cannot be combined")
     options = options_of(
-        AnalyzeOptions, {"faces": faces, "start_s": start, "end_s": end, "hop_s": hop, "tasks": task or None}
+        AnalyzeOptions,
+        {"faces": faces, "start_s": start, "end_s": end, "hop_s": hop, "track": track, "tasks": task or None},
     )
     refuse_urls(files)
     if STDIN in files and len(files) > 1:

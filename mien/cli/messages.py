@@ -10,7 +10,8 @@ import typer
 from mien.contract.errors import MienError, Unreachable
 
 FLAGS = {
-    "faces": "--faces", "start_s": "--start", "end_s": "--end", "hop_s": "--hop", "tasks": "--task",
+    "faces": "--faces", "start_s": "--start", "end_s": "--end", "hop_s": "--hop", "track": "--track",
+    "tasks": "--task",
 }  # fmt: skip
 """The options of the contract and their flags."""
 

@@ -27,6 +27,7 @@ class AnalyzeKeywords(LiveKeywords, total=False):
 
     start_s: float
     end_s: float | None
+    track: int | None
     callback_url: str | None
 
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from mien.contract.bundle import TaskKind
 
 MAX_FACES = 32
+MAX_TRACK = 99
 
 
 class LiveOptions(BaseModel):
@@ -36,6 +37,11 @@ class AnalyzeOptions(LiveOptions):
     )
     end_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
         default=None, description="End of the part to analyse, in seconds of the video; default: the video's end."
+    )
+    track: Annotated[int, Field(ge=0, le=MAX_TRACK)] | None = Field(
+        default=None,
+        description="Number of the file's video track to analyse, from 0; default: the one that shows faces at the "
+        "start.",
     )
     callback_url: Annotated[str, Field(max_length=2000)] | None = Field(
         default=None,

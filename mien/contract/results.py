@@ -93,6 +93,10 @@ class Video(_Part):
     width: int = Field(description="Width of the frames in pixels.")
     height: int = Field(description="Height of the frames in pixels.")
     frames: int = Field(description="Number of decoded frames.")
+    track: int | None = Field(
+        default=None,
+        description="Number of the file's video track that was analysed, from 0. Unset if it has only one.",
+    )
 
 
 class Progress(_Part):

@@ -7,7 +7,8 @@ start of its presentation, as a player shows it; live frames carry the client's 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -23,6 +24,7 @@ from service.vision.picture import Upright
 from service.vision.sampling import Grid
 from service.vision.scene import Scene, translate_out_of_memory
 from service.vision.tracks import Tracker
+from service.vision.video_tracks import open_track_with_faces
 from service.vision.windows import Clip, ClipSpec
 
 __all__ = [
@@ -56,11 +58,12 @@ class VideoEnded:
     Attributes:
         duration_s: time at which the last read frame ends.
         fps: frames divided by the time they were on display; None for fewer than two frames.
-        width: width of the upright frame in pixels.
-        height: height of the upright frame in pixels.
+        width: width of the first upright frame in pixels.
+        height: height of the first upright frame in pixels.
         frames: number of decoded frames on display in the requested part.
         samples: number of sampled instants; a face's coverage is `FaceSeen.samples` divided by this.
         warnings: problems of the video, as sentences for users.
+        track: number of the video track that was read, from 0; None if there is only one.
     """
 
     duration_s: float
@@ -70,6 +73,7 @@ class VideoEnded:
     frames: int
     samples: int
     warnings: list[str]
+    track: int | None = None
 
 
 class FrameSource(Protocol):
@@ -95,6 +99,7 @@ def read_clips(
     faces: int,
     start_s: float = 0.0,
     end_s: float | None = None,
+    track: int | None = None,
     formats: Formats = UPLOADS,
 ) -> Iterator[VideoOpened | Clip | Progressed | FaceSeen | VideoEnded]:
     """Yield the clips of all faces in a video file, each as soon as it is complete and certain.
@@ -110,15 +115,29 @@ def read_clips(
         faces: maximum number of faces followed at one time, the largest first.
         start_s: start of the part to read, in seconds, and first instant of each sampling grid.
         end_s: end of the part to read; None reads to the end of the video.
+        track: number of the video track to read, from 0; None takes the one that shows faces at the start.
         formats: accepted containers and codecs.
 
     Raises:
         BadMedia: the file is not a supported video, or exceeds a limit.
         OSError: the file cannot be read.
     """
-    with translate_out_of_memory(), open_video(path, limits, formats) as video:
+    with translate_out_of_memory(), ExitStack() as opened:
+        if track is None:
+            video, word = opened.enter_context(
+                open_track_with_faces(path, limits, formats, detector=detector, start_s=start_s)
+            )
+        else:
+            video, word = opened.enter_context(open_video(path, limits, formats, track=track)), []
         yield video.opened
-        yield from _find_clips(video.read(start_s, end_s), video, specs, Tracker(detector, faces), start_s=start_s)
+        tracker = Tracker(detector, faces)
+        for event in _find_clips(video.read(start_s, end_s), video, specs, tracker, start_s=start_s):
+            if isinstance(event, VideoEnded):
+                several = len(video.tracks) > 1
+                warnings = [*word, *event.warnings]
+                yield replace(event, track=video.track if several else None, warnings=warnings)
+            else:
+                yield event
 
 
 def watch_clips(
@@ -173,9 +192,11 @@ def _find_clips(
     grid = Grid([spec.interval_s for spec in specs], start_s or 0.0)
     began_s = start_s or 0.0
     done_s = 0.0
+    width, height = 0, 0
     for frame in frames:
         if scene is None:
-            scene = Scene(specs, tracker, source.upright.frame_size)
+            scene = Scene(specs, tracker)
+            width, height = source.upright.frame_size
             if start_s is None:
                 began_s = frame.time_s
                 grid = Grid([spec.interval_s for spec in specs], began_s)
@@ -184,7 +205,8 @@ def _find_clips(
             again = picture is not None
             if picture is None:
                 picture, small = source.upright(frame.frame), source.upright.small(frame.frame)
-            yield from scene.look(picture, small, instant, frame.until_s, again=again)
+            size = source.upright.frame_size
+            yield from scene.look(picture, small, instant, frame.until_s, frame_size=size, again=again)
             if start_s is not None and instant.time_s - began_s >= done_s + _PROGRESS_S:
                 done_s = instant.time_s - began_s
                 yield Progressed(done_s)
@@ -194,7 +216,6 @@ def _find_clips(
         yield from scene.finish(source.end_s)
     if start_s is not None:
         yield Progressed(source.end_s - began_s)
-    width, height = (0, 0) if scene is None else source.upright.frame_size
     yield VideoEnded(
         duration_s=source.end_s,
         fps=source.frames / (source.end_s - source.first_s) if source.frames > 1 else None,

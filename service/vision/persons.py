@@ -32,7 +32,7 @@ class TimedBox(NamedTuple):
 
 @dataclass(frozen=True)
 class FaceSeen:
-    """A person whose track has ended.
+    """A person whose track has ended, or all tracks of a person who came back.
 
     Attributes:
         track: the person's number: 0, 1, 2 …
@@ -66,6 +66,30 @@ class FaceSample:
     box: Box
     quality: float
     crops: dict[int, NDArray[np.uint8]]
+
+
+class Sightings:
+    """All tracks of one person."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+        self._start_s = float("inf")
+        self._end_s = 0.0
+        self._samples = 0
+        self._path = array("d")  # as in `Person`
+
+    def add(self, seen: FaceSeen) -> None:
+        """Add a track that ended, later than all others."""
+        self._start_s = min(self._start_s, seen.start_s)
+        self._end_s = seen.end_s
+        self._samples += seen.samples
+        for point in seen.path:
+            self._path.extend(point)
+
+    @property
+    def all(self) -> FaceSeen:
+        """The tracks as one; between them, the path has a gap."""
+        return FaceSeen(self._number, self._start_s, self._end_s, self._samples, _points(self._path))
 
 
 class Person:
@@ -114,9 +138,7 @@ class Person:
             yield from windower.finish(end_s)
         if self._path[-5] < self._last.time_s:
             self._path.extend((self._last.time_s, *self._last.box))
-        values = iter(self._path)
-        path = [TimedBox(*point) for point in zip(values, values, values, values, values, strict=True)]
-        yield FaceSeen(number, self._start_s, end_s, self._samples, path)
+        yield FaceSeen(number, self._start_s, end_s, self._samples, _points(self._path))
 
     def _release(self, number: int) -> Iterator[Clip]:
         certain, self._held, self._seen = self._held[: self._seen], self._held[self._seen :], 0
@@ -130,3 +152,8 @@ class Person:
                 self._path.extend((sample.time_s, *sample.box))
             self._last = sample
             self._samples += 1
+
+
+def _points(path: array[float]) -> list[TimedBox]:
+    values = iter(path)
+    return [TimedBox(*point) for point in zip(values, values, values, values, values, strict=True)]

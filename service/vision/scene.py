@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from mien.contract.errors import DecodeTooCostly
 from service.vision.crop import cut_out
 from service.vision.faces import Box
-from service.vision.persons import FaceSample, FaceSeen, Person
+from service.vision.persons import FaceSample, FaceSeen, Person, Sightings
 from service.vision.quality import FINEST, clarity
 from service.vision.sampling import Instant
-from service.vision.tracks import TrackedFace, Tracker
+from service.vision.tracks import EndedTrack, TrackedFace, Tracker
 from service.vision.windows import Clip, ClipSpec
 
 _OUT_OF_MEMORY = -4  # OpenCV's error code
@@ -44,14 +44,13 @@ class Scene:
     Args:
         specs: the clips that each bundle needs.
         tracker: finds and follows faces.
-        frame_size: width and height of the upright frame in pixels.
     """
 
-    def __init__(self, specs: Sequence[ClipSpec], tracker: Tracker, frame_size: tuple[int, int]) -> None:
+    def __init__(self, specs: Sequence[ClipSpec], tracker: Tracker) -> None:
         self._specs = specs
         self._tracker = tracker
-        self._frame_size = frame_size
         self._persons: dict[int, Person] = {}
+        self._sightings: dict[int, Sightings] = {}
         self._cut: dict[tuple[Box, float, int], NDArray[np.uint8]] = {}  # crops of the current picture
         self._clarity: dict[Box, float] = {}  # clarity of boxes in the current picture
         self.samples = 0
@@ -70,6 +69,7 @@ class Scene:
         instant: Instant,
         until_s: float,
         *,
+        frame_size: tuple[int, int],
         again: bool,
     ) -> Iterator[Clip | FaceSeen]:
         """Analyse the picture on display from `instant` to `until_s`.
@@ -79,6 +79,7 @@ class Scene:
             small: the same, in which faces are found and followed, RGB (h, w, 3).
             instant: when.
             until_s: end of its display.
+            frame_size: width and height of its upright frame in pixels.
             again: whether it is the previous picture.
         """
         self.samples += 1
@@ -89,30 +90,44 @@ class Scene:
             self._brightness += float(small[::2, ::2].mean())
         step = self._tracker.step(None if again else small, instant.time_s)
         for ended in step.ended:
-            if (person := self._persons.pop(ended.key, None)) is not None:
-                yield from person.finish(ended.number, seen=ended.seen, gone=True, end_s=instant.time_s)
+            yield from self._end(ended, gone=True, end_s=instant.time_s)
+        for number in step.forgotten:
+            if (sightings := self._sightings.pop(number, None)) is not None:
+                yield sightings.all
         for face in step.faces:
             person = self._persons.setdefault(face.key, Person(self._specs))
-            yield from person.add(self._sample(picture, small, face, instant, until_s), face.number, seen=face.seen)
+            sample = self._sample((picture, small), face, instant, until_s, frame_size)
+            yield from person.add(sample, face.number, seen=face.seen)
 
     def finish(self, end_s: float) -> Iterator[Clip | FaceSeen]:
         """End all tracks at the end of the video."""
         for ended in self._tracker.finish():
-            if (person := self._persons.pop(ended.key, None)) is not None:
-                yield from person.finish(ended.number, seen=ended.seen, gone=False, end_s=end_s)
+            yield from self._end(ended, gone=False, end_s=end_s)
+        yield from (sightings.all for sightings in self._sightings.values())
+
+    def _end(self, ended: EndedTrack, *, gone: bool, end_s: float) -> Iterator[Clip]:
+        """End a track: yield its last clips, and remember it as a sighting of its person."""
+        if (person := self._persons.pop(ended.key, None)) is None:
+            return
+        for event in person.finish(ended.number, seen=ended.seen, gone=gone, end_s=end_s):
+            if isinstance(event, FaceSeen):
+                self._sightings.setdefault(event.track, Sightings(event.track)).add(event)
+            else:
+                yield event
 
     def _sample(
         self,
-        picture: NDArray[np.uint8],
-        small: NDArray[np.uint8],
+        pictures: tuple[NDArray[np.uint8], NDArray[np.uint8]],
         face: TrackedFace,
         instant: Instant,
         until_s: float,
+        frame_size: tuple[int, int],
     ) -> FaceSample:
         """Crop the face for each spec that samples this instant; the face's box is in pixels of the small picture."""
+        picture, small = pictures
         side = max(small.shape)
         at = _scaled(face.box, max(picture.shape) / side)
-        in_frame = _within(_scaled(face.box, max(self._frame_size) / side), *self._frame_size)
+        in_frame = _within(_scaled(face.box, max(frame_size) / side), *frame_size)
         crops = {index: self._crop(picture, at, self._specs[index]) for index in instant.specs}
         if at not in self._clarity:
             shown, box = (small, face.box) if face.box.w >= FINEST else (picture, at)

@@ -1,14 +1,16 @@
 """Track faces from picture to picture.
 
 A detector runs about every quarter of a second, once a second on the whole picture and else around the known faces;
-between detections, optical flow moves the boxes. A face that was
-detected several times becomes a person and gets the next number. A cut ends all tracks; persons are not matched
-across shots. A flash is no cut: while it dazzles, the tracks wait. The tracker is causal and keeps only the last
-picture. Boxes are in pixels of the given pictures, times in seconds of the media clock.
+between detections, optical flow moves the boxes. A face that was detected several times becomes a person and gets the
+next number, or its old number if it is certain that this person has come back. A cut ends all tracks; a dissolve or a
+wipe ends the tracks whose faces it replaces. A flash is no cut: while it dazzles, the tracks wait. The tracker is
+causal and keeps less than three seconds of pictures, small. Boxes are in pixels of the given pictures, times in seconds
+of the media clock.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
@@ -19,7 +21,9 @@ from scipy.optimize import linear_sum_assignment
 
 from service.vision.faces import Box, Detection, FaceDetector, covered, overlap
 from service.vision.flow import Gray, Points, corners, follow, follow_face, grid, looks, motion, thumbnail_likeness
+from service.vision.people import People, View, view
 from service.vision.steady import SteadyBox
+from service.vision.transitions import LONGEST_S, Appearance, Change, Pictures
 
 _DETECT_S = 0.23  # a little under a quarter of a second, so that grids of 0.08 and 0.12 s hit it
 _WHOLE_S = 0.9  # how long only the surroundings of known faces are searched
@@ -27,6 +31,7 @@ _PATIENCE_S = 1.0  # how long a person's track continues without a detection
 _HITS = 3  # detections that make a person …
 _SURE_HITS = 2  # … and how many of them must be sure
 _MISSES = 2  # missed detections in a row that end a track that is no person yet
+_LATEST_HITS = 6  # … where somebody who was hidden may have come back: more views make it certain
 _LARGER = 1.5  # area ratio at which a new face replaces the smallest person if all places are taken
 
 _SAME_PLACE = 0.3  # intersection over union of a face and where it was expected
@@ -51,7 +56,8 @@ class TrackedFace:
         key: id of its track.
         number: the person's number; None until the face is confirmed.
         box: the face's box.
-        seen: whether it was detected in this picture rather than moved here by optical flow.
+        seen: whether it was detected in this picture, for certain, rather than moved here by optical flow; while it
+            seems to be replaced by a dissolve or a wipe, nothing is certain.
         front: how well the detector saw its front when it last looked, 0 to 1: `Detection.facing`, half of that where
             it was not sure, 0 where it missed the face. Faces that are turned too far or half hidden are missed.
     """
@@ -80,10 +86,17 @@ class EndedTrack:
 
 @dataclass(frozen=True)
 class Step:
-    """The result for one picture: tracks that ended before it, and all faces in it."""
+    """The result for one picture.
+
+    Attributes:
+        ended: tracks that ended before it.
+        faces: all faces in it.
+        forgotten: numbers of persons that no later track will have.
+    """
 
     ended: list[EndedTrack]
     faces: list[TrackedFace]
+    forgotten: list[int]
 
 
 @dataclass(frozen=True)
@@ -107,6 +120,9 @@ class _Track:
     misses: int = 0
     seen: bool = True
     lost: bool = False  # flow failed: only a detection of the same appearance recovers the track
+    changing: bool = False  # a dissolve or a wipe seems to replace the face
+    appearance: Appearance = field(default_factory=Appearance)
+    views: list[View] = field(default_factory=list)  # before it is a person
 
     @property
     def box(self) -> Box:
@@ -147,12 +163,15 @@ class Tracker:
     left_out: bool = False
     _tracks: list[_Track] = field(default_factory=list)
     _view: _View | None = None
+    _pictures: Pictures = field(default_factory=Pictures)
     _found: list[Detection] | None = None  # detections in the last picture; None if it was not searched
     _dazzled_s: float | None = None  # when a flash began; `_view` is then the last picture before it
     _time_s: float = 0.0
     _searched_s: float = 0.0
     _searched_whole_s: float = 0.0
     _searches: int = 0  # in this shot
+    _shot: int = 0
+    _people: People = field(default_factory=People)
     _keys: int = 0
     _numbers: int = 0
 
@@ -162,7 +181,7 @@ class Tracker:
         return self._numbers
 
     def step(self, picture: NDArray[np.uint8] | None, time_s: float) -> Step:
-        """Process the next picture, RGB (H, W, 3), all of one size; None repeats the last one."""
+        """Process the next picture, RGB (H, W, 3); None repeats the last one. A change of size is a cut."""
         ended: list[EndedTrack] = []
         if picture is not None:
             ended += self._advance(picture, time_s)
@@ -175,7 +194,8 @@ class Tracker:
             ended += self._search(self._view)
         height, width = self._view.gray.shape
         ended += [self._end(track) for track in list(self._tracks) if self._is_over(track, width, height)]
-        return Step(ended, [TrackedFace(t.key, t.number, t.box, t.seen, t.front) for t in self._tracks])
+        faces = [TrackedFace(t.key, t.number, t.box, t.seen and not t.changing, t.front) for t in self._tracks]
+        return Step(ended, faces, self._people.forget({t.number for t in self._tracks if t.number is not None}))
 
     def finish(self) -> list[EndedTrack]:
         """End all tracks at the end of a shot."""
@@ -189,6 +209,8 @@ class Tracker:
                 ended += self._confirm(track)
         ended += [self._end(track) for track in list(self._tracks)]
         self._searches = 0
+        self._shot += 1
+        self._pictures.clear()
         if self._dazzled_s is not None:  # what the glare hides is not certain
             self._dazzled_s = None
             ended = [replace(track, seen=False) for track in ended]
@@ -198,7 +220,9 @@ class Tracker:
         """Move all tracks to a new picture, or end them if there is a cut before it."""
         ended: list[EndedTrack] = []
         view = _View(picture, cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False))
-        if self._view is not None:
+        if self._view is not None and self._view.gray.shape != view.gray.shape:
+            ended = self.finish()
+        elif self._view is not None:
             flows = [_Flow(*follow_face(self._view.gray, view.gray, track.box)) for track in self._tracks]
             likeness, difference = thumbnail_likeness(self._view.gray, view.gray)
             cut = False
@@ -209,11 +233,30 @@ class Tracker:
                 for track, flow in zip(self._tracks, flows, strict=True):
                     self._move(track, flow, self._view, view, time_s - self._time_s)
                 self._dazzled_s = None
+                ended = self._end_replaced(view, time_s)
             elif self._is_flash(self._view, view, time_s):
                 return []
             else:
                 ended = self.finish()
         self._view, self._found = view, None
+        return ended
+
+    def _end_replaced(self, view: _View, time_s: float) -> list[EndedTrack]:
+        """End the tracks of faces that a dissolve or a wipe has replaced."""
+        if not self._pictures.add(view.picture, time_s):
+            return []
+        ended = []
+        for track in [t for t in self._tracks if not t.lost]:
+            track.appearance.add(view.picture, track.box, time_s)
+            change = track.appearance.change(self._pictures, track.box)
+            track.changing = change is Change.GOING
+            if change is Change.OVER:
+                ended.append(replace(self._end(track), seen=False))
+                if track.number is not None:
+                    self._people.drop(track.number, time_s - LONGEST_S)
+                self._searched_s = self._searched_whole_s = -math.inf  # the other face is there
+        if ended:
+            self._shot += 1
         return ended
 
     def _flows(self, before: Gray, after: Gray) -> Iterator[_Flow]:
@@ -277,7 +320,7 @@ class Tracker:
         for detection in unmatched:
             self._begin(detection, picture)
         for track in sorted(self._tracks, key=lambda t: t.area, reverse=True):
-            if track.number is None and track.hits >= _HITS and track.sure >= _SURE_HITS:
+            if track.number is None and track.hits >= _HITS and track.sure >= _SURE_HITS and not self._is_early(track):
                 ended += self._confirm(track)
         return ended
 
@@ -320,6 +363,8 @@ class Tracker:
         track.front = detection.facing if detection.sure else detection.facing / 2
         track.misses = 0
         track.seen, track.seen_s = True, self._time_s
+        if detection.sure and new:
+            self._note(track, detection.box)
 
     def _begin(self, detection: Detection, picture: NDArray[np.uint8]) -> None:
         full = len(self._tracks) >= 2 * self.faces + 4
@@ -327,21 +372,49 @@ class Tracker:
         if detection.sure and not known and not full:
             place = SteadyBox(detection.box)
             seen = looks(picture, detection.box)
-            self._tracks.append(_Track(self._keys, place, seen, self._time_s, detection.facing))
+            track = _Track(self._keys, place, seen, self._time_s, detection.facing)
+            self._tracks.append(track)
             self._keys += 1
+            self._note(track, detection.box)
+
+    def _note(self, track: _Track, box: Box) -> None:
+        """Remember how a face looks."""
+        if self._view is None:
+            return
+        shown = view(self._view.picture, self._view.gray, box, shot=self._shot, time_s=self._time_s)
+        if track.number is None:
+            track.views.append(shown)
+        elif not track.changing:
+            self._people.note(track.number, [shown])
+
+    def _present(self) -> set[int]:
+        """Return the persons whose faces were found when they were last looked for."""
+        return {track.number for track in self._tracks if track.number is not None and not track.misses}
+
+    def _is_early(self, track: _Track) -> bool:
+        """Return whether to wait for more views of a face, which may be somebody's who was hidden."""
+        if track.hits >= _LATEST_HITS or not self._people.possible(track.views[0], self._present()):
+            return False
+        return self._people.recognise(track.views, self._present()) is None
 
     def _confirm(self, track: _Track) -> list[EndedTrack]:
         """Confirm a track as a person if there is room; end the track that loses its place."""
+        number = self._people.recognise(track.views, self._present())
+        hidden = [other for other in self._tracks if other.number is not None and other.number == number]
+        ended = [self._end(other) for other in hidden]
         persons = [t for t in self._tracks if t.number is not None]
-        ended = []
         if len(persons) >= self.faces:
             self.left_out = True
             smallest = min(persons, key=lambda t: t.area)
             if track.area < _LARGER * smallest.area:
-                return [self._end(track)]
+                return [*ended, self._end(track)]
             ended.append(self._end(smallest))
-        track.number = self._numbers
-        self._numbers += 1
+        if number is None:
+            number = self._numbers
+            self._numbers += 1
+        track.number = number
+        self._people.note(number, track.views)
+        track.views.clear()
         return ended
 
     def _is_over(self, track: _Track, width: int, height: int) -> bool:
@@ -353,7 +426,7 @@ class Tracker:
 
     def _end(self, track: _Track) -> EndedTrack:
         self._tracks.remove(track)
-        return EndedTrack(track.key, track.number, track.seen)
+        return EndedTrack(track.key, track.number, track.seen and not track.changing)
 
 
 def _looks_same(box: Box, before: _View, after: _View) -> bool:

@@ -42,7 +42,7 @@ def options_of(message: pb.Options) -> AnalyzeOptions:
     Raises:
         InvalidOption: a value is not valid.
     """
-    return _asked(message, AnalyzeOptions, "faces", "start_s", "end_s", "hop_s", "callback_url")
+    return _asked(message, AnalyzeOptions, "faces", "start_s", "end_s", "hop_s", "track", "callback_url")
 
 
 def live_options_of(message: pb.LiveOptions) -> LiveOptions:
@@ -184,7 +184,12 @@ def _model(model: ModelInfo) -> pb.Model:
 
 def _video(video: Video) -> pb.Video:
     return pb.Video(
-        duration_s=video.duration_s, fps=video.fps, width=video.width, height=video.height, frames=video.frames
+        duration_s=video.duration_s,
+        fps=video.fps,
+        width=video.width,
+        height=video.height,
+        frames=video.frames,
+        track=video.track,
     )
 
 

@@ -3,14 +3,16 @@
 import subprocess
 import sys
 import tracemalloc
+from fractions import Fraction
 from itertools import chain, pairwise
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
 
-from mien.contract.errors import DecodeTooCostly, NoFrames, TooLong, TruncatedVideo
+from mien.contract.errors import DecodeTooCostly, NoFrames, NoVideoStream, TooLong, TruncatedVideo
 from service.vision.clips import Clip, ClipSpec, FaceSeen, Limits, Progressed, VideoEnded, VideoOpened, read_clips
 from service.vision.faces import Box, Detection, open_detector
 from tests.videos import (
@@ -20,6 +22,7 @@ from tests.videos import (
     pan,
     picture,
     scene,
+    shared_case,
     shared_video,
     still,
     two_faces_video,
@@ -469,3 +472,103 @@ def test_real_videos(name, faces, start_s, coverage):
         assert seen.clips[-1].end_s == face.end_s == pytest.approx(seen.ended.duration_s, abs=0.01)
         assert all(clip.frames == 16 for clip in seen.clips)
     assert seen.ended.warnings == []
+
+
+def several_tracks(path, *tracks):
+    """Write a video of several tracks at 25 frames a second, each given as its pictures."""
+    with av.open(str(path), "w") as container:
+        streams = []
+        for pictures in tracks:
+            stream = container.add_stream("libx264", rate=25)
+            stream.height, stream.width = pictures[0].shape[:2]
+            stream.pix_fmt = "yuv420p"
+            stream.codec_context.options = {"preset": "ultrafast", "crf": "18"}
+            streams.append(stream)
+        for shown in zip(*tracks, strict=True):
+            for stream, one in zip(streams, shown, strict=True):
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(one, format="rgb24")))
+        for stream in streams:
+            container.mux(stream.encode(None))
+    return path
+
+
+def test_of_two_video_tracks_the_one_with_faces_is_read_and_a_warning_says_so(tmp_path):
+    screen = list(scene([], seconds=1.2, size=(480, 360)))
+    camera = list(scene([still()], seconds=1.2))
+    path = several_tracks(tmp_path / "v.mp4", screen, camera)
+
+    chosen, asked = Seen(path), Seen(path, track=0)
+
+    assert len(chosen.faces) == 1
+    assert (chosen.ended.track, chosen.ended.width) == (1, 320)
+    assert "2 video tracks" in chosen.ended.warnings[0]
+    assert "Track 1 was analysed" in chosen.ended.warnings[0]
+    assert "option track" in chosen.ended.warnings[0]
+    assert (asked.faces, asked.ended.track, asked.ended.warnings) == ([], 0, [])
+
+
+def test_a_video_track_that_the_file_does_not_have_is_an_error(tmp_path):
+    with pytest.raises(NoVideoStream, match="no video track 1"):
+        Seen(face_video(tmp_path / "v.mp4", seconds=0.4), track=1)
+
+
+def turned_video(path, seconds=1.2):
+    """Write a video whose frames are 480 × 270 pixels at first, and 270 × 480 then; the face is the same."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mjpeg", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 480, 270, "yuvj420p"
+        count = round(seconds * 25)
+        for index in range(2 * count):
+            size, side = ((480, 270), 0.5) if index < count else ((270, 480), 0.3)
+            camera = av.CodecContext.create("mjpeg", "w")
+            camera.width, camera.height = size
+            camera.pix_fmt, camera.time_base = "yuvj420p", Fraction(1, 25)
+            frame = av.VideoFrame.from_ndarray(picture(index / 25, [still(side=side)], size), format="rgb24")
+            for packet in camera.encode(frame.reformat(format="yuvj420p")):
+                packet.stream, packet.time_base = stream, Fraction(1, 25)
+                packet.pts = packet.dts = index
+                container.mux(packet)
+    return path
+
+
+def test_a_camera_that_is_turned_in_mid_recording_shows_one_person_in_boxes_of_each_frame(tmp_path):
+    seen = Seen(turned_video(tmp_path / "v.mkv"))
+
+    [face] = seen.faces
+    assert (face.start_s, face.end_s) == (0.0, pytest.approx(2.4, abs=0.05))
+    for time_s, x, y, w, h in face.path:
+        width, height, side = (480, 270, 135) if time_s < 1.2 else (270, 480, 144)
+        assert x + w / 2 == pytest.approx(width / 2, abs=0.1 * side)
+        assert y + h / 2 == pytest.approx(0.45 * height, abs=0.15 * side)
+        assert w == h == pytest.approx(side, rel=0.3)
+    [warning] = seen.ended.warnings
+    assert "from 480 × 270 to 270 × 480 at 1.20 s" in warning
+
+
+def test_a_person_to_whom_the_film_cuts_back_is_one_face_with_a_gap_in_its_path(tmp_path):
+    one, two = (scene([still(other=other)], seconds=1.2, other=other) for other in (False, True))
+    again = scene([still()], seconds=1.2)
+
+    seen = Seen(write_video(tmp_path / "v.mp4", chain(one, two, again)))
+
+    first, second = sorted(seen.faces, key=lambda face: face.track)
+    assert (first.start_s, first.end_s) == (0.0, pytest.approx(3.6))
+    assert first.samples == pytest.approx(2 * second.samples, abs=1)
+    assert not [point for point in first.path if 1.2 < point.time_s < 2.4]
+    assert all(clip.end_s <= 1.24 or clip.start_s >= 2.36 for clip in seen.clips if clip.track == first.track)
+
+
+@pytest.mark.parametrize(
+    ("name", "persons"), [("xf_fade", 2), ("rflash2.2", 1), ("rot_mid", 1), ("two_tracks_screen_and_camera", 1)]
+)
+def test_the_shared_cases_show_so_many_persons(name, persons):
+    assert len(Seen(shared_case(f"{name}.mp4")).faces) == persons
+
+
+def test_two_people_who_cross_keep_their_numbers():
+    seen = Seen(shared_case("n_cross.mp4"))
+
+    assert [round(face.end_s, 1) for face in seen.faces] == [4.0, 4.0]
+    starts = {face.track: face.path[0].x for face in seen.faces}
+    ends = {face.track: face.path[-1].x for face in seen.faces}
+    assert (starts[0] < starts[1]) != (ends[0] < ends[1])

@@ -174,7 +174,7 @@ export function boxAt(path, time) {
   if (!path.length || time < path[0][0] - 0.1 || time > path[path.length - 1][0] + 0.1) return null;
   const after = Math.min(firstLate(path, ([at]) => at >= time), path.length - 1);
   const [one, other] = [path[Math.max(0, after - 1)], path[after]];
-  if (other[0] - one[0] > 1) return null; // the face was not visible in between
+  if (other[0] - one[0] > 0.5) return null; // the face was not visible in between
   const share = other[0] > one[0] ? Math.min(1, Math.max(0, (time - one[0]) / (other[0] - one[0]))) : 0;
   return [1, 2, 3, 4].map((place) => one[place] + share * (other[place] - one[place]));
 }

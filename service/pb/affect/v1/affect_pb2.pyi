@@ -37,20 +37,22 @@ TASK_DIMENSIONS: Task
 TASK_PERSONALITY: Task
 
 class Options(_message.Message):
-    __slots__ = ("faces", "start_s", "end_s", "hop_s", "tasks", "callback_url")
+    __slots__ = ("faces", "start_s", "end_s", "hop_s", "tasks", "callback_url", "track")
     FACES_FIELD_NUMBER: _ClassVar[int]
     START_S_FIELD_NUMBER: _ClassVar[int]
     END_S_FIELD_NUMBER: _ClassVar[int]
     HOP_S_FIELD_NUMBER: _ClassVar[int]
     TASKS_FIELD_NUMBER: _ClassVar[int]
     CALLBACK_URL_FIELD_NUMBER: _ClassVar[int]
+    TRACK_FIELD_NUMBER: _ClassVar[int]
     faces: int
     start_s: float
     end_s: float
     hop_s: float
     tasks: _containers.RepeatedScalarFieldContainer[Task]
     callback_url: str
-    def __init__(self, faces: _Optional[int] = ..., start_s: _Optional[float] = ..., end_s: _Optional[float] = ..., hop_s: _Optional[float] = ..., tasks: _Optional[_Iterable[_Union[Task, str]]] = ..., callback_url: _Optional[str] = ...) -> None: ...
+    track: int
+    def __init__(self, faces: _Optional[int] = ..., start_s: _Optional[float] = ..., end_s: _Optional[float] = ..., hop_s: _Optional[float] = ..., tasks: _Optional[_Iterable[_Union[Task, str]]] = ..., callback_url: _Optional[str] = ..., track: _Optional[int] = ...) -> None: ...
 
 class Expression(_message.Message):
     __slots__ = ("label", "scores")
@@ -135,18 +137,20 @@ class Face(_message.Message):
     def __init__(self, track: _Optional[int] = ..., start_s: _Optional[float] = ..., end_s: _Optional[float] = ..., coverage: _Optional[float] = ..., scores: _Optional[_Union[Scores, _Mapping]] = ..., personality: _Optional[_Mapping[str, float]] = ..., path: _Optional[_Iterable[_Union[PathPoint, _Mapping]]] = ..., timeline: _Optional[_Iterable[_Union[Window, _Mapping]]] = ...) -> None: ...
 
 class Video(_message.Message):
-    __slots__ = ("duration_s", "fps", "width", "height", "frames")
+    __slots__ = ("duration_s", "fps", "width", "height", "frames", "track")
     DURATION_S_FIELD_NUMBER: _ClassVar[int]
     FPS_FIELD_NUMBER: _ClassVar[int]
     WIDTH_FIELD_NUMBER: _ClassVar[int]
     HEIGHT_FIELD_NUMBER: _ClassVar[int]
     FRAMES_FIELD_NUMBER: _ClassVar[int]
+    TRACK_FIELD_NUMBER: _ClassVar[int]
     duration_s: float
     fps: float
     width: int
     height: int
     frames: int
-    def __init__(self, duration_s: _Optional[float] = ..., fps: _Optional[float] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., frames: _Optional[int] = ...) -> None: ...
+    track: int
+    def __init__(self, duration_s: _Optional[float] = ..., fps: _Optional[float] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., frames: _Optional[int] = ..., track: _Optional[int] = ...) -> None: ...
 
 class Progress(_message.Message):
     __slots__ = ("done_s", "total_s")

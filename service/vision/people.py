@@ -1,0 +1,158 @@
+"""Remember the persons of one video, to give a person who comes back the same number.
+
+A person comes back after an occlusion in the same shot, or across a cut to the same view. What tells is the appearance
+of the face (pixels and gradients, compared with views of the same video only), its place and size, and the
+surroundings. Two persons must never get one number, so that weak evidence gives a new one. Nothing is kept beyond the
+video.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from service.vision.crop import cut_out
+from service.vision.faces import Box, overlap
+from service.vision.flow import Gray
+
+Vector = NDArray[np.float32]
+
+_PIXELS, _GRADIENTS = 24, 48  # sides of the compared crops
+_HOG = cv2.HOGDescriptor((_GRADIENTS, _GRADIENTS), (16, 16), (8, 8), (8, 8), 9)
+_VIEWS = 8  # remembered for each person
+_SAME_VIEW = 0.9  # likeness of two views that tell nothing new about each other
+_REMEMBERED = 64  # persons
+
+# Likeness that is enough, see docs/decisions/0005.
+_ALIKE = 0.84
+_CLEARLY = 0.03  # so much less like anybody else
+
+_HIDDEN_S = 2.5  # longest occlusion, and the detections before and after it
+_REACH = 1.0, 1.5  # sides of the face that it may have gone: at once, and in each second
+_GROWTH = 1.4  # ratio of sizes
+_SAME_PLACE = 0.35  # intersection over union, across a cut
+_SAME_SURROUNDINGS = 0.85  # correlation of thumbnails
+
+
+@dataclass(frozen=True)
+class View:
+    """A face in one picture, and what was around it.
+
+    Attributes:
+        pixels: the face's colours, a centred unit vector.
+        gradients: histograms of its gradients, a centred unit vector.
+        box: its box in pixels of the picture.
+        surroundings: the picture's thumbnail, a centred unit vector.
+        size: width and height of the picture.
+        shot: number of the shot.
+        time_s: when it was.
+    """
+
+    pixels: Vector
+    gradients: Vector
+    box: Box
+    surroundings: Vector
+    size: tuple[int, int]
+    shot: int
+    time_s: float
+
+    def likeness(self, other: View) -> float:
+        """Return how much two faces look alike, up to 1."""
+        return float(self.pixels @ other.pixels + self.gradients @ other.gradients) / 2
+
+
+def view(picture: NDArray[np.uint8], gray: Gray, box: Box, *, shot: int, time_s: float) -> View:
+    """Describe a face in an RGB picture (H, W, 3)."""
+    large = cut_out(picture, box, margin=0, size=_GRADIENTS)
+    small = cv2.resize(large, (_PIXELS, _PIXELS), interpolation=cv2.INTER_AREA)
+    thumbnail = cv2.resize(gray, (32, 18), interpolation=cv2.INTER_AREA)
+    height, width = gray.shape
+    gradients = np.asarray(_HOG.compute(large))
+    return View(_unit(small), _unit(gradients), box, _unit(thumbnail), (width, height), shot, time_s)
+
+
+@dataclass
+class _Known:
+    views: list[View] = field(default_factory=list)  # the last one is the latest
+
+
+class People:
+    """The persons that a video has shown so far."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, _Known] = {}
+
+    def note(self, number: int, views: Sequence[View]) -> None:
+        """Remember views of a person, the oldest first."""
+        known = self._known.setdefault(number, _Known())
+        for one in views:
+            if len(known.views) > 1 and known.views[-1].likeness(known.views[-2]) > _SAME_VIEW:
+                known.views.pop()
+            known.views.append(one)
+            del known.views[:-_VIEWS]
+
+    def drop(self, number: int, since_s: float) -> None:
+        """Forget the views of a person since a time: a transition to somebody else may have begun then."""
+        if (known := self._known.get(number)) is not None:
+            known.views = [one for one in known.views if one.time_s < since_s]
+            if not known.views:
+                del self._known[number]
+
+    def recognise(self, views: Sequence[View], present: Collection[int]) -> int | None:
+        """Return the number of the person that the views of a new face show for certain, or None.
+
+        Args:
+            views: what was seen of the face.
+            present: persons who are elsewhere in the picture.
+        """
+        likeness = {number: _most_alike(views, known.views) for number, known in self._known.items()}
+        possible = [number for number in self.possible(views[0], present) if likeness[number] >= _ALIKE]
+        best = max(possible, key=lambda number: likeness[number], default=None)
+        if best is None:
+            return None
+        others = (alike for number, alike in likeness.items() if number != best)
+        return best if likeness[best] - max(others, default=-1.0) >= _CLEARLY else None
+
+    def possible(self, first: View, present: Collection[int]) -> list[int]:
+        """Return the persons who can have come to the place of a new face's first view."""
+        return [
+            number for number, known in self._known.items() if number not in present and _can_be(known.views[-1], first)
+        ]
+
+    def forget(self, present: Collection[int]) -> list[int]:
+        """Forget who was away for longest where there are too many; return their numbers."""
+        away = sorted((n for n in self._known if n not in present), key=lambda n: self._known[n].views[-1].time_s)
+        gone = away[: max(0, len(self._known) - _REMEMBERED)]
+        for number in gone:
+            del self._known[number]
+        return gone
+
+
+def _can_be(last: View, now: View) -> bool:
+    """Return whether place, size and surroundings allow that a face seen last so is the one seen now."""
+    away_s = now.time_s - last.time_s
+    if last.size != now.size:  # the camera was turned: places cannot be compared
+        return away_s <= _HIDDEN_S
+    if max(last.box.w, now.box.w) > _GROWTH * min(last.box.w, now.box.w):
+        return False
+    if last.shot == now.shot and away_s <= _HIDDEN_S:
+        reach = last.box.w * (_REACH[0] + _REACH[1] * away_s)
+        dx = now.box.x + now.box.w / 2 - last.box.x - last.box.w / 2
+        dy = now.box.y + now.box.h / 2 - last.box.y - last.box.h / 2
+        return float(np.hypot(dx, dy)) <= reach
+    same_surroundings = float(last.surroundings @ now.surroundings) >= _SAME_SURROUNDINGS
+    return same_surroundings and overlap(last.box, now.box) >= _SAME_PLACE
+
+
+def _most_alike(some: Sequence[View], others: Sequence[View]) -> float:
+    return max(one.likeness(other) for one in some for other in others)
+
+
+def _unit(values: NDArray[np.generic]) -> Vector:
+    vector = values.astype(np.float32).ravel()
+    vector -= vector.mean()
+    return vector / np.float32(np.linalg.norm(vector) + 1e-6)

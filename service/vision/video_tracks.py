@@ -1,0 +1,61 @@
+"""Choose which video track of a file is analysed: the one with faces in its first seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from mien.contract.errors import BadMedia
+from service.vision.faces import FaceDetector
+from service.vision.frames import Formats, Limits, VideoReader, open_video
+from service.vision.picture import SMALL_SIDE
+from service.vision.sampling import Grid
+
+_LOOK_S = 3.0
+_EVERY_S = 0.5
+
+
+@contextmanager
+def open_track_with_faces(
+    path: Path, limits: Limits, formats: Formats, *, detector: FaceDetector, start_s: float
+) -> Iterator[tuple[VideoReader, list[str]]]:
+    """Open the video track that shows most faces at the start of the requested part.
+
+    Where several show as many, the container's own choice is taken, or the largest.
+
+    Yields:
+        The reader, and a sentence for users if there are other tracks.
+
+    Raises:
+        BadMedia, MemoryError, OSError: as `open_video`.
+    """
+    with ExitStack() as opened:
+        video = opened.enter_context(open_video(path, limits, formats))
+        if len(video.tracks) == 1:
+            yield video, []
+            return
+        faces = dict.fromkeys(video.tracks, 0)
+        for track in video.tracks:
+            try:
+                with open_video(path, limits, formats, picture_side=SMALL_SIDE, track=track) as candidate:
+                    faces[track] = _faces(candidate, detector, start_s)
+            except BadMedia:  # the others may be whole
+                continue
+        chosen = max(video.tracks, key=lambda track: (faces[track], track == video.track))
+        if chosen != video.track:
+            opened.close()
+            video = opened.enter_context(open_video(path, limits, formats, track=chosen))
+        why = "it shows most faces at the start" if faces[chosen] else "none shows a face at the start"
+        word = (
+            f"The file has {len(faces)} video tracks, numbered from 0. Track {chosen} was analysed: {why}. "
+            "To choose another, set the option track."
+        )
+        yield video, [word]
+
+
+def _faces(video: VideoReader, detector: FaceDetector, start_s: float) -> int:
+    """Count the detected faces in some pictures of the first seconds."""
+    frames = video.read(start_s, start_s + _LOOK_S)
+    shown = (frame for frame, _, again in Grid([_EVERY_S], start_s).looks(frames) if not again)
+    return sum(detection.sure for frame in shown for detection in detector(video.upright(frame.frame)))
