@@ -33,13 +33,16 @@ class Slow:
 
 
 @pytest.fixture
-def play(monkeypatch):
+def play(monkeypatch, tmp_path):
+    path = tmp_path / "video.mp4"
+    path.touch()
+
     def sent(frames, decode_s):
         clock = [0.0]
         monkeypatch.setattr(camera.cv2, "VideoCapture", lambda _: Slow(clock, frames, decode_s))
         monkeypatch.setattr(camera.time, "monotonic", lambda: clock[0])
         monkeypatch.setattr(camera.time, "sleep", lambda seconds: clock.__setitem__(0, clock[0] + seconds))
-        return [(time_s, clock[0]) for time_s, _ in camera.pictures("video.mp4")]
+        return [(time_s, clock[0]) for time_s, _ in camera.pictures(str(path))]
 
     return sent
 
