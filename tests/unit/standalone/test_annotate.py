@@ -10,7 +10,7 @@ from mien.contract.errors import TruncatedVideo
 from service.standalone.annotate import annotate
 from tests.videos import scene, still, write_video
 
-NOTHING = SimpleNamespace(faces=[])
+NOTHING = SimpleNamespace(faces=[], video=None)
 
 
 def remux(video, target, codec, rate=48000, seconds=1.0):
