@@ -257,7 +257,6 @@ const live = new Live(
 );
 function unwatch() {
   open("start");
-  list.refresh();
   $("main").focus();
 }
 $("watch").addEventListener("click", () => {
