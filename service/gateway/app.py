@@ -35,7 +35,8 @@ from service.gateway.live_socket import router as live_router
 from service.gateway.openapi import CONTACT, LICENCE, SERVERS, TAGS, describe, operation_id
 from service.gateway.pages import add_pages
 from service.gateway.request_context import RequestContext
-from service.gateway.rest import problem_response, router
+from service.gateway.rest.responses import problem_response
+from service.gateway.rest.routers import ROUTERS
 from service.gateway.rpc.server import serving_grpc
 from service.gateway.settings import GatewaySettings
 from service.gateway.usecases.all import UseCases
@@ -162,8 +163,8 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    app.include_router(router)
-    app.include_router(live_router)
+    for router in (*ROUTERS, live_router):
+        app.include_router(router)
     add_pages(app, upload_max_bytes=settings.upload_max_bytes)
     if settings.cors_origins:
         app.add_middleware(
@@ -241,7 +242,8 @@ async def _on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - what it is registered for
     if error.status_code == 405:
         # Starlette names the methods of one route only, where an address may have several.
-        matching = [route for route in router.routes if route.matches(request.scope)[0] is not Match.NONE]
+        routes = [route for router in ROUTERS for route in router.routes]
+        matching = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
         allowed = ", ".join(sorted({name for route in matching for name in getattr(route, "methods", ())}) or ["GET"])
         detail = f"{request.method} is not allowed at this address. Send one of: {allowed}."
         answer = problem_response(request, MethodNotAllowed(detail))

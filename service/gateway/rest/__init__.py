@@ -1,0 +1,1 @@
+"""The REST API: routes that translate HTTP to use cases and back."""

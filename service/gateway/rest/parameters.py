@@ -1,0 +1,66 @@
+"""What the routes take: the use cases, who asks, and what paths and headers say."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+
+from fastapi import Depends, Header, Path, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from mien.contract.api_keys import Scope
+from service.gateway.connections import source_of
+from service.gateway.idempotency import parse_idempotency_key
+from service.gateway.prefer_header import Preference, parse_prefer
+from service.gateway.usecases.all import UseCases
+from service.gateway.usecases.authenticate import Owner
+
+_BEARER = HTTPBearer(
+    auto_error=False, description="An API key: `mien_…`."
+)  # documents the scheme; `Authenticate` checks it
+
+
+def use_cases(request: Request) -> UseCases:
+    """Return the app's use cases."""
+    found: UseCases = request.app.state.use_cases
+    return found
+
+
+def preference(request: Request) -> Preference:
+    """Return the request's `Prefer` header, parsed."""
+    return parse_prefer(",".join(request.headers.getlist("prefer")))
+
+
+def idempotency_key(request: Request) -> str | None:
+    """Return the request's `Idempotency-Key` header, parsed."""
+    return parse_idempotency_key(request.headers.getlist("idempotency-key"))
+
+
+def _owner(scope: Scope) -> Callable[..., Awaitable[Owner]]:
+    async def authenticate(
+        request: Request, _: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
+    ) -> Owner:
+        address = source_of(request.client.host) if request.client else ""
+        return await use_cases(request).authenticate(request.headers.get("authorization"), scope, address)
+
+    return authenticate
+
+
+Uses = Annotated[UseCases, Depends(use_cases)]
+Sender = Annotated[Owner, Depends(_owner(Scope.ANALYZE))]
+Reader = Annotated[Owner, Depends(_owner(Scope.READ))]
+Operator = Annotated[Owner, Depends(_owner(Scope.ADMIN))]
+Prefers = Annotated[Preference, Depends(preference)]
+Key = Annotated[str | None, Depends(idempotency_key)]
+AnalysisId = Annotated[str, Path(description="The analysis's id.", examples=["01M8DZKXH8BZBZ4HJDQ5ZK5X2M"])]
+UploadId = Annotated[str, Path(description="The upload's id, given by `POST /uploads`.")]
+Accept = Annotated[str, Header(description="`text/csv` for a table; JSON otherwise.")]
+LastEventId = Annotated[str, Header(description="Id of the last event that the client has; the events after it come.")]
+
+PREFER: dict[str, Any] = {
+    "name": "Prefer",
+    "in": "header",
+    "schema": {"type": "string"},
+    "description": "`respond-async` to get 202 at once, `wait=N` to wait N seconds at most (RFC 7240).",
+}
+"""Describes the header, which is parsed by `preference`."""

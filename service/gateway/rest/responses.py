@@ -1,0 +1,63 @@
+"""How an analysis is answered: as JSON, as a table, or as the problem that it ended with."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.responses import JSONResponse
+
+from mien.contract.errors import MienError, NotEnded, from_problem
+from mien.contract.jobs import State
+from mien.contract.timeline import write_csv
+from service.gateway.error_mapping import MEDIA_TYPE, http_headers, http_problem, http_status
+from service.gateway.usecases.all import UseCases
+from service.gateway.usecases.authenticate import public_id
+from service.queue.jobs import Job
+
+_RETRY_AFTER_S = "2"
+CSV: dict[str, Any] = {"text/csv": {"schema": {"type": "string"}}}
+
+
+def problem_response(request: Request, error: MienError, analysis_id: str | None = None) -> JSONResponse:
+    """Return the response for an error."""
+    request_id = getattr(request.state, "request_id", "")
+    return JSONResponse(
+        http_problem(error, request_id, analysis_id),
+        status_code=http_status(error),
+        media_type=MEDIA_TYPE,
+        headers=http_headers(error),
+    )
+
+
+async def outcome_response(request: Request, uses: UseCases, job: Job) -> Response:
+    """Return the response for an analysis that was waited for: a failure is a problem; 202 if it has not ended."""
+    if job.state is State.FAILED and job.error is not None:
+        return problem_response(request, from_problem(job.error), analysis_id=public_id(job.id))
+    return await analysis_response(uses, job, status=200 if job.state.terminal else 202)
+
+
+async def analysis_response(uses: UseCases, job: Job, status: int) -> Response:
+    """Return an analysis as JSON, and where to poll it if it has not ended."""
+    analysis = await uses.follow.present(job)
+    headers = {"Cache-Control": "no-store", "Vary": "Accept"}
+    if not job.state.terminal:
+        headers |= {"Location": f"/analyses/{public_id(job.id)}", "Retry-After": _RETRY_AFTER_S}
+    content = analysis.model_dump_json(exclude_unset=True)
+    return Response(content, status_code=status, media_type="application/json", headers=headers)
+
+
+async def table_response(uses: UseCases, job: Job) -> Response:
+    """Return the windows of an analysis as CSV.
+
+    Raises:
+        NotEnded: it has not succeeded.
+    """
+    if job.state is not State.SUCCEEDED:
+        raise NotEnded(f"This analysis has no timeline: it is {job.state}.")
+    analysis = await uses.follow.present(job)
+    table = io.StringIO()
+    await asyncio.to_thread(write_csv, analysis, table)
+    return Response(table.getvalue(), media_type="text/csv", headers={"Cache-Control": "no-store"})

@@ -1,0 +1,56 @@
+"""Uploads that go straight to the object store."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+
+from mien.contract.options import AnalyzeOptions
+from mien.contract.results import Analysis, UploadSlot
+from service.gateway.openapi import problems
+from service.gateway.rest.parameters import PREFER, Prefers, Sender, UploadId, Uses
+from service.gateway.rest.responses import outcome_response
+
+router = APIRouter()
+
+
+@router.post(
+    "/uploads",
+    status_code=201,
+    responses=problems(401, 403, 429, 501),
+    tags=["uploads"],
+    summary="Get a presigned URL for a large video",
+)
+async def create_upload(asker: Sender, uses: Uses) -> UploadSlot:
+    """Get a presigned URL of the object store for one video, which bypasses this service; 501 without such a store.
+
+    Then `PUT` the video's bytes there, and `POST /uploads/{id}/analyze`.
+    """
+    return await uses.direct_upload.slot(asker)
+
+
+@router.post(
+    "/uploads/{upload_id}/analyze",
+    response_model=Analysis,
+    response_model_exclude_unset=True,
+    responses={
+        202: {"model": Analysis, "description": "Accepted; read it at `Location`."},
+        **problems(400, 401, 403, 404, 410, 413, 415, 422, 429),
+    },
+    openapi_extra={"parameters": [PREFER]},
+    tags=["uploads"],
+    summary="Analyse a video that was uploaded to the object store",
+)
+async def analyze_upload(  # noqa: PLR0917 - FastAPI gives them by name
+    request: Request,
+    upload_id: UploadId,
+    asker: Sender,
+    options: Annotated[AnalyzeOptions, Query()],
+    uses: Uses,
+    prefers: Prefers,
+) -> Response:
+    """Analyse an uploaded video, as `POST /analyze` does. Repeating the request returns the same analysis."""
+    job_id = await uses.direct_upload.analyze(asker, upload_id, options)
+    job = await uses.follow.job(job_id, prefers.waits(default_s=uses.settings.wait_s, most_s=uses.settings.wait_s))
+    return await outcome_response(request, uses, job)
