@@ -90,7 +90,8 @@ def prepare(
     rows, problems = _found(dataset, settings.root.absolute())
     if dataset.settle is not None:
         dataset = dataset.settle(dataset, rows)
-    _check_parts(dataset, rows, f"below {settings.root}")
+    unread = f". The first line that cannot be read: {problems[0].reason}" if problems else ""
+    _check_parts(dataset, rows, f"below {settings.root}{unread}")
     rows = list(_limited(dataset, rows, settings.limit))
     jobs = [_job(dataset, row, out, settings) for row in rows]
     begun = settings.model_copy(update={"root": settings.root.absolute()})

@@ -127,6 +127,11 @@ def import_finetuned(
     """
     dataset = registry.find(name) if name else None
     tasks: tuple[Task, ...] = (task,) if task else served(dataset.tasks) if dataset else ()
+    if dataset and not tasks:
+        raise ModelError(
+            f"{dataset.title} has no labels of its own: say what the model answers, as --dimensions valence:-1:1 "
+            "arousal:-1:1."
+        )
     if not tasks:
         raise ModelError(
             f"Nothing says what {path} answers: name the dataset that it was fine-tuned on, as --dataset dfew, or its "

@@ -118,6 +118,8 @@ class YuNet:
         for *at, score in [] if rows is None else rows.tolist():
             x, y, w, h, *points = (value / scale for value in at)
             side = max(w, h) * self._SHARE
+            if side <= 0:
+                continue
             box = Box(x + (w - side) / 2, y + (h - side) / 2, side, side)
             facing = float(np.interp(_turn(np.reshape(points, (5, 2))), self._TURNED, (1, 0)))
             found.append(Detection(box, score >= self._SURE, facing))

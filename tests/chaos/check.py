@@ -10,6 +10,7 @@ from mien.contract.jobs import State
 from service.gateway.usecases.erase import Erase
 from service.gateway.usecases.sweep import Sweep
 from service.queue import keys
+from service.queue.admission import Admission
 from service.queue.connection import connect_async
 from service.queue.erasure import Erasure
 from service.queue.jobs import Job, Jobs
@@ -51,7 +52,7 @@ async def _take_stock(fleet: Fleet, accepted: list[str]) -> Stock:
             while await QueueStatus(redis).depth():
                 await asyncio.to_thread(fleet.keep)
                 await asyncio.sleep(0.2)
-        await Sweep(jobs, Repair(redis), blobs, idle_s=0)(0)
+        await Sweep(jobs, Admission(redis), Repair(redis), blobs, idle_s=0)(0)
         await Erase(erasure, blobs, 0)()
         stock = Stock(accepted=len(set(accepted)))
         results = set()

@@ -556,7 +556,7 @@ def test_what_is_no_video_is_said(visit, tmp_path: Path):
     page = visit(refused="415")
     page.set_input_files("#file", file)
 
-    expect(page.get_by_role("alert")).to_contain_text("Convert it to one of these")
+    expect(page.get_by_role("alert")).to_contain_text("Send the bytes of the video file themselves")
     expect(page.locator("#start")).to_be_visible()
 
 

@@ -82,11 +82,15 @@ CALM = {
     'mien_gateway_requests_total{status="503"}': "0+50x60",
     'mien_gateway_requests_total{status="200"}': "0+50x60",
     'up{job="worker"}': "1x60",
+    'mien_takes_writes{part="store"}': "1x60",
+    'mien_worker_waiting{part="store"}': "0x60",
 }
 TROUBLE = [
     ("MienNoWorkers", {"mien_workers": "0x60", "mien_queue_jobs": "2x60"}),
     ("MienQueueOld", {"mien_queue_oldest_seconds": "901x60"}),
     ("MienQueueUnreachable", {"mien_queue_jobs": " ".join(["NaN"] * 60)}),
+    ("MienStoreUnwritable", {'mien_takes_writes{part="store"}': "0x60"}),
+    ("MienStoreOut", {'mien_worker_waiting{part="store"}': "1x60"}),
     ("MienRedisFull", {"mien_redis_used_bytes": "71x60"}),
     ("MienRefusing", {'mien_gateway_refusals_total{reason="full_jobs"}': "0+1x60"}),
     ("MienJobsBreak", {'mien_worker_attempts_total{outcome="retried"}': "0+6x60"}),

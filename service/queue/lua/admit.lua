@@ -4,6 +4,8 @@
 --   most bytes, most seconds of wait, bytes a second of all workers (0: unknown), id of the API key or "", its most
 --   jobs, uploads and seconds of video
 -- Returns {} where there is room, else {what there is none of, seconds after which to try again}.
+-- A server that takes nothing refuses here, before the upload is read; after any other write of a script it would not.
+redis.call('SET', KEYS[5], '1', 'EX', 60)
 local owner = ARGV[9]
 forget_expired(ARGV[1], KEYS[3], KEYS[4], KEYS[6])
 local queued = tonumber(redis.call('GET', KEYS[2]) or '0')
@@ -25,9 +27,7 @@ for i = 1, #reserved, 2 do
   if reserved[i] ~= ARGV[3] then bytes = bytes + tonumber(reserved[i + 1]) end
 end
 if bytes > tonumber(ARGV[6]) then return {'bytes', 30} end
-if ARGV[2] == '0' then
-  redis.call('SET', KEYS[5], '1', 'EX', 60) -- a server that takes nothing refuses here, before the upload is read
-else
+if ARGV[2] ~= '0' then
   redis.call('HSET', KEYS[4], ARGV[3], ARGV[4])
   redis.call('ZADD', KEYS[3], ARGV[2], ARGV[3])
 end

@@ -70,6 +70,7 @@ def test_a_folder_that_takes_nothing_is_told_and_comes_back(redis_url, tmp_path)
         assert 'mien_takes_writes{part="store"} 0.0' in http.get("/metrics").text
 
         (tmp_path / "blobs").unlink()
+        (tmp_path / "blobs").mkdir()
         wait_for(lambda: http.get("/readyz").status_code == 200)
 
 

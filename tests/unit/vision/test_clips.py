@@ -400,7 +400,7 @@ def test_four_k_fits_into_a_gibibyte_of_addresses(tmp_path):
         tmp_path / "v.mp4", scene([still()], seconds=0.24, size=(3840, 2160)), options={"preset": "medium"}
     )
     code = (
-        "import resource, sys; resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))\n"
+        "import resource, sys; from math import inf; resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))\n"
         "from pathlib import Path\n"
         "from service.vision.clips import *\n"
         "from service.vision.faces import open_detector\n"

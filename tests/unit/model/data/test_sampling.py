@@ -31,7 +31,7 @@ def test_the_views_are_the_first_and_the_last_window_that_are_served(tmp_path):
     pictures = [portrait()[:64, :64] // 2 + 2 * index for index in range(29)]
     path = write_video(tmp_path / "clip.mp4", pictures)
 
-    def everywhere(picture):
+    def everywhere(picture, around=()):
         return [Detection(Box(0, 0, picture.shape[1], picture.shape[0]), sure=True)]
 
     spec = ClipSpec(frames=4, interval_s=0.08, size=64, margin=0, hop_s=0.08)
