@@ -29,11 +29,11 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Two short videos of one person, one of two people of whom one leaves and comes back, and a word."""
     folder = tmp_path_factory.mktemp("study")
     comes_and_goes = [
-        Actor(lambda _: (0.27, 0.45, 0.4), leaves_s=1.6),
-        Actor(lambda _: (0.27, 0.45, 0.4), enters_s=4.6),
+        Actor(lambda _: (0.2, 0.45, 0.4), leaves_s=1.6),
+        Actor(lambda _: (0.32, 0.5, 0.3), enters_s=5.6),
         still(0.73, other=True),
     ]
-    pictures = scene(comes_and_goes, seconds=5.8, size=(480, 240))
+    pictures = scene(comes_and_goes, seconds=7.6, size=(480, 240))
     visits = write_video(folder / "visits & more.mp4", pictures)
     (folder / "notes.txt").write_text("no video")
     return [
