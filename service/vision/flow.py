@@ -18,7 +18,7 @@ from service.vision.faces import Box
 Gray = NDArray[np.uint8]
 Points = NDArray[np.float32]
 
-_GRID = 7  # points per side of a face
+GRID = 7  # points per side of a face
 _INSET = 0.1  # share of the face's side left out at the border: hair and background
 _FLOW: dict[str, Any] = {
     "nextPts": None,
@@ -44,7 +44,7 @@ class Motion:
 
 def grid(box: Box) -> Points:
     """Return a grid of 49 points on a face."""
-    steps = np.linspace(_INSET, 1 - _INSET, _GRID)
+    steps = np.linspace(_INSET, 1 - _INSET, GRID)
     x, y = np.meshgrid(box.x + steps * box.w, box.y + steps * box.h)
     return np.stack([x, y], -1).reshape(-1, 2).astype(np.float32)  # (7, 7, 2) → (49, 2)
 

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from service.vision.faces import Box, Detection, FaceDetector, covered, overlap
-from service.vision.flow import Gray, Points, corners, follow, follow_face, grid, looks, motion, thumbnail_likeness
-from service.vision.people import People, View, view
+from service.vision.flow import GRID, Gray, Points, corners, follow, follow_face, grid, looks, motion, thumbnail_likeness
+from service.vision.people import ALIKE, People, View, view
 from service.vision.steady import SteadyBox
 from service.vision.transitions import LONGEST_S, Appearance, Change, Pictures
 
@@ -40,6 +40,7 @@ _ONE_FACE = 0.5  # share of a box: boxes that overlap more are the same face
 
 # Measured: 20 % of the points and more survive the fastest motion that flow can follow, 14 % at most a cut.
 _SURVIVORS = 0.2
+_CONTINUES = 0.8
 _ENOUGH_POINTS = 8
 _SAME_PICTURE = 0.9  # correlation of thumbnails; flashes stay above, cuts below
 _GLARE = 0.2  # share of the picture that a flash over-exposes; measured 0.5
@@ -111,7 +112,7 @@ class _View:
 class _Track:
     key: int
     place: SteadyBox
-    looks: NDArray[np.float32]
+    looks: list[View]  # at the last detection, and before it was lost
     seen_s: float
     front: float
     number: int | None = None
@@ -119,7 +120,7 @@ class _Track:
     sure: int = 1
     misses: int = 0
     seen: bool = True
-    lost: bool = False  # flow failed: only a detection of the same appearance recovers the track
+    lost: bool = False  # flow failed, or the face changed at once: only a detection that looks alike recovers it
     changing: bool = False  # a dissolve or a wipe seems to replace the face
     appearance: Appearance = field(default_factory=Appearance)
     views: list[View] = field(default_factory=list)  # before it is a person
@@ -144,6 +145,12 @@ class _Flow:
     @property
     def share(self) -> float:
         return float(self.good.mean()) if len(self.good) else 0.0
+
+    @property
+    def best_half(self) -> float:
+        """Share of the good points in one half of a face's grid: a face that is half covered has a good half."""
+        rows = self.good.reshape(GRID, GRID)
+        return max(float(half[: GRID // 2].mean()) for half in (rows, rows[::-1], rows.T, rows.T[::-1]))
 
 
 @dataclass
@@ -288,10 +295,14 @@ class Tracker:
     def _move(self, track: _Track, flow: _Flow, before: _View, after: _View, elapsed_s: float) -> None:
         if track.lost:
             return
+        place = track.box
         if flow.share >= _SURVIVORS:
             track.place.move(motion(flow.before[flow.good], flow.after[flow.good]))
-        else:
-            track.lost = not _looks_same(track.box, before, after)
+        if flow.best_half < _CONTINUES:
+            face = self._look(before, place)
+            if not face.continues_as(self._look(after, track.box)):
+                track.lost = True
+                track.looks.append(face)
         track.place.settle(elapsed_s)
 
     def _is_due(self) -> bool:
@@ -301,15 +312,14 @@ class Tracker:
 
     def _search(self, view: _View) -> list[EndedTrack]:
         """Detect faces in the last picture and match them to the tracks."""
-        picture = view.picture
         self._searched_s = self._time_s
         self._searches += 1
         new = self._found is None
         if self._found is None:
-            self._found = self.detector(picture, self._around())
-        matched, unmatched = self._match(picture, self._found)
-        for track, detection in matched:
-            self._see(track, detection, picture, new)
+            self._found = self.detector(view.picture, self._around())
+        matched, unmatched = self._match(view, self._found)
+        for track, detection, seen in matched:
+            self._see(track, detection, seen, new)
         ended = []
         for track in [t for t in self._tracks if not t.seen]:
             track.misses += 1
@@ -318,7 +328,7 @@ class Tracker:
             if track.lost and taken:  # another face is there now
                 ended.append(self._end(track))
         for detection in unmatched:
-            self._begin(detection, picture)
+            self._begin(detection, view)
         for track in sorted(self._tracks, key=lambda t: t.area, reverse=True):
             if track.number is None and track.hits >= _HITS and track.sure >= _SURE_HITS and not self._is_early(track):
                 ended += self._confirm(track)
@@ -333,59 +343,59 @@ class Tracker:
         return [track.box for track in self._tracks]
 
     def _match(
-        self, picture: NDArray[np.uint8], found: list[Detection]
-    ) -> tuple[list[tuple[_Track, Detection]], list[Detection]]:
+        self, view: _View, found: list[Detection]
+    ) -> tuple[list[tuple[_Track, Detection, View]], list[Detection]]:
         if not self._tracks or not found:
             return [], found
-        seen = [looks(picture, detection.box) for detection in found]
+        seen = [self._look(view, detection.box) for detection in found]
         worth = np.array([[self._worth(t, d.box, s) for d, s in zip(found, seen, strict=True)] for t in self._tracks])
         pairs = [(i, j) for i, j in zip(*linear_sum_assignment(worth, maximize=True), strict=True) if worth[i, j] > 0]
         rest = set(range(len(found))) - {j for _, j in pairs}
-        return [(self._tracks[i], found[j]) for i, j in pairs], [found[j] for j in sorted(rest)]
+        return [(self._tracks[i], found[j], seen[j]) for i, j in pairs], [found[j] for j in sorted(rest)]
 
-    def _worth(self, track: _Track, box: Box, seen: NDArray[np.float32]) -> float:
+    def _worth(self, track: _Track, box: Box, seen: View) -> float:
         """Score how well a detection matches a track; 0 if it does not."""
-        alike = float(track.looks @ seen)
+        alike = max(one.likeness(seen) for one in track.looks)
         if track.lost:
             near = max(abs(track.box.x - box.x), abs(track.box.y - box.y)) < max(track.box.w, box.w)
-            return alike if near and alike >= _SAME_LOOKS else 0.0
+            return alike if near and alike >= ALIKE else 0.0
         same_place = overlap(track.box, box)
         return same_place + max(0.0, alike) if same_place >= _SAME_PLACE else 0.0
 
-    def _see(self, track: _Track, detection: Detection, picture: NDArray[np.uint8], new: bool) -> None:
+    def _see(self, track: _Track, detection: Detection, seen: View, new: bool) -> None:
         if track.lost:
             track.place, track.lost = SteadyBox(detection.box), False
         elif new:
             track.place.correct(detection.box)
-        track.looks = looks(picture, detection.box)
+        track.looks = [seen]
         track.hits += 1
         track.sure += detection.sure
         track.front = detection.facing if detection.sure else detection.facing / 2
         track.misses = 0
         track.seen, track.seen_s = True, self._time_s
         if detection.sure and new:
-            self._note(track, detection.box)
+            self._note(track, seen)
 
-    def _begin(self, detection: Detection, picture: NDArray[np.uint8]) -> None:
+    def _begin(self, detection: Detection, view: _View) -> None:
         full = len(self._tracks) >= 2 * self.faces + 4
         known = any(covered(detection.box, track.box) > _ONE_FACE for track in self._tracks)
         if detection.sure and not known and not full:
             place = SteadyBox(detection.box)
-            seen = looks(picture, detection.box)
-            track = _Track(self._keys, place, seen, self._time_s, detection.facing)
+            seen = self._look(view, detection.box)
+            track = _Track(self._keys, place, [seen], self._time_s, detection.facing)
             self._tracks.append(track)
             self._keys += 1
-            self._note(track, detection.box)
+            self._note(track, seen)
 
-    def _note(self, track: _Track, box: Box) -> None:
+    def _note(self, track: _Track, seen: View) -> None:
         """Remember how a face looks."""
-        if self._view is None:
-            return
-        shown = view(self._view.picture, self._view.gray, box, shot=self._shot, time_s=self._time_s)
         if track.number is None:
-            track.views.append(shown)
+            track.views.append(seen)
         elif not track.changing:
-            self._people.note(track.number, [shown])
+            self._people.note(track.number, [seen])
+
+    def _look(self, shown: _View, box: Box) -> View:
+        return view(shown.picture, shown.gray, box, shot=self._shot, time_s=self._time_s)
 
     def _present(self) -> set[int]:
         """Return the persons whose faces were found when they were last looked for."""

@@ -2,6 +2,7 @@
 
 from itertools import chain
 
+import cv2
 import numpy as np
 import pytest
 
@@ -274,6 +275,39 @@ def test_a_cut_before_the_same_background_joins_nobody():
     steps, end = follow([*scene(one, seconds=1.2, fps=FPS), *scene(two, seconds=1.2, fps=FPS)])
 
     assert persons(steps, end) == {0: list(range(15)), 1: list(range(15, 30))}
+
+
+def reshaped(shown, pixels, wave):
+    """The picture with another shape of the face in its middle, in the same colours and light: somebody else."""
+    height, width = shown.shape[:2]
+    x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
+    near = np.exp(-((x - 0.5 * width) ** 2 + (y - 0.45 * height) ** 2) / (2 * (0.2 * height) ** 2))
+    dx, dy = (pixels * near * np.sin(2 * np.pi * along / wave) for along in (y, x))
+    return cv2.remap(
+        shown,
+        (x + dx).astype(np.float32),
+        (y + dy).astype(np.float32),
+        cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+
+
+@pytest.mark.parametrize(("pixels", "wave"), [(6, 30), (8, 30), (8, 40), (8, 60)])
+def test_a_cut_to_a_face_of_the_same_colours_in_the_same_place_joins_nobody(pixels, wave):
+    one = picture(0, [still()])
+    two = reshaped(one, pixels, wave)
+
+    steps, end = follow([one] * 15 + [two] * 15, Scripted(lambda _: [FACE]))
+
+    assert persons(steps, end) == {0: list(range(15)), 1: list(range(15, 30))}
+
+
+def test_a_face_that_changes_its_expression_at_once_stays_one_person():
+    one = picture(0, [still()])
+
+    steps, end = follow([one] * 15 + [reshaped(one, 4, 60)] * 15, Scripted(lambda _: [FACE]))
+
+    assert persons(steps, end) == {0: list(range(30))}
 
 
 def test_a_cut_to_the_mirrored_picture_joins_nobody():
