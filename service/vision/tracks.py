@@ -20,7 +20,18 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from service.vision.faces import Box, Detection, FaceDetector, covered, overlap
-from service.vision.flow import GRID, Gray, Points, corners, follow, follow_face, grid, looks, motion, thumbnail_likeness
+from service.vision.flow import (
+    GRID,
+    Gray,
+    Points,
+    corners,
+    follow,
+    follow_face,
+    grid,
+    looks,
+    motion,
+    thumbnail_likeness,
+)
 from service.vision.people import ALIKE, People, View, view
 from service.vision.steady import SteadyBox
 from service.vision.transitions import LONGEST_S, Appearance, Change, Pictures
