@@ -1,4 +1,4 @@
-"""The gateway's composition root."""
+"""The gateway's app, and the server that runs it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from types import FrameType
 
 import structlog
@@ -23,9 +23,7 @@ from starlette.routing import Match
 
 from mien import __version__
 from mien.contract.errors import InvalidOption, MethodNotAllowed, MienError, Misconfigured, NoSuchPage, UnknownOption
-from service.gateway.callbacks.addresses import parse_callback_url
-from service.gateway.callbacks.caller import Caller
-from service.gateway.callbacks.signature import parse_secret
+from service.gateway.composition import compose
 from service.gateway.connections import ConnectionLimits, allow_descriptors, bounded_http
 from service.gateway.error_mapping import code_table, invalid_option, unexpected
 from service.gateway.host_check import HostAndOriginCheck
@@ -40,31 +38,8 @@ from service.gateway.rest.routers import ROUTERS
 from service.gateway.rpc.server import serving_grpc
 from service.gateway.settings import GatewaySettings
 from service.gateway.usecases.all import UseCases
-from service.gateway.usecases.authenticate import Authenticate
-from service.gateway.usecases.browse import Browse
-from service.gateway.usecases.cancel import Cancel
-from service.gateway.usecases.direct_upload import DirectUpload
-from service.gateway.usecases.erase import Erase
-from service.gateway.usecases.follow import Follow
-from service.gateway.usecases.health_check import HealthCheck
-from service.gateway.usecases.job_notifier import JobNotifier
-from service.gateway.usecases.live import Live
-from service.gateway.usecases.service_status import ServiceStatus
-from service.gateway.usecases.submit import Submit
-from service.gateway.usecases.sweep import Sweep
-from service.gateway.usecases.update_metrics import UpdateMetrics
-from service.gateway.usecases.watch import Watch
 from service.gateway.write_timeout import WriteTimeout
-from service.queue.admission import Admission, AdmissionLimits
-from service.queue.callbacks import Callbacks
 from service.queue.connection import connect_async
-from service.queue.erasure import Erasure
-from service.queue.jobs import Jobs
-from service.queue.key_ring import ValidKeys
-from service.queue.live_sessions import LiveSessions
-from service.queue.repair import Repair
-from service.queue.status import QueueStatus
-from service.storage.blobs import open_blobs
 from service.telemetry.logs import configure_logs
 from service.telemetry.traces import configure_traces
 
@@ -87,58 +62,9 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         redis = connect_async(settings.redis_url, settings.redis_password_file)
-        admission, jobs = Admission(redis), Jobs(redis)
-        status, erasure = QueueStatus(redis), Erasure(redis)
-        blobs = open_blobs(settings)
-        limits = AdmissionLimits(
-            jobs=settings.queue_max_jobs,
-            bytes=settings.queue_max_bytes,
-            wait_s=settings.queue_max_wait_s,
-            slots=settings.slots_max,
-            key_jobs=settings.key_max_jobs,
-            key_uploads=settings.key_max_uploads,
-            key_video_s=settings.key_max_video_s,
-        )
-        notifier = JobNotifier(jobs)
-        health = HealthCheck(status, blobs)
-        uses = app.state.use_cases = UseCases(
-            settings=settings,
-            authenticate=Authenticate(ValidKeys(redis), settings.keys_required),
-            submit=Submit(
-                admission,
-                jobs,
-                blobs,
-                limits,
-                settings.upload_max_bytes,
-                settings.upload_idle_s,
-                _callback_check(settings),
-            ),
-            direct_upload=DirectUpload(
-                admission,
-                jobs,
-                blobs,
-                limits,
-                settings.upload_max_bytes,
-                settings.containers,
-                _callback_check(settings),
-            ),
-            notifier=notifier,
-            follow=Follow(jobs, blobs, notifier),
-            watch=Watch(jobs, notifier, settings.watchers_max),
-            live=Live(LiveSessions(redis)),
-            browse=Browse(jobs),
-            cancel=Cancel(jobs, blobs, erasure),
-            update_metrics=UpdateMetrics(status, health),
-            status=ServiceStatus(status, health, notifier),
-        )
-        sweep = Sweep(jobs, admission, Repair(redis), blobs, settings.upload_idle_s)
-        tasks = [asyncio.create_task(notifier.listen()), asyncio.create_task(sweep.every(settings.sweep_every_s))]
-        tasks.append(asyncio.create_task(Erase(erasure, blobs, settings.redis_rewrite_s).every()))
-        if settings.callback_secret is not None:
-            secret = parse_secret(settings.callback_secret.get_secret_value())
-            tasks.append(asyncio.create_task(Caller(jobs, Callbacks(redis), secret, settings.callback_private).run()))
-        if settings.gateway_metrics_port:
-            tasks.append(asyncio.create_task(uses.update_metrics.every()))
+        uses, background = compose(settings, redis)
+        app.state.use_cases = uses
+        tasks = [asyncio.create_task(work) for work in background]
         try:
             async with serving_grpc(uses):
                 with _serving_metrics(settings):
@@ -202,15 +128,6 @@ def _serving_metrics(settings: GatewaySettings) -> Iterator[None]:
         ) from error
     yield
     server.shutdown()
-
-
-def _callback_check(settings: GatewaySettings) -> Callable[[str], None]:
-    def check(url: str) -> None:
-        if settings.callback_secret is None:
-            raise InvalidOption("callback_url: webhooks are not enabled. The operator can set MIEN_CALLBACK_SECRET.")
-        parse_callback_url(url, allow_private=settings.callback_private)
-
-    return check
 
 
 async def _end(tasks: Iterable[asyncio.Task[None]]) -> None:

@@ -35,7 +35,8 @@ class Caller:
     """Send callbacks while `run` runs. Several gateways may run one; each callback is leased by one at a time.
 
     Attributes:
-        producer: the queue.
+        jobs: where what is sent is read.
+        callbacks: those that are due.
         secret: signs the callbacks.
         allow_private: whether callbacks may go to private addresses.
     """
