@@ -70,6 +70,7 @@ def open_detector(yunet: Path | None) -> FaceDetector:
 class YuNet:
     """The network YuNet; its tall boxes are converted to square ones."""
 
+    _LEAST = 33  # pixels of the longer side: of less, OpenCV 4.14 gives boxes from memory that it has not written
     _FOUND = 0.6
     _SURE = 0.8
     _SHARE = 0.95  # of YuNet's height: the side of the square
@@ -112,14 +113,15 @@ class YuNet:
         if scale < 1:
             shrunk = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
             picture = shrunk.astype(np.uint8, copy=False)
+        if (short := self._LEAST - max(picture.shape[:2])) > 0:
+            padded = cv2.copyMakeBorder(picture, 0, 0, 0, short, cv2.BORDER_CONSTANT)
+            picture = padded.astype(np.uint8, copy=False)
         self._net.setInputSize((picture.shape[1], picture.shape[0]))
         _, rows = self._net.detect(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
         found = []
         for *at, score in [] if rows is None else rows.tolist():
             x, y, w, h, *points = (value / scale for value in at)
             side = max(w, h) * self._SHARE
-            if side <= 0:
-                continue
             box = Box(x + (w - side) / 2, y + (h - side) / 2, side, side)
             facing = float(np.interp(_turn(np.reshape(points, (5, 2))), self._TURNED, (1, 0)))
             found.append(Detection(box, score >= self._SURE, facing))
