@@ -22,7 +22,8 @@ from model.data.media import LIMITS, ClipUnreadable, read_still
 from service.vision.clips import Clip, ClipSpec, FaceSeen, read_clips
 from service.vision.crop import cut_out
 from service.vision.faces import FaceDetector, open_detector
-from service.vision.frames import OWN_FILES, open_video
+from service.vision.formats import OWN_FILES
+from service.vision.frames import open_video
 
 CROP = FaceCrop(margin=0.2)
 SIZE = 224  # pixels

@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 
 from mien.contract.errors import BadMedia, CannotDecode, NoFrames
 from model.errors import ModelError
-from service.vision.frames import OWN_FILES, Limits, VideoReader, open_video
+from service.vision.formats import OWN_FILES
+from service.vision.frames import Limits, VideoReader, open_video
 from service.vision.sampling import Grid
 
 Picture = NDArray[np.uint8]

@@ -33,7 +33,7 @@ from model.evaluation.report import EvaluationReport, PartScores
 from model.evaluation.scores import Scored, confusion_of, measured
 from model.evaluation.scoring import OnnxScorer
 from service.vision.clips import Clip, ClipSpec, FaceSeen, read_clips
-from service.vision.frames import OWN_FILES
+from service.vision.formats import OWN_FILES
 
 FPS, SECONDS = 25, 1.0
 """Frame rate and length of the video that a still is turned into."""

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from mien.contract.results import Analysis
 from service.standalone.overlay import draw
-from service.vision.frames import OWN_FILES, Limits, ffmpeg_options, open_video
+from service.vision.formats import OWN_FILES, ffmpeg_options
+from service.vision.frames import Limits, open_video
 
 _LIMITS = Limits(max_pixels=2**27, max_duration_s=float("inf"), max_frames=2**62)
 _TICK = Fraction(1, 90_000)  # seconds

@@ -17,10 +17,11 @@ import cv2
 from mien.contract.live import LiveFrame
 from mien.contract.options import MAX_FACES
 from service.vision.faces import FaceDetector
-from service.vision.frames import UPLOADS, Formats, Limits, TimedFrame, VideoOpened, open_video
+from service.vision.formats import UPLOADS, Formats
+from service.vision.frames import Limits, TimedFrame, VideoOpened, open_video
 from service.vision.live_frames import LiveFrames
 from service.vision.persons import FaceSeen, TimedBox
-from service.vision.picture import Upright
+from service.vision.picture import FramePictures, Upright
 from service.vision.sampling import Grid
 from service.vision.scene import Scene, translate_out_of_memory
 from service.vision.tracks import Tracker
@@ -200,13 +201,9 @@ def _find_clips(
             if start_s is None:
                 began_s = frame.time_s
                 grid = Grid([spec.interval_s for spec in specs], began_s)
-        picture = None  # frees the last picture before the next is converted
-        for instant in grid.on_display(frame):
-            again = picture is not None
-            if picture is None:
-                picture, small = source.upright(frame.frame), source.upright.small(frame.frame)
-            size = source.upright.frame_size
-            yield from scene.look(picture, small, instant, frame.until_s, frame_size=size, again=again)
+        pictures = FramePictures(source.upright, frame.frame)
+        for number, instant in enumerate(grid.on_display(frame)):
+            yield from scene.look(pictures, instant, frame.until_s, again=number > 0)
             if start_s is not None and instant.time_s - began_s >= done_s + _PROGRESS_S:
                 done_s = instant.time_s - began_s
                 yield Progressed(done_s)

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from service.vision.crop import cut_out
 from service.vision.faces import Box
+from service.vision.small_picture import Gray, SmallPicture, unit
 
-Gray = NDArray[np.uint8]
 Points = NDArray[np.float32]
 
 GRID = 7  # points per side of a face
@@ -119,15 +119,9 @@ def looks(picture: NDArray[np.uint8], box: Box) -> NDArray[np.float32]:
 
     The dot product of two vectors is their correlation, in [-1, 1].
     """
-    vector = cut_out(picture, box, margin=0, size=24).astype(np.float32).ravel()
-    vector -= vector.mean()
-    return vector / np.float32(np.linalg.norm(vector) + 1e-6)
+    return unit(cut_out(picture, box, margin=0, size=24))
 
 
-def thumbnail_likeness(a: Gray, b: Gray) -> tuple[float, float]:
+def thumbnail_likeness(a: SmallPicture, b: SmallPicture) -> tuple[float, float]:
     """Compare two pictures' thumbnails: return their correlation and mean absolute difference in gray levels."""
-    small = [cv2.resize(gray, (32, 18), interpolation=cv2.INTER_AREA).astype(np.float32) for gray in (a, b)]
-    difference = float(np.abs(small[0] - small[1]).mean())
-    centred = [thumbnail - thumbnail.mean() for thumbnail in small]
-    energy = float(np.linalg.norm(centred[0]) * np.linalg.norm(centred[1]))
-    return float((centred[0] * centred[1]).sum()) / (energy + 1e-6), difference
+    return float(a.surroundings @ b.surroundings), float(np.abs(a.thumbnail - b.thumbnail).mean())

@@ -7,7 +7,7 @@ Declared durations are not trusted; decoded time counts. Every FFmpeg failure be
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,14 +16,7 @@ import av
 import av.container
 import av.stream
 
-from mien.contract.containers import (
-    OPTIONAL_CONTAINERS,
-    TRUSTED_CONTAINERS,
-    UPLOAD_CONTAINERS,
-    Container,
-    OptionalFormat,
-    listed,
-)
+from mien.contract.containers import listed
 from mien.contract.errors import (
     BadMedia,
     CannotDecode,
@@ -37,70 +30,9 @@ from mien.contract.errors import (
 )
 from service.vision import ebml
 from service.vision.clock import Clock
+from service.vision.formats import UPLOADS, Formats, ffmpeg_options
 from service.vision.iso_boxes import is_cut_off, is_encrypted
 from service.vision.picture import WORKING_SIDE, Upright
-
-
-@dataclass(frozen=True)
-class Formats:
-    """The formats that may be opened.
-
-    Attributes:
-        containers: the accepted containers.
-        codecs: FFmpeg's names of the accepted decoders.
-    """
-
-    containers: tuple[Container, ...]
-    codecs: frozenset[str]
-
-
-# Each decoder is one more parser exposed to untrusted bytes, so each needs a reason.
-UPLOADS = Formats(
-    containers=UPLOAD_CONTAINERS,
-    codecs=frozenset(
-        {
-            "h264",  # nearly everything
-            "hevc",  # phones
-            "vp8",  # browsers' recorders
-            "libvpx",
-            "vp9",
-            "libvpx-vp9",
-            "av1",  # browsers, new phones
-            "libdav1d",
-            "libaom-av1",
-            "mpeg4",  # older cameras, DivX and Xvid in AVI
-            "mjpeg",  # cameras, webcams
-            "h263",  # 3GP from older phones
-            "mpeg1video",  # archives
-            "mpeg2video",  # camcorders, DVDs
-            "prores",  # editing
-            "dnxhd",
-        }
-    ),
-)
-
-_OPTIONAL_CODECS: Mapping[OptionalFormat, frozenset[str]] = {
-    "mpeg-ts": frozenset(),
-    "asf": frozenset({"wmv1", "wmv2", "wmv3", "vc1", "msmpeg4v2", "msmpeg4"}),
-    "flv": frozenset({"flv", "vp6f"}),
-    "mpeg-ps": frozenset(),
-    "gif": frozenset({"gif"}),
-}
-
-
-def uploads_with(formats: Iterable[OptionalFormat]) -> Formats:
-    """Return the formats of uploads with those that the operator allows."""
-    return Formats(
-        containers=UPLOADS.containers + tuple(OPTIONAL_CONTAINERS[name] for name in formats),
-        codecs=UPLOADS.codecs.union(*(_OPTIONAL_CODECS[name] for name in formats)),
-    )
-
-
-# For trusted files; older datasets use FLV.
-OWN_FILES = Formats(
-    containers=TRUSTED_CONTAINERS,
-    codecs=UPLOADS.codecs | {"flv"},  # FFmpeg's name of the FLV1 decoder
-)
 
 _MIN_SEEK_S = 3.0  # decode from the start up to here: that is cheaper than a seek
 _DEFAULT_FRAME_S = 0.04  # duration of a frame if the stream has no frame rate
@@ -196,15 +128,6 @@ def open_video(
             raise
         with closing(reader) as video:
             yield video
-
-
-def ffmpeg_options(formats: Formats) -> dict[str, str]:
-    """Return the options with which FFmpeg opens a file in these formats and nothing else."""
-    return {
-        "format_whitelist": ",".join(name for container in formats.containers for name in container.demuxers),
-        "protocol_whitelist": "file",
-        "codec_whitelist": ",".join(sorted(formats.codecs)),  # also restricts FFmpeg's probing
-    }
 
 
 class VideoReader:

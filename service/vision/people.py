@@ -9,17 +9,14 @@ video.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from service.vision.crop import cut_out
 from service.vision.faces import Box, overlap
-from service.vision.flow import Gray
-
-Vector = NDArray[np.float32]
+from service.vision.small_picture import SmallPicture, Vector, unit
 
 _PIXELS, _GRADIENTS = 24, 48  # sides of the compared crops
 _HOG = cv2.HOGDescriptor((_GRADIENTS, _GRADIENTS), (16, 16), (8, 8), (8, 8), 9)
@@ -71,42 +68,36 @@ class View:
         return float(self.pixels @ other.pixels) >= _SAME_COLOURS or self.likeness(other) >= ALIKE
 
 
-def view(picture: NDArray[np.uint8], gray: Gray, box: Box, *, shot: int, time_s: float) -> View:
-    """Describe a face in an RGB picture (H, W, 3)."""
-    large = cut_out(picture, box, margin=0, size=_GRADIENTS)
+def view(picture: SmallPicture, box: Box, *, shot: int, time_s: float) -> View:
+    """Describe a face in a picture."""
+    large = cut_out(picture.rgb, box, margin=0, size=_GRADIENTS)
     small = cv2.resize(large, (_PIXELS, _PIXELS), interpolation=cv2.INTER_AREA)
-    thumbnail = cv2.resize(gray, (32, 18), interpolation=cv2.INTER_AREA)
-    height, width = gray.shape
+    height, width = picture.gray.shape
     gradients = np.asarray(_HOG.compute(large))
-    return View(_unit(small), _unit(gradients), box, _unit(thumbnail), (width, height), shot, time_s)
-
-
-@dataclass
-class _Known:
-    views: list[View] = field(default_factory=list)  # the last one is the latest
+    return View(unit(small), unit(gradients), box, picture.surroundings, (width, height), shot, time_s)
 
 
 class People:
     """The persons that a video has shown so far."""
 
     def __init__(self) -> None:
-        self._known: dict[int, _Known] = {}
+        self._known: dict[int, list[View]] = {}  # the last view is the latest
 
     def note(self, number: int, views: Sequence[View]) -> None:
         """Remember views of a person, the oldest first."""
-        known = self._known.setdefault(number, _Known())
+        known = self._known.setdefault(number, [])
         for one in views:
-            if len(known.views) > 1 and known.views[-1].likeness(known.views[-2]) > _SAME_VIEW:
-                known.views.pop()
-            known.views.append(one)
-            del known.views[:-_VIEWS]
+            if len(known) > 1 and known[-1].likeness(known[-2]) > _SAME_VIEW:
+                known.pop()
+            known.append(one)
+            del known[:-_VIEWS]
 
     def drop(self, number: int, since_s: float) -> None:
         """Forget the views of a person since a time: a transition to somebody else may have begun then."""
-        if (known := self._known.get(number)) is not None:
-            known.views = [one for one in known.views if one.time_s < since_s]
-            if not known.views:
-                del self._known[number]
+        if number in self._known:
+            known = [one for one in self._known.pop(number) if one.time_s < since_s]
+            if known:
+                self._known[number] = known
 
     def recognise(self, views: Sequence[View], present: Collection[int]) -> int | None:
         """Return the number of the person that the views of a new face show for certain, or None.
@@ -115,7 +106,7 @@ class People:
             views: what was seen of the face.
             present: persons who are elsewhere in the picture.
         """
-        likeness = {number: _most_alike(views, known.views) for number, known in self._known.items()}
+        likeness = {number: _most_alike(views, known) for number, known in self._known.items()}
         possible = [number for number in self.possible(views[0], present) if likeness[number] >= ALIKE]
         best = max(possible, key=lambda number: likeness[number], default=None)
         if best is None:
@@ -125,13 +116,11 @@ class People:
 
     def possible(self, first: View, present: Collection[int]) -> list[int]:
         """Return the persons who can have come to the place of a new face's first view."""
-        return [
-            number for number, known in self._known.items() if number not in present and _can_be(known.views[-1], first)
-        ]
+        return [number for number, known in self._known.items() if number not in present and _can_be(known[-1], first)]
 
     def forget(self, present: Collection[int]) -> list[int]:
         """Forget who was away for longest where there are too many; return their numbers."""
-        away = sorted((n for n in self._known if n not in present), key=lambda n: self._known[n].views[-1].time_s)
+        away = sorted((n for n in self._known if n not in present), key=lambda n: self._known[n][-1].time_s)
         gone = away[: max(0, len(self._known) - _REMEMBERED)]
         for number in gone:
             del self._known[number]
@@ -156,9 +145,3 @@ def _can_be(last: View, now: View) -> bool:
 
 def _most_alike(some: Sequence[View], others: Sequence[View]) -> float:
     return max(one.likeness(other) for one in some for other in others)
-
-
-def _unit(values: NDArray[np.generic]) -> Vector:
-    vector = values.astype(np.float32).ravel()
-    vector -= vector.mean()
-    return vector / np.float32(np.linalg.norm(vector) + 1e-6)

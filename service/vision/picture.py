@@ -7,6 +7,7 @@ mirroring in the frame's display matrix are applied.
 from __future__ import annotations
 
 import struct
+from functools import cached_property
 
 import av
 import numpy as np
@@ -62,6 +63,7 @@ class Upright:
 
     Attributes:
         frame_size: width and height of the upright original frame in pixels.
+        side: longest side of the pictures in pixels.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class Upright:
         size = round(first.width * wide), round(first.height * high)
         self.frame_size = size[::-1] if self._turns % 2 else size
         self._size = _shrunk(size, longest_side)
+        self.side = max(self._size)
         self._small_size = _shrunk(self._size, SMALL_SIDE)
         self._reformatter = VideoReformatter()  # reuses its scaler for all frames
         self._small_reformatter = VideoReformatter()
@@ -118,6 +121,24 @@ class Upright:
         if self._mirrored:
             rgb = rgb[:, ::-1]
         return np.ascontiguousarray(np.rot90(rgb, self._turns))
+
+
+class FramePictures:
+    """The upright pictures of one frame, each converted when it is first asked for: without a face none is cut out."""
+
+    def __init__(self, upright: Upright, frame: av.VideoFrame) -> None:
+        self.upright = upright
+        self._frame = frame
+
+    @cached_property
+    def large(self) -> NDArray[np.uint8]:
+        """What crops are cut from, RGB (H, W, 3)."""
+        return self.upright(self._frame)
+
+    @cached_property
+    def small(self) -> NDArray[np.uint8]:
+        """The same, in which faces are found and followed, RGB (h, w, 3)."""
+        return self.upright.small(self._frame)
 
 
 def _orientation_of(frame: av.VideoFrame) -> Orientation:

@@ -16,6 +16,7 @@ from mien.contract.errors import DecodeTooCostly
 from service.vision.crop import cut_out
 from service.vision.faces import Box
 from service.vision.persons import FaceSample, FaceSeen, Person, Sightings
+from service.vision.picture import FramePictures
 from service.vision.quality import FINEST, clarity
 from service.vision.sampling import Instant
 from service.vision.tracks import EndedTrack, TrackedFace, Tracker
@@ -64,31 +65,27 @@ class Scene:
 
     def look(
         self,
-        picture: NDArray[np.uint8],
-        small: NDArray[np.uint8],
+        pictures: FramePictures,
         instant: Instant,
         until_s: float,
         *,
-        frame_size: tuple[int, int],
         again: bool,
     ) -> Iterator[Clip | FaceSeen]:
-        """Analyse the picture on display from `instant` to `until_s`.
+        """Analyse the frame on display from `instant` to `until_s`.
 
         Args:
-            picture: what crops are cut from, RGB (H, W, 3).
-            small: the same, in which faces are found and followed, RGB (h, w, 3).
+            pictures: its pictures.
             instant: when.
             until_s: end of its display.
-            frame_size: width and height of its upright frame in pixels.
-            again: whether it is the previous picture.
+            again: whether it is the previous frame.
         """
         self.samples += 1
         if not again:
             self._cut.clear()
             self._clarity.clear()
             self._pictures += 1
-            self._brightness += float(small[::2, ::2].mean())
-        step = self._tracker.step(None if again else small, instant.time_s)
+            self._brightness += float(pictures.small[::2, ::2].mean())
+        step = self._tracker.step(None if again else pictures.small, instant.time_s)
         for ended in step.ended:
             yield from self._end(ended, gone=True, end_s=instant.time_s)
         for number in step.forgotten:
@@ -96,7 +93,7 @@ class Scene:
                 yield sightings.all
         for face in step.faces:
             person = self._persons.setdefault(face.key, Person(self._specs))
-            sample = self._sample((picture, small), face, instant, until_s, frame_size)
+            sample = self._sample(pictures, face, instant, until_s)
             yield from person.add(sample, face.number, seen=face.seen)
 
     def finish(self, end_s: float) -> Iterator[Clip | FaceSeen]:
@@ -117,20 +114,18 @@ class Scene:
 
     def _sample(
         self,
-        pictures: tuple[NDArray[np.uint8], NDArray[np.uint8]],
+        pictures: FramePictures,
         face: TrackedFace,
         instant: Instant,
         until_s: float,
-        frame_size: tuple[int, int],
     ) -> FaceSample:
         """Crop the face for each spec that samples this instant; the face's box is in pixels of the small picture."""
-        picture, small = pictures
-        side = max(small.shape)
-        at = _scaled(face.box, max(picture.shape) / side)
-        in_frame = _within(_scaled(face.box, max(frame_size) / side), *frame_size)
-        crops = {index: self._crop(picture, at, self._specs[index]) for index in instant.specs}
+        upright, side = pictures.upright, max(pictures.small.shape)
+        at = _scaled(face.box, upright.side / side)
+        in_frame = _within(_scaled(face.box, max(upright.frame_size) / side), *upright.frame_size)
+        crops = {index: self._crop(pictures.large, at, self._specs[index]) for index in instant.specs}
         if at not in self._clarity:
-            shown, box = (small, face.box) if face.box.w >= FINEST else (picture, at)
+            shown, box = (pictures.small, face.box) if face.box.w >= FINEST else (pictures.large, at)
             self._clarity[at] = clarity(shown, box)
         return FaceSample(instant.time_s, until_s, in_frame, self._clarity[at] * face.front, crops)
 

@@ -14,7 +14,6 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
@@ -22,7 +21,6 @@ from scipy.optimize import linear_sum_assignment
 from service.vision.faces import Box, Detection, FaceDetector, covered, overlap
 from service.vision.flow import (
     GRID,
-    Gray,
     Points,
     corners,
     follow,
@@ -33,6 +31,7 @@ from service.vision.flow import (
     thumbnail_likeness,
 )
 from service.vision.people import ALIKE, People, View, view
+from service.vision.small_picture import Gray, SmallPicture
 from service.vision.steady import SteadyBox
 from service.vision.transitions import LONGEST_S, Appearance, Change, Pictures
 
@@ -111,14 +110,6 @@ class Step:
     forgotten: list[int]
 
 
-@dataclass(frozen=True)
-class _View:
-    """A picture, (H, W, 3), and its gray, (H, W)."""
-
-    picture: NDArray[np.uint8]
-    gray: Gray
-
-
 @dataclass
 class _Track:
     key: int
@@ -180,10 +171,10 @@ class Tracker:
     faces: int
     left_out: bool = False
     _tracks: list[_Track] = field(default_factory=list)
-    _view: _View | None = None
+    _last: SmallPicture | None = None
     _pictures: Pictures = field(default_factory=Pictures)
     _found: list[Detection] | None = None  # detections in the last picture; None if it was not searched
-    _dazzled_s: float | None = None  # when a flash began; `_view` is then the last picture before it
+    _dazzled_s: float | None = None  # when a flash began; `_last` is then the last picture before it
     _time_s: float = 0.0
     _searched_s: float = 0.0
     _searched_whole_s: float = 0.0
@@ -203,14 +194,14 @@ class Tracker:
         ended: list[EndedTrack] = []
         if picture is not None:
             ended += self._advance(picture, time_s)
-        if self._view is None:
+        if self._last is None:
             raise ValueError("the first step needs a picture")
         self._time_s = time_s
         for track in self._tracks:
             track.seen = False
         if self._dazzled_s is None and self._is_due():
-            ended += self._search(self._view)
-        height, width = self._view.gray.shape
+            ended += self._search(self._last)
+        height, width = self._last.gray.shape
         ended += [self._end(track) for track in list(self._tracks) if self._is_over(track, width, height)]
         faces = [TrackedFace(t.key, t.number, t.box, t.seen and not t.changing, t.front) for t in self._tracks]
         return Step(ended, faces, self._people.forget({t.number for t in self._tracks if t.number is not None}))
@@ -218,8 +209,8 @@ class Tracker:
     def finish(self) -> list[EndedTrack]:
         """End all tracks at the end of a shot."""
         ended: list[EndedTrack] = []
-        if self._view is not None and self._tracks and self._searched_s < self._time_s:
-            ended += self._search(self._view)
+        if self._last is not None and self._tracks and self._searched_s < self._time_s:
+            ended += self._search(self._last)
         for track in sorted(self._tracks, key=lambda t: t.area, reverse=True):
             if (
                 track.number is None and track.hits == self._searches == track.sure
@@ -237,35 +228,35 @@ class Tracker:
     def _advance(self, picture: NDArray[np.uint8], time_s: float) -> list[EndedTrack]:
         """Move all tracks to a new picture, or end them if there is a cut before it."""
         ended: list[EndedTrack] = []
-        view = _View(picture, cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False))
-        if self._view is not None and self._view.gray.shape != view.gray.shape:
+        now = SmallPicture(picture)
+        if self._last is not None and self._last.gray.shape != now.gray.shape:
             ended = self.finish()
-        elif self._view is not None:
-            flows = [_Flow(*follow_face(self._view.gray, view.gray, track.box)) for track in self._tracks]
-            likeness, difference = thumbnail_likeness(self._view.gray, view.gray)
+        elif self._last is not None:
+            flows = [_Flow(*follow_face(self._last.gray, now.gray, track.box)) for track in self._tracks]
+            likeness, _ = thumbnail_likeness(self._last, now)
             cut = False
             if likeness < _SAME_PICTURE or any(flow.share < _SURVIVORS for flow in flows):
-                whole, *flows = self._flows(self._view.gray, view.gray)
-                cut = self._is_cut(whole, likeness, difference, self._view, view)
+                whole, *flows = self._flows(self._last.gray, now.gray)
+                cut = self._is_cut(whole, self._last, now)
             if not cut:
                 for track, flow in zip(self._tracks, flows, strict=True):
-                    self._move(track, flow, self._view, view, time_s - self._time_s)
+                    self._move(track, flow, self._last, now, time_s - self._time_s)
                 self._dazzled_s = None
-                ended = self._end_replaced(view, time_s)
-            elif self._is_flash(self._view, view, time_s):
+                ended = self._end_replaced(now, time_s)
+            elif self._is_flash(self._last, now, time_s):
                 return []
             else:
                 ended = self.finish()
-        self._view, self._found = view, None
+        self._last, self._found = now, None
         return ended
 
-    def _end_replaced(self, view: _View, time_s: float) -> list[EndedTrack]:
+    def _end_replaced(self, now: SmallPicture, time_s: float) -> list[EndedTrack]:
         """End the tracks of faces that a dissolve or a wipe has replaced."""
-        if not self._pictures.add(view.picture, time_s):
+        if not self._pictures.add(now.rgb, time_s):
             return []
         ended = []
         for track in [t for t in self._tracks if not t.lost]:
-            track.appearance.add(view.picture, track.box, time_s)
+            track.appearance.add(now.rgb, track.box, time_s)
             change = track.appearance.change(self._pictures, track.box)
             track.changing = change is Change.GOING
             if change is Change.OVER:
@@ -288,22 +279,23 @@ class Tracker:
             yield _Flow(points[part], moved[part], good[part])
             first += len(one)
 
-    def _is_cut(self, whole: _Flow, likeness: float, difference: float, before: _View, after: _View) -> bool:
+    def _is_cut(self, whole: _Flow, before: SmallPicture, after: SmallPicture) -> bool:
+        likeness, difference = thumbnail_likeness(before, after)
         if len(whole.good) < _ENOUGH_POINTS:
             return difference > _BLANK_CHANGE
         if whole.share >= _SURVIVORS:
             return False
         return likeness < _SAME_PICTURE or not all(_looks_same(track.box, before, after) for track in self._tracks)
 
-    def _is_flash(self, before: _View, after: _View, time_s: float) -> bool:
-        glare, usual = (float((view.gray >= _GLARE_LEVEL).mean()) for view in (after, before))
+    def _is_flash(self, before: SmallPicture, after: SmallPicture, time_s: float) -> bool:
+        glare, usual = (float((shown.gray >= _GLARE_LEVEL).mean()) for shown in (after, before))
         if glare - usual < _GLARE:
             return False
         if self._dazzled_s is None:
             self._dazzled_s = time_s
         return time_s - self._dazzled_s < _FLASH_S
 
-    def _move(self, track: _Track, flow: _Flow, before: _View, after: _View, elapsed_s: float) -> None:
+    def _move(self, track: _Track, flow: _Flow, before: SmallPicture, after: SmallPicture, elapsed_s: float) -> None:
         if track.lost:
             return
         place = track.box
@@ -321,14 +313,14 @@ class Tracker:
             return True
         return self._found is None and any(track.lost for track in self._tracks)
 
-    def _search(self, view: _View) -> list[EndedTrack]:
+    def _search(self, shown: SmallPicture) -> list[EndedTrack]:
         """Detect faces in the last picture and match them to the tracks."""
         self._searched_s = self._time_s
         self._searches += 1
         new = self._found is None
         if self._found is None:
-            self._found = self.detector(view.picture, self._around())
-        matched, unmatched = self._match(view, self._found)
+            self._found = self.detector(shown.rgb, self._around())
+        matched, unmatched = self._match(shown, self._found)
         for track, detection, seen in matched:
             self._see(track, detection, seen, new)
         ended = []
@@ -339,7 +331,7 @@ class Tracker:
             if track.lost and taken:  # another face is there now
                 ended.append(self._end(track))
         for detection in unmatched:
-            self._begin(detection, view)
+            self._begin(detection, shown)
         for track in sorted(self._tracks, key=lambda t: t.area, reverse=True):
             if track.number is None and track.hits >= _HITS and track.sure >= _SURE_HITS and not self._is_early(track):
                 ended += self._confirm(track)
@@ -354,11 +346,11 @@ class Tracker:
         return [track.box for track in self._tracks]
 
     def _match(
-        self, view: _View, found: list[Detection]
+        self, shown: SmallPicture, found: list[Detection]
     ) -> tuple[list[tuple[_Track, Detection, View]], list[Detection]]:
         if not self._tracks or not found:
             return [], found
-        seen = [self._look(view, detection.box) for detection in found]
+        seen = [self._look(shown, detection.box) for detection in found]
         worth = np.array([[self._worth(t, d.box, s) for d, s in zip(found, seen, strict=True)] for t in self._tracks])
         pairs = [(i, j) for i, j in zip(*linear_sum_assignment(worth, maximize=True), strict=True) if worth[i, j] > 0]
         rest = set(range(len(found))) - {j for _, j in pairs}
@@ -387,12 +379,12 @@ class Tracker:
         if detection.sure and new:
             self._note(track, seen)
 
-    def _begin(self, detection: Detection, view: _View) -> None:
+    def _begin(self, detection: Detection, shown: SmallPicture) -> None:
         full = len(self._tracks) >= 2 * self.faces + 4
         known = any(covered(detection.box, track.box) > _ONE_FACE for track in self._tracks)
         if detection.sure and not known and not full:
             place = SteadyBox(detection.box)
-            seen = self._look(view, detection.box)
+            seen = self._look(shown, detection.box)
             track = _Track(self._keys, place, [seen], self._time_s, detection.facing)
             self._tracks.append(track)
             self._keys += 1
@@ -405,8 +397,8 @@ class Tracker:
         elif not track.changing:
             self._people.note(track.number, [seen])
 
-    def _look(self, shown: _View, box: Box) -> View:
-        return view(shown.picture, shown.gray, box, shot=self._shot, time_s=self._time_s)
+    def _look(self, shown: SmallPicture, box: Box) -> View:
+        return view(shown, box, shot=self._shot, time_s=self._time_s)
 
     def _present(self) -> set[int]:
         """Return the persons whose faces were found when they were last looked for."""
@@ -450,6 +442,6 @@ class Tracker:
         return EndedTrack(track.key, track.number, track.seen and not track.changing)
 
 
-def _looks_same(box: Box, before: _View, after: _View) -> bool:
+def _looks_same(box: Box, before: SmallPicture, after: SmallPicture) -> bool:
     """Return whether two pictures look the same inside a box."""
-    return float(looks(before.picture, box) @ looks(after.picture, box)) >= _SAME_LOOKS
+    return float(looks(before.rgb, box) @ looks(after.rgb, box)) >= _SAME_LOOKS

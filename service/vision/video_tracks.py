@@ -8,7 +8,8 @@ from pathlib import Path
 
 from mien.contract.errors import BadMedia
 from service.vision.faces import FaceDetector
-from service.vision.frames import Formats, Limits, VideoReader, open_video
+from service.vision.formats import Formats
+from service.vision.frames import Limits, VideoReader, open_video
 from service.vision.picture import SMALL_SIDE
 from service.vision.sampling import Grid
 

@@ -30,7 +30,7 @@ from mien.contract.errors import BadMedia, CannotDecode, DecodeTooCostly
 from mien.contract.live import LiveFrame, unpack
 from service.vision.clips import ClipSpec, Limits, read_clips, watch_clips
 from service.vision.faces import FaceDetector, open_detector
-from service.vision.frames import uploads_with
+from service.vision.formats import uploads_with
 from service.worker import kernel
 from service.worker.confinement import confine
 from service.worker.pipe import Event, send_error, send_event

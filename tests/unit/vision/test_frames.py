@@ -24,7 +24,8 @@ from mien.contract.errors import (
     UnsupportedCodec,
 )
 from service.vision import frames
-from service.vision.frames import OWN_FILES, UPLOADS, Limits, VideoReader, open_video, uploads_with
+from service.vision.formats import OWN_FILES, UPLOADS, uploads_with
+from service.vision.frames import Limits, VideoReader, open_video
 from tests.videos import face_video, faceless_video, picture, scene, still, write_video
 
 LIMITS = Limits(max_pixels=8192 * 4320, max_duration_s=3600, max_frames=10**6)
