@@ -34,3 +34,12 @@ def site(redis_url: str, tmp_path: Path, bundle: Path) -> Iterator[Site]:
     queue = Queue.at(redis_url)
     yield Site(queue, tmp_path, bundle)
     queue.close()
+
+
+@pytest.fixture
+def job(site: Site) -> str:
+    """The id of a job that is queued, its video any bytes."""
+    video = site.folder / "video"
+    video.write_bytes(b"any bytes")
+    site.submit("a", video)
+    return "a"

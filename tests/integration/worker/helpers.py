@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import json
 import shutil
-from contextlib import AbstractContextManager
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from mien.contract.options import AnalyzeOptions
 from mien.contract.results import Findings
+from service.queue.consumer import Consumer
 from service.queue.jobs import Job
-from tests.contract.helpers import Queue
+from service.storage.blobs import Blobs
+from service.worker.loop import Loop
+from service.worker.occupancy import Occupancy
+from service.worker.outages import Outages
+from service.worker.pipeline import AnalysisEvent, Analyzed
+from tests.chaos.stand_in import NOTHING
+from tests.contract.helpers import Queue, registration
 from tests.processes import Process, descendants, wait_for, worker
 
 
@@ -61,6 +70,43 @@ class Site:
     def findings(self, job: Job) -> Findings:
         assert job.result is not None
         return Findings.model_validate_json((self.blobs / job.result).read_bytes())
+
+
+Analyze = Callable[[Path], Iterator[AnalysisEvent]]
+
+
+class ToldPipeline:
+    """A pipeline that does and tells what it is told to, and then finds nothing."""
+
+    def __init__(self, analyze: Analyze) -> None:
+        self._analyze = analyze
+
+    def analyze(self, _job: str, video: Path, *_: object) -> Iterator[AnalysisEvent]:
+        yield from self._analyze(video)
+        yield Analyzed(NOTHING, decode_ms=1, inference_ms=1)
+
+
+@contextmanager
+def looping(consumer: Consumer, blobs: Blobs, analyze: Analyze) -> Iterator[Outages]:
+    """Run a worker's loop of one slot in this process."""
+    outages = Outages()
+    loop = Loop(
+        consumer,
+        blobs,
+        ToldPipeline(analyze),
+        slots=1,
+        drain_s=1,
+        occupancy=Occupancy(),
+        outages=outages,
+        register=lambda rate: registration("ann", rate),
+    )
+    thread = threading.Thread(target=loop.run)
+    thread.start()
+    try:
+        yield outages
+    finally:
+        loop.stop()
+        thread.join()
 
 
 def decode_children(running: Process) -> list[int]:

@@ -3,70 +3,29 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-
-import pytest
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from mien.contract.errors import AttemptsExhausted
 from mien.contract.events import FaceWindow
 from mien.contract.jobs import State
-from mien.contract.results import Findings, Progress, Video
+from mien.contract.results import Progress
 from service.queue import keys
 from service.storage.blobs import Blobs
-from service.worker.loop import Loop
-from service.worker.occupancy import Occupancy
-from service.worker.outages import Outages
-from service.worker.pipeline import AnalysisEvent, Analyzed
-from tests.contract.helpers import registration, succeed, take
-from tests.integration.worker.helpers import Site
+from service.worker.pipeline import AnalysisEvent
+from tests.contract.helpers import succeed, take
+from tests.integration.worker.helpers import Analyze, Site, looping
 from tests.processes import HANG_S, wait_for
 
-NOTHING = Findings(video=Video(duration_s=1, fps=25, width=4, height=4, frames=25), faces=[], models=[], warnings=[])
 
+def then(action: Callable[[], None]) -> Analyze:
+    """Return an analysis that does something, and tells nothing."""
 
-class Scripted:
-    """A pipeline that does as it is told, tells what it is told, and then finds nothing."""
+    def analyze(_: Path) -> Iterator[AnalysisEvent]:
+        action()
+        yield from ()
 
-    def __init__(self, first: Callable[[], None], happening: Sequence[AnalysisEvent]) -> None:
-        self._first = first
-        self._happening = happening
-
-    def analyze(self, *_: object) -> Iterator[AnalysisEvent]:
-        self._first()
-        yield from self._happening
-        yield Analyzed(NOTHING, decode_ms=1, inference_ms=1)
-
-
-@contextmanager
-def looping(
-    site: Site, first: Callable[[], None], *, max_attempts: int = 3, happening: Sequence[AnalysisEvent] = ()
-) -> Iterator[None]:
-    loop = Loop(
-        site.queue.worker("ann", max_attempts=max_attempts),
-        Blobs(site.blobs),
-        Scripted(first, happening),
-        slots=1,
-        drain_s=1,
-        occupancy=Occupancy(),
-        outages=Outages(),
-        register=lambda rate: registration("ann", rate),
-    )
-    thread = threading.Thread(target=loop.run)
-    thread.start()
-    try:
-        yield
-    finally:
-        loop.stop()
-        thread.join()
-
-
-@pytest.fixture
-def job(site: Site) -> str:
-    video = site.folder / "video"
-    video.write_bytes(b"any bytes")
-    site.submit("a", video)
-    return "a"
+    return analyze
 
 
 def test_a_result_that_comes_too_late_is_taken_away_again(site: Site, job: str):
@@ -80,7 +39,7 @@ def test_a_result_that_comes_too_late_is_taken_away_again(site: Site, job: str):
         assert succeed(bob, take(bob))
         late.set()
 
-    with looping(site, lose_the_job):
+    with looping(site.queue.worker(), Blobs(site.blobs), then(lose_the_job)):
         assert late.wait(HANG_S)
     found = site.queue.find(job)
 
@@ -93,7 +52,7 @@ def test_everything_that_happened_is_told_before_the_job_ends(site: Site, job: s
     windows = [FaceWindow(track=0, start_s=float(i), end_s=i + 1.0, valence=0.5) for i in range(3)]
     happening = [Progress(done_s=0, total_s=1), *windows]
 
-    with looping(site, lambda: None, happening=[*happening, Progress(done_s=1, total_s=1)]):
+    with looping(site.queue.worker(), Blobs(site.blobs), lambda _: iter([*happening, Progress(done_s=1, total_s=1)])):
         found = site.ended(job)
     told = site.queue.run(site.queue.jobs.events(job, None))
 
@@ -109,7 +68,7 @@ def test_an_attempt_that_breaks_is_tried_again_until_there_are_no_more(site: Sit
         tries.append(1)
         raise OSError("a library broke")
 
-    with looping(site, break_down, max_attempts=2):
+    with looping(site.queue.worker(max_attempts=2), Blobs(site.blobs), then(break_down)):
         found = site.ended(job)
         wait_for(lambda: not site.files("uploads"))
 
@@ -129,7 +88,7 @@ def test_an_attempt_that_breaks_once_succeeds_the_next_time(site: Site, job: str
         if len(tries) == 1:
             raise MemoryError
 
-    with looping(site, break_down_once):
+    with looping(site.queue.worker(), Blobs(site.blobs), then(break_down_once)):
         found = site.ended(job)
 
     assert found.state is State.SUCCEEDED

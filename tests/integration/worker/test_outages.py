@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
 import obstore
@@ -18,58 +17,11 @@ from mien.contract.options import AnalyzeOptions
 from mien.contract.results import Progress
 from service.queue import keys
 from service.storage.blobs import Blobs, S3Blobs
-from service.worker.loop import Loop
-from service.worker.occupancy import Occupancy
-from service.worker.outages import Outages
-from service.worker.pipeline import AnalysisEvent, Analyzed
-from tests.chaos.stand_in import NOTHING
-from tests.contract.helpers import Queue, registration
-from tests.integration.worker.helpers import Site
+from service.worker.pipeline import AnalysisEvent
+from tests.contract.helpers import Queue
+from tests.integration.worker.helpers import Site, looping
 from tests.processes import stoppable_redis, wait_for
 from tests.s3 import CREDENTIALS, s3_bucket
-
-Analyze = Callable[[Path], Iterator[AnalysisEvent]]
-
-
-class Told:
-    """A pipeline that runs what it is told."""
-
-    def __init__(self, analyze: Analyze) -> None:
-        self._analyze = analyze
-
-    def analyze(self, _job: str, video: Path, *_: object) -> Iterator[AnalysisEvent]:
-        yield from self._analyze(video)
-        yield Analyzed(NOTHING, decode_ms=1, inference_ms=1)
-
-
-@contextmanager
-def looping(queue: Queue, blobs: Blobs, analyze: Analyze, *, lease_s: float = 30) -> Iterator[Outages]:
-    outages = Outages()
-    loop = Loop(
-        queue.worker("ann", lease_s=lease_s),
-        blobs,
-        Told(analyze),
-        slots=1,
-        drain_s=1,
-        occupancy=Occupancy(),
-        outages=outages,
-        register=lambda rate: registration("ann", rate),
-    )
-    thread = threading.Thread(target=loop.run)
-    thread.start()
-    try:
-        yield outages
-    finally:
-        loop.stop()
-        thread.join()
-
-
-@pytest.fixture
-def job(site: Site) -> str:
-    video = site.folder / "video"
-    video.write_bytes(b"any bytes")
-    site.submit("a", video)
-    return "a"
 
 
 def unharmed(site: Site, job: str) -> None:
@@ -98,7 +50,7 @@ def test_a_redis_that_restarts_three_times_takes_no_attempt(tmp_path: Path, bund
                 yield Progress(done_s=done, total_s=3)
                 back.join()
 
-        with looping(queue, Blobs(site.blobs), analyze, lease_s=0.5):
+        with looping(queue.worker(lease_s=0.5), Blobs(site.blobs), analyze):
             found = wait_for(lambda: ended(queue, "a"))
 
         assert (found.state, found.error) == (State.SUCCEEDED, None)
@@ -125,7 +77,7 @@ def test_a_server_that_goes_away_before_the_result_is_committed_gets_it_when_it_
             server.stop()
             yield from ()
 
-        with looping(queue, Blobs(site.blobs), analyze) as outages:
+        with looping(queue.worker(), Blobs(site.blobs), analyze) as outages:
             wait_for(lambda: "queue" in outages.parts and site.files("results"))
             server.start()
             found = wait_for(lambda: ended(queue, "a"))
@@ -185,7 +137,7 @@ def test_a_full_disk_keeps_the_result_waiting(site: Site, job: str, monkeypatch:
         return put(*args)
 
     monkeypatch.setattr(obstore, "put", refuse)
-    with looping(site.queue, Blobs(site.blobs), lambda _: iter(())) as outages:
+    with looping(site.queue.worker(), Blobs(site.blobs), lambda _: iter(())) as outages:
         wait_for(lambda: outages.parts == ["store"])
         assert site.queue.find(job).state is State.RUNNING
         assert site.files("uploads") == ["a"]
@@ -205,7 +157,7 @@ def test_a_store_that_is_gone_keeps_the_job_waiting(site: Site, job: str, when: 
 
     if when == "before":
         site.blobs.rename(away)
-    with looping(site.queue, blobs, analyze) as outages:
+    with looping(site.queue.worker(), blobs, analyze) as outages:
         wait_for(lambda: outages.parts == ["store"])
         assert not site.blobs.exists()
         away.rename(site.blobs)
@@ -223,7 +175,7 @@ def test_a_video_that_cannot_be_read_for_the_stores_sake_is_not_called_bad(site:
             raise CannotDecode("It cannot be read.")
         yield Progress(done_s=0, total_s=1)
 
-    with looping(site.queue, Blobs(site.blobs), analyze) as outages:
+    with looping(site.queue.worker(), Blobs(site.blobs), analyze) as outages:
         wait_for(lambda: outages.parts == ["store"])
         away.rename(site.blobs)
         unharmed(site, job)
@@ -239,7 +191,7 @@ def test_a_bucket_that_is_gone_keeps_the_job_waiting(site: Site, monkeypatch: py
         site.queue.run(site.queue.jobs.submit("a", upload="uploads/a", size=9, options=AnalyzeOptions()))
         bucket.clear()
         bucket._client().delete_bucket(Bucket=bucket.name)
-        with looping(site.queue, blobs, lambda _: iter(())) as outages:
+        with looping(site.queue.worker(), blobs, lambda _: iter(())) as outages:
             wait_for(lambda: outages.parts == ["store"])
             bucket.make()
             blobs.put("uploads/a", b"any bytes")
@@ -252,7 +204,7 @@ def test_a_bucket_that_is_gone_keeps_the_job_waiting(site: Site, monkeypatch: py
 def test_a_video_that_is_not_in_a_store_that_works_is_said_to_be_missing(site: Site, job: str):
     (site.blobs / "uploads/a").unlink()
 
-    with looping(site.queue, Blobs(site.blobs), lambda _: iter(())):
+    with looping(site.queue.worker(), Blobs(site.blobs), lambda _: iter(())):
         found = site.ended(job)
 
     assert found.error.code == AttemptsExhausted.code
