@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
@@ -12,7 +11,7 @@ from mien.contract.results import Analysis
 from service.gateway.containers import too_large
 from service.gateway.openapi import problems
 from service.gateway.rest.parameters import PREFER, Key, Prefers, Sender, Uses
-from service.gateway.rest.responses import outcome_response
+from service.gateway.rest.responses import ACCEPTED, outcome_response
 from service.gateway.uploads import FORM_OVERHEAD_BYTES, check_encoding, video_bytes
 
 router = APIRouter()
@@ -47,10 +46,7 @@ _UPLOAD = {
     "/analyze",
     response_model=Analysis,
     response_model_exclude_unset=True,
-    responses={
-        202: {"model": Analysis, "description": "Accepted; read it at `Location`."},
-        **problems(400, 401, 403, 409, 410, 413, 415, 422, 429),
-    },
+    responses=ACCEPTED | problems(400, 401, 403, 409, 410, 413, 415, 422, 429),
     openapi_extra=_UPLOAD,
     tags=["analyses"],
     summary="Analyse a video",
@@ -75,7 +71,7 @@ async def analyze_video(  # noqa: PLR0917 - FastAPI gives them by name
     if declared is not None and declared > most + FORM_OVERHEAD_BYTES:
         raise too_large(most)
     video = video_bytes(
-        _body(request),
+        request.stream(),
         request.headers.get("content-type", "application/octet-stream"),
         most_bytes=most,
         idle_s=uses.settings.upload_idle_s,
@@ -83,10 +79,4 @@ async def analyze_video(  # noqa: PLR0917 - FastAPI gives them by name
         containers=uses.settings.containers,
     )
     job_id = await uses.submit(asker, video, options, declared=declared, key=key)
-    job = await uses.follow.job(job_id, prefers.waits(default_s=uses.settings.wait_s, most_s=uses.settings.wait_s))
-    return await outcome_response(request, uses, job)
-
-
-async def _body(request: Request) -> AsyncIterator[bytes]:
-    async for chunk in request.stream():
-        yield chunk
+    return await outcome_response(request, uses, job_id, prefers)

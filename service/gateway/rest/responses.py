@@ -11,14 +11,19 @@ from fastapi.responses import JSONResponse
 
 from mien.contract.errors import MienError, NotEnded, from_problem
 from mien.contract.jobs import State
+from mien.contract.results import Analysis
 from mien.contract.timeline import write_csv
 from service.gateway.error_mapping import MEDIA_TYPE, http_headers, http_problem, http_status
+from service.gateway.prefer_header import Preference
 from service.gateway.usecases.all import UseCases
 from service.gateway.usecases.authenticate import public_id
 from service.queue.jobs import Job
 
 _RETRY_AFTER_S = "2"
 CSV: dict[str, Any] = {"text/csv": {"schema": {"type": "string"}}}
+ACCEPTED: dict[int | str, dict[str, Any]] = {
+    202: {"model": Analysis, "description": "Accepted; read it at `Location`."}
+}
 
 
 def problem_response(request: Request, error: MienError, analysis_id: str | None = None) -> JSONResponse:
@@ -32,8 +37,10 @@ def problem_response(request: Request, error: MienError, analysis_id: str | None
     )
 
 
-async def outcome_response(request: Request, uses: UseCases, job: Job) -> Response:
-    """Return the response for an analysis that was waited for: a failure is a problem; 202 if it has not ended."""
+async def outcome_response(request: Request, uses: UseCases, job_id: str, prefers: Preference) -> Response:
+    """Wait for an analysis that was accepted, and return it: a failure is a problem; 202 if it has not ended."""
+    wait_s = uses.settings.wait_s
+    job = await uses.follow.job(job_id, prefers.waits(default_s=wait_s, most_s=wait_s))
     if job.state is State.FAILED and job.error is not None:
         return problem_response(request, from_problem(job.error), analysis_id=public_id(job.id))
     return await analysis_response(uses, job, status=200 if job.state.terminal else 202)

@@ -10,7 +10,7 @@ from mien.contract.options import AnalyzeOptions
 from mien.contract.results import Analysis, UploadSlot
 from service.gateway.openapi import problems
 from service.gateway.rest.parameters import PREFER, Prefers, Sender, UploadId, Uses
-from service.gateway.rest.responses import outcome_response
+from service.gateway.rest.responses import ACCEPTED, outcome_response
 
 router = APIRouter()
 
@@ -34,10 +34,7 @@ async def create_upload(asker: Sender, uses: Uses) -> UploadSlot:
     "/uploads/{upload_id}/analyze",
     response_model=Analysis,
     response_model_exclude_unset=True,
-    responses={
-        202: {"model": Analysis, "description": "Accepted; read it at `Location`."},
-        **problems(400, 401, 403, 404, 410, 413, 415, 422, 429),
-    },
+    responses=ACCEPTED | problems(400, 401, 403, 404, 410, 413, 415, 422, 429),
     openapi_extra={"parameters": [PREFER]},
     tags=["uploads"],
     summary="Analyse a video that was uploaded to the object store",
@@ -52,5 +49,4 @@ async def analyze_upload(  # noqa: PLR0917 - FastAPI gives them by name
 ) -> Response:
     """Analyse an uploaded video, as `POST /analyze` does. Repeating the request returns the same analysis."""
     job_id = await uses.direct_upload.analyze(asker, upload_id, options)
-    job = await uses.follow.job(job_id, prefers.waits(default_s=uses.settings.wait_s, most_s=uses.settings.wait_s))
-    return await outcome_response(request, uses, job)
+    return await outcome_response(request, uses, job_id, prefers)
