@@ -45,7 +45,9 @@ class Erasure:
         """
         async with translate_errors():
             erasures, rewritten = await self._redis.hmget(keys.FILE, ["erasures", "rewritten"])
-            if not await self._appends() or (erasures == rewritten and await self._last_worked()):
+            persistence = await self._persistence()
+            last_worked = persistence.get("aof_last_bgrewrite_status", "ok") == "ok"
+            if persistence.get("aof_enabled", 1) != 1 or (erasures == rewritten and last_worked):
                 return False
             if not await self._redis.set(keys.REWRITE, "1", nx=True, ex=pause_s):
                 return False
@@ -59,12 +61,6 @@ class Erasure:
             self._refused = False
             await self._redis.hset(keys.FILE, "rewritten", erasures or "0")
         return True
-
-    async def _appends(self) -> bool:
-        return (await self._persistence()).get("aof_enabled", 1) == 1
-
-    async def _last_worked(self) -> bool:
-        return (await self._persistence()).get("aof_last_bgrewrite_status", "ok") == "ok"
 
     async def _persistence(self) -> dict[str, int | str]:
         try:
