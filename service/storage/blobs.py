@@ -150,13 +150,9 @@ class Blobs:
             FileNotFoundError: there is no blob of this name.
             StorageUnavailable: the store cannot read it.
         """
-        try:
+        with self._outage():
             size = (await obstore.head_async(self._store, name))["size"]
             first = await obstore.get_range_async(self._store, name, start=0, end=min(count, size)) if size else b""
-        except FileNotFoundError:
-            raise
-        except BaseError as error:
-            raise StorageUnavailable("The store does not answer at the moment. Try again shortly.", 5) from error
         return size, bytes(first)
 
     async def copy(self, name: str, to: str) -> None:
