@@ -94,7 +94,7 @@ def owner_of(job_id: str) -> str:
 
 
 def live_of(owner: str) -> str:
-    """Return the key of the ids of an owner's jobs that have not ended; `end_job.lua` and `submit.lua` name it, too."""
+    """Return the key of the ids of an owner's jobs that have not ended; the scripts that change it name it, too."""
     return f"mien:live:{owner}"
 
 

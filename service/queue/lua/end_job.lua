@@ -2,25 +2,26 @@
 -- They promise that a job ends the same way whatever ends it. The calling script's keys start with
 -- KEYS: job, queue, live, live_bytes, gone
 
--- Charges the seconds of video that were analysed to the API key that the job was sent with, for a day from the first.
-local function charge(job_id, done_s)
-  local owner = string.match(job_id, '^(.+)%-')
-  if not owner then return end
-  redis.call('SREM', 'mien:live:' .. owner, job_id)
-  if done_s then
-    redis.call('INCRBYFLOAT', 'mien:video_s:' .. owner, done_s)
-    if redis.call('TTL', 'mien:video_s:' .. owner) < 0 then redis.call('EXPIRE', 'mien:video_s:' .. owner, 86400) end
-  end
+-- Charges the seconds of video that were analysed to an API key, for a day from the first.
+local function charge(owner, done_s)
+  local charged = 'mien:video_s:' .. owner
+  redis.call('INCRBYFLOAT', charged, done_s)
+  if redis.call('TTL', charged) < 0 then redis.call('EXPIRE', charged, 86400) end
 end
 
--- Deletes the stream entry of a job that has not ended, and gives back its place and the bytes of its upload.
+-- Deletes the stream entry of a job that has not ended, gives back its places and the bytes of its upload, and charges
+-- the API key that it was sent with.
 local function leave_queue(job_id, group)
   local job = redis.call('HMGET', KEYS[1], 'entry', 'bytes', 'done_s')
   redis.call('XACK', KEYS[2], group, job[1])
   redis.call('XDEL', KEYS[2], job[1])
   redis.call('ZREM', KEYS[3], job_id)
   redis.call('DECRBY', KEYS[4], job[2])
-  charge(job_id, job[3])
+  local owner = string.match(job_id, '^(.+)%-')
+  if owner then
+    redis.call('SREM', 'mien:live:' .. owner, job_id)
+    if job[3] then charge(owner, job[3]) end
+  end
 end
 
 -- Sets the outcome of a job that has not ended, the expiry of the job and its events, and its tombstone; queues its
