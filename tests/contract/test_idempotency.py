@@ -6,7 +6,7 @@ import asyncio
 
 from mien.contract.options import AnalyzeOptions
 from service.queue import keys
-from service.queue.admission import IdempotentRequest, KeyHolder
+from service.queue.admission import AdmissionLimits, IdempotentRequest, KeyHolder
 from tests.contract.helpers import Queue
 
 
@@ -62,7 +62,7 @@ def test_of_two_uploads_with_one_key_the_first_to_end_is_the_job(queue: Queue):
     claim(queue, "a", hold_s=0.01)
     queue.run(asyncio.sleep(0.05))
     claim(queue, "b")
-    queue.admit("b", 5, limits=_plenty())
+    queue.admit("b", 5, limits=AdmissionLimits(100, 10**9, 1000))
 
     assert submit(queue, "a") is None
     assert submit(queue, "b") == KeyHolder("a", AnalyzeOptions(), "d")
@@ -83,9 +83,3 @@ def test_of_many_that_submit_at_once_one_is_accepted(queue: Queue):
     [winner] = [f"j{i}" for i, earlier in enumerate(answers) if earlier is None]
     assert {earlier.job_id for earlier in answers if earlier} == {winner}
     assert queue.depth() == 1
-
-
-def _plenty():
-    from service.queue.admission import AdmissionLimits
-
-    return AdmissionLimits(100, 10**9, 1000)
