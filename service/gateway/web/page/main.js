@@ -165,8 +165,7 @@ async function remove() {
     say(error);
     return;
   }
-  const record = library.of(id);
-  if (record) uploads.cancel(record.key); // and what is kept of it
+  uploads.forget(id);
   if (result.id === id) leave();
   else list.refresh();
 }

@@ -77,8 +77,14 @@ export class Uploads extends EventTarget {
     const one = this.of(key);
     this.#all.delete(key);
     this.#library.forget(key);
-    if (one === this.#current) one.abort.abort();
+    one?.abort?.abort();
     this.#tell();
+  }
+
+  /** Forget what is kept of an analysis. */
+  forget(id) {
+    const record = this.#library.of(id);
+    if (record) this.cancel(record.key);
   }
 
   async #work() {

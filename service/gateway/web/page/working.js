@@ -145,8 +145,7 @@ export class Working {
     if (this.#key) this.uploads.cancel(this.#key);
     this.leave();
     if (id) {
-      const record = this.library.of(id);
-      if (record) this.uploads.cancel(record.key); // and what is kept of it
+      this.uploads.forget(id);
       await erase(id).catch((error) => error instanceof Problem && this.onProblem(error));
     }
     this.onCancelled();
