@@ -237,20 +237,15 @@ export class Result {
   }
 
   #drawMarkers() {
-    const { notes } = this.record;
-    const put = (markers) => {
-      this.#note({ ...notes, markers: markers.sort((one, other) => one.at_s - other.at_s) });
-      this.#drawMarkers();
-      if (this.chosen) this.charts.show(this.people, this.chosen, this.record.notes.markers);
-    };
+    const { markers } = this.record.notes;
     $("markers").replaceChildren(
-      ...notes.markers.map((marker, number) => {
+      ...markers.map((marker, number) => {
         const line = element("li");
         const field = element("input");
         field.value = marker.text;
         field.setAttribute("aria-label", `Note at ${clock(marker.at_s)}`);
-        field.addEventListener("change", () => put(notes.markers.with(number, { ...marker, text: field.value })));
-        const away = button("Remove", "quiet", () => put(notes.markers.toSpliced(number, 1)));
+        field.addEventListener("change", () => this.#putMarkers(markers.with(number, { ...marker, text: field.value })));
+        const away = button("Remove", "quiet", () => this.#putMarkers(markers.toSpliced(number, 1)));
         away.setAttribute("aria-label", `Remove the marker at ${clock(marker.at_s)}`);
         line.append(this.#jump(marker.at_s), field, away);
         return line;
@@ -258,12 +253,15 @@ export class Result {
     );
   }
 
-  #mark() {
-    const at_s = Number(this.stage.now.toFixed(3));
-    const { notes } = this.record;
-    this.#note({ ...notes, markers: [...notes.markers, { at_s, text: "" }].sort((one, other) => one.at_s - other.at_s) });
+  #putMarkers(markers) {
+    this.#note({ ...this.record.notes, markers: markers.toSorted((one, other) => one.at_s - other.at_s) });
     this.#drawMarkers();
     if (this.chosen) this.charts.show(this.people, this.chosen, this.record.notes.markers);
+  }
+
+  #mark() {
+    const at_s = Number(this.stage.now.toFixed(3));
+    this.#putMarkers([...this.record.notes.markers, { at_s, text: "" }]);
     $("markers").children[this.record.notes.markers.findIndex((marker) => marker.at_s === at_s)]?.querySelector("input").focus();
   }
 
