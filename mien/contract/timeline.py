@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import math
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
+from operator import itemgetter
 from typing import TextIO
 
 from mien.contract.results import Analysis, Face, PathPoint, Video, Window
@@ -42,7 +44,7 @@ def box_at(path: Sequence[PathPoint], time_s: float) -> tuple[float, float, floa
     """Interpolate a face's box (left, top, width, height) at a time; return None while the face is away."""
     if not path or not path[0][0] - 0.1 <= time_s <= path[-1][0] + 0.1:
         return None
-    after = next((place for place, point in enumerate(path) if point[0] >= time_s), len(path) - 1)
+    after = min(bisect_left(path, time_s, key=itemgetter(0)), len(path) - 1)
     one, other = path[max(0, after - 1)], path[after]
     if time_s >= other[0]:
         return other[1:]
