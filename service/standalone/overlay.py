@@ -40,18 +40,21 @@ def draw(picture: Picture, analysis: Analysis, time_s: float) -> None:
     taken: list[Place] = []
     if len(legend) <= _MOST_LEGEND * len(picture):
         taken.append(_paste(picture, legend, (0, len(picture) - len(legend))))
-    seen = {face.track: (face, box) for face in analysis.faces or [] if (box := _box_at(face, time_s)) is not None}
+    seen = [
+        (face, window_at(face.timeline, time_s), box)
+        for face in analysis.faces or []
+        if (box := _box_at(face, time_s)) is not None
+    ]
     thick = max(2, size // 8)
-    for face, (left, top, width, height) in seen.values():
+    for face, _, (left, top, width, height) in seen:
         for colour, breadth in ((_PAPER, thick + 2), (_colour(face), thick)):
             cv2.rectangle(picture, (left, top), (left + width, top + height), colour, breadth, cv2.LINE_AA)
-    for track, (face, box) in seen.items():  # after all boxes, for labels lie above these
-        others = [other for number, (_, other) in seen.items() if number != track]
-        window = window_at(face.timeline, time_s)
+    for face, window, box in seen:  # after all boxes, for labels lie above these
+        others = [other for one, _, other in seen if one is not face]
         taken.append(_put_label(picture, face, window, box, size, taken + others))
-    for face, box in seen.values():
-        boxes = [other for _, other in seen.values()]
-        if (bars := _bars_of(face, window_at(face.timeline, time_s), size)) is not None:
+    boxes = [box for _, _, box in seen]
+    for face, window, box in seen:
+        if (bars := _bars_of(face, window, size)) is not None:
             taken += _put_bars(picture, bars, box, taken + boxes)
 
 
