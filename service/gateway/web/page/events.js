@@ -4,8 +4,8 @@ import { stretches } from "./timeline.js";
 import { middle, SURE } from "./words.js";
 
 // Two thresholds (hysteresis), so that a probability that wavers about one of them is one event, not many.
-export const ONSET = SURE;
-export const OFFSET = 0.35;
+const ONSET = SURE;
+const OFFSET = 0.35;
 
 /**
  * Return the events of a timeline in order of their onsets: { label, onset_s, peak_s, offset_s, peak }.

@@ -9,7 +9,7 @@ const KEPT_MS = 30 * 24 * 3600 * 1000;
 /** Return an id that nobody else makes. */
 export const newKey = () => crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`;
 
-export const noNotes = () => ({ names: {}, joined: {}, markers: [] });
+const noNotes = () => ({ names: {}, joined: {}, markers: [] });
 
 export class Library {
   #records = new Map();

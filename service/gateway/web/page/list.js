@@ -15,8 +15,8 @@ export class List {
   #timer = null;
 
   /** `onOpen` gets an id, `onCompare` several; `onProblem` an error. */
-  constructor({ uploads, library, onOpen, onCompare, onErase, onProblem }) {
-    Object.assign(this, { uploads, library, onOpen, onErase, onProblem });
+  constructor({ uploads, library, onOpen, onCompare, onProblem }) {
+    Object.assign(this, { uploads, library, onOpen, onProblem });
     uploads.addEventListener("change", () => {
       this.#draw();
       if (uploads.all.some((one) => one.state === "sent" && !this.#knows(one.id))) this.#soon();

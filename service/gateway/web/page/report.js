@@ -9,7 +9,7 @@ h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2rem;border-bottom:1px solid
 table{border-collapse:collapse;font-size:.9rem}td,th{text-align:left;padding:.2rem .9rem .2rem 0;border-bottom:1px solid #e4e6ef;font-variant-numeric:tabular-nums}
 .caveat{background:#fff3d6;color:#5c4300;padding:.7rem 1rem;border-radius:.5rem}@media print{section{break-inside:avoid}}`;
 
-export const CAVEAT =
+const CAVEAT =
   "A model estimates what a face shows. That is not what a person feels, thinks or is, and the model makes more errors " +
   "for some people than for others. Base no decision about anybody on these scores.";
 
@@ -18,7 +18,7 @@ const rowsOf = (head, rows) =>
   `${rows.map((row) => `<tr>${row.map((cell) => `<td>${escaped(cell)}</td>`).join("")}</tr>`).join("")}</tbody></table>`;
 
 /** Return the rows of a person's summary: [name, what it is]. */
-export function summaryRows(person) {
+function summaryRows(person) {
   const rows = [...shares(person.timeline)].map(([label, share]) => [capital(label), `${percent(share)} of the visible time`]);
   for (const name of ["valence", "arousal"]) {
     const found = dimension(person.timeline, name);

@@ -170,7 +170,7 @@ export class Stage {
 }
 
 /** Interpolate a face's box [x, y, width, height] at a time; null if the face is not visible. */
-export function boxAt(path, time) {
+function boxAt(path, time) {
   if (!path.length || time < path[0][0] - 0.1 || time > path[path.length - 1][0] + 0.1) return null;
   const after = Math.min(firstLate(path, ([at]) => at >= time), path.length - 1);
   const [one, other] = [path[Math.max(0, after - 1)], path[after]];
