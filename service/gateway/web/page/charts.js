@@ -21,6 +21,8 @@ export const labelsOf = (timeline) =>
 
 export class Charts {
   #drawn = {}; // name → function from a frame to SVG
+  #smoothed = []; // the people with the timelines that are drawn
+  #person = null; // the chosen one of them
   #printing = false;
 
   /**
@@ -52,10 +54,11 @@ export class Charts {
     const { timeline, personality } = chosen;
     const labels = labelsOf(timeline);
     const placed = timeline.some((window) => window.valence !== undefined);
-    const person = { ...chosen, timeline: smoothed(timeline, this.smoothing) };
-    this.shown = person.timeline;
+    this.#smoothed = people.map((one) => ({ ...one, timeline: smoothed(one.timeline, this.smoothing) }));
+    const person = this.#smoothed[people.indexOf(chosen)];
+    this.#person = person;
     this.#drawn = {
-      people: labelsOf(people.flatMap((one) => one.timeline)).length && ((frame) => peopleChart(people.map((one) => ({ ...one, timeline: smoothed(one.timeline, this.smoothing) })), frame)),
+      people: labelsOf(people.flatMap((one) => one.timeline)).length && ((frame) => peopleChart(this.#smoothed, frame)),
       expression: labels.length && ((frame) => lanesChart(person, labels, frame)),
       dimensions: placed && ((frame) => dimensionsChart(person, frame)),
       plane: placed && ((frame) => planeChart(this.#path(), frame)),
@@ -84,16 +87,16 @@ export class Charts {
   }
 
   draw() {
-    for (const name of this.names) {
-      const element = this.elements[name];
-      const width = this.#printing ? (name === "plane" ? 300 : 680) : element.clientWidth;
-      if (!width) continue; // hidden
-      const readout = element.querySelector(".readout") ?? element.appendChild(madeReadout());
-      const cursor = element.querySelector(".cursor") ?? element.appendChild(madeCursor());
-      element.replaceChildren(readout, cursor);
-      element.insertAdjacentHTML("afterbegin", this.#drawn[name](this.#frame(width, themeOf(dark.matches && !this.#printing))));
-    }
-    this.#mark();
+    for (const name of this.names) if (name !== "plane") this.#paint(name);
+    this.#mark(); // which paints the plane
+  }
+
+  #paint(name) {
+    const element = this.elements[name];
+    const width = this.#printing ? (name === "plane" ? 300 : 680) : element.clientWidth;
+    if (!width) return; // hidden
+    element.querySelector("svg")?.remove();
+    element.insertAdjacentHTML("afterbegin", this.#drawn[name](this.#frame(width, themeOf(dark.matches && !this.#printing))));
   }
 
   #frame(width, theme) {
@@ -102,7 +105,7 @@ export class Charts {
 
   #path() {
     const time = this.view.moment;
-    const placed = this.shown.filter((window) => window.valence !== undefined);
+    const placed = this.#person.timeline.filter((window) => window.valence !== undefined);
     const now = windowAt(placed, time);
     if (!now) return [];
     const trail = calm.matches ? [] : placed.filter((window) => middle(window) <= time && middle(window) > time - TRAIL_S);
@@ -119,14 +122,9 @@ export class Charts {
     const time = this.view.moment;
     for (const name of this.names) {
       const element = this.elements[name];
-      if (name === "plane") {
-        if (element.clientWidth && !this.#printing) {
-          element.querySelector("svg")?.remove();
-          element.insertAdjacentHTML("afterbegin", this.#drawn.plane(this.#frame(element.clientWidth, themeOf(dark.matches))));
-        }
-      } else if (name !== "traits") {
+      if (name === "plane") this.#paint(name);
+      else if (name !== "traits") {
         const cursor = element.querySelector(".cursor");
-        if (!cursor) continue;
         cursor.hidden = time < from || time > to;
         cursor.style.left = `${LEFT + ((time - from) / (to - from || 1)) * (element.clientWidth - LEFT - RIGHT)}px`;
       }
@@ -136,44 +134,47 @@ export class Charts {
   #steer(box) {
     const timeOf = (event) => timeAt({ span: this.view.span, width: box.clientWidth }, event.clientX - box.getBoundingClientRect().left);
     let began = null;
-    const chosen = element("div", "", "selection");
+    const selection = element("div", "", "selection");
+    const readout = element("div", "", "readout");
+    readout.hidden = true;
+    readout.setAttribute("aria-hidden", "true"); // the line under the player says the same
+    box.append(readout, element("div", "", "cursor"));
     box.addEventListener("pointerdown", (event) => {
       if (event.button !== 0) return;
       began = { x: event.clientX, time: timeOf(event) };
     });
     box.addEventListener("pointermove", (event) => {
-      this.#say(box, event, timeOf(event));
+      this.#say(readout, box, event, timeOf(event));
       if (!began || Math.abs(event.clientX - began.x) < DRAG_PX) return;
-      if (!chosen.isConnected) {
+      if (!selection.isConnected) {
         box.setPointerCapture(event.pointerId);
-        box.append(chosen);
+        box.append(selection);
       }
       const left = box.getBoundingClientRect().left;
-      chosen.style.left = `${Math.min(began.x, event.clientX) - left}px`;
-      chosen.style.width = `${Math.abs(event.clientX - began.x)}px`;
+      selection.style.left = `${Math.min(began.x, event.clientX) - left}px`;
+      selection.style.width = `${Math.abs(event.clientX - began.x)}px`;
     });
     box.addEventListener("pointerup", (event) => {
       if (!began) return;
       const [from, to] = [began.time, timeOf(event)];
-      if (chosen.isConnected) this.view.zoom(from, to);
+      if (selection.isConnected) this.view.zoom(from, to);
       else this.onSeek(to);
-      chosen.remove();
+      selection.remove();
       began = null;
     });
     box.addEventListener("pointercancel", () => {
-      chosen.remove();
+      selection.remove();
       began = null;
     });
-    box.addEventListener("pointerleave", () => (box.querySelector(".readout") ?? {}).hidden = true);
+    box.addEventListener("pointerleave", () => (readout.hidden = true));
     box.addEventListener("dblclick", () => this.view.whole());
   }
 
-  #say(box, event, time) {
-    const readout = box.querySelector(".readout");
-    if (!readout || event.pointerType === "touch") return;
-    const people = box === this.elements.people ? this.people : [this.chosen];
+  #say(readout, box, event, time) {
+    if (event.pointerType === "touch") return;
+    const people = box === this.elements.people ? this.#smoothed : [this.#person];
     const said = people.map((person) => {
-      const window = windowAt(person === this.chosen ? this.shown : person.timeline, time);
+      const window = windowAt(person.timeline, time);
       const told = window ? phrases(window).join(" · ") : "not visible";
       return people.length > 1 ? `${person.name}: ${told}` : told;
     });
@@ -183,12 +184,3 @@ export class Charts {
     readout.style.left = `${Math.max(0, Math.min(x + 12, box.clientWidth - readout.offsetWidth))}px`;
   }
 }
-
-function madeReadout() {
-  const readout = element("div", "", "readout");
-  readout.hidden = true;
-  readout.setAttribute("aria-hidden", "true"); // the line under the player says the same
-  return readout;
-}
-
-const madeCursor = () => element("div", "", "cursor");
