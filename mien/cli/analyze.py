@@ -48,7 +48,7 @@ def analyze(  # noqa: PLR0917 - typer calls it by name
     from mien.cli.messages import hint
     from mien.cli.options import options_of
     from mien.cli.results import ResultFolder
-    from mien.cli.videos import STDIN, local_file, places, refuse_urls
+    from mien.cli.videos import STDIN, local_file, named_videos
     from mien.contract.options import AnalyzeOptions
 
     if as_json and as_csv:
@@ -57,12 +57,7 @@ def analyze(  # noqa: PLR0917 - typer calls it by name
         AnalyzeOptions,
         {"faces": faces, "start_s": start, "end_s": end, "hop_s": hop, "track": track, "tasks": task or None},
     )
-    refuse_urls(files)
-    if STDIN in files and len(files) > 1:
-        raise typer.BadParameter("- stands alone: standard input holds one video")
-    found = places(map(Path, files))
-    if not found:
-        raise typer.BadParameter(f"no video found in {', '.join(files)}")
+    found = named_videos(files)
     targets = _targets(annotate, list(found))
     results = None if out is None else ResultFolder(out, options, as_csv=as_csv)
     if results is not None:

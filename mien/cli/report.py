@@ -28,15 +28,10 @@ def report(  # noqa: PLR0917 - typer calls it by name
     from mien.cli.html import write_report
     from mien.cli.messages import hint
     from mien.cli.options import options_of
-    from mien.cli.videos import STDIN, local_file, refuse_urls, videos
+    from mien.cli.videos import STDIN, local_file, named_videos
     from mien.contract.options import AnalyzeOptions
 
-    refuse_urls(files)
-    if STDIN in files and len(files) > 1:
-        raise typer.BadParameter("- stands alone: standard input holds one video")
-    found = videos(map(Path, files))
-    if not found:
-        raise typer.BadParameter(f"no video found in {', '.join(files)}")
+    found = named_videos(files)
     if not out.parent.is_dir():
         raise typer.BadParameter(f"--out: there is no folder {out.parent}")
     if any(out.resolve() == file.resolve() for file in found):

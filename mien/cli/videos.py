@@ -6,7 +6,7 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from glob import glob
 from pathlib import Path
@@ -20,18 +20,28 @@ _URL = re.compile(r"(?i)[a-z][a-z0-9+.-]+://")
 _APPLE_DOUBLE = "._"  # macOS keeps a file's attributes beside it under such a name; no video is in there
 
 
-def videos(named: Iterable[Path]) -> list[Path]:
-    """Return the files, each once, in order: all videos below a folder, all matches of a pattern.
+def named_videos(names: Sequence[str]) -> dict[Path, Path]:
+    """Return the `places` of the videos that a command's arguments name.
 
-    Patterns are glob patterns (`*`, `?`, `[ab]`, `**` for any folders). Files that do not exist and patterns without a
-    match are returned as they are, so that opening them reports the error. macOS' `._` files in folders are passed
-    over.
+    Raises:
+        BadParameter: a name is a URL, `-` does not stand alone, or there is no video.
     """
-    return list(places(named))
+    _refuse_urls(names)
+    if STDIN in names and len(names) > 1:
+        raise typer.BadParameter("- stands alone: standard input holds one video")
+    found = places(map(Path, names))
+    if not found:
+        raise typer.BadParameter(f"no video found in {', '.join(names)}")
+    return found
 
 
 def places(named: Iterable[Path]) -> dict[Path, Path]:
-    """Return the files of `videos`, each with its place below the folder that was named, or its name."""
+    """Return the files, each once, in order: all videos below a folder, all matches of a pattern.
+
+    Each file comes with its place below the folder that was named, or its name. Patterns are glob patterns (`*`, `?`,
+    `[ab]`, `**` for any folders). Files that do not exist and patterns without a match are returned as they are, so
+    that opening them reports the error. macOS' `._` files in folders are passed over.
+    """
     found: dict[Path, Path] = {}
     for path in named:
         for file, place in _below(path):
@@ -57,7 +67,7 @@ def local_file(name: str) -> Iterator[Path]:
         yield Path(copy.name)
 
 
-def refuse_urls(named: Iterable[str]) -> None:
+def _refuse_urls(named: Iterable[str]) -> None:
     """Refuse addresses, of which the file system would only say that they do not exist.
 
     Raises:

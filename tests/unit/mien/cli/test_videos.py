@@ -1,8 +1,9 @@
 from pathlib import Path
 
 import pytest
+import typer
 
-from mien.cli.videos import places, videos
+from mien.cli.videos import named_videos, places
 
 
 @pytest.fixture
@@ -29,15 +30,32 @@ def folder(tmp_path: Path) -> Path:
     ],
 )
 def test_files_folders_and_patterns(folder: Path, named: list[str], meant: list[str]):
-    assert videos(folder / name for name in named) == [folder / name for name in meant]
+    assert list(places(folder / name for name in named)) == [folder / name for name in meant]
 
 
 def test_what_macos_keeps_beside_a_video_is_passed_over(folder: Path):
     (folder / "deep" / "._a1.mp4").touch()
-    assert [video.name for video in videos([folder])] == ["a1.mp4", "a2.mov", "b[1].mp4", "c.webm"]
-    assert videos([folder / "deep" / "._a1.mp4"]) != []  # it was asked for
+    assert [video.name for video in places([folder])] == ["a1.mp4", "a2.mov", "b[1].mp4", "c.webm"]
+    assert places([folder / "deep" / "._a1.mp4"])  # it was asked for
 
 
 def test_a_place_is_the_path_below_the_folder_or_the_name(folder: Path):
     found = places([folder / "deep", folder / "a1.mp4", folder])
     assert [str(place) for place in found.values()] == ["er/c.webm", "a1.mp4", "a2.mov", "b[1].mp4"]
+
+
+@pytest.mark.parametrize(
+    ("named", "reason"),
+    [
+        (["-", "a1.mp4"], "- stands alone"),
+        (["a1.mp4", "https://example.org/a.mp4"], "is a URL"),
+        (["empty"], "no video found in empty"),
+    ],
+)
+def test_arguments_that_name_no_video_are_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, named: list[str], reason: str
+):
+    monkeypatch.chdir(folder)
+    Path("empty").mkdir()
+    with pytest.raises(typer.BadParameter, match=reason):
+        named_videos(named)
