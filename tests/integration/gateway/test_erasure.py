@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from redis.asyncio import Redis
 
 from mien.contract.errors import AttemptsExhausted, Expired, StorageUnavailable
 from mien.contract.events import FaceWindow
 from mien.contract.options import AnalyzeOptions
-from service.gateway.usecases.authenticate import ANYBODY
-from service.gateway.usecases.cancel import Cancel
 from service.gateway.usecases.erase import Erase
-from service.gateway.usecases.submit import Submit
 from service.queue import keys
-from service.queue.admission import Admission, AdmissionLimits
-from service.queue.connection import connect, connect_async
 from service.queue.consumer import Attempt, Consumer
 from service.queue.erasure import Erasure
-from service.queue.jobs import Jobs
-from service.storage.blobs import Blobs, result_name
+from service.storage.blobs import result_name
+from tests.integration.gateway.house import House
 from tests.processes import StoppableRedis, stoppable_redis, wait_for
 
 VIDEO = b"the very bytes of a video"
@@ -33,38 +25,18 @@ DIGEST = hashlib.sha256(VIDEO).hexdigest()
 CALLBACK = "https://example.org/secret-path"
 
 
-class House:
-    """A queue on a server of its own, a store, and the use cases of a gateway."""
+class ErasedHouse(House):
+    """On a server of its own, with the erasure and what Redis and its disk hold."""
 
     def __init__(self, server: StoppableRedis, folder: Path) -> None:
+        super().__init__(server.url, folder)
         self.server = server
-        self.redis = connect(server.url)
-        self.folder = folder / "blobs"
-        self.blobs = Blobs(self.folder)
 
-    def run(self, work) -> Any:
-        async def over_connection():
-            redis = connect_async(self.server.url)
-            try:
-                return await work(redis)
-            finally:
-                await redis.aclose()
+    def request(self, key: str | None = "mine") -> str:
+        return self.submit(VIDEO, AnalyzeOptions(callback_url=CALLBACK), key)
 
-        return asyncio.run(over_connection())
-
-    def submit(self, key: str | None = "mine") -> str:
-        async def video():
-            yield VIDEO
-
-        async def work(redis: Redis) -> str:
-            limits = AdmissionLimits(10, 1000, 100)
-            submit = Submit(Admission(redis), Jobs(redis), self.blobs, limits, 100, 30, lambda _: None)
-            return await submit(ANYBODY, video(), AnalyzeOptions(callback_url=CALLBACK), key=key)
-
-        return self.run(work)
-
-    def consumer(self, *, max_attempts: int = 3, ttl_s: int = 3600) -> Consumer:
-        return Consumer(self.redis, self.redis, name="w", lease_s=0.01, max_attempts=max_attempts, results_ttl_s=ttl_s)
+    def lapsing_consumer(self, *, max_attempts: int = 3, ttl_s: int = 3600) -> Consumer:
+        return self.consumer(lease_s=0.01, max_attempts=max_attempts, ttl_s=ttl_s)
 
     def begin(self, consumer: Consumer) -> Attempt | None:
         entry = wait_for(lambda: consumer.claim(1, 0.1))[0]
@@ -77,15 +49,8 @@ class House:
         self.blobs.put(name, b'{"valence": 0.123456}')
         assert consumer.commit_success(attempt, result=name, decode_ms=1, inference_ms=1)
 
-    def delete(self, job_id: str) -> None:
-        self.run(lambda redis: Cancel(Jobs(redis), self.blobs, Erasure(redis))(job_id))
-
     def erase(self, rewrite_s: int = 0) -> None:
         self.run(lambda redis: Erase(Erasure(redis), self.blobs, rewrite_s)())
-
-    @property
-    def names(self) -> set[str]:
-        return {str(file.relative_to(self.folder)) for file in self.folder.rglob("*") if file.is_file()}
 
     def memory(self) -> str:
         """Return all keys and values of Redis."""
@@ -111,17 +76,17 @@ class House:
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
+def house(tmp_path: Path) -> Iterator[ErasedHouse]:
     with stoppable_redis() as server:
-        opened = House(server, tmp_path)
+        opened = ErasedHouse(server, tmp_path)
         yield opened
         opened.redis.close()
 
 
 @pytest.mark.parametrize("when", ["queued", "running", "succeeded", "failed"])
-def test_a_deleted_analysis_leaves_no_trace(house: House, when: str):
-    job_id = house.submit()
-    consumer = house.consumer(max_attempts=1)
+def test_a_deleted_analysis_leaves_no_trace(house: ErasedHouse, when: str):
+    job_id = house.request()
+    consumer = house.lapsing_consumer(max_attempts=1)
     if when == "succeeded":
         house.succeed(consumer)
     elif when != "queued":
@@ -146,17 +111,17 @@ def test_a_deleted_analysis_leaves_no_trace(house: House, when: str):
         house.delete(job_id)
 
 
-def test_the_same_request_again_is_told_that_its_analysis_is_gone(house: House):
-    house.delete(house.submit())
+def test_the_same_request_again_is_told_that_its_analysis_is_gone(house: ErasedHouse):
+    house.delete(house.request())
 
     with pytest.raises(Expired, match="Send another key"):
-        house.submit()
+        house.request()
     assert house.names == set()
 
 
-def test_an_id_leaves_the_file_although_other_jobs_wait(house: House):
-    job_id = house.submit(key=None)
-    house.submit(key=None)
+def test_an_id_leaves_the_file_although_other_jobs_wait(house: ErasedHouse):
+    job_id = house.request(key=None)
+    house.request(key=None)
     house.delete(job_id)
 
     def gone_from_disk() -> bool:
@@ -166,9 +131,9 @@ def test_an_id_leaves_the_file_although_other_jobs_wait(house: House):
     wait_for(gone_from_disk, pause=0.2)
 
 
-def test_the_video_goes_although_its_worker_died_after_the_commit(house: House):
-    house.submit()
-    house.succeed(house.consumer())
+def test_the_video_goes_although_its_worker_died_after_the_commit(house: ErasedHouse):
+    house.request()
+    house.succeed(house.lapsing_consumer())
     assert len(house.names) == 2
 
     house.erase()
@@ -176,22 +141,22 @@ def test_the_video_goes_although_its_worker_died_after_the_commit(house: House):
     assert [name.partition("/")[0] for name in house.names] == ["results"]
 
 
-def test_the_video_goes_of_a_job_whose_attempts_are_used_up(house: House):
-    job_id = house.submit()
-    consumer = house.consumer(max_attempts=1)
+def test_the_video_goes_of_a_job_whose_attempts_are_used_up(house: ErasedHouse):
+    job_id = house.request()
+    consumer = house.lapsing_consumer(max_attempts=1)
     house.begin(consumer)
     time.sleep(0.05)
     assert house.begin(consumer) is None
-    assert house.run(lambda redis: Jobs(redis).find(job_id)).error.code == AttemptsExhausted.code
+    assert house.find(job_id).error.code == AttemptsExhausted.code
 
     house.erase()
 
     assert house.names == set()
 
 
-def test_a_result_leaves_the_disk_when_it_expires(house: House):
-    house.submit()
-    house.succeed(house.consumer(ttl_s=1))
+def test_a_result_leaves_the_disk_when_it_expires(house: ErasedHouse):
+    house.request()
+    house.succeed(house.lapsing_consumer(ttl_s=1))
     house.erase()
     assert len(house.names) == 1
 
@@ -203,8 +168,8 @@ def test_a_result_leaves_the_disk_when_it_expires(house: House):
     assert house.redis.zcard(keys.ERASE) == 0
 
 
-def test_a_store_that_is_away_while_an_analysis_is_deleted_is_told_later(house: House, monkeypatch):
-    job_id = house.submit()
+def test_a_store_that_is_away_while_an_analysis_is_deleted_is_told_later(house: ErasedHouse, monkeypatch):
+    job_id = house.request()
     with monkeypatch.context() as away:
 
         def refuse(_names: object) -> None:
@@ -219,9 +184,9 @@ def test_a_store_that_is_away_while_an_analysis_is_deleted_is_told_later(house: 
     assert house.names == set()
 
 
-def test_redis_rewrites_its_file_only_where_something_was_erased(house: House):
+def test_redis_rewrites_its_file_only_where_something_was_erased(house: ErasedHouse):
     rewrite = lambda: house.run(lambda redis: Erasure(redis).rewrite_file(60))  # noqa: E731
-    house.submit(key=None)
+    house.request(key=None)
     assert not rewrite()
 
     house.delete(house.redis.zrange(keys.LIVE, 0, -1)[0])
@@ -230,8 +195,8 @@ def test_redis_rewrites_its_file_only_where_something_was_erased(house: House):
     assert not rewrite()
 
 
-def test_a_server_that_keeps_no_file_is_not_told_to_write_one(house: House):
+def test_a_server_that_keeps_no_file_is_not_told_to_write_one(house: ErasedHouse):
     house.redis.config_set("appendonly", "no")
-    house.delete(house.submit())
+    house.delete(house.request())
 
     assert not house.run(lambda redis: Erasure(redis).rewrite_file(60))

@@ -1,70 +1,28 @@
 """The sweep, on a real store and a real Redis: what crashes leave behind goes, what lives stays."""
 
-import asyncio
 import os
 import time
-from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
 
 from mien.contract.errors import Problem
-from mien.contract.options import AnalyzeOptions
-from service.gateway.usecases.authenticate import ANYBODY
-from service.gateway.usecases.cancel import Cancel
-from service.gateway.usecases.submit import Submit
 from service.gateway.usecases.sweep import Sweep
 from service.queue import keys
-from service.queue.admission import Admission, AdmissionLimits
-from service.queue.connection import connect, connect_async
-from service.queue.consumer import Consumer
-from service.queue.erasure import Erasure
+from service.queue.admission import Admission
 from service.queue.jobs import Job, Jobs
 from service.queue.repair import Repair
-from service.storage.blobs import Blobs, result_name, upload_name
+from service.storage.blobs import result_name, upload_name
+from tests.integration.gateway.house import House
 
 GRACE_S = 600
 
 
-class House:
-    """A queue and a store with the gateway's use cases and one worker's hand, without processes."""
-
-    def __init__(self, url: str, folder: Path) -> None:
-        self.redis = connect(url)
-        self.folder = folder / "blobs"
-        self.blobs = Blobs(self.folder)
-        self._url = url
-
-    def run(self, work):
-        """Run `work(redis)` to its end."""
-
-        async def over_connection():
-            redis = connect_async(self._url)
-            try:
-                return await work(redis)
-            finally:
-                await redis.aclose()
-
-        return asyncio.run(over_connection())
+class SweptHouse(House):
+    """With the sweep, and time that passes for what is stored."""
 
     def sweep(self) -> None:
         self.run(lambda redis: Sweep(Jobs(redis), Admission(redis), Repair(redis), self.blobs, idle_s=30)(GRACE_S))
-
-    def submit(self) -> str:
-        async def video():
-            yield b"some bytes"
-
-        async def work(redis: Redis) -> str:
-            submit = Submit(Admission(redis), Jobs(redis), self.blobs, AdmissionLimits(10, 1000, 100), 60, 30, print)
-            return await submit(ANYBODY, video(), AnalyzeOptions())
-
-        return self.run(work)
-
-    def find(self, job_id: str):
-        return self.run(lambda redis: Jobs(redis).find(job_id))
-
-    def consumer(self, name: str = "w") -> Consumer:
-        return Consumer(self.redis, self.redis, name=name, lease_s=30, max_attempts=3, results_ttl_s=3600)
 
     def begin(self):
         consumer = self.consumer()
@@ -82,14 +40,10 @@ class House:
             if file.is_file():
                 os.utime(file, (then, then))
 
-    @property
-    def names(self) -> set[str]:
-        return {str(file.relative_to(self.folder)) for file in self.folder.rglob("*") if file.is_file()}
-
 
 @pytest.fixture
 def house(redis_url, tmp_path):
-    opened = House(redis_url, tmp_path)
+    opened = SweptHouse(redis_url, tmp_path)
     yield opened
     opened.redis.close()
 
@@ -220,7 +174,7 @@ def test_one_gateway_sweeps_in_a_round(house):
 
 def test_cancelling_erases_the_blobs_and_a_sweep_finds_nothing_left(house):
     job_id = house.submit()
-    house.run(lambda redis: Cancel(Jobs(redis), house.blobs, Erasure(redis))(job_id))
+    house.delete(job_id)
     assert house.names == set()
     assert house.find(job_id) == "deleted"
     house.sweep()
