@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,10 @@ from tests.processes import Served, mien_serve, private_redis
 
 # Tests run side by side, and small models gain nothing from more threads; whoever loads PyTorch from here on has one.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# Run in a shell's background, this process ignores Ctrl-C, and all that tests start would.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -91,7 +91,7 @@ def cues(text: str) -> list[tuple[float, float, str]]:
 
 
 def test_a_study_from_a_drop_to_its_tables(visit, videos: list[Path], tmp_path: Path):
-    page = visit()
+    page = visit(refused="409")  # a reload in mid-upload: the key is held until the first try is seen to have ended
     held = hold(page, "**/analyze")
     unwanted = face_video(tmp_path / "unwanted.mp4", seconds=1.0)
 
