@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from importlib import resources
-from typing import get_args
 
 import yaml
 from pydantic import BaseModel
@@ -14,6 +13,7 @@ from rich.table import Table
 
 from model.finetune import FinetuneRecipe
 from model.pretrain import PretrainRecipe
+from model.train.config import part_of
 
 KINDS: dict[str, type[BaseModel]] = {"pretrain": PretrainRecipe, "finetune": FinetuneRecipe}
 
@@ -37,23 +37,19 @@ def recipes() -> Iterator[tuple[str, str, str]]:
         if file.name.endswith(".yaml"):
             text = file.read_text(encoding="utf-8")
             comment = [line.removeprefix("# ") for line in text.splitlines() if line.startswith("#")]
-            kind = "finetune" if "layer_decay" in yaml.safe_load(text) else "pretrain"
+            keys = yaml.safe_load(text).keys()
+            kind = next(kind for kind, recipe in KINDS.items() if keys <= recipe.model_fields.keys())
             yield file.name.removesuffix(".yaml"), kind, " ".join(comment)
 
 
 def explained(recipe: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, str, str]]:
     """Yield (key, default, meaning) of all keys, those of parts with their part's name."""
     for name, field in recipe.model_fields.items():
-        part = _part(field)
+        part = part_of(field)
         yield f"{prefix}{name}", _default(field), field.description or _first_line(part)
         if part is not None:
             listed = ".0" if "tuple" in str(field.annotation) else ""
             yield from explained(part, f"{prefix}{name}{listed}.")
-
-
-def _part(field: FieldInfo) -> type[BaseModel] | None:
-    types = [field.annotation, *get_args(field.annotation)]
-    return next((each for each in types if isinstance(each, type) and issubclass(each, BaseModel)), None)
 
 
 def _first_line(part: type[BaseModel] | None) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from importlib import resources
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 import yaml
 from pydantic import (
@@ -23,6 +23,7 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+from pydantic.fields import FieldInfo
 
 from model.errors import ModelError
 
@@ -188,6 +189,12 @@ def renamed(values: dict[str, Any]) -> dict[str, Any]:
     return {_EARLIER_KEYS.get(key, key): value for key, value in values.items()}
 
 
+def part_of(field: FieldInfo) -> type[BaseModel] | None:
+    """Return the class of a key's value, or of each where it is a list, if it has keys of its own."""
+    types = [field.annotation, *get_args(field.annotation)]
+    return next((each for each in types if isinstance(each, type) and issubclass(each, BaseModel)), None)
+
+
 def _override(found: dict[str, Any], override: str) -> None:
     keys, equals, text = override.partition("=")
     if not equals:
@@ -240,6 +247,5 @@ def _model_at(kind: type[BaseModel], location: tuple[int | str, ...]) -> type[Ba
         if isinstance(part, int) or model is None:
             continue
         field = model.model_fields.get(part)
-        found = [] if field is None else [field.annotation, *getattr(field.annotation, "__args__", ())]
-        model = next((t for t in found if isinstance(t, type) and issubclass(t, BaseModel)), None)
+        model = part_of(field) if field else None
     return model
