@@ -42,8 +42,7 @@ def named(
         ModelError: the file cannot be read, or lacks a column of `columns`.
     """
     rows = _cells(path, ",")
-    first = next(rows, ("", []))
-    header = [] if isinstance(first, Problem) else [name.strip() for name in first[1]]
+    header = _header(rows)
     for column in columns:
         if column not in header:
             raise ModelError(f"{path} has no column {column!r}; its columns are: {', '.join(header)}.")
@@ -101,7 +100,11 @@ def header_of(path: Path) -> list[str]:
     Raises:
         ModelError: the file cannot be read.
     """
-    first = next(_cells(path, ","), ("", []))
+    return _header(_cells(path, ","))
+
+
+def _header(rows: Iterator[tuple[str, list[str]] | Problem]) -> list[str]:
+    first = next(rows, ("", []))
     return [] if isinstance(first, Problem) else [name.strip() for name in first[1]]
 
 
