@@ -10,8 +10,7 @@ from pydantic import ValidationError
 from mien.contract.bundle import Manifest, Training
 from model.bundle.write import export_bundle
 from model.errors import ModelError
-from model.evaluation.report import FEW_CLIPS as FEW_SCORED
-from model.evaluation.report import read_report
+from model.evaluation.report import FEW_SCORED, EvaluationReport, read_report
 from model.train.trained import Trained, read_trained
 from model.train.validate import CALIBRATED, TEMPERATURE, UNCALIBRATED
 
@@ -52,24 +51,7 @@ def export_run(
         ExportRefused: see `export_bundle`.
     """
     trained = read_trained(run)
-    scores = {metric: value for metric, value in trained.scores.items() if metric != "score"}
-    tested = None
     found = [read_report(report) for report in reports]
-    if found:
-        tested = " and ".join(
-            f"the part {' and '.join(part.part for part in report.parts)} of {report.data}" for report in found
-        )
-        measured = {
-            f"{f'{report.data} ' if len(found) > 1 else ''}{kind} {metric}": value
-            for report in found
-            for kind, each in report.pooled.items()
-            for metric, value in each.items()
-        }
-        scores = measured | {
-            f"{name} (validation)": trained.scores[name]
-            for name in (TEMPERATURE, UNCALIBRATED, CALIBRATED)
-            if name in trained.scores
-        }
     try:
         return export_bundle(
             trained.model,
@@ -81,8 +63,8 @@ def export_run(
             hop_s=hop_s or round(trained.clip.frames * trained.clip.interval_s / 2, 3),
             training=Training(
                 trained=True,
-                data=f"{'; '.join(trained.data)}. The scores are of {tested or 'clips held out from training'}.",
-                scores=scores,
+                data=f"{'; '.join(trained.data)}. The scores are of {_scored_clips(found)}.",
+                scores=_scores(trained, found),
                 warnings=tuple(_warnings(trained, tested=bool(found))),
             ),
             licence=licence,
@@ -96,6 +78,28 @@ def export_run(
         raise ModelError(
             f"The bundle's {first['loc'][0]} = {first['input']!r} is not allowed: {first['msg']}."
         ) from error
+
+
+def _scored_clips(reports: Sequence[EvaluationReport]) -> str:
+    parts = (f"the part {' and '.join(part.part for part in report.parts)} of {report.data}" for report in reports)
+    return " and ".join(parts) or "clips held out from training"
+
+
+def _scores(trained: Trained, reports: Sequence[EvaluationReport]) -> dict[str, float]:
+    """Return the reports' scores and the run's calibration, or without reports the run's validation scores."""
+    if not reports:
+        return {metric: value for metric, value in trained.scores.items() if metric != "score"}
+    measured = {
+        f"{f'{report.data} ' if len(reports) > 1 else ''}{kind} {metric}": value
+        for report in reports
+        for kind, scores in report.pooled.items()
+        for metric, value in scores.items()
+    }
+    return measured | {
+        f"{name} (validation)": trained.scores[name]
+        for name in (TEMPERATURE, UNCALIBRATED, CALIBRATED)
+        if name in trained.scores
+    }
 
 
 def _warnings(trained: Trained, *, tested: bool) -> Iterator[str]:

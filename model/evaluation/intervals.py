@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from mien.contract.bundle import Task
-from model.evaluation.report import FEW_CLIPS, Intervals
+from model.evaluation.report import FEW_SCORED, Intervals
 from model.evaluation.scores import Scored
 from model.train.metrics import measure
 
@@ -19,13 +19,13 @@ _LEVEL = 0.95
 
 
 def intervals(tasks: Sequence[Task], scored: Scored) -> Intervals:
-    """Return the 95 % interval of each metric of the tasks that fewer than `FEW_CLIPS` clips have a label of."""
+    """Return the 95 % interval of each metric of the tasks that fewer than `FEW_SCORED` clips have a label of."""
     found: Intervals = {}
     for task in tasks:
         outputs, labels = scored.outputs[task.kind], scored.labels[task.kind]
         known = ~labels.isnan().all(dim=1)  # (N,)
         outputs, labels = outputs[known], labels[known]
-        if not 0 < len(labels) < FEW_CLIPS:
+        if not 0 < len(labels) < FEW_SCORED:
             continue
         random = np.random.default_rng(0)
         drawn: dict[str, list[float]] = {}

@@ -20,7 +20,7 @@ Scores = dict[TaskKind, dict[str, float]]
 Intervals = dict[TaskKind, dict[str, tuple[float, float]]]
 """The lower and upper end of scores' 95 % intervals, likewise; only of scores of few clips."""
 
-FEW_CLIPS = 30
+FEW_SCORED = 30
 """Scores of fewer labelled clips come with an interval and a sentence."""
 
 
@@ -103,7 +103,7 @@ def few_clips(parts: Sequence[PartScores]) -> Iterator[str]:
     for part in parts:
         if part.intervals:
             yield (
-                f"The part {part.part} has {part.clips} clips. Scores of fewer than {FEW_CLIPS} are chance as much as "
+                f"The part {part.part} has {part.clips} clips. Scores of fewer than {FEW_SCORED} are chance as much as "
                 "skill: in brackets stand their 95 % intervals, bootstrapped over the clips. A correlation of two "
                 "clips is always 1, 0 or −1."
             )

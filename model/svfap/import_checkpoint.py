@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from mien.contract.bundle import ClipInput, ExpressionTask, Manifest, Task, Training
 from model.bundle.write import export_bundle
 from model.data import registry
+from model.data.dataset import PublishedDataset
 from model.data.faces import CROP
 from model.errors import ModelError
 from model.svfap.published import (
@@ -126,17 +127,7 @@ def import_finetuned(
         ExportRefused: see `export_bundle`.
     """
     dataset = registry.find(name) if name else None
-    tasks: tuple[Task, ...] = (task,) if task else served(dataset.tasks) if dataset else ()
-    if dataset and not tasks:
-        raise ModelError(
-            f"{dataset.title} has no labels of its own: say what the model answers, as --dimensions valence:-1:1 "
-            "arousal:-1:1."
-        )
-    if not tasks:
-        raise ModelError(
-            f"Nothing says what {path} answers: name the dataset that it was fine-tuned on, as --dataset dfew, or its "
-            "outputs, as --dimensions valence:-1:1 arousal:-1:1."
-        )
+    tasks = (task,) if task else _tasks_of(dataset, path)
     progress("Building the model")
     try:
         model = finetuned(weights, tasks, depths, activation)
@@ -182,6 +173,20 @@ def import_pretraining(path: Path, weights: Mapping[str, Tensor], out: Path, *, 
         raise ModelError(f"{path}, as a pre-trained encoder: {error}") from error
     checkpoint.save(out / START, made)
     return out / START
+
+
+def _tasks_of(dataset: PublishedDataset | None, path: Path) -> tuple[Task, ...]:
+    if dataset is None:
+        raise ModelError(
+            f"Nothing says what {path} answers: name the dataset that it was fine-tuned on, as --dataset dfew, or its "
+            "outputs, as --dimensions valence:-1:1 arousal:-1:1."
+        )
+    if not (tasks := served(dataset.tasks)):
+        raise ModelError(
+            f"{dataset.title} has no labels of its own: say what the model answers, as --dimensions valence:-1:1 "
+            "arousal:-1:1."
+        )
+    return tasks
 
 
 def _fill(module: nn.Module, weights: Mapping[str, Tensor], names: Mapping[str, str]) -> None:
