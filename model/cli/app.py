@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -25,9 +26,12 @@ _Overrides = Annotated[
     typer.Argument(metavar="[KEY=VALUE]...", help="Values that override the recipe's, for example epochs=10."),
 ]
 
-
 _DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Only say what data is found, and estimate steps, memory and time.")
+]
+_Workers = Annotated[int | None, typer.Option(min=1, help="Number of processes; by default one for each CPU.")]
+_YuNet = Annotated[
+    Path | None, typer.Option(help="ONNX file of another model of the face detector YuNet than Mien's own.")
 ]
 
 FEW_CLIPS = 500
@@ -59,9 +63,7 @@ def prepare(  # noqa: PLR0917 — typer makes options of them
     ],
     root: Annotated[Path, typer.Option(help="Folder of the dataset, in its published layout.")],
     out: Annotated[Path, typer.Option(help="Folder to write; the same command resumes a stopped run.")],
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Number of processes; by default one for each CPU.")
-    ] = None,
+    workers: _Workers = None,
     shards: Annotated[bool, typer.Option("--shards", help="Pack the clips into tar files of a thousand.")] = False,
     limit: Annotated[
         int | None, typer.Option(min=1, help="Maximum number of clips over all parts, for a trial.")
@@ -69,10 +71,7 @@ def prepare(  # noqa: PLR0917 — typer makes options of them
     margin: Annotated[
         float, typer.Option(min=0, max=2, help="Margin around a face on each side, as a share of its longer side.")
     ] = 0.2,
-    yunet: Annotated[
-        Path | None,
-        typer.Option(help="ONNX file of another model of the face detector YuNet than Mien's own."),
-    ] = None,
+    yunet: _YuNet = None,
     column: Annotated[
         list[str] | None,
         typer.Option(help="Name of a column in the dataset's table, for example clip=Video; may be repeated."),
@@ -101,13 +100,8 @@ def render(  # noqa: PLR0917 — typer makes options of them
     clips: Annotated[int, typer.Option(min=1, help="Number of clips; can be raised later.")],
     out: Annotated[Path, typer.Option(help="Folder to write; the same command resumes a stopped run.")],
     seed: Annotated[int, typer.Option(min=0, help="Random seed; the same seed gives the same clips.")] = 0,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Number of processes; by default one for each CPU.")
-    ] = None,
-    yunet: Annotated[
-        Path | None,
-        typer.Option(help="ONNX file of another model of the face detector YuNet than Mien's own."),
-    ] = None,
+    workers: _Workers = None,
+    yunet: _YuNet = None,
 ) -> None:
     """Render labelled clips of synthetic people for training."""
     from model.cli.render import render_with_progress
@@ -168,9 +162,7 @@ def evaluate_as_served(  # noqa: PLR0917 — typer makes options of them
     bundle: Annotated[Path, typer.Option(help="Folder of the bundle.")],
     out: Annotated[Path, typer.Option(help="Folder for report.json, report.md and confusion.png.")],
     part: Annotated[str, typer.Option(help="Part of the dataset.")] = "test",
-    yunet: Annotated[
-        Path | None, typer.Option(help="ONNX file of another model of the face detector YuNet than Mien's own.")
-    ] = None,
+    yunet: _YuNet = None,
 ) -> None:
     """Evaluate a bundle on original videos or pictures, with faces detected, tracked and cropped as by a worker."""
     from rich.console import Console
@@ -226,8 +218,6 @@ def import_checkpoint(  # noqa: PLR0917 — typer makes options of them
     ] = None,
 ) -> None:
     """Convert a published checkpoint: a fine-tuned one to a bundle, a pre-training one to a start for training."""
-    import logging
-
     from rich.console import Console
 
     from model.cli.console import Steps
@@ -237,8 +227,7 @@ def import_checkpoint(  # noqa: PLR0917 — typer makes options of them
     from model.svfap.weights_file import read_weights
 
     task = task_of(expressions=expressions or (), dimensions=dimensions or (), traits=traits or ())
-
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # silence warnings about packages that no model needs
+    _silence_exporter()
     with Steps(Console(stderr=True)) as steps:
         steps("Reading the checkpoint")
         weights = read_weights(checkpoint)
@@ -295,25 +284,6 @@ def recipes() -> None:
     show(Console())
 
 
-def _report_bundle(manifest: Manifest, out: Path) -> None:
-    gap = manifest.parity.max_abs_difference
-    typer.echo(f"{manifest.name} {manifest.version} is in {out}; PyTorch and ONNX Runtime differ by {gap:.1e} at most.")
-    for warning in manifest.training.warnings:
-        typer.secho(f"Warning, which every answer will repeat: {warning}", fg="yellow", err=True)
-
-
-def _run(loop: Loop, *, name: str, dry: bool) -> None:
-    """Run a loop and say how it ended, or only what it would take."""
-    if dry:
-        from model.cli.estimate import show
-
-        show(loop)
-        return
-    out, ended = loop.recipe.out, loop.run()
-    how = f"Done: {out / name}." if ended else f"Stopped; the checkpoint is in {out}. Run the same command to resume."
-    typer.echo(how)
-
-
 @app.command("export")
 def export(  # noqa: PLR0917 — typer makes options of them
     run: Annotated[Path, typer.Argument(help="Folder of the fine-tuning run.")],
@@ -334,15 +304,13 @@ def export(  # noqa: PLR0917 — typer makes options of them
     notes: Annotated[Path | None, typer.Option(help="Markdown file to append to the model card.")] = None,
 ) -> None:
     """Export a fine-tuning run's best checkpoint as a bundle."""
-    import logging
-
     from rich.console import Console
 
     from model.cli.console import Steps
     from model.export import export_run
 
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # silence warnings about packages that no model needs
     named = name or run.resolve().name.lower()
+    _silence_exporter()
     with Steps(Console(stderr=True)) as steps:
         manifest = export_run(
             run,
@@ -372,6 +340,30 @@ def reconstruct(
 
     loss = pictures.reconstruct(checkpoint, video, out)
     typer.echo(f"Wrote {out}; the reconstruction loss of this clip is {loss:.4f}.")
+
+
+def _report_bundle(manifest: Manifest, out: Path) -> None:
+    gap = manifest.parity.max_abs_difference
+    typer.echo(f"{manifest.name} {manifest.version} is in {out}; PyTorch and ONNX Runtime differ by {gap:.1e} at most.")
+    for warning in manifest.training.warnings:
+        typer.secho(f"Warning, which every answer will repeat: {warning}", fg="yellow", err=True)
+
+
+def _run(loop: Loop, *, name: str, dry: bool) -> None:
+    """Run a loop and say how it ended, or only what it would take."""
+    if dry:
+        from model.cli.estimate import show
+
+        show(loop)
+        return
+    out, ended = loop.recipe.out, loop.run()
+    how = f"Done: {out / name}." if ended else f"Stopped; the checkpoint is in {out}. Run the same command to resume."
+    typer.echo(how)
+
+
+def _silence_exporter() -> None:
+    """Silence the ONNX exporter's warnings about packages that no model needs."""
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
 
 
 def main() -> None:
