@@ -118,7 +118,8 @@ def _validation(
                 draw = torch.Generator().manual_seed(number)
                 pixels = batch["pixels"].to(accelerator.device)
                 loss = pretraining_loss(model, {"pixels": pixels}, draw, recipe.mask_ratio)["loss"]
-                total += torch.stack([loss.float() * len(pixels), torch.tensor(float(len(pixels)), device=loss.device)])
+                total[0] += loss.float() * len(pixels)
+                total[1] += len(pixels)
         total = cast("Tensor", accelerator.reduce(total, reduction="sum"))
         if accelerator.is_main_process:
             first = as_floats(clips[0]["pixels"][None].to(accelerator.device))

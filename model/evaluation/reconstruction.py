@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from model.errors import ModelError
-from model.tpsbt.autoencoder import STD_FLOOR, TUBELET_PIXELS, MaskedAutoencoder
+from model.tpsbt.autoencoder import STD_FLOOR, TUBELET_PIXELS, MaskedAutoencoder, reconstruction_loss, target
 from model.tpsbt.masking import TubeMask, at_places, draw_mask
 from model.tpsbt.tubelets import TUBELET, cut, join
 
@@ -42,7 +42,7 @@ def write_reconstruction(model: MaskedAutoencoder, clip: Tensor, mask_ratio: flo
     mask = draw_mask(1, tubelets.shape[2], torch.Generator().manual_seed(0), mask_ratio).to(tubelets.device)
     with torch.inference_mode():
         predicted = model(tubelets, mask).float()
-    masked, reconstructed, loss = _restored(tubelets, predicted, mask)
+    masked, reconstructed = _restored(tubelets, predicted, mask)
     rows = clip.shape[3] // TUBELET[1]
     picture = _picture([join(part, rows)[0].cpu() for part in (tubelets, masked, reconstructed)])
     written, content = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
@@ -51,20 +51,19 @@ def write_reconstruction(model: MaskedAutoencoder, clip: Tensor, mask_ratio: flo
         out.write_bytes(content.tobytes() if written else b"")
     except OSError as error:
         raise ModelError(f"{out} cannot be written: {error.strerror}.") from error
-    return loss
+    return reconstruction_loss(predicted, target(tubelets, mask)).item()
 
 
-def _restored(tubelets: Tensor, predicted: Tensor, mask: TubeMask) -> tuple[Tensor, Tensor, float]:
-    """Return the tubelets (1, T, P, 1536) with the masked ones gray, the same with them predicted, and the loss."""
+def _restored(tubelets: Tensor, predicted: Tensor, mask: TubeMask) -> tuple[Tensor, Tensor]:
+    """Return the tubelets (1, T, P, 1536) with the masked ones gray, and with them predicted."""
     hidden = at_places(tubelets, mask.hidden)
     hidden = hidden.reshape(*hidden.shape[:3], TUBELET_PIXELS, 3)  # (1, T, H, 1536) → (1, T, H, 512, 3)
     std, mean = torch.std_mean(hidden, dim=-2, keepdim=True)
     guess = predicted.reshape(hidden.shape)
-    loss = ((guess - (hidden - mean) / (std + STD_FLOOR)) ** 2).mean().item()
     masked, reconstructed = tubelets.clone(), tubelets.clone()
     masked[:, :, mask.hidden[0]] = GRAY
     reconstructed[:, :, mask.hidden[0]] = (guess * (std + STD_FLOOR) + mean).flatten(-2).clamp(0, 1)
-    return masked, reconstructed, loss
+    return masked, reconstructed
 
 
 def _picture(clips: list[Tensor]) -> NDArray[np.uint8]:
