@@ -58,8 +58,7 @@ def estimate(learner: Learner, plan: Plan, *, device: torch.device, bf16: bool, 
         recompute: whether blocks are computed again instead of kept; then about a third more time is taken.
     """
     started = time.perf_counter()
-    keys = [(0, index * max(1, len(learner.dataset) // _CLIPS_READ)) for index in range(_CLIPS_READ)]
-    items = [learner.dataset[epoch, min(index, len(learner.dataset) - 1)] for epoch, index in keys]
+    items = [learner.dataset[index * len(learner.dataset) // _CLIPS_READ] for index in range(_CLIPS_READ)]
     loaded_per_s = len(items) / (time.perf_counter() - started)
     operations, kept = _of_a_clip(learner, default_collate(items[:2]))
     factor = 4 if recompute else 3  # the backward pass costs two forward passes

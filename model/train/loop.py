@@ -232,7 +232,7 @@ class Loop:
 
     def _validate(self, validate: Callable[[nn.Module], dict[str, float]]) -> None:
         self._model.eval()
-        scores = validate(self._best_weights.eval())
+        scores = validate(self._kept_model.eval())
         self._model.train()
         if self._log:
             self._log.note(self.step, self._epoch, {"validation": scores})
@@ -248,7 +248,7 @@ class Loop:
             "size": self.learner.size._asdict(),
             "about": dict(self.learner.about),
             "config": self._config,
-            "model": self._best_weights.state_dict(),
+            "model": self._kept_model.state_dict(),
             "step": self.step,
             "best": self._best,
             **more,
@@ -256,8 +256,8 @@ class Loop:
         checkpoint.save(self.recipe.out / name, state)
 
     @property
-    def _best_weights(self) -> nn.Module:
-        """The model with the averaged weights where the recipe asks for them, else with its own."""
+    def _kept_model(self) -> nn.Module:
+        """The model that is validated and kept: with averaged weights where the recipe asks for them."""
         model: nn.Module = self.accelerator.unwrap_model(self._model)
         return self._average.module if self._average else model
 
