@@ -268,11 +268,9 @@ def test_faces_that_another_preparation_has_cut_out_are_not_cut_out_again(faces,
     run(faces, tmp_path / "second", limit=3)
 
     assert asked == ["none.mp4"]  # it shows no face, which no file tells
-    first, second = ((tmp_path / each, read_rows(tmp_path / each)) for each in ("first", "second"))
-    for (one, row), (other, same) in zip(
-        ((first[0], r) for r in first[1]), ((second[0], r) for r in second[1]), strict=True
-    ):
-        assert (one / row.media).read_bytes() == (other / same.media).read_bytes()
+    first, second = tmp_path / "first", tmp_path / "second"
+    for one, other in zip(read_rows(first), read_rows(second), strict=True):
+        assert (first / one.media).read_bytes() == (second / other.media).read_bytes()
 
 
 def test_faces_of_another_margin_or_of_a_changed_video_are_cut_out_again(faces, tmp_path, monkeypatch):
