@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import boto3
+import pytest
 from moto.server import ThreadedMotoServer
 
-CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1"}
+_CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1"}
 
 
 @dataclass
@@ -38,21 +39,25 @@ class Bucket:
         return boto3.client(
             "s3",
             endpoint_url=self.endpoint,
-            region_name=CREDENTIALS["AWS_REGION"],
-            aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+            region_name=_CREDENTIALS["AWS_REGION"],
+            aws_access_key_id=_CREDENTIALS["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=_CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
         )
 
 
 @contextmanager
 def s3_bucket() -> Iterator[Bucket]:
-    """Run the server; give a bucket on it."""
+    """Run the server; give a bucket on it, to which the environment holds the credentials meanwhile."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     try:
         host, port = server.get_host_and_port()
         bucket = Bucket("mien", f"http://{host}:{port}")
         bucket.make()
-        yield bucket
+        bucket.clear()  # servers in one process share what they hold
+        with pytest.MonkeyPatch.context() as patch:
+            for variable, value in _CREDENTIALS.items():
+                patch.setenv(variable, value)
+            yield bucket
     finally:
         server.stop()

@@ -11,7 +11,7 @@ import pytest
 
 from service.queue.connection import connect
 from tests.processes import HANG_S, gateway, wait_for, worker
-from tests.s3 import CREDENTIALS, Bucket, s3_bucket
+from tests.s3 import Bucket, s3_bucket
 
 
 @dataclass
@@ -25,9 +25,7 @@ class Site:
 def site(redis_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("bucket")
     connect(redis_server).flushall()
-    with pytest.MonkeyPatch.context() as patch, s3_bucket() as bucket:
-        for name, value in CREDENTIALS.items():
-            patch.setenv(name, value)
+    with s3_bucket() as bucket:
         (folder / "worker").mkdir()
         where = {"blobs_url": "s3://mien", "s3_endpoint": bucket.endpoint}
         with (

@@ -13,17 +13,14 @@ from service.storage.blobs import open_blobs
 from service.storage.settings import StorageSettings
 from tests.integration.gateway.raw_http import video
 from tests.processes import gateway, wait_for
-from tests.s3 import CREDENTIALS, Bucket, s3_bucket
+from tests.s3 import Bucket, s3_bucket
 
 ASYNC = {"Prefer": "respond-async"}
 
 
 @pytest.fixture
-def site(redis_url, tmp_path, monkeypatch) -> Iterator[tuple[httpx2.Client, Bucket]]:
+def site(redis_url, tmp_path) -> Iterator[tuple[httpx2.Client, Bucket]]:
     with s3_bucket() as bucket:
-        bucket.clear()  # servers in one process share what they hold
-        for name, value in CREDENTIALS.items():
-            monkeypatch.setenv(name, value)
         where = {"blobs_url": "s3://mien", "s3_endpoint": bucket.endpoint, "upload_max_bytes": 50_000}
         with (
             gateway(tmp_path, redis_url, sweep_every_s=1, slots_max=2, **where) as (_, url),

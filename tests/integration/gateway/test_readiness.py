@@ -10,7 +10,7 @@ import pytest
 
 from tests.integration.gateway.raw_http import video
 from tests.processes import gateway, wait_for
-from tests.s3 import CREDENTIALS, s3_bucket
+from tests.s3 import s3_bucket
 
 ASYNC = {"Prefer": "respond-async"}
 
@@ -74,10 +74,8 @@ def test_a_folder_that_takes_nothing_is_told_and_comes_back(redis_url, tmp_path)
         wait_for(lambda: http.get("/readyz").status_code == 200)
 
 
-def test_a_bucket_that_is_gone_is_told(redis_url, tmp_path, monkeypatch):
+def test_a_bucket_that_is_gone_is_told(redis_url, tmp_path):
     with s3_bucket() as bucket:
-        for name, value in CREDENTIALS.items():
-            monkeypatch.setenv(name, value)
         where = {"blobs_url": "s3://elsewhere", "s3_endpoint": bucket.endpoint}
         with gateway(tmp_path, redis_url, **where) as (_, url), httpx2.Client(base_url=url) as http:
             told = not_ready(http, "storage_unavailable")

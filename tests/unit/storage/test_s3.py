@@ -12,7 +12,7 @@ import pytest
 from mien.contract.errors import NotOffered, StorageUnavailable
 from service.storage.blobs import Blobs, S3Blobs, open_blobs
 from service.storage.settings import StorageSettings
-from tests.s3 import CREDENTIALS, Bucket, s3_bucket
+from tests.s3 import Bucket, s3_bucket
 
 MEGABYTE = 1 << 20
 
@@ -24,9 +24,7 @@ def _bucket() -> Iterator[Bucket]:
 
 
 @pytest.fixture
-def bucket(_bucket: Bucket, monkeypatch) -> Bucket:
-    for name, value in CREDENTIALS.items():
-        monkeypatch.setenv(name, value)
+def bucket(_bucket: Bucket) -> Bucket:
     _bucket.clear()
     return _bucket
 
