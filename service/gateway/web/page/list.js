@@ -1,12 +1,11 @@
 // The list of videos: uploads, running analyses and results, with their names and pictures.
 
 import { $, button, element } from "./dom.js";
-import { erase, recent } from "./service.js";
+import { erase, recent, underWay } from "./service.js";
 import { uploadState } from "./working.js";
 import { clock, nameOf, written } from "./words.js";
 
 const POLL_MS = 2000;
-const RUNNING = ["queued", "running"];
 
 export class List {
   #rows = new Map();
@@ -33,7 +32,7 @@ export class List {
       // The last known list stays; other requests tell what is wrong.
     }
     this.#draw();
-    if (this.#analyses.some((one) => RUNNING.includes(one.state)) || this.#expected()) this.#soon(POLL_MS);
+    if (this.#analyses.some(underWay) || this.#expected()) this.#soon(POLL_MS);
   }
 
   get empty() {
@@ -87,7 +86,7 @@ export class List {
     const record = this.library.of(one.id);
     const when = written(one.created_at);
     const { done_s, total_s } = one.progress;
-    const running = RUNNING.includes(one.state);
+    const running = underWay(one);
     const text = {
       queued: "Waiting for a worker",
       running: total_s ? `Analysing: ${clock(done_s)} of ${clock(total_s)}${this.#left(one)}` : "Analysing",

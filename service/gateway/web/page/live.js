@@ -3,7 +3,7 @@
 import { openCamera } from "./camera.js";
 import { element } from "./dom.js";
 import { inOrder, themeOf } from "./palette.js";
-import { peopleOf } from "./people.js";
+import { defaultName, peopleOf } from "./people.js";
 import { peopleChart } from "./plot.js";
 import { key, Problem } from "./service.js";
 import { capital, expressionPhrase, percent, signed } from "./words.js";
@@ -150,7 +150,7 @@ export class Live {
 function card(window) {
   const box = element("div", "", "live-card");
   const { colourOf } = themeOf(true); // it stands on the picture, which is dark under it
-  const name = `Person ${window.track + 1}`;
+  const name = defaultName(window.track);
   box.append(element("strong", window.expression ? `${name}: ${expressionPhrase(window.expression)}` : name));
   const scores = window.expression?.scores ?? {};
   for (const name of inOrder(Object.keys(scores))) {

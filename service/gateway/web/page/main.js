@@ -8,14 +8,13 @@ import { List } from "./list.js";
 import { Live } from "./live.js";
 import { Recorder } from "./recorder.js";
 import { named, Result } from "./result.js";
-import { erase, key, limits, Problem, read, served } from "./service.js";
+import { erase, key, limits, Problem, read, served, underWay } from "./service.js";
 import { Uploads } from "./uploads.js";
 import { Working } from "./working.js";
 
 const ANALYSES = /^[0-9A-Z]{26}(,[0-9A-Z]{26})*$/;
 const GONE = ["not_found", "expired"];
 const WITHOUT_HASH = location.pathname + location.search;
-const UNDER_WAY = ["queued", "running"];
 
 const library = new Library();
 await library.load();
@@ -134,12 +133,12 @@ async function lookAt(ids) {
     if (failed) throw new Problem(failed.error);
     const [first] = analyses;
     if (ids.length > 1) {
-      if (analyses.some((one) => UNDER_WAY.includes(one.state))) {
+      if (analyses.some(underWay)) {
         throw new Problem({ title: "Not all of these have ended", detail: "Compare them when all are done.", code: "" });
       }
       open("several");
       compare.show(analyses);
-    } else if (UNDER_WAY.includes(first.state)) {
+    } else if (underWay(first)) {
       open("work");
       working.watch(first.id);
     } else {

@@ -3,6 +3,9 @@
 // An appearance is a face that was followed without a break: an entry of `faces`, with its `track`. `notes` are the
 // viewer's: `names` by the person's first track, `joined` maps an appearance to the first track of its person.
 
+/** Return the name of a person whom the viewer has not named. */
+export const defaultName = (track) => `Person ${track + 1}`;
+
 /** Return the people: { track, tracks, name, faces, timeline, coverage, personality }, in order of appearance. */
 export function peopleOf(faces, { names = {}, joined = {} } = {}) {
   const people = new Map();
@@ -14,7 +17,7 @@ export function peopleOf(faces, { names = {}, joined = {} } = {}) {
   return [...people].map(([track, parts]) => ({
     track,
     tracks: parts.map((face) => face.track),
-    name: names[track] || `Person ${track + 1}`,
+    name: names[track] || defaultName(track),
     faces: parts,
     timeline: parts.flatMap((face) => face.timeline).sort((one, other) => one.start_s - other.start_s),
     coverage: parts.reduce((sum, face) => sum + (face.coverage ?? 0), 0),

@@ -5,7 +5,7 @@ import { $, button, element, row } from "./dom.js";
 import { events } from "./events.js";
 import { additions, boris, csvWithNames, eaf, fileName, vtt } from "./exports.js";
 import { themeOf } from "./palette.js";
-import { atOnce, howMany, joinedNotes, partedNotes, peopleOf, together } from "./people.js";
+import { atOnce, defaultName, howMany, joinedNotes, partedNotes, peopleOf, together } from "./people.js";
 import { report } from "./report.js";
 import { timelineCsv } from "./service.js";
 import { Stage } from "./stage.js";
@@ -146,7 +146,7 @@ export class Result {
         const label = element("label", person.faces.length > 1 ? `Name (appearances ${person.tracks.map((track) => track + 1).join(", ")})` : `Name of person ${person.track + 1}`);
         const field = element("input");
         field.value = this.record.notes.names[person.track] ?? "";
-        field.placeholder = `Person ${person.track + 1}`;
+        field.placeholder = defaultName(person.track);
         field.maxLength = 60;
         field.addEventListener("change", () => {
           const { notes } = this.record;

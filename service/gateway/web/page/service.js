@@ -80,6 +80,9 @@ export async function* follow(id, signal) {
 /** Return an analysis in its current state. */
 export const read = (id) => ask(`analyses/${id}`);
 
+/** Tell whether an analysis has not ended. */
+export const underWay = ({ state }) => state === "queued" || state === "running";
+
 export const erase = (id) => ask(`analyses/${id}`, { method: "DELETE" });
 export const served = () => ask("models");
 /** Return the newest analyses in their current states, without their results. */

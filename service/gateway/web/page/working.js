@@ -2,7 +2,7 @@
 
 import { Charts } from "./charts.js";
 import { $ } from "./dom.js";
-import { peopleOf } from "./people.js";
+import { defaultName, peopleOf } from "./people.js";
 import { erase, follow, Problem } from "./service.js";
 import { TimeView } from "./timeview.js";
 import { clock, percent, phrases } from "./words.js";
@@ -81,8 +81,7 @@ export class Working {
           face.end_s = data.end_s;
           faces.set(data.track, face);
           length = Math.max(length, data.end_s);
-          const { name: who } = peopleOf([face])[0];
-          $("latest").textContent = [`${who} at ${clock(data.start_s)}`, ...phrases(data)].join(" · ");
+          $("latest").textContent = [`${defaultName(data.track)} at ${clock(data.start_s)}`, ...phrases(data)].join(" · ");
         }
         if (name === "progress") {
           length = Math.max(length, data.total_s ?? 0);
