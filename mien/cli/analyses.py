@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -63,7 +63,7 @@ def get(
     if as_json:
         print_json(name, analysis)
     elif analysis.error is not None:
-        raise typer.Exit(_tell_failure(analysis))
+        _fail(analysis)
     elif analysis.faces is None:
         typer.echo(_line(analysis))
         hint(f"mien watch {analysis_id} follows it to its end.")
@@ -106,7 +106,7 @@ def watch(
                 raise typer.Exit(1)
         analysis = mien.get(analysis_id)
     if analysis.state is State.FAILED:
-        raise typer.Exit(_tell_failure(analysis))
+        _fail(analysis)
     hint(f"mien get {analysis_id} shows the result.")
 
 
@@ -148,10 +148,10 @@ def _line(summary: Summary) -> str:
     return "  ".join(parts)
 
 
-def _tell_failure(summary: Summary) -> int:
+def _fail(summary: Summary) -> NoReturn:
     from mien.cli.messages import told
     from mien.contract.errors import from_problem
 
     if summary.error is not None:
         typer.echo(f"{summary.id}: {told(from_problem(summary.error))}", err=True)
-    return 1
+    raise typer.Exit(1)
