@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from string import Template
 
 from mien import __version__
+from mien.cli.atomic import write_atomically
 from mien.client.summary import summary_html
 from mien.contract.results import Analysis
 
@@ -56,12 +56,7 @@ def write_report(out: Path, analyses: Sequence[tuple[str, Analysis]]) -> None:
     )
     title = Path(analyses[0][0]).name if len(analyses) == 1 else f"{len(analyses)} videos"
     page = _PAGE.substitute(title=escape(_printable(title)), sections="\n".join(sections), version=__version__)
-    unfinished = out.with_name(f".{out.name}.{os.getpid()}.part")
-    try:
-        unfinished.write_text(page, encoding="utf-8")
-        unfinished.replace(out)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    write_atomically(out, page)
 
 
 def _printable(name: str) -> str:

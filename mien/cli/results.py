@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import io
-import os
 from pathlib import Path
 
 import typer
 
+from mien.cli.atomic import write_atomically
 from mien.cli.show import json_line
 from mien.contract.options import AnalyzeOptions
 from mien.contract.results import Analysis
@@ -48,12 +48,7 @@ class ResultFolder:
         """Write a result; the file appears when it is complete."""
         target = self.result(place)
         target.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = target.with_name(f".{target.name}.{os.getpid()}.part")
-        try:
-            unfinished.write_text(self._content(file, analysis), encoding="utf-8", errors="surrogateescape")
-            unfinished.replace(target)
-        finally:
-            unfinished.unlink(missing_ok=True)
+        write_atomically(target, self._content(file, analysis))
 
     def _content(self, file: Path, analysis: Analysis) -> str:
         if self._suffix == ".json":
