@@ -12,7 +12,7 @@ from rich.table import Table
 
 from mien.cli.messages import in_flags
 from mien.contract.events import NAMES, AnalysisEvent, FaceWindow
-from mien.contract.results import Analysis, Face
+from mien.contract.results import DIMENSIONS, Analysis, Face
 from mien.contract.timeline import CsvTable, timeline_rows
 
 
@@ -71,11 +71,7 @@ def print_window(window: FaceWindow) -> None:
     parts = [f"{window.start_s:8.2f}–{window.end_s:.2f} s", person(window.track)]
     if window.expression is not None:
         parts.append(f"{window.expression.label} {window.expression.scores[window.expression.label]:.2f}")
-    parts += [
-        f"{name} {value:+.2f}"
-        for name in ("valence", "arousal", "dominance")
-        if (value := getattr(window, name)) is not None
-    ]
+    parts += [f"{name} {value:+.2f}" for name in DIMENSIONS if (value := getattr(window, name)) is not None]
     if window.quality is not None:
         parts.append(f"quality {window.quality:.2f}")
     typer.echo("  ".join(parts))
@@ -91,7 +87,7 @@ def _describe(face: Face) -> dict[str, str]:
     if face.expression is not None:
         lines["expression"] = f"{face.expression.label} {face.expression.scores[face.expression.label]:.2f}"
         lines["over time"] = _over_time(face)
-    for name in ("valence", "arousal", "dominance"):
+    for name in DIMENSIONS:
         if (value := getattr(face, name)) is not None:
             lines[name] = f"{value:+.2f}"
     return lines | {name: f"{value:.2f}" for name, value in (face.personality or {}).items()}

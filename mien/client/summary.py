@@ -8,7 +8,7 @@ from statistics import fmean, pstdev
 
 from mien.client.charts import legend_html, timeline_svg
 from mien.client.segments import segments, shares
-from mien.contract.results import Analysis, Face
+from mien.contract.results import DIMENSIONS, Analysis, Face
 
 _MOST_LABELS = 3
 
@@ -51,7 +51,7 @@ def _column(face: Face) -> dict[str, str]:
     lines = {"seen": f"{face.start_s:.1f}–{face.end_s:.1f} s, {face.coverage:.0%} of the video"}
     if common := list(shares(face).items())[:_MOST_LABELS]:
         lines["expressions, share of time"] = ", ".join(f"{label} {share:.0%}" for label, share in common)
-    for name in ("valence", "arousal", "dominance"):
+    for name in DIMENSIONS:
         if line := _dimension(face, name):
             lines[f"{name}, mean ± deviation"] = line
     return lines | {f"{name} (impression)": f"{value:.2f}" for name, value in (face.personality or {}).items()}

@@ -33,6 +33,10 @@ class Expression(_Part):
     scores: dict[str, UnitInterval] = Field(description="The probability of each label; they sum to 1.")
 
 
+DIMENSIONS = ("valence", "arousal", "dominance")
+"""The affective dimensions: fields of `Scores`."""
+
+
 class Scores(_Part):
     """A model's scores for a face; unset for tasks that are not served."""
 

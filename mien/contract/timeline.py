@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from operator import itemgetter
 from typing import TextIO
 
-from mien.contract.results import Analysis, Face, PathPoint, Video, Window
+from mien.contract.results import DIMENSIONS, Analysis, Face, PathPoint, Video, Window
 
 Row = dict[str, str | int | float]
 
@@ -127,7 +127,7 @@ def _scores(window: Window) -> Row:
     if window.expression is not None:
         row["expression"] = window.expression.label
         row |= window.expression.scores
-    for name in ("valence", "arousal", "dominance"):
+    for name in DIMENSIONS:
         if (value := getattr(window, name)) is not None:
             row[name] = value
     return row

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from mien.contract.results import Analysis, Face, Window
+from mien.contract.results import DIMENSIONS, Analysis, Face, Window
 from mien.contract.timeline import box_at
 
 Picture = NDArray[np.uint8]
@@ -116,9 +116,7 @@ def _lines(face: Face, window: Window | None) -> list[str]:
     if window.expression is not None:
         name += f"  {window.expression.label} {window.expression.scores[window.expression.label]:.0%}"
     dimensions = [
-        f"{dimension} {value:+.2f}"
-        for dimension in ("valence", "arousal", "dominance")
-        if (value := getattr(window, dimension)) is not None
+        f"{dimension} {value:+.2f}" for dimension in DIMENSIONS if (value := getattr(window, dimension)) is not None
     ]
     return [name, "  ".join(dimensions)] if dimensions else [name]
 
