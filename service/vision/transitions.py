@@ -5,7 +5,7 @@ to 1, everywhere at once in a dissolve, from part to part in a wipe. A face that
 what moves is in neither place in between. Both the face's own crops and the pictures at a fixed place have to blend,
 since a face that comes into a fixed place in one jump looks like a wipe there, and not in its own crops.
 
-Crops are RGB (24, 24, 3), the oldest first; their parts are 6 × 6 pixels.
+Crops come the oldest first; their parts are 6 × 6 pixels.
 """
 
 from __future__ import annotations
@@ -39,6 +39,20 @@ _REST_S = 0.24  # a transition is over if so long …
 _DONE = 0.92  # … so much of it was done
 
 
+class Crop:
+    """What is seen at a place.
+
+    Attributes:
+        pixels: RGB, uint8 (24, 24, 3).
+        unit: the same as a unit vector, each colour centred: the dot product of two is their correlation.
+    """
+
+    def __init__(self, picture: NDArray[np.uint8], box: Box) -> None:
+        self.pixels = cut_out(picture, box, margin=_MARGIN, size=_SIDE)
+        centred = self.pixels - self.pixels.mean((0, 1), dtype=np.float32)
+        self.unit: NDArray[np.float32] = (centred / np.float32(np.linalg.norm(centred) + 1e-3)).ravel()
+
+
 class Change(Enum):
     """What happens at a face's place."""
 
@@ -70,11 +84,10 @@ class Pictures:
         """Forget the pictures before a cut."""
         self._recent.clear()
 
-    def at(self, box: Box, count: int) -> list[NDArray[np.uint8]]:
+    def at(self, box: Box, count: int) -> list[Crop]:
         """Return the crops at a fixed place of the last `count` pictures."""
         return [
-            cut_out(picture, Box(*(side * scale for side in box)), margin=_MARGIN, size=_SIDE)
-            for _, scale, picture in list(self._recent)[-count:]
+            Crop(picture, Box(*(side * scale for side in box))) for _, scale, picture in list(self._recent)[-count:]
         ]
 
 
@@ -82,11 +95,11 @@ class Appearance:
     """How one face looked lately."""
 
     def __init__(self) -> None:
-        self._recent: deque[tuple[float, NDArray[np.uint8]]] = deque()
+        self._recent: deque[tuple[float, Crop]] = deque()
 
     def add(self, picture: NDArray[np.uint8], box: Box, time_s: float) -> None:
         """Add the face's crop from a picture that `Pictures.add` took."""
-        self._recent.append((time_s, cut_out(picture, box, margin=_MARGIN, size=_SIDE)))
+        self._recent.append((time_s, Crop(picture, box)))
         while time_s - self._recent[0][0] > LONGEST_S:
             self._recent.popleft()
 
@@ -94,7 +107,7 @@ class Appearance:
         """Tell whether the face is in a transition, given the last pictures and the face's box in the last one."""
         found = Change.NONE
         own = [crop for _, crop in self._recent]
-        fixed: list[NDArray[np.uint8]] = []
+        fixed: list[Crop] = []
         for steps in _STEPS:
             if len(own) <= steps:
                 break
@@ -110,16 +123,16 @@ class Appearance:
         return found
 
 
-def _transition(crops: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32] | None:
+def _transition(crops: Sequence[Crop]) -> NDArray[np.float32] | None:
     """Return how much of a transition is done at each crop, (T,), or None if they do not show one.
 
     Args:
         crops: the first one is before it, or at its start, the last one after it, or at its end.
     """
-    unlike = _UNLIKE - _likeness(crops[0], crops[-1])
+    unlike = _UNLIKE - float(crops[0].unit @ crops[-1].unit)
     if unlike <= 0:
         return None
-    taken = np.stack(crops).astype(np.float32)  # (T, S, S, 3)
+    taken = np.stack([crop.pixels for crop in crops]).astype(np.float32)  # (T, S, S, 3)
     count = _SIDE // _PART
     # (T, n·p, n·p, 3) → (T, n, p, n, p, 3) → (T, n·n, p·p·3)
     parts = (taken - taken[0]).reshape(-1, count, _PART, count, _PART, 3).transpose(0, 1, 3, 2, 4, 5)
@@ -133,9 +146,3 @@ def _transition(crops: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32] | Non
     shares: NDArray[np.float32] = np.clip(along.sum(1) / energy.sum(), 0, 1)
     blends = residual < _RESIDUAL + _SLACK * unlike and float(np.abs(np.diff(shares)).max()) < _JUMP
     return shares if blends else None
-
-
-def _likeness(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
-    """Return the correlation of two crops, in [-1, 1]."""
-    a, b = (crop - crop.mean((0, 1), dtype=np.float32) for crop in (one, other))
-    return float((a * b).sum() / (np.linalg.norm(a) * np.linalg.norm(b) + 1e-3))
