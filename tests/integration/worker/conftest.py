@@ -19,8 +19,8 @@ def face(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def long_face(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A video of 16 s with one face: seconds of work, so that something can happen meanwhile."""
-    return face_video(tmp_path_factory.mktemp("videos") / "long.mp4", seconds=16)
+    """A video of a minute with one face: seconds of work, so that something can happen meanwhile."""
+    return face_video(tmp_path_factory.mktemp("videos") / "long.mp4", seconds=60)
 
 
 @pytest.fixture(scope="session")
