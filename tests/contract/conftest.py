@@ -6,7 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 
+from service.queue import keys
 from tests.contract.helpers import Queue
+from tests.processes import HANG_S
+
+
+@pytest.fixture(autouse=True)
+def _workers_stay_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keys, "WORKER_TTL_S", HANG_S)
 
 
 @pytest.fixture(params=["in memory", "at a server"])

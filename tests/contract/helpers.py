@@ -27,7 +27,8 @@ from tests.processes import HANG_S
 
 T = TypeVar("T")
 
-LEASE_S = 0.15
+# No lease here runs out by itself, however slow the machine is: tests make it (`lapse`).
+LEASE_S = HANG_S
 BROKEN_VIDEO: Problem = CannotDecode("It is text.").problem()
 
 
@@ -81,7 +82,9 @@ class Queue:
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         return self._runner.run(work)
 
-    def worker(self, name: str = "ann", *, lease_s: float = 30, max_attempts: int = 3, ttl_s: int = 600) -> Consumer:
+    def worker(
+        self, name: str = "ann", *, lease_s: float = LEASE_S, max_attempts: int = 3, ttl_s: int = 6000
+    ) -> Consumer:
         consumer = Consumer(
             self._connect(),
             self._connect(),
@@ -93,7 +96,9 @@ class Queue:
         self._consumers.append(consumer)
         return consumer
 
-    def admit(self, job_id: str, size: int = 10, *, limits: AdmissionLimits, lease_s: float = 60) -> Lacking | None:
+    def admit(
+        self, job_id: str, size: int = 10, *, limits: AdmissionLimits, lease_s: float = LEASE_S
+    ) -> Lacking | None:
         found = self.run(self.admission.check(job_id, size, limits))
         found = found or self.run(self.admission.reserve(job_id, size, limits, lease_s))
         return found and found.lacking
@@ -121,6 +126,14 @@ class Queue:
     def is_idle(self) -> bool:
         """Whether nothing is left of any job that has not ended."""
         return (self.depth(), self.pending(), self.live_bytes(), self.redis.zcard(keys.LIVE)) == (0, 0, 0, 0)
+
+
+def lapse(client: redis.Redis, holder: str | None = None, *, idle_s: float = LEASE_S + 1) -> None:
+    """Age what the worker `holder` holds, or everybody, as if nobody had renewed it for `idle_s` seconds."""
+    for one in client.xpending_range(keys.QUEUE, keys.GROUP, "-", "+", 1000, consumername=holder):
+        client.xclaim(
+            keys.QUEUE, keys.GROUP, one["consumer"], 0, [one["message_id"]], idle=int(1000 * idle_s), justid=True
+        )
 
 
 def take(worker: Consumer) -> Attempt:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import time
-
 from mien.contract.errors import AttemptsExhausted
 from mien.contract.jobs import State
 from service.queue import keys
-from tests.contract.helpers import LEASE_S, Queue, fail, succeed, take
+from tests.contract.helpers import Queue, fail, lapse, succeed, take
 
 URL = "https://example.org/done"
 
@@ -17,11 +15,11 @@ def due(queue: Queue) -> list[str]:
 
 
 def test_a_job_whose_attempts_are_exhausted_is_queued_for_its_callback(queue: Queue):
-    ann = queue.worker("ann", lease_s=LEASE_S, max_attempts=1)
-    bob = queue.worker("bob", lease_s=LEASE_S, max_attempts=1)
+    ann = queue.worker("ann", max_attempts=1)
+    bob = queue.worker("bob", max_attempts=1)
     queue.submit("a", callback_url=URL)
     take(ann)  # and dies
-    time.sleep(LEASE_S)
+    lapse(queue.redis)
 
     [entry] = bob.claim(1, wait_s=0.05)
     assert bob.begin(entry) is None

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import time
-
 from mien.contract.events import Began, FaceWindow
 from mien.contract.results import Expression, Progress
 from service.queue import keys
 from service.queue.events import EventId
-from tests.contract.helpers import LEASE_S, Queue, report, succeed, take
+from tests.contract.helpers import Queue, lapse, report, succeed, take
 
 
 def window(start_s: float = 0.0, track: int = 0) -> FaceWindow:
@@ -75,11 +73,11 @@ def test_windows_alone_leave_the_progress_as_it_was(queue: Queue):
 
 
 def test_an_attempt_that_was_taken_over_tells_nothing_and_the_next_begins_anew(queue: Queue):
-    ann, bob = queue.worker("ann", lease_s=LEASE_S), queue.worker("bob", lease_s=LEASE_S)
+    ann, bob = queue.worker("ann"), queue.worker("bob")
     queue.submit("a")
     old = take(ann)
     ann.report(old, [window(0.0)], 1)
-    time.sleep(LEASE_S)
+    lapse(queue.redis)
     new = take(bob)
 
     assert not ann.report(old, [window(7.0)], 2)
@@ -101,7 +99,7 @@ def test_a_job_that_was_handed_back_tells_nothing_more_of_the_old_attempt(queue:
 
 
 def test_an_ended_job_is_told_of_no_more_and_its_events_expire_with_it_at_most(queue: Queue):
-    ann = queue.worker(ttl_s=70)
+    ann = queue.worker(ttl_s=keys.EVENTS_TTL_S - 1)
     queue.submit("a")
     attempt = take(ann)
     ann.report(attempt, [window()], 1)
@@ -110,7 +108,7 @@ def test_an_ended_job_is_told_of_no_more_and_its_events_expire_with_it_at_most(q
     assert not ann.report(attempt, [window()], 2)
 
     assert [name for name, _ in events(queue)] == ["1-0", "1-1"]
-    assert 60 < queue.redis.ttl(keys.events("a")) <= 70
+    assert 0 < queue.redis.ttl(keys.events("a")) < keys.EVENTS_TTL_S
 
 
 def test_a_cancelled_jobs_events_are_erased_at_once_and_none_come_after(queue: Queue):

@@ -8,6 +8,7 @@ from mien.contract.options import AnalyzeOptions
 from service.queue import keys
 from service.queue.admission import AdmissionLimits, IdempotentRequest, KeyHolder
 from tests.contract.helpers import Queue
+from tests.processes import HANG_S, wait_for
 
 
 def submit(queue: Queue, job_id: str, key: str = "k", digest: str = "d", **options) -> KeyHolder | None:
@@ -24,7 +25,7 @@ def _submit(queue: Queue, job_id: str, key: str, digest: str, **options):
     )
 
 
-def claim(queue: Queue, job_id: str, key: str = "k", hold_s: float = 60) -> KeyHolder | None:
+def claim(queue: Queue, job_id: str, key: str = "k", hold_s: float = HANG_S) -> KeyHolder | None:
     return queue.run(queue.admission.claim(key, job_id, hold_s))
 
 
@@ -42,7 +43,7 @@ def test_a_claim_keeps_others_off_until_it_is_given_up(queue: Queue):
 
 def test_a_claim_of_a_dead_gateway_runs_out(queue: Queue):
     claim(queue, "a", hold_s=0.05)
-    queue.run(asyncio.sleep(0.1))
+    wait_for(lambda: not queue.redis.exists(keys.idempotency("k")))
 
     assert claim(queue, "b") is None
 
@@ -60,7 +61,7 @@ def test_an_accepted_key_is_neither_claimed_nor_given_up(queue: Queue):
 
 def test_of_two_uploads_with_one_key_the_first_to_end_is_the_job(queue: Queue):
     claim(queue, "a", hold_s=0.01)
-    queue.run(asyncio.sleep(0.05))
+    wait_for(lambda: not queue.redis.exists(keys.idempotency("k")))
     claim(queue, "b")
     queue.admit("b", 5, limits=AdmissionLimits(100, 10**9, 1000))
 

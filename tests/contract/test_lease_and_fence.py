@@ -2,35 +2,34 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from mien.contract.errors import AttemptsExhausted
 from mien.contract.jobs import State
 from service.queue import keys
-from tests.contract.helpers import LEASE_S, Queue, fail, has_nothing, report, succeed, take
+from tests.contract.helpers import LEASE_S, Queue, fail, has_nothing, lapse, report, succeed, take
 
 
 def test_the_entry_of_a_silent_worker_goes_to_another_after_the_lease(queue: Queue):
-    ann, bob = queue.worker("ann", lease_s=LEASE_S), queue.worker("bob", lease_s=LEASE_S)
+    ann, bob = queue.worker("ann"), queue.worker("bob")
     queue.submit("a")
     take(ann)
+    lapse(queue.redis, idle_s=LEASE_S / 2)
     assert has_nothing(bob)
 
-    time.sleep(LEASE_S)
+    lapse(queue.redis, idle_s=LEASE_S)
     attempt = take(bob)
 
     assert (attempt.job_id, attempt.fence, attempt.number) == ("a", 2, 2)
 
 
 def test_a_lease_that_is_renewed_holds(queue: Queue):
-    ann, bob = queue.worker("ann", lease_s=2.0), queue.worker("bob", lease_s=2.0)
+    ann, bob = queue.worker("ann"), queue.worker("bob")
     queue.submit("a")
     attempt = take(ann)
 
     for _ in range(5):
-        time.sleep(0.7)
+        lapse(queue.redis)
         assert ann.renew(attempt)
         assert has_nothing(bob)
 
@@ -50,13 +49,13 @@ def test_a_renewal_is_no_delivery(queue: Queue):
 
 
 def test_a_silent_worker_is_found_behind_many_busy_ones(queue: Queue):
-    busy, silent, bob = (queue.worker(name, lease_s=0.5) for name in ("busy", "silent", "bob"))
+    busy, silent, bob = (queue.worker(name) for name in ("busy", "silent", "bob"))
     for number in range(40):
         queue.submit(f"busy{number}")
     queue.submit("dropped")
     attempts = [take(busy) for _ in range(40)]
     take(silent)
-    time.sleep(0.5)
+    lapse(queue.redis)
     for attempt in attempts:
         busy.renew(attempt)
 
@@ -64,11 +63,11 @@ def test_a_silent_worker_is_found_behind_many_busy_ones(queue: Queue):
 
 
 def test_silent_workers_go_before_new_jobs(queue: Queue):
-    ann, bob = queue.worker("ann", lease_s=LEASE_S), queue.worker("bob", lease_s=LEASE_S)
+    ann, bob = queue.worker("ann"), queue.worker("bob")
     queue.submit("old")
     take(ann)
     queue.submit("new")
-    time.sleep(LEASE_S)
+    lapse(queue.redis)
 
     assert [take(bob).job_id, take(bob).job_id] == ["old", "new"]
 
@@ -76,10 +75,10 @@ def test_silent_workers_go_before_new_jobs(queue: Queue):
 @pytest.fixture
 def taken_over(queue: Queue):
     """A job that `ann` lost to `bob`, with both their attempts."""
-    ann, bob = queue.worker("ann", lease_s=LEASE_S), queue.worker("bob", lease_s=LEASE_S)
+    ann, bob = queue.worker("ann"), queue.worker("bob")
     queue.submit("a")
     old = take(ann)
-    time.sleep(LEASE_S)
+    lapse(queue.redis)
     return ann, old, bob, take(bob)
 
 
@@ -174,11 +173,11 @@ def test_hand_backs_that_do_not_count_never_use_up_the_attempts(queue: Queue):
 
 
 def test_a_job_whose_workers_die_each_time_fails_when_its_attempts_are_used_up(queue: Queue):
-    ann = queue.worker(lease_s=0.01, max_attempts=2)
+    ann = queue.worker(max_attempts=2)
     queue.submit("poison")
     for _ in range(2):
         take(ann)
-        time.sleep(0.02)
+        lapse(queue.redis)
 
     [entry] = ann.claim(1, wait_s=0.01)
     assert ann.begin(entry) is None
@@ -186,17 +185,17 @@ def test_a_job_whose_workers_die_each_time_fails_when_its_attempts_are_used_up(q
     job = queue.find("poison")
     assert (job.state, job.error.code) == (State.FAILED, AttemptsExhausted.code)
     assert "2 times" in job.error.detail
-    assert job.expires_ms == job.ended_ms + 600_000
+    assert job.expires_ms == job.ended_ms + 6_000_000
     assert queue.redis.lrange(keys.DEAD, 0, -1) == ["poison"]
     assert 0 < queue.redis.ttl(keys.DEAD) <= keys.TOMBSTONE_TTL_S
     assert queue.is_idle()
 
 
 def test_the_last_attempt_cannot_commit_once_the_job_has_failed(queue: Queue):
-    ann, bob = queue.worker("ann", lease_s=0.01, max_attempts=1), queue.worker("bob", lease_s=0.01, max_attempts=1)
+    ann, bob = queue.worker("ann", max_attempts=1), queue.worker("bob", max_attempts=1)
     queue.submit("slow")
     last = take(ann)
-    time.sleep(0.02)
+    lapse(queue.redis)
     [entry] = bob.claim(1, wait_s=0.01)
     bob.begin(entry)
 
@@ -215,10 +214,10 @@ def test_a_failure_that_says_attempts_exhausted_is_on_the_dead_list(queue: Queue
 
 
 def test_a_worker_that_takes_over_from_itself_gets_a_new_attempt(queue: Queue):
-    ann = queue.worker(lease_s=0.01)
+    ann = queue.worker()
     queue.submit("a")
     old = take(ann)
-    time.sleep(0.02)
+    lapse(queue.redis)
 
     new = take(ann)
 
@@ -228,11 +227,11 @@ def test_a_worker_that_takes_over_from_itself_gets_a_new_attempt(queue: Queue):
 
 
 def test_a_worker_that_leaves_keeps_its_name_while_it_holds_an_entry(queue: Queue):
-    ann, bob = queue.worker("ann", lease_s=LEASE_S), queue.worker("bob", lease_s=LEASE_S)
+    ann, bob = queue.worker("ann"), queue.worker("bob")
     queue.submit("a")
     take(ann)
 
     ann.leave()  # deleting the consumer would drop what it holds, for ever
-    time.sleep(LEASE_S)
+    lapse(queue.redis)
 
     assert take(bob).job_id == "a"

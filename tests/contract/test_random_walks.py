@@ -23,7 +23,7 @@ from mien.contract.errors import AttemptsExhausted
 from mien.contract.jobs import State
 from service.queue import keys
 from service.queue.consumer import Attempt, Consumer
-from tests.contract.helpers import Queue, fail, report, succeed, take
+from tests.contract.helpers import Queue, fail, lapse, report, succeed, take
 from tests.processes import HANG_S
 
 WORKERS = ("ann", "bob", "cid")
@@ -52,7 +52,7 @@ class Walk(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.queue.redis.flushall()
-        self.workers = {name: self.queue.worker(name, lease_s=30, max_attempts=MAX_ATTEMPTS) for name in WORKERS}
+        self.workers = {name: self.queue.worker(name, max_attempts=MAX_ATTEMPTS) for name in WORKERS}
         self.jobs: dict[str, Known] = {}
         self.held: list[tuple[Consumer, Attempt]] = []
 
@@ -208,21 +208,24 @@ def test_two_hundred_jobs_and_four_careless_workers_give_one_result_each(queue: 
             while queue.redis.xlen(keys.QUEUE):
                 for entry in worker.claim(2, wait_s=0.05):
                     attempt = worker.begin(entry)
-                    if attempt is None or (fate := luck.random()) < 0.10:
-                        continue  # as if it had died
+                    if attempt is None:
+                        continue
+                    if (fate := luck.random()) < 0.10:
+                        lapse(queue.redis, worker.name)  # as if it had died
+                        continue
                     if fate < 0.15:
                         worker.release(attempt, counts=False)
                         continue
                     if fate < 0.18:
-                        time.sleep(0.4)  # over the lease: somebody else may have it by now
+                        lapse(queue.redis, worker.name)
+                        time.sleep(0.02)  # somebody else may have it by now
                     if succeed(worker, attempt):
                         written.append((attempt.job_id, attempt.fence))
         except BaseException as error:
             failures.append(error)
 
     threads = [
-        threading.Thread(target=work, args=(queue.worker(f"w{i}", lease_s=0.3, max_attempts=50), random.Random(i)))
-        for i in range(4)
+        threading.Thread(target=work, args=(queue.worker(f"w{i}", max_attempts=50), random.Random(i))) for i in range(4)
     ]
     for thread in threads:
         thread.start()
