@@ -6,7 +6,9 @@ narrowed and in other colours.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
@@ -208,7 +210,7 @@ def write_video(
         container_options: for the muxer.
     """
     base = Fraction(1, 90000)
-    with av.open(str(path), "w", container_options=container_options or {}) as container:
+    with _priority_kept(), av.open(str(path), "w", container_options=container_options or {}) as container:
         stream = None
         for index, rgb in enumerate(pictures):
             if stream is None:
@@ -232,6 +234,20 @@ def write_video(
         if stream is not None:
             container.mux(stream.encode(None))
     return path
+
+
+@contextmanager
+def _priority_kept() -> Iterator[None]:
+    """Give this thread its scheduling back: SVT-AV1 raises root's to the highest real-time priority, and leaves it."""
+    if not hasattr(os, "sched_getscheduler"):
+        yield
+        return
+    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        if os.sched_getscheduler(0) != policy:
+            os.sched_setscheduler(0, policy, parameters)
 
 
 def face_video(path: Path, *, seconds: float = 1.6, fps: float = 25.0, size: tuple[int, int] = (320, 240)) -> Path:
