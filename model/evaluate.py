@@ -21,6 +21,7 @@ from mien.contract.bundle import DimensionsTask, Task
 from model.data.clip_dataset import ClipDataset
 from model.data.prepared import ClipRow, Prepared, read_prepared, read_rows
 from model.errors import ModelError
+from model.evaluation.groups import group_scores
 from model.evaluation.intervals import intervals
 from model.evaluation.report import EvaluationReport, PartScores
 from model.evaluation.scores import LEVELS, Scored, confusion_of, measured
@@ -67,6 +68,7 @@ def evaluate(trials: Sequence[Trial], data: Path) -> EvaluationReport:
         pooled=measured(tasks, together),
         pooled_intervals=intervals(tasks, together),
         confusion=confusion_of(tasks, together),
+        groups=group_scores(tasks, [row for trial in trials for row in chosen[trial.part]], together),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from mien.contract.bundle import DimensionsTask, ExpressionTask, Manifest, PersonalityTask, Task
-from model.evaluation.report import EvaluationReport, confusion_table, few_clips, table
+from model.evaluation.report import EvaluationReport, confusion_table, few_clips, group_tables, table
 from model.tasks import names
 
 MUST_NOT = """\
@@ -76,6 +76,7 @@ def _found(report: EvaluationReport) -> Iterator[str]:
         yield table(kind, [("", {kind: scores}, report.pooled_intervals)])
     if report.confusion is not None:
         yield confusion_table(report.confusion)
+    yield from group_tables(report.groups)
 
 
 def _describe(task: Task) -> str:

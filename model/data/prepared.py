@@ -76,6 +76,11 @@ class ClipRow(BaseModel):
     end_s: float | None = Field(None, gt=0, description="And where it ends; the media's end if empty.")
     subject: str = Field("", description="Who is seen, where the dataset says; a subject is in one part only.")
     part: str
+    groups: str | None = Field(
+        None,
+        pattern=r"^[^\s=]+=[^\s=]+( [^\s=]+=[^\s=]+)*$",
+        description="Groups that the person belongs to, scored apart: `skin=dark age=older`, with spaces between.",
+    )
     expression: str | None = None
     votes: str | None = Field(
         None, description="How many viewers chose each expression, in the task's order, with spaces between."

@@ -28,6 +28,7 @@ from model.data.labels import label_columns
 from model.data.media import LIMITS, ClipUnreadable, is_still, read_still
 from model.data.prepared import ClipRow
 from model.errors import ModelError
+from model.evaluation.groups import group_scores
 from model.evaluation.intervals import intervals
 from model.evaluation.report import EvaluationReport, PartScores
 from model.evaluation.scores import Scored, confusion_of, measured
@@ -111,6 +112,7 @@ def evaluate_as_served(
         pooled=scores,
         pooled_intervals=bounds,
         confusion=confusion_of(tasks, scored),
+        groups=group_scores(tasks, seen, scored),
     )
 
 

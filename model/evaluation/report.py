@@ -34,6 +34,16 @@ class PartScores(BaseModel):
     intervals: Intervals = {}
 
 
+class GroupScores(BaseModel):
+    """The scores of the clips of one group of people, over all parts."""
+
+    attribute: str
+    value: str
+    clips: int
+    scores: Scores
+    intervals: Intervals = {}
+
+
 class Confusion(BaseModel):
     """A confusion matrix over all parts: labelled expressions (rows), predicted expressions (columns), in clips."""
 
@@ -51,6 +61,7 @@ class EvaluationReport(BaseModel):
     pooled: Scores = Field(description="Over the clips of all parts together.")
     pooled_intervals: Intervals = {}
     confusion: Confusion | None = None
+    groups: tuple[GroupScores, ...] = Field((), description="Where the data says to which groups people belong.")
 
 
 def read_report(folder: Path) -> EvaluationReport:
@@ -92,6 +103,7 @@ def markdown(report: EvaluationReport) -> str:
                 *report.warnings,
                 *few_clips(report.parts),
                 *tables,
+                *group_tables(report.groups),
             ]
         )
         + "\n"
@@ -107,6 +119,18 @@ def few_clips(parts: Sequence[PartScores]) -> Iterator[str]:
                 "skill: in brackets stand their 95 % intervals, bootstrapped over the clips. A correlation of two "
                 "clips is always 1, 0 or −1."
             )
+
+
+def group_tables(groups: Sequence[GroupScores]) -> Iterator[str]:
+    """Yield a Markdown table of each attribute and task: a row for each metric, a column for each group."""
+    for attribute in dict.fromkeys(group.attribute for group in groups):
+        columns = [
+            (f"{attribute} {group.value} ({group.clips} clips)", group.scores, group.intervals)
+            for group in groups
+            if group.attribute == attribute
+        ]
+        for kind in dict.fromkeys(kind for _, scores, _ in columns for kind in scores):
+            yield table(kind, columns)
 
 
 def confusion_table(confusion: Confusion) -> str:

@@ -142,6 +142,7 @@ def _rows(job: RenderJob, face: Path, clip: RenderedClip) -> list[ClipRow]:
     """Return the rows of a clip; all have the traits computed from the whole clip."""
     behaviour = clip.behaviour
     apparent = dict(zip(TRAITS, (round(v, 4) for v in labels.traits(behaviour, _STEP_S)), strict=True))
+    groups = f"skin={clip.skin} age={'younger' if clip.age < 1 / 3 else 'middle' if clip.age < 2 / 3 else 'older'}"
     rows = []
     for first in range(0, FRAMES - _MOMENTS + 1, _STEP):
         moments = slice(first, first + _MOMENTS)
@@ -155,6 +156,7 @@ def _rows(job: RenderJob, face: Path, clip: RenderedClip) -> list[ClipRow]:
                 end_s=round((first + _MOMENTS) * _STEP_S, 3),
                 subject=job.id,
                 part="test" if job.number % 10 == 9 else "train",
+                groups=groups,
                 expression=labels.expression(felt),
                 valence=round(valence, 4),
                 arousal=round(arousal, 4),

@@ -29,6 +29,7 @@ class Person:
         triangles: (F, 3), of the mesh, without what always lies under something else.
         opaque: (G, 3), those of them that cast shadows.
         skin: linear RGB, (3,).
+        age: 0 for a young adult to 1 for an old one.
     """
 
     neutral: Floats
@@ -38,6 +39,7 @@ class Person:
     triangles: Indices
     opaque: Indices
     skin: Floats
+    age: float
 
 
 def draw_person(head: Head, random: np.random.Generator) -> Person:
@@ -82,6 +84,7 @@ def draw_person(head: Head, random: np.random.Generator) -> Person:
         triangles=np.concatenate(triangles).astype(np.int32),
         opaque=np.concatenate(opaque).astype(np.int32),
         skin=looks.skin,
+        age=age,
     )
 
 

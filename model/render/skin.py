@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from model.render.head import Floats, Head, Part
-from model.render.solids import Noise, along, from_lab, near, over, ramp
+from model.render.solids import Noise, along, from_lab, near, over, ramp, to_lab
 
 _SIDES = (1, -1)
 _IRISES = ((22, 4, 8), (30, 10, 20), (38, 10, 26), (48, -6, 14), (50, -4, -14), (56, -2, -6))  # CIELAB
@@ -34,6 +34,16 @@ class Looks:
     hair: Floats
     beard: float
     skin: Floats
+
+
+_TONES = {55: "very-light", 41: "light", 28: "intermediate", 10: "tan", -30: "brown"}  # by their lowest angle, degrees
+
+
+def skin_tone(skin: Floats) -> str:
+    """Return the class of a skin's colour, linear RGB (3,), by its individual typology angle."""
+    lightness, _, yellow = to_lab(skin)
+    angle = np.rad2deg(np.arctan2(lightness - 50, yellow))
+    return next((name for lowest, name in _TONES.items() if angle > lowest), "dark")
 
 
 def draw_skin_tone(random: np.random.Generator) -> Floats:

@@ -130,6 +130,12 @@ def from_lab(lightness: float, a: float, b: float) -> Floats:
     return found
 
 
+def to_lab(colour: Floats) -> Floats:
+    """Convert a linear RGB colour (3,) to CIELAB, (3,)."""
+    found: Floats = cv2.cvtColor(np.asarray(colour, np.float32)[None, None], cv2.COLOR_LRGB2Lab)[0, 0]
+    return found
+
+
 def over(below: Floats, colour: Floats, cover: Floats) -> Floats:
     """Blend a colour over colours (N, 3) with the alpha `cover` (N,)."""
     found: Floats = below + cover[:, None] * (colour - below)

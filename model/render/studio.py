@@ -17,6 +17,7 @@ from model.render.head import Floats, Head
 from model.render.people import Mover, draw_person
 from model.render.rasterise import Rasteriser
 from model.render.scenes import develop, draw_film, draw_scene, gain_of
+from model.render.skin import skin_tone
 
 FPS = Fraction(25, 2)  # the default model's frame rate
 FRAMES = 16
@@ -33,12 +34,16 @@ class RenderedClip:
         landmarks: (T, 68, 2), where the head's are in the picture, right and down, in shares of its side; some may be
             hidden or outside.
         quality: H.264's constant rate factor.
+        skin: the class of the person's skin tone.
+        age: the person's, 0 for a young adult to 1 for an old one.
     """
 
     frames: NDArray[np.uint8]
     behaviour: Behaviour
     landmarks: Floats
     quality: int
+    skin: str
+    age: float
 
 
 class Studio:
@@ -89,7 +94,12 @@ class Studio:
             before = picture
             frames.append(_noisy(_lens(picture, film.size, film.blur), film.noise, how))
         return RenderedClip(
-            np.stack(frames), behaviour, _seen_at(places[:, self._head.landmarks], scene.view), film.quality
+            frames=np.stack(frames),
+            behaviour=behaviour,
+            landmarks=_seen_at(places[:, self._head.landmarks], scene.view),
+            quality=film.quality,
+            skin=skin_tone(person.skin),
+            age=person.age,
         )
 
     def close(self) -> None:

@@ -4,7 +4,8 @@ VoxCeleb2  dev/mp4/id00012/21Uxsk56VDQ/00001.mp4 (person, video, utterance); in 
 folder     video files at any depth
 csv        labels.csv with a header: path of a video or picture (relative to the root) and any of expression, valence,
            arousal, dominance (−1 to 1), openness, conscientiousness, extraversion, agreeableness, neuroticism (0 to 1),
-           subject, part; an empty cell is an absent label; without a column part, all rows are for training
+           subject, part, groups (`skin=dark age=older`); an empty cell is an absent label; without a column part, all
+           rows are for training
 """
 
 from __future__ import annotations

@@ -10,6 +10,8 @@ from model import evaluate as evaluation
 from model.data.prepared import ClipRow, Prepared, read_rows, write_prepared, write_rows
 from model.errors import ModelError
 from model.evaluate import evaluate, score
+from model.evaluation.report import markdown
+from model.evaluation.scores import measured
 from model.evaluation.scoring import OnnxScorer, TorchScorer
 from model.evaluation.trials import Trial, trials_of_bundle, trials_of_runs
 from model.tpsbt.affect_model import AffectModel
@@ -41,6 +43,7 @@ def data(tmp_path_factory, tasks):
                 fps=10,
                 part=str(1 + index % 2),
                 expression=None if index == 3 else LABELS[index % 3],
+                groups=f"age={'older' if index < 2 else 'younger'}" if index != 5 else None,
                 valence=index / 5,
                 arousal=float(index % 4),
             )
@@ -142,6 +145,20 @@ def test_folds_are_reported_one_by_one_and_pooled(micro, tasks, affect_model, ru
     assert report.confusion.labels == LABELS
     assert "personality" not in report.pooled  # the data has no such labels
     assert (report.data, report.views, report.warnings) == ("patterns", 4, ())
+
+
+def test_groups_of_people_are_scored_apart(scorer, data):
+    report = evaluate([Trial(scorer, "1"), Trial(scorer, "2")], data)
+
+    assert [(group.attribute, group.value, group.clips) for group in report.groups] == [
+        ("age", "older", 2),
+        ("age", "younger", 3),
+    ]
+    members = [row for row in read_rows(data) if row.groups == "age=older"]
+    alone = measured(scorer.tasks[:2], score(scorer, data, members, scorer.tasks[:2]))
+    assert report.groups[0].scores == {kind: pytest.approx(scores, abs=1e-5) for kind, scores in alone.items()}
+    told = markdown(report)
+    assert "| expression | age older (2 clips) | age younger (3 clips) |" in told
 
 
 def test_a_run_is_scored_on_its_own_test_part_and_a_part_it_learnt_from_is_told(affect_model, run, data):

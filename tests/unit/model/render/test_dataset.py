@@ -1,4 +1,5 @@
 import csv
+import re
 import shutil
 
 import numpy as np
@@ -69,6 +70,7 @@ def test_a_folder_that_training_takes_is_written(run, out):
     assert [(row.start_s, row.end_s) for row in rows[:3]] == [(0, 0.64), (0.32, 0.96), (0.64, 1.28)]
     assert rows[2].end_s == pytest.approx(FRAMES * 0.08)
     assert {row.subject for row in rows} == {"000000", "000001", "000002"}
+    assert all(re.fullmatch(r"skin=[a-z-]+ age=(younger|middle|older)", row.groups) for row in rows)
     assert {row.media for row in rows} == {f"clips/00000{number}.mp4" for number in range(3)}
     assert problems(out) == {}
     for folder in ("videos", "clips"):
