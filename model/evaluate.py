@@ -17,7 +17,7 @@ from rich.progress import track
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from mien.contract.bundle import DimensionsTask, Task
+from mien.contract.bundle import Task
 from model.data.clip_dataset import ClipDataset
 from model.data.prepared import ClipRow, Prepared, read_prepared, read_rows
 from model.errors import ModelError
@@ -27,6 +27,7 @@ from model.evaluation.report import EvaluationReport, PartScores
 from model.evaluation.scores import LEVELS, Scored, confusion_of, measured
 from model.evaluation.scoring import Scorer
 from model.evaluation.trials import Trial
+from model.tasks.learnt import served
 
 VIEWS = (2, 2)
 """Temporal and spatial views of a clip."""
@@ -101,23 +102,17 @@ def _common_tasks(trials: Sequence[Trial], prepared: Prepared) -> tuple[Task, ..
     for trial in trials:
         if trial.scorer.tasks != first.tasks:
             raise ModelError(f"{first.name} and {trial.scorer.name} have different tasks or labels.")
-    theirs = {task.kind: task for task in prepared.tasks}
+    theirs = {task.kind: task for task in served(prepared.tasks)}
     common = tuple(task for task in first.tasks if task.kind in theirs)
     if not common:
         here, there = (", ".join(task.kind for task in tasks) or "nothing" for tasks in (first.tasks, prepared.tasks))
         raise ModelError(f"{first.name} has the tasks {here}, and {prepared.name} has labels of {there}.")
     for task in common:
-        other = theirs[task.kind]
-        if isinstance(task, DimensionsTask) and isinstance(other, DimensionsTask):
-            ours, data = _ranges(task), _ranges(other)
-            for name in ours.keys() & data.keys():
-                if ours[name] != data[name]:
-                    raise ModelError(f"{first.name} has {name} in {ours[name]}, {prepared.name} in {data[name]}.")
+        ours, data = task.ranges, theirs[task.kind].ranges
+        for name in ours.keys() & data.keys():
+            if ours[name] != data[name]:
+                raise ModelError(f"{first.name} has {name} in {ours[name]}, {prepared.name} in {data[name]}.")
     return common
-
-
-def _ranges(task: DimensionsTask) -> dict[str, tuple[float, float]]:
-    return {part.name: (part.minimum, part.maximum) for part in task.dimensions}
 
 
 def _pooled(scored: Sequence[Scored]) -> Scored:

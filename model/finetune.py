@@ -11,29 +11,30 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 from torch import Tensor, nn
 
-from mien.contract.bundle import ClipInput, ExpressionTask
+from mien.contract.bundle import ClipInput
 from model.data.augment import STILL, FinetuneAugmentation, as_floats
 from model.data.labels import label_columns
 from model.data.mix import Mix
 from model.data.registry import title_of
 from model.errors import ModelError
-from model.tasks import LearntKind, LearntTask
+from model.tasks.heads import Head
+from model.tasks.kinds import kind_of
+from model.tasks.learnt import LearntKind, LearntTask
+from model.tasks.losses import variances
 from model.tpsbt.affect_model import AffectModel
 from model.tpsbt.encoder import last_tokens
-from model.tpsbt.heads import SideHead
 from model.tpsbt.normalise import normalise
 from model.tpsbt.zoo import ZOO, Size
 from model.train import checkpoint
 from model.train.config import Recipe, SizeName
 from model.train.holdout import hold_out, split
 from model.train.loop import Batch, Learner, Loop, accelerator_of, plan_of
-from model.train.losses import loss, targets, variances
 from model.train.optim import finetuning_groups
 from model.train.sources import SelectedRows, clip_input, clips_of, common_crop, find, joint_tasks
 from model.train.validate import validation
@@ -115,7 +116,7 @@ def finetune(recipe: FinetuneRecipe) -> Loop:
         _check_stills(recipe, size, model)
     labels = label_columns([row for part in training for row in part.rows], tasks)
     label_variances: dict[str, Tensor] = {
-        task.kind: variances(labels[task.kind]) for task in tasks if not isinstance(task, ExpressionTask)
+        task.kind: variances(labels[task.kind]) for task in tasks if not kind_of(task).classifies
     }
     _centre(model, labels, label_variances)
     plan = plan_of(recipe, len(dataset), accelerator)
@@ -162,7 +163,7 @@ def label_loss(
     def batch_loss(model: nn.Module, batch: Batch, draw: torch.Generator) -> dict[str, Tensor]:
         clips = as_floats(batch["pixels"])
         expected: dict[str, Tensor] = {
-            task.kind: targets(batch["labels"][task.kind], task, recipe.smoothing) for task in tasks
+            task.kind: kind_of(task).targets(task, batch["labels"][task.kind], recipe.smoothing) for task in tasks
         }
         if recipe.mix:
             clips, expected = recipe.mix(clips, expected, draw)
@@ -174,7 +175,7 @@ def label_loss(
             output = outputs[task.kind]
             if task.kind in priors:
                 output = output + recipe.logit_adjustment * priors[task.kind].to(output).log()
-            losses[task.kind] = loss(output, expected[task.kind], task, variance)
+            losses[task.kind] = kind_of(task).loss(output, expected[task.kind], variance)
         weighed = [recipe.weights.get(task.kind, 1.0) * losses[task.kind] for task in tasks]
         return {"loss": torch.stack(weighed).sum(), **losses}
 
@@ -183,17 +184,12 @@ def label_loss(
 
 def _priors(tasks: tuple[LearntTask, ...], labels: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Compute each expression's share of the labels, (L,), at least one in ten thousand."""
-    return {
-        task.kind: labels[task.kind].nanmean(dim=0).clamp(min=1e-4)
-        for task in tasks
-        if isinstance(task, ExpressionTask)
-    }
+    return {task.kind: labels[task.kind].nanmean(dim=0).clamp(min=1e-4) for task in tasks if kind_of(task).classifies}
 
 
 def _centre(model: AffectModel, labels: Mapping[str, Tensor], label_variances: Mapping[str, Tensor]) -> None:
-    for kind, head in model.heads.items():
-        if isinstance(head, SideHead):
-            head.centre(labels[kind].nanmean(dim=0).nan_to_num(), label_variances[kind])
+    for kind, variance in label_variances.items():
+        cast("Head", model.heads[kind]).centre(labels[kind].nanmean(dim=0).nan_to_num(), variance)
 
 
 def _check_stills(recipe: FinetuneRecipe, size: Size, model: AffectModel) -> None:

@@ -29,12 +29,29 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class ExpressionTask(_Part):
+class _TaskPart(_Part):
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the output's columns, in their order."""
+        raise NotImplementedError
+
+    @property
+    def ranges(self) -> dict[str, tuple[float, float]]:
+        """Lowest and highest value of each column, by its name."""
+        return dict.fromkeys(self.names, (0.0, 1.0))
+
+
+class ExpressionTask(_TaskPart):
     """Expression recognition: a probability for each label."""
 
     kind: Literal["expression"] = "expression"
     output: str = "expression"
     labels: tuple[str, ...] = Field(min_length=2, description="Labels in the order of the output's columns.")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The labels."""
+        return self.labels
 
 
 class Dimension(_Part):
@@ -51,7 +68,7 @@ class Dimension(_Part):
         return self
 
 
-class DimensionsTask(_Part):
+class DimensionsTask(_TaskPart):
     """Affective dimensions: valence, arousal and dominance."""
 
     kind: Literal["dimensions"] = "dimensions"
@@ -66,13 +83,28 @@ class DimensionsTask(_Part):
         "value. Unset for a regression.",
     )
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The dimensions' names."""
+        return tuple(dimension.name for dimension in self.dimensions)
 
-class PersonalityTask(_Part):
+    @property
+    def ranges(self) -> dict[str, tuple[float, float]]:
+        """The dimensions' ranges, by their names."""
+        return {dimension.name: (dimension.minimum, dimension.maximum) for dimension in self.dimensions}
+
+
+class PersonalityTask(_TaskPart):
     """Apparent personality: how viewers would rate the person."""
 
     kind: Literal["personality"] = "personality"
     output: str = "personality"
     traits: tuple[str, ...] = Field(min_length=1, description="Traits in the order of the output's columns.")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The traits."""
+        return self.traits
 
 
 Task = Annotated[ExpressionTask | DimensionsTask | PersonalityTask, Field(discriminator="kind")]
@@ -147,20 +179,11 @@ class Manifest(_Part):
         if len(set(kinds)) != len(kinds):
             raise ValueError("a bundle has each kind of task once at most")
         for task in self.tasks:
-            names = _columns(task)
-            if len(set(names)) != len(names):
-                raise ValueError(f"the task {task.kind} has one of {', '.join(names)} twice")
+            if len(set(task.names)) != len(task.names):
+                raise ValueError(f"the task {task.kind} has one of {', '.join(task.names)} twice")
         if self.graph not in self.files:
             raise ValueError(f"the graph {self.graph} is not among the files")
         return self
-
-
-def _columns(task: Task) -> tuple[str, ...]:
-    if isinstance(task, ExpressionTask):
-        return task.labels
-    if isinstance(task, DimensionsTask):
-        return tuple(dimension.name for dimension in task.dimensions)
-    return task.traits
 
 
 def file_sha256(path: Path) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from mien.contract.bundle import DimensionsTask, ExpressionTask, Manifest, PersonalityTask, Task
+from mien.contract.bundle import Manifest, Task
 from model.evaluation.report import EvaluationReport, confusion_table, few_clips, group_tables, table
-from model.tasks import names
+from model.tasks.kinds import kind_of
 
 MUST_NOT = """\
 Decisions about people: whom to hire, admit, insure, lend to, promote, diagnose, police or punish. A face in a video
@@ -80,11 +80,6 @@ def _found(report: EvaluationReport) -> Iterator[str]:
 
 
 def _describe(task: Task) -> str:
-    match task:
-        case ExpressionTask():
-            return f"Expression, as probabilities: {', '.join(names(task))}."
-        case DimensionsTask():
-            ranges = (f"{part.name} in [{part.minimum:g}, {part.maximum:g}]" for part in task.dimensions)
-            return f"Affective dimensions: {', '.join(ranges)}."
-        case PersonalityTask():
-            return f"Apparent personality, in [0, 1]: {', '.join(names(task))}."
+    kind = kind_of(task)
+    with_ranges = (f"{name} in [{low:g}, {high:g}]" for name, (low, high) in task.ranges.items())
+    return f"{kind.title}: {', '.join(with_ranges if kind.own_ranges else task.names)}."

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from mien.contract.bundle import ClipInput
 from model.bundle.runtime import open_graph
-from model.tasks import served
+from model.tasks.learnt import served
 from model.tpsbt.affect_model import AffectModel
 
 OPSET = 18  # old enough for every execution provider that the worker may run on

@@ -36,7 +36,7 @@ from model.data.prepared import ClipRow, read_prepared
 from model.data.sampling import Sampling
 from model.data.shards import open_sharded
 from model.errors import ModelError
-from model.tasks import LearntTask
+from model.tasks.learnt import LearntTask
 
 Item = dict[str, Any]
 

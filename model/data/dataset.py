@@ -9,11 +9,11 @@ from typing import Literal
 
 from model.data.prepared import ClipRow, Region
 from model.errors import ModelError
-from model.tasks import LearntTask
+from model.tasks.learnt import LearntTask
 
 
 @dataclass(frozen=True)
-class Problem:
+class ClipProblem:
     """A clip that cannot be read, and the reason."""
 
     clip: str
@@ -24,7 +24,7 @@ class BadRow(ModelError):
     """A row of a dataset's tables, or a file's name, cannot be used; the message has its file and line."""
 
 
-def row_or_problem(place: str, make: Callable[[], ClipRow | Problem]) -> ClipRow | Problem:
+def row_or_problem(place: str, make: Callable[[], ClipRow | ClipProblem]) -> ClipRow | ClipProblem:
     """Return a row, or the problem that it has.
 
     Args:
@@ -34,10 +34,10 @@ def row_or_problem(place: str, make: Callable[[], ClipRow | Problem]) -> ClipRow
     try:
         return make()
     except BadRow as error:
-        return Problem(place, str(error))
+        return ClipProblem(place, str(error))
 
 
-Reader = Callable[[Path, "PublishedDataset"], Iterator[ClipRow | Problem]]
+Reader = Callable[[Path, "PublishedDataset"], Iterator[ClipRow | ClipProblem]]
 """Reads a published layout at its root; `ClipRow.media` is the path of the owners' file."""
 
 

@@ -14,10 +14,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from mien.contract.bundle import ExpressionTask
 from model.data.prepared import CLIPS_FILE, ClipRow
 from model.errors import ModelError
-from model.tasks import LearntTask, SideTask, names
+from model.tasks.kinds import kind_of
+from model.tasks.learnt import LearntTask
 
 _CASTING_VOTE = 1e-3
 """Added to the votes of a row's own expression, so that it wins a tie."""
@@ -33,34 +33,41 @@ def label_columns(rows: Sequence[ClipRow], tasks: Sequence[LearntTask]) -> dict[
 
 
 def _column(rows: Sequence[ClipRow], task: LearntTask) -> Tensor:
-    columns = names(task)
-    if isinstance(task, ExpressionTask):
-        values = [_shares(row, task) for row in rows]
-    elif isinstance(task, SideTask):
-        values = [_numbers(row, task.kind, getattr(row, task.kind), len(columns)) for row in rows]
-    else:
-        values = [[math.nan if (value := getattr(row, name)) is None else value for name in columns] for row in rows]
-    return torch.tensor(values, dtype=torch.float32).view(len(rows), len(columns))
+    read = _READERS[kind_of(task).cells]
+    values = [read(row, task) for row in rows]
+    return torch.tensor(values, dtype=torch.float32).view(len(rows), len(task.names))
 
 
-def _shares(row: ClipRow, task: ExpressionTask) -> list[float]:
+def _shares(row: ClipRow, task: LearntTask) -> list[float]:
     if row.votes is not None:
-        votes = _numbers(row, "votes", row.votes, len(task.labels))
-        if row.expression in task.labels:
-            votes[task.labels.index(row.expression)] += _CASTING_VOTE
+        votes = _split(row, "votes", row.votes, len(task.names))
+        if row.expression in task.names:
+            votes[task.names.index(row.expression)] += _CASTING_VOTE
         return [vote / sum(votes) for vote in votes]
     if row.expression is None:
-        return [math.nan] * len(task.labels)
-    if row.expression not in task.labels:
-        known = ", ".join(task.labels)
+        return [math.nan] * len(task.names)
+    if row.expression not in task.names:
+        known = ", ".join(task.names)
         raise ModelError(f"{CLIPS_FILE}: clip {row.id} has the expression {row.expression}; expected one of {known}.")
-    return [float(label == row.expression) for label in task.labels]
+    return [float(label == row.expression) for label in task.names]
 
 
-def _numbers(row: ClipRow, name: str, text: str | None, count: int) -> list[float]:
+def _numbers(row: ClipRow, task: LearntTask) -> list[float]:
+    return [math.nan if (value := getattr(row, name)) is None else value for name in task.names]
+
+
+def _text(row: ClipRow, task: LearntTask) -> list[float]:
+    return _split(row, task.kind, getattr(row, task.kind), len(task.names))
+
+
+def _split(row: ClipRow, name: str, text: str | None, count: int) -> list[float]:
     if text is None:
         return [math.nan] * count
     found = [float(value) for value in text.split()]
     if len(found) != count:
         raise ModelError(f"{CLIPS_FILE}: clip {row.id} has {len(found)} {name}; expected {count}.")
     return found
+
+
+_READERS = {"class": _shares, "numbers": _numbers, "text": _text}
+"""How a row's label is read, by `Kind.cells`."""

@@ -23,7 +23,7 @@ from pydantic import BaseModel, ConfigDict
 
 from mien.contract.bundle import FaceCrop
 from model.data import registry, reuse, shards
-from model.data.dataset import Problem, PublishedDataset
+from model.data.dataset import ClipProblem, PublishedDataset
 from model.data.faces import CROP
 from model.data.jobs import CropJob, run_crop_job
 from model.data.journal import Journal
@@ -98,7 +98,7 @@ def prepare(
     done = Journal(out, begun.model_dump_json())
     reuse.take(out, [job for job in jobs if job.id not in done.results])
     done.finish(jobs, run_crop_job, workers, progress)
-    problems += [Problem(job.id, reason) for job in jobs if (reason := done.results[job.id])]
+    problems += [ClipProblem(job.id, reason) for job in jobs if (reason := done.results[job.id])]
     _write_problems(out / PROBLEMS_FILE, problems)
     reuse.note(out, [job for job in jobs if not done.results[job.id]])
     targets = {job.id: job.target for job in jobs}
@@ -136,14 +136,14 @@ def _renamed(dataset: PublishedDataset, settings: PrepareSettings) -> PublishedD
     return replace(dataset, columns={**dataset.columns, **settings.columns})
 
 
-def _found(dataset: PublishedDataset, root: Path) -> tuple[list[ClipRow], list[Problem]]:
+def _found(dataset: PublishedDataset, root: Path) -> tuple[list[ClipRow], list[ClipProblem]]:
     rows: dict[str, ClipRow] = {}
     problems = []
     for found in dataset.read(root, dataset):
-        if isinstance(found, Problem):
+        if isinstance(found, ClipProblem):
             problems.append(found)
         elif found.id in rows:
-            problems.append(Problem(found.id, f"It is listed again, in part {found.part}."))
+            problems.append(ClipProblem(found.id, f"It is listed again, in part {found.part}."))
         else:
             rows[found.id] = found
     return list(rows.values()), problems
@@ -203,7 +203,7 @@ def _sharded(out: Path, rows: Sequence[ClipRow]) -> list[ClipRow]:
     return [row.model_copy(update={"media": places[row.id]}) for row in rows]
 
 
-def _write_problems(path: Path, problems: Iterable[Problem]) -> None:
+def _write_problems(path: Path, problems: Iterable[ClipProblem]) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("clip", "reason"))
@@ -211,7 +211,7 @@ def _write_problems(path: Path, problems: Iterable[Problem]) -> None:
 
 
 def _report(
-    dataset: PublishedDataset, rows: Sequence[ClipRow], problems: Sequence[Problem], *, whole: bool
+    dataset: PublishedDataset, rows: Sequence[ClipRow], problems: Sequence[ClipProblem], *, whole: bool
 ) -> PrepareReport:
     clips = Counter(row.part for row in rows)
     labels = {part: Counter(r.expression for r in rows if r.part == part and r.expression) for part in dataset.parts}

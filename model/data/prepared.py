@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat
 
 from mien.contract.bundle import FaceCrop
 from model.errors import ModelError
-from model.tasks import LearntTask
+from model.tasks.learnt import LearntTask
 
 DATASET_FILE = "dataset.json"
 CLIPS_FILE = "clips.csv"

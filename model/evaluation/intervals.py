@@ -12,7 +12,7 @@ import numpy as np
 from mien.contract.bundle import Task
 from model.evaluation.report import FEW_SCORED, Intervals
 from model.evaluation.scores import Scored
-from model.train.metrics import measure
+from model.tasks.kinds import kind_of
 
 _RESAMPLES = 200
 _LEVEL = 0.95
@@ -31,7 +31,7 @@ def intervals(tasks: Sequence[Task], scored: Scored) -> Intervals:
         drawn: dict[str, list[float]] = {}
         for _ in range(_RESAMPLES):
             clips = random.integers(len(labels), size=len(labels))
-            for metric, value in measure(task, outputs[clips], labels[clips]).items():
+            for metric, value in kind_of(task).measure(task, outputs[clips], labels[clips]).items():
                 drawn.setdefault(metric, []).append(value)
         tail = (1 - _LEVEL) / 2
         found[task.kind] = {

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from mien.contract.bundle import DimensionsTask, ExpressionTask, Task
+from mien.contract.bundle import DimensionsTask, Task
 from model.evaluation.report import Confusion, Scores
-from model.train.metrics import confusion, likeliest_levels, measure
+from model.tasks.kinds import kind_of
+from model.tasks.metrics import confusion, likeliest_levels
 
 LEVELS = "levels of dimensions"
 """Key of the probabilities of a dimension's levels, (N, dimensions·levels), which a bundle does not answer."""
@@ -32,7 +33,9 @@ class Scored:
 
 def measured(tasks: Sequence[Task], scored: Scored) -> Scores:
     """Return the metrics of each task that any clip has a label of."""
-    found = {task.kind: measure(task, scored.outputs[task.kind], scored.labels[task.kind]) for task in tasks}
+    found = {
+        task.kind: kind_of(task).measure(task, scored.outputs[task.kind], scored.labels[task.kind]) for task in tasks
+    }
     for task in tasks:
         if isinstance(task, DimensionsTask) and LEVELS in scored.outputs:
             found[task.kind] |= likeliest_levels(task, scored.outputs[LEVELS], scored.labels[task.kind])
@@ -40,9 +43,9 @@ def measured(tasks: Sequence[Task], scored: Scored) -> Scores:
 
 
 def confusion_of(tasks: Sequence[Task], scored: Scored) -> Confusion | None:
-    """Return the confusion matrix of the task expression, if it is among them."""
+    """Return the confusion matrix of the task with classes, if there is one."""
     for task in tasks:
-        if isinstance(task, ExpressionTask):
+        if kind_of(task).classifies:
             counts = confusion(scored.outputs[task.kind], scored.labels[task.kind])
-            return Confusion(labels=task.labels, counts=tuple(map(tuple, counts.tolist())))
+            return Confusion(labels=task.names, counts=tuple(map(tuple, counts.tolist())))
     return None

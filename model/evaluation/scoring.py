@@ -19,8 +19,8 @@ from model.bundle.graph import Graph
 from model.bundle.runtime import open_graph
 from model.errors import ModelError
 from model.evaluation.scores import LEVELS
+from model.tasks.heads import LevelsHead
 from model.tpsbt.affect_model import AffectModel
-from model.tpsbt.heads import LevelsHead
 
 Outputs = dict[str, NDArray[np.float32]]
 """By the kind of task, (B, columns): probabilities and values as a bundle's outputs have them; perhaps `LEVELS`."""

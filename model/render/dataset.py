@@ -30,7 +30,7 @@ from model.errors import ModelError
 from model.render import labels
 from model.render.head import load_head
 from model.render.studio import FPS, FRAMES, RenderedClip, Studio, write_clip
-from model.tasks import SideTask
+from model.tasks.learnt import SideTask
 
 SIZE = 112  # pixels of a face
 CROP = FaceCrop(margin=0.05)

@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from mien.contract.bundle import ClipInput, ExpressionTask, Manifest, Task, Training
+from mien.contract.bundle import ClipInput, Manifest, Task, Training
 from model.bundle.write import export_bundle
 from model.data import registry
 from model.data.dataset import PublishedDataset
@@ -27,11 +27,12 @@ from model.svfap.published import (
     published_pretraining_name,
     size_of,
 )
-from model.tasks import served
+from model.tasks.heads import Activation, RegressionHead
+from model.tasks.kinds import kind_of
+from model.tasks.learnt import served
 from model.tpsbt.affect_model import AffectModel
 from model.tpsbt.autoencoder import MaskedAutoencoder
 from model.tpsbt.encoder import Encoder
-from model.tpsbt.heads import Activation, RegressionHead
 from model.tpsbt.normalise import IMAGENET_MEAN, IMAGENET_STD
 from model.train import checkpoint
 
@@ -133,7 +134,7 @@ def import_finetuned(
         model = finetuned(weights, tasks, depths, activation)
     except ModelError as error:
         raise ModelError(f"{path}, as a model of {name or tasks[0].kind}: {error}") from error
-    known = activation is not None or all(isinstance(task, ExpressionTask) for task in tasks)
+    known = activation is not None or all(kind_of(task).classifies for task in tasks)
     trained_on = f"{dataset.title}, by the authors of SVFAP; imported" if dataset else "Imported"
     interval_s = interval_s or (dataset.interval_s if dataset else _INTERVAL_S)
     of_the_dataset = f" Of the dataset: {dataset.licence}" if dataset else ""

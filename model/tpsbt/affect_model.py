@@ -10,10 +10,11 @@ from typing import NamedTuple, cast
 
 from torch import Tensor, nn
 
-from model.tasks import LearntTask, SideTask
+from model.tasks.heads import Head
+from model.tasks.kinds import kind_of
+from model.tasks.learnt import LearntTask
 from model.tpsbt.blocks import NORM_EPS
 from model.tpsbt.encoder import Encoder, last_tokens
-from model.tpsbt.heads import Head, head_for
 from model.tpsbt.zoo import Size
 
 
@@ -23,7 +24,7 @@ class ModelOutput(NamedTuple):
     embedding: Tensor
     """(B, D)."""
     outputs: dict[str, Tensor]
-    """Logits or values of each head's `forward` (`heads.py`), by the kind of task."""
+    """Logits or values of each head's `forward` (`model.tasks.heads`), by the kind of task."""
 
 
 class AffectModel(nn.Module):
@@ -53,14 +54,17 @@ class AffectModel(nn.Module):
         self.tasks = tuple(tasks)
         self.encoder = Encoder(size, stochastic_depth)
         self.norm = nn.LayerNorm(size.width, eps=NORM_EPS)
-        self.by_place = frozenset(task.kind for task in tasks if size.heads_by_place or isinstance(task, SideTask))
+        self.by_place = frozenset(task.kind for task in tasks if size.heads_by_place or kind_of(task).by_place)
         if self.by_place and clip is None:
             raise ValueError("heads that read all tokens need the shape of the clips")
         tokens = last_tokens(size, *clip) if clip else 1
         # Scale down the inputs: with T/4·P times as many, equal weight updates would change the outputs far more.
         self._share = tokens**-0.5
         self.heads = nn.ModuleDict(
-            {task.kind: head_for(task, size.width * (tokens if task.kind in self.by_place else 1)) for task in tasks}
+            {
+                task.kind: kind_of(task).head(task, size.width * (tokens if task.kind in self.by_place else 1))
+                for task in tasks
+            }
         )
 
     def forward(self, clips: Tensor) -> ModelOutput:

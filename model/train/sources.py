@@ -13,7 +13,7 @@ from model.data.augment import Augmentation
 from model.data.clip_dataset import ClipDataset
 from model.data.prepared import Prepared, read_prepared, read_rows
 from model.errors import ModelError
-from model.tasks import LearntTask
+from model.tasks.learnt import LearntTask
 from model.tpsbt.normalise import IMAGENET_MEAN, IMAGENET_STD
 from model.train.config import ClipShape, Recipe, Source
 from model.train.holdout import Rows

@@ -8,9 +8,9 @@ from typing import NamedTuple
 from pydantic import TypeAdapter
 
 from mien.contract.bundle import ClipInput, FaceCrop
-from model.tasks import LearntTask
+from model.tasks.heads import ExpressionHead
+from model.tasks.learnt import LearntTask
 from model.tpsbt.affect_model import AffectModel
-from model.tpsbt.heads import ExpressionHead
 from model.train import checkpoint
 from model.train.validate import TEMPERATURE
 

@@ -10,23 +10,23 @@ from accelerate import Accelerator
 from accelerate.utils import gather_object
 from torch import Tensor, nn
 
-from mien.contract.bundle import ExpressionTask
 from model.data.augment import as_floats
-from model.levels import ABSENT
-from model.tasks import MAIN_METRICS, LearntTask, served
+from model.tasks.calibration import at_temperature, calibration_error, fit_temperature
+from model.tasks.kinds import kind_of
+from model.tasks.learnt import LearntTask, served
+from model.tasks.levels import ABSENT
+from model.tasks.metrics import likeliest
 from model.tpsbt.affect_model import AffectModel
 from model.tpsbt.normalise import normalise
-from model.train.calibration import at_temperature, calibration_error, fit_temperature
 from model.train.config import Recipe
 from model.train.loop import shared_loader
-from model.train.metrics import likeliest, measure
 from model.train.plan import Clips
 
 Batch = dict[str, Any]
 Tensors = dict[str, Tensor]
 
 TEMPERATURE = "expression temperature"
-"""Name of the score that is the calibration temperature (`model.train.calibration`)."""
+"""Name of the score that is the calibration temperature (`model.tasks.calibration`)."""
 UNCALIBRATED, CALIBRATED = "expression ECE", "expression ECE calibrated"
 """Names of the expected calibration errors without and with the temperature."""
 
@@ -92,17 +92,17 @@ def _scores(tasks: tuple[LearntTask, ...], outputs: Tensors, labels: Tensors) ->
     scores: dict[str, float] = {}
     main: list[float] = []
     for task in tasks:
-        found = measure(task, outputs[task.kind], labels[task.kind])
+        found = kind_of(task).measure(task, outputs[task.kind], labels[task.kind])
         scores |= {f"{task.kind} {name}": value for name, value in found.items()}
         if found and task in served(tasks):
-            main.append(found[MAIN_METRICS[task.kind]])
+            main.append(found[kind_of(task).main_metric])
     return scores, [sum(main) / len(main)] if main else []
 
 
 def _calibration(tasks: tuple[LearntTask, ...], sets: Sequence[tuple[Tensors, Tensors]]) -> dict[str, float]:
     """Fit the temperature; return it and the calibration errors without and with it."""
     for task in tasks:
-        if not isinstance(task, ExpressionTask):
+        if not kind_of(task).classifies:
             continue
         outputs, labels = (torch.cat([each[side][task.kind] for each in sets]) for side in (0, 1))
         true = likeliest(labels)

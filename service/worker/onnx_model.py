@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.contract.bundle import DimensionsTask, ExpressionTask, Manifest, PersonalityTask, Task, read_bundle
+from mien.contract.bundle import Manifest, read_bundle
 from mien.contract.errors import BundleRefused, Misconfigured
 from mien.contract.results import ModelInfo
 from mien.contract.workers import ServedModel
@@ -43,19 +43,19 @@ class OnnxModel:
     def __init__(self, folder: Path, provider: str) -> None:
         self.manifest, sha256 = read_bundle(folder)
         self.provider = provider
-        tasks = self.manifest.tasks
+        columns = {task.kind: list(task.names) for task in self.manifest.tasks}
         self.info = ModelInfo(
             name=self.manifest.name,
             version=self.manifest.version,
             sha256=sha256,
             trained=self.manifest.training.trained,
-            tasks=[task.kind for task in tasks],
+            tasks=list(columns),
         )
         self.served = ServedModel(
             **self.info.model_dump(),
-            labels=[label for task in tasks if isinstance(task, ExpressionTask) for label in task.labels],
-            dimensions=[one.name for task in tasks if isinstance(task, DimensionsTask) for one in task.dimensions],
-            traits=[trait for task in tasks if isinstance(task, PersonalityTask) for trait in task.traits],
+            labels=columns.get("expression", []),
+            dimensions=columns.get("dimensions", []),
+            traits=columns.get("personality", []),
             window_s=round(self.manifest.input.frames * self.manifest.input.interval_s, 3),
             hop_s=self.manifest.hop_s,
             licence=self.manifest.licence,
@@ -102,16 +102,11 @@ class OnnxModel:
             raise BundleRefused(f"The graph in {folder} takes {tensor.shape}, not (B, {expected.shape}) with any B.")
         outputs = {tensor.name: tensor.shape for tensor in self._session.get_outputs()}
         for task in self.manifest.tasks:
-            if outputs.get(task.output, [None])[-1] != _columns(task):
-                raise BundleRefused(f"The graph in {folder} has no output {task.output} of {_columns(task)} columns.")
+            count = len(task.names)
+            if outputs.get(task.output, [None])[-1] != count:
+                raise BundleRefused(f"The graph in {folder} has no output {task.output} of {count} columns.")
         if self.manifest.embedding not in outputs:
             raise BundleRefused(f"The graph in {folder} has no output {self.manifest.embedding}.")
-
-
-def _columns(task: Task) -> int:
-    if isinstance(task, ExpressionTask):
-        return len(task.labels)
-    return len(task.dimensions if isinstance(task, DimensionsTask) else task.traits)
 
 
 def choose_provider(wanted: Sequence[str]) -> str:

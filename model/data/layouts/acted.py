@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from model.data.dataset import Problem, PublishedDataset, row_or_problem
+from model.data.dataset import ClipProblem, PublishedDataset, row_or_problem
 from model.data.layouts import tables
 from model.data.prepared import ClipRow
 from model.errors import ModelError
@@ -27,7 +27,7 @@ _OTHER_RAVDESS = re.compile(r"\d\d(-\d\d){6}")  # with sound, or sung
 _ENTERFACE = re.compile(r"subject (?P<actor>\d+)/(?P<emotion>[^/]+)/(.+/)?[^/]+")
 
 
-def read_crema_d(root: Path, dataset: PublishedDataset) -> Iterator[ClipRow | Problem]:
+def read_crema_d(root: Path, dataset: PublishedDataset) -> Iterator[ClipRow | ClipProblem]:
     """Read CREMA-D."""
     found = tables.videos(tables.folder(root, "VideoFlash"))
     fold = _consecutive(range(1001, 1092), list(dataset.subjects.values()), dataset.parts)
@@ -36,7 +36,7 @@ def read_crema_d(root: Path, dataset: PublishedDataset) -> Iterator[ClipRow | Pr
             yield _row(dataset, path, path.stem, _CREMA_D, fold)
 
 
-def read_ravdess(root: Path, dataset: PublishedDataset) -> Iterator[ClipRow | Problem]:
+def read_ravdess(root: Path, dataset: PublishedDataset) -> Iterator[ClipRow | ClipProblem]:
     """Read RAVDESS."""
     fold = _consecutive(range(1, 25), list(dataset.subjects.values()), dataset.parts)
     for path in tables.videos(root):
@@ -44,7 +44,7 @@ def read_ravdess(root: Path, dataset: PublishedDataset) -> Iterator[ClipRow | Pr
             yield _row(dataset, path, path.stem, _RAVDESS, fold)
 
 
-def read_enterface(root: Path, dataset: PublishedDataset) -> Iterator[ClipRow | Problem]:
+def read_enterface(root: Path, dataset: PublishedDataset) -> Iterator[ClipRow | ClipProblem]:
     """Read eNTERFACE'05; its subjects are split into folds as evenly as possible."""
     actors = sorted(
         int(p.name.removeprefix("subject ")) for p in root.iterdir() if re.fullmatch(r"subject \d+", p.name)
@@ -65,13 +65,13 @@ def _consecutive(actors: Sequence[int], sizes: Sequence[int], parts: Sequence[st
 
 def _row(
     dataset: PublishedDataset, path: Path, clip: str, pattern: re.Pattern[str], fold: dict[int, str]
-) -> ClipRow | Problem:
+) -> ClipRow | ClipProblem:
     match = pattern.fullmatch(clip)
     if match is None:
-        return Problem(clip, f"{path} does not follow the dataset's naming scheme.")
+        return ClipProblem(clip, f"{path} does not follow the dataset's naming scheme.")
     actor = int(match["actor"])
     if actor not in fold:
-        return Problem(clip, f"{path}: the dataset has no actor {actor}.")
+        return ClipProblem(clip, f"{path}: the dataset has no actor {actor}.")
     emotion = match["emotion"]
     return row_or_problem(
         clip,

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
-from model.data.dataset import BadRow, Problem, PublishedDataset, row_or_problem
+from model.data.dataset import BadRow, ClipProblem, PublishedDataset, row_or_problem
 from model.data.layouts import tables
 from model.data.media import IMAGES
 from model.data.prepared import ClipRow
@@ -39,7 +39,7 @@ _HELD_OUT = frozenset(
 _FACE_FPS = 16  # of the owners' crops of faces
 
 
-def read_werewolf_xl(root: Path, dataset: PublishedDataset) -> Iterator[ClipRow | Problem]:
+def read_werewolf_xl(root: Path, dataset: PublishedDataset) -> Iterator[ClipRow | ClipProblem]:
     """Read Werewolf-XL; each fold has six groups.
 
     A row's subject is its group, a session of one game: the 129 people sit in several of the 30 sessions, and no file
@@ -49,15 +49,15 @@ def read_werewolf_xl(root: Path, dataset: PublishedDataset) -> Iterator[ClipRow 
     frames = {path.name.removesuffix(_ALIGNED): path for path in sorted(root.rglob(f"*{_ALIGNED}")) if path.is_dir()}
     columns = dataset.columns
 
-    def row(place: str, cells: Mapping[str, str]) -> ClipRow | Problem:
+    def row(place: str, cells: Mapping[str, str]) -> ClipRow | ClipProblem:
         clip = cells[columns["clip"]]
         clip = Path(clip).stem if Path(clip).suffix else clip
         values = {name: tables.number(cells[columns[name]], place) for name in columns if name != "clip"}
         match = _WEREWOLF.fullmatch(clip)
         if match is None or not 1 <= int(match["group"]) <= _GROUPS:
-            return Problem(clip, f"{place}: expected a clip name GG_PP_NNN with a group from 01 to {_GROUPS}.")
+            return ClipProblem(clip, f"{place}: expected a clip name GG_PP_NNN with a group from 01 to {_GROUPS}.")
         if clip not in media and clip not in frames:
-            return Problem(clip, f"{place}: the clip has no video below {root}.")
+            return ClipProblem(clip, f"{place}: the clip has no video below {root}.")
         part = dataset.parts[(int(match["group"]) - 1) * len(dataset.parts) // _GROUPS]
         about = {"id": clip, "subject": match["group"], "part": part, **values}
         if clip in media:
@@ -65,7 +65,7 @@ def read_werewolf_xl(root: Path, dataset: PublishedDataset) -> Iterator[ClipRow 
         return ClipRow.model_validate({**about, "media": str(frames[clip]), "fps": dataset.fps})
 
     for found in tables.named(_annotations(root, list(columns.values())), list(columns.values())):
-        yield found if isinstance(found, Problem) else row_or_problem(found[0], partial(row, *found))
+        yield found if isinstance(found, ClipProblem) else row_or_problem(found[0], partial(row, *found))
 
 
 def _annotations(root: Path, columns: list[str]) -> Path:
@@ -85,7 +85,7 @@ def _annotations(root: Path, columns: list[str]) -> Path:
     )
 
 
-def read_avcaffe(root: Path, dataset: PublishedDataset) -> Iterator[ClipRow | Problem]:
+def read_avcaffe(root: Path, dataset: PublishedDataset) -> Iterator[ClipRow | ClipProblem]:
     """Read AVCAffe; each segment has the level with which the participant rated the whole task.
 
     As in the owners' loader, a line without a comma is skipped; here it is listed, too.
@@ -94,14 +94,14 @@ def read_avcaffe(root: Path, dataset: PublishedDataset) -> Iterator[ClipRow | Pr
     levels: dict[str, dict[str, float]] = {name: {} for name in _LEVELS}
     for name, words in _LEVELS.items():
         for found in tables.lines(truths / f"{name}.txt", 2, ","):
-            if isinstance(found, Problem):
+            if isinstance(found, ClipProblem):
                 yield found
                 continue
             place, (task, word) = found
             try:
                 levels[name][task] = _level(word, words, place)
             except BadRow as error:
-                yield Problem(place, str(error))
+                yield ClipProblem(place, str(error))
     crops = [root / name for name in dataset.crops_in if (root / name).is_dir()]
     segments = crops[0] if crops else tables.folder(root, "videos/shorter_segments")
     for path in _segments(segments):
@@ -114,7 +114,7 @@ def read_avcaffe(root: Path, dataset: PublishedDataset) -> Iterator[ClipRow | Pr
             fps = _FACE_FPS if path.is_dir() else None
             yield ClipRow.model_validate({**about, "part": part, "subject": participant, "fps": fps, **known})
         else:
-            yield Problem(str(path.relative_to(root)), f"{truths} has no usable line for {task}.")
+            yield ClipProblem(str(path.relative_to(root)), f"{truths} has no usable line for {task}.")
 
 
 def _segments(folder: Path) -> Iterator[Path]:

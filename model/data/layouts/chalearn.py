@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from model.data.dataset import Problem, PublishedDataset
+from model.data.dataset import ClipProblem, PublishedDataset
 from model.data.layouts import tables
 from model.data.prepared import ClipRow
 from model.errors import ModelError
@@ -67,12 +67,12 @@ class PlainUnpickler(pickle.Unpickler):
         return _KNOWN[module, name]
 
 
-def read_chalearn(root: Path, dataset: PublishedDataset) -> Iterator[ClipRow | Problem]:
+def read_chalearn(root: Path, dataset: PublishedDataset) -> Iterator[ClipRow | ClipProblem]:
     """Read ChaLearn First Impressions V2."""
     paths = {path.name: path for path in tables.videos(root)}
     for part in dataset.parts:
         file = _annotation(root, part)
-        traits = _traits(file, [name for task in dataset.tasks if task.kind == "personality" for name in task.traits])
+        traits = _traits(file, [name for task in dataset.tasks for name in task.names])
         for clip in sorted(set().union(*traits.values())):
             scores = {trait: scores[clip] for trait, scores in traits.items() if clip in scores}
             wrong = [
@@ -81,12 +81,12 @@ def read_chalearn(root: Path, dataset: PublishedDataset) -> Iterator[ClipRow | P
                 if isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= 1
             ]
             if wrong:
-                yield Problem(clip, f"{file}: {wrong[0]}; expected a number from 0 to 1.")
+                yield ClipProblem(clip, f"{file}: {wrong[0]}; expected a number from 0 to 1.")
             elif clip in paths:
                 about = {"id": Path(clip).stem, "media": str(paths[clip]), "part": part}
                 yield ClipRow.model_validate({**about, **scores})
             else:
-                yield Problem(clip, f"The clip has no video below {root}.")
+                yield ClipProblem(clip, f"The clip has no video below {root}.")
 
 
 def _annotation(root: Path, part: str) -> Path:

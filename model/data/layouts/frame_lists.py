@@ -15,23 +15,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from model.data.dataset import Problem, PublishedDataset, row_or_problem
+from model.data.dataset import ClipProblem, PublishedDataset, row_or_problem
 from model.data.layouts import tables
 from model.data.prepared import ClipRow
 
 _Entry = tuple[str, str, str]
 """(place, clip, label)."""
-_Listed = Callable[[Path], Iterator[_Entry | Problem]]
+_Listed = Callable[[Path], Iterator[_Entry | ClipProblem]]
 """A list's path → its entries."""
 
 
-def read_dfew(root: Path, dataset: PublishedDataset) -> Iterator[ClipRow | Problem]:
+def read_dfew(root: Path, dataset: PublishedDataset) -> Iterator[ClipRow | ClipProblem]:
     """Read DFEW."""
     frames = tables.folder(root, "Clip/clip_224x224", "Clip/jpg_256")
 
-    def listed(path: Path) -> Iterator[_Entry | Problem]:
+    def listed(path: Path) -> Iterator[_Entry | ClipProblem]:
         for found in tables.named(path, ("video_name", "label")):
-            if isinstance(found, Problem):
+            if isinstance(found, ClipProblem):
                 yield found
             else:
                 place, row = found
@@ -42,13 +42,13 @@ def read_dfew(root: Path, dataset: PublishedDataset) -> Iterator[ClipRow | Probl
     yield from _folds(dataset, frames, paths, listed)
 
 
-def read_mafw(root: Path, dataset: PublishedDataset) -> Iterator[ClipRow | Problem]:
+def read_mafw(root: Path, dataset: PublishedDataset) -> Iterator[ClipRow | ClipProblem]:
     """Read MAFW's single-labelled clips."""
     frames = tables.folder(root, "data/frames")
 
-    def listed(path: Path) -> Iterator[_Entry | Problem]:
+    def listed(path: Path) -> Iterator[_Entry | ClipProblem]:
         for found in tables.lines(path, 2, " "):
-            if isinstance(found, Problem):
+            if isinstance(found, ClipProblem):
                 yield found
             else:
                 place, (name, label) = found
@@ -59,13 +59,13 @@ def read_mafw(root: Path, dataset: PublishedDataset) -> Iterator[ClipRow | Probl
     yield from _folds(dataset, frames, paths, listed)
 
 
-def read_ferv39k(root: Path, dataset: PublishedDataset) -> Iterator[ClipRow | Problem]:
+def read_ferv39k(root: Path, dataset: PublishedDataset) -> Iterator[ClipRow | ClipProblem]:
     """Read FERV39k."""
     frames = tables.folder(root, "2_ClipsforFaceCrop")
     split = tables.folder(root, "4_setups/All_scenes")
     for part in dataset.parts:
         for found in tables.lines(split / f"{part}_All.csv", 2, " "):
-            if isinstance(found, Problem):
+            if isinstance(found, ClipProblem):
                 yield found
             else:
                 place, (clip, label) = found
@@ -77,34 +77,34 @@ _KINDS = ("train", "test")
 
 def _folds(
     dataset: PublishedDataset, frames: Path, paths: dict[str, tuple[Path, ...]], listed: _Listed
-) -> Iterator[ClipRow | Problem]:
+) -> Iterator[ClipRow | ClipProblem]:
     tested = set()
     for part, (_, test) in paths.items():
         for found in listed(test):
-            if isinstance(found, Problem):
+            if isinstance(found, ClipProblem):
                 yield found
             else:
                 tested.add(found[1])
                 yield _row(dataset, frames, part, found)
     for train, _ in paths.values():
         for found in listed(train):
-            if isinstance(found, Problem):
+            if isinstance(found, ClipProblem):
                 yield found
                 continue
             place, clip, _ = found
             if clip not in tested:
                 tested.add(clip)
-                yield Problem(clip, f"The clip is in no fold's test list, only in {place}.")
+                yield ClipProblem(clip, f"The clip is in no fold's test list, only in {place}.")
 
 
-def _row(dataset: PublishedDataset, frames: Path, part: str, found: _Entry) -> ClipRow | Problem:
+def _row(dataset: PublishedDataset, frames: Path, part: str, found: _Entry) -> ClipRow | ClipProblem:
     place, clip, label = found
     media = frames / clip
 
-    def row() -> ClipRow | Problem:
+    def row() -> ClipRow | ClipProblem:
         expression = dataset.expression(label, place)
         if not media.is_dir():
-            return Problem(clip, f"There is no folder {media}.")
+            return ClipProblem(clip, f"There is no folder {media}.")
         return ClipRow(id=clip, media=str(media), fps=dataset.fps, part=part, expression=expression)
 
     return row_or_problem(place, row)

@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 
 from mien.contract.bundle import Dimension, DimensionsTask, ExpressionTask, PersonalityTask, Task
-from model.data.dataset import Problem, PublishedDataset, row_or_problem
+from model.data.dataset import ClipProblem, PublishedDataset, row_or_problem
 from model.data.layouts import tables
 from model.data.prepared import ClipRow
 from model.data.vocabulary import EXPRESSIONS, TRAITS
@@ -28,7 +28,7 @@ LABELS = tuple(_RANGES)
 _FIXED = ("train", "validation", "test")
 
 
-def read_voxceleb2(root: Path, _dataset: PublishedDataset) -> Iterator[ClipRow | Problem]:
+def read_voxceleb2(root: Path, _dataset: PublishedDataset) -> Iterator[ClipRow | ClipProblem]:
     """Read VoxCeleb2's videos."""
     people = tables.folder(root, "dev/mp4", "mp4")
     for path in tables.videos(people):
@@ -36,28 +36,28 @@ def read_voxceleb2(root: Path, _dataset: PublishedDataset) -> Iterator[ClipRow |
         yield ClipRow(id=clip.as_posix(), media=str(path), subject=clip.parts[0], part="train")
 
 
-def read_folder(root: Path, _dataset: PublishedDataset) -> Iterator[ClipRow | Problem]:
+def read_folder(root: Path, _dataset: PublishedDataset) -> Iterator[ClipRow | ClipProblem]:
     """Read a folder of videos."""
     for path in tables.videos(root):
         yield ClipRow(id=path.relative_to(root).as_posix(), media=str(path), part="train")
 
 
-def read_csv(root: Path, dataset: PublishedDataset) -> Iterator[ClipRow | Problem]:
+def read_csv(root: Path, dataset: PublishedDataset) -> Iterator[ClipRow | ClipProblem]:
     """Read a table of videos and pictures with labels."""
     columns = dataset.columns
     optional = [header for name, header in columns.items() if name != "path"]
 
-    def row(place: str, cells: Mapping[str, str]) -> ClipRow | Problem:
+    def row(place: str, cells: Mapping[str, str]) -> ClipRow | ClipProblem:
         path = root / cells[columns["path"]]
         texts = {name: cells[header] for name, header in columns.items() if name != "path" and cells[header]}
         values = {name: tables.number(texts.pop(name), place, *_RANGES[name]) for name in _RANGES if name in texts}
         clip = cells[columns["path"]]
         if path.is_file():
             return ClipRow.model_validate({"id": clip, "media": str(path), "part": "train", **texts, **values})
-        return Problem(clip, f"{place}: the file {path} is missing.")
+        return ClipProblem(clip, f"{place}: the file {path} is missing.")
 
     for found in tables.named(root / "labels.csv", (columns["path"],), optional):
-        yield found if isinstance(found, Problem) else row_or_problem(found[0], partial(row, *found))
+        yield found if isinstance(found, ClipProblem) else row_or_problem(found[0], partial(row, *found))
 
 
 def settle_csv(dataset: PublishedDataset, rows: Sequence[ClipRow]) -> PublishedDataset:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model.data.dataset import BadRow, Problem, PublishedDataset, row_or_problem
+from model.data.dataset import BadRow, ClipProblem, PublishedDataset, row_or_problem
 from model.data.media import arrays_in
 from model.data.prepared import ClipRow
 from model.errors import ModelError
@@ -27,7 +27,7 @@ _OUTLIER = 1
 """Up to this many votes for a column are ignored as outliers, as in FER+'s code (Barsoum et al., section 4)."""
 
 
-def read_ferplus(root: Path, dataset: PublishedDataset) -> Iterator[ClipRow | Problem]:
+def read_ferplus(root: Path, dataset: PublishedDataset) -> Iterator[ClipRow | ClipProblem]:
     """Read FER+: the pictures with the most votes for one of the dataset's expressions, and all their votes.
 
     Pictures with the most votes for contempt, no face or unknown are problems.
@@ -48,10 +48,12 @@ def read_ferplus(root: Path, dataset: PublishedDataset) -> Iterator[ClipRow | Pr
                 }
                 yield row_or_problem(clip, partial(_voted, about, arrays, path, number))
             else:
-                yield Problem(clip, f"Raters most often chose {winner}." if all_votes.any() else "No two raters agree.")
+                yield ClipProblem(
+                    clip, f"Raters most often chose {winner}." if all_votes.any() else "No two raters agree."
+                )
 
 
-def read_pictures(root: Path, dataset: PublishedDataset) -> Iterator[ClipRow | Problem]:
+def read_pictures(root: Path, dataset: PublishedDataset) -> Iterator[ClipRow | ClipProblem]:
     """Read muxspace/facial_expressions, pictures with one expression each."""
     for path in _files(root, "pictures"):
         arrays = arrays_in(path)

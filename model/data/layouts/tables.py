@@ -8,13 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from mien.contract.containers import TRUSTED_CONTAINERS
-from model.data.dataset import BadRow, Problem
+from model.data.dataset import BadRow, ClipProblem
 from model.errors import ModelError
 
 _VIDEO_SUFFIXES = frozenset(suffix for container in TRUSTED_CONTAINERS for suffix in container.suffixes)
 
 
-def lines(path: Path, count: int, delimiter: str) -> Iterator[tuple[str, list[str]] | Problem]:
+def lines(path: Path, count: int, delimiter: str) -> Iterator[tuple[str, list[str]] | ClipProblem]:
     """Yield (place, cells) of a table without a header; the place is its file and line.
 
     A line without `count` cells is a problem.
@@ -23,19 +23,19 @@ def lines(path: Path, count: int, delimiter: str) -> Iterator[tuple[str, list[st
         ModelError: the file cannot be read.
     """
     for found in _cells(path, delimiter):
-        if isinstance(found, Problem):
+        if isinstance(found, ClipProblem):
             yield found
             continue
         place, cells = found
         if len(cells) == count:
             yield place, [cell.strip() for cell in cells]
         else:
-            yield Problem(place, f"{place}: expected {count} values separated by {delimiter!r}.")
+            yield ClipProblem(place, f"{place}: expected {count} values separated by {delimiter!r}.")
 
 
 def named(
     path: Path, columns: Sequence[str], optional: Sequence[str] = ()
-) -> Iterator[tuple[str, Mapping[str, str]] | Problem]:
+) -> Iterator[tuple[str, Mapping[str, str]] | ClipProblem]:
     """Yield (place, header → cell) of a table with a header; a row without a value in `columns` is a problem.
 
     Raises:
@@ -47,14 +47,14 @@ def named(
         if column not in header:
             raise ModelError(f"{path} has no column {column!r}; its columns are: {', '.join(header)}.")
     for found in rows:
-        if isinstance(found, Problem):
+        if isinstance(found, ClipProblem):
             yield found
             continue
         place, cells = found
         row = dict(zip(header, (cell.strip() for cell in cells), strict=False))
         missing = [column for column in columns if not row.get(column)]
         if missing:
-            yield Problem(place, f"{place}: the column {missing[0]!r} is empty.")
+            yield ClipProblem(place, f"{place}: the column {missing[0]!r} is empty.")
         else:
             yield place, {name: row.get(name, "") for name in (*columns, *optional)}
 
@@ -103,12 +103,12 @@ def header_of(path: Path) -> list[str]:
     return _header(_cells(path, ","))
 
 
-def _header(rows: Iterator[tuple[str, list[str]] | Problem]) -> list[str]:
+def _header(rows: Iterator[tuple[str, list[str]] | ClipProblem]) -> list[str]:
     first = next(rows, ("", []))
-    return [] if isinstance(first, Problem) else [name.strip() for name in first[1]]
+    return [] if isinstance(first, ClipProblem) else [name.strip() for name in first[1]]
 
 
-def _cells(path: Path, delimiter: str) -> Iterator[tuple[str, list[str]] | Problem]:
+def _cells(path: Path, delimiter: str) -> Iterator[tuple[str, list[str]] | ClipProblem]:
     """Yield (place, cells) of each line that is not blank; lines are parsed one by one, so that none spoils others."""
     try:
         with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
@@ -117,7 +117,7 @@ def _cells(path: Path, delimiter: str) -> Iterator[tuple[str, list[str]] | Probl
                 try:
                     cells = next(csv.reader([line.rstrip("\r\n")], delimiter=delimiter, strict=True), [])
                 except csv.Error as error:
-                    yield Problem(place, f"{place} is not a row of a table: {error}.")
+                    yield ClipProblem(place, f"{place} is not a row of a table: {error}.")
                     continue
                 if any(cell.strip() for cell in cells):
                     yield place, cells

@@ -5,7 +5,7 @@ import pytest
 
 from mien.contract.bundle import Dimension, DimensionsTask, ExpressionTask, PersonalityTask
 from service.vision.clips import Clip, FaceSeen
-from service.worker.aggregate import FaceScores, scores
+from service.worker.aggregate import FaceScores
 
 EXPRESSION = ExpressionTask(labels=("calm", "glad", "sad"))
 SIGNED = DimensionsTask(dimensions=(Dimension(name="valence"), Dimension(name="arousal")))
@@ -23,37 +23,6 @@ def outputs(**values: list[float]) -> dict[str, np.ndarray]:
 
 def seen(*, samples: int = 8, path=((0.0, 1.0, 2.0, 3.0, 4.0),)) -> FaceSeen:
     return FaceSeen(track=2, start_s=0.12345, end_s=1.98765, samples=samples, path=list(path))
-
-
-def test_a_window_has_the_scores_of_the_tasks_that_are_there():
-    found = scores([EXPRESSION, SIGNED, PERSONALITY], outputs(expression=[0.2, 0.7, 0.1], personality=[0.5, 0.5]))
-
-    assert found.expression.label == "glad"
-    assert found.expression.scores == {"calm": 0.2, "glad": 0.7, "sad": 0.1}
-    assert found.model_fields_set == {"expression"}
-
-
-@pytest.mark.parametrize(
-    ("minimum", "maximum", "value", "expected"),
-    [
-        (-1, 1, 0.25, 0.25),
-        (1, 9, 5, 0.0),
-        (1, 9, 1, -1.0),
-        (0, 10, 7.5, 0.5),
-        (-1, 1, 1.0000001, 1.0),
-        (0, 10, -3, -1.0),
-    ],
-)
-def test_a_dimension_is_brought_from_its_range_to_plus_and_minus_one(minimum, maximum, value, expected):
-    task = DimensionsTask(dimensions=(Dimension(name="arousal", minimum=minimum, maximum=maximum),))
-
-    assert scores([task], outputs(dimensions=[value])).arousal == expected
-
-
-def test_probabilities_just_outside_their_range_are_brought_into_it_and_rounded():
-    found = scores([EXPRESSION], outputs(expression=[-1e-7, 1.0000001, 0.123456]))
-
-    assert found.expression.scores == {"calm": 0.0, "glad": 1.0, "sad": 0.1235}
 
 
 def test_the_verdict_is_the_mean_of_the_windows_weighted_by_their_real_frames():

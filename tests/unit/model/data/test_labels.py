@@ -5,7 +5,7 @@ from mien.contract.bundle import Dimension, DimensionsTask, ExpressionTask, Pers
 from model.data.labels import label_columns
 from model.data.prepared import ClipRow
 from model.errors import ModelError
-from model.tasks import SideTask
+from model.tasks.learnt import SideTask
 
 TASKS = (
     ExpressionTask(labels=("sadness", "fear")),

@@ -6,7 +6,6 @@ from model.data.layouts.plain import settle_csv
 from model.data.prepared import ClipRow
 from model.data.registry import DATASETS
 from model.errors import ModelError
-from model.tasks import names
 
 PUBLISHED = {  # labels or columns in order, stride
     "dfew": ("happiness sadness neutral anger surprise disgust fear", 4),
@@ -29,7 +28,7 @@ def test_labels_and_strides_are_those_of_the_paper(name):
     row = DATASETS[name]
     (task,) = row.tasks
 
-    assert (" ".join(names(task)), row.stride) == PUBLISHED[name]
+    assert (" ".join(task.names), row.stride) == PUBLISHED[name]
 
 
 def test_counts_are_those_of_the_paper():

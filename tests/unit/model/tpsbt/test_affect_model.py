@@ -3,7 +3,7 @@ from torch.nn.functional import layer_norm
 
 from mien.contract.bundle import ClipInput
 from model.bundle.graph import Graph
-from model.tasks import SideTask
+from model.tasks.learnt import SideTask
 from model.tpsbt.affect_model import AffectModel
 
 CLIPS = (2, 3, 8, 32, 32)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model.data.dataset import Problem
+from model.data.dataset import ClipProblem
 from model.data.layouts.chalearn import PlainUnpickler
 from model.data.media import read_still
 from model.data.prepared import ClipRow
@@ -24,7 +24,7 @@ LABELS = [name for name in ClipRow.model_fields if name not in NO_LABELS]
 def read(name, root, **changes):
     dataset = DATASETS[name]
     found = list(dataset.read(root, dataset))
-    return [f for f in found if isinstance(f, ClipRow)], [f for f in found if isinstance(f, Problem)]
+    return [f for f in found if isinstance(f, ClipRow)], [f for f in found if isinstance(f, ClipProblem)]
 
 
 def known(row):

@@ -2,14 +2,18 @@ import pytest
 import torch
 
 from mien.contract.bundle import Dimension, DimensionsTask, ExpressionTask, PersonalityTask
-from model.tasks import SideTask
-from model.tpsbt.heads import head_for
+from model.tasks.kinds import kind_of
+from model.tasks.learnt import SideTask
 
 EXPRESSION = ExpressionTask(labels=("happiness", "neutral"))
 DIMENSIONS = DimensionsTask(dimensions=(Dimension(name="valence"), Dimension(name="arousal", minimum=0, maximum=4)))
 LEVELS = DIMENSIONS.model_copy(update={"levels": 5})
 PERSONALITY = PersonalityTask(traits=("openness", "extraversion"))
 FAR = torch.tensor([[-1e3, 1e3]])
+
+
+def head_for(task, width):
+    return kind_of(task).head(task, width)
 
 
 def linear(head, answers):

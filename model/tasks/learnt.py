@@ -30,29 +30,6 @@ LearntTask = Annotated[
 ]
 
 
-MAIN_METRICS: dict[LearntKind, str] = {
-    "expression": "UAR",
-    "dimensions": "CCC",
-    "personality": "accuracy",
-    "units": "CCC",
-    "landmarks": "CCC",
-}
-"""The metric that each kind of task is compared by, as in the paper."""
-
-
-def names(task: LearntTask) -> tuple[str, ...]:
-    """Return the names of the columns of a task's output: labels, dimensions, traits or side targets."""
-    match task:
-        case ExpressionTask():
-            return task.labels
-        case DimensionsTask():
-            return tuple(dimension.name for dimension in task.dimensions)
-        case PersonalityTask():
-            return task.traits
-        case SideTask():
-            return task.names
-
-
 def served(tasks: Iterable[LearntTask]) -> tuple[Task, ...]:
     """Return the tasks that a bundle can have, without side tasks."""
     return tuple(task for task in tasks if not isinstance(task, SideTask))

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from model.levels import ABSENT
-from model.train.calibration import at_temperature, calibration_error, fit_temperature
+from model.tasks.calibration import at_temperature, calibration_error, fit_temperature
+from model.tasks.levels import ABSENT
 
 
 def drawn(clips=4000, labels=5):

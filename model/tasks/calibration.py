@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torchmetrics.functional.classification import multiclass_calibration_error
 
-from model.levels import ABSENT
+from model.tasks.levels import ABSENT
 
 _COLDEST, _HOTTEST, _STEPS = 0.2, 5.0, 400
 _BINS = 15

@@ -1,4 +1,4 @@
-"""Compute losses of the heads' outputs, one function for each kind of loss. Absent labels add nothing.
+"""Compute the losses of the heads' outputs, and from labels their targets. Absent labels add nothing.
 
 Labels become targets first, (B, columns) floats with NaN for what is absent: mixup and CutMix blend targets, and a
 blend with an absent target is absent. A loss is the mean over present targets, 0 without any.
@@ -12,39 +12,34 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from mien.contract.bundle import DimensionsTask, ExpressionTask, PersonalityTask
-from model.levels import nearest_levels
-from model.tasks import LearntTask, SideTask
+from mien.contract.bundle import DimensionsTask, ExpressionTask
+from model.tasks.learnt import LearntTask
+from model.tasks.levels import count_of, nearest_levels
 
 
-def targets(labels: Tensor, task: LearntTask, smoothing: float) -> Tensor:
-    """Turn a task's labels into the targets of its loss.
-
-    Args:
-        labels: float32 (B, C), NaN where absent; of expression, probabilities.
-        task: the task.
-        smoothing: label smoothing, the share of probability spread evenly over all classes.
-
-    Returns:
-        Probabilities (B, L) for expression and (B, C·L) for dimensions in levels; else the labels as they are.
-    """
-    match task:
-        case ExpressionTask():
-            return _smoothed(labels, smoothing)
-        case DimensionsTask() if task.levels:
-            return _smoothed(_one_hot(nearest_levels(task, task.levels, labels), task.levels), smoothing).flatten(1)
-        case _:
-            return labels
+def smoothed(_task: ExpressionTask, labels: Tensor, smoothing: float) -> Tensor:
+    """Return probabilities (B, L) with the share `smoothing` spread evenly over all labels."""
+    return _smoothed(labels, smoothing)
 
 
-def expression_loss(logits: Tensor, expected: Tensor) -> Tensor:
+def levels_targets(task: DimensionsTask, labels: Tensor, smoothing: float) -> Tensor:
+    """Turn values (B, C) into smoothed probabilities of their nearest levels, (B, C·L)."""
+    return _smoothed(_one_hot(nearest_levels(task, labels), count_of(task)), smoothing).flatten(1)
+
+
+def labels_as_targets(_task: LearntTask, labels: Tensor, _smoothing: float) -> Tensor:
+    """Return values (B, C) as they are."""
+    return labels
+
+
+def expression_loss(logits: Tensor, expected: Tensor, _variance: Tensor | None = None) -> Tensor:
     """Return the cross-entropy of logits (B, L) with probabilities (B, L)."""
     present = ~expected.isnan().any(dim=1)
     losses = -(expected.nan_to_num() * logits.float().log_softmax(dim=1)).sum(dim=1)  # (B,)
     return _mean(losses, present)
 
 
-def levels_loss(logits: Tensor, expected: Tensor) -> Tensor:
+def levels_loss(logits: Tensor, expected: Tensor, _variance: Tensor | None = None) -> Tensor:
     """Return the mean cross-entropy of each dimension's levels, logits (B, C, L) and probabilities (B, C·L)."""
     return expression_loss(logits.flatten(0, 1), expected.view_as(logits).flatten(0, 1))
 
@@ -62,24 +57,6 @@ def variances(labels: Tensor) -> Tensor:
     mean = labels.nan_to_num().sum(dim=0) / count
     found = ((labels - mean) ** 2).nan_to_num().sum(dim=0) / count
     return found.where(found > 0, 1.0)
-
-
-def loss(outputs: Tensor, expected: Tensor, task: LearntTask, variance: Tensor | None = None) -> Tensor:
-    """Compute a task's loss.
-
-    Args:
-        outputs: what the task's head gives.
-        expected: what `targets` gives.
-        task: the task.
-        variance: the `variances` of labels that are values.
-    """
-    match task:
-        case ExpressionTask():
-            return expression_loss(outputs, expected)
-        case DimensionsTask() if task.levels:
-            return levels_loss(outputs, expected)
-        case DimensionsTask() | PersonalityTask() | SideTask():
-            return regression_loss(outputs, expected, variance)
 
 
 def _one_hot(classes: Tensor, count: int) -> Tensor:

@@ -24,8 +24,8 @@ import torch
 from torch import Tensor, nn
 
 from mien.contract.bundle import DimensionsTask, ExpressionTask, PersonalityTask
-from model.levels import level_values
-from model.tasks import LearntTask, SideTask, names
+from model.tasks.learnt import SideTask
+from model.tasks.levels import level_values
 
 Activation = Literal["tanh", "sigmoid", "none"]
 
@@ -47,6 +47,9 @@ class Head(nn.Linear):
         """Convert the output of `forward` to a bundle's output, (B, columns)."""
         return output
 
+    def centre(self, mean: Tensor, variance: Tensor) -> None:
+        """Start from the labels' mean and variance, (columns,) each; heads of fixed ranges ignore them."""
+
 
 class ExpressionHead(Head):
     """Predict one logit for each label.
@@ -57,8 +60,8 @@ class ExpressionHead(Head):
 
     temperature = 1.0
 
-    def __init__(self, width: int, task: ExpressionTask) -> None:
-        super().__init__(width, len(names(task)))
+    def __init__(self, task: ExpressionTask, width: int) -> None:
+        super().__init__(width, len(task.names))
 
     def read(self, output: Tensor) -> Tensor:
         """Convert logits (B, labels) to probabilities (B, labels)."""
@@ -106,9 +109,10 @@ class LevelsHead(Head):
     values: Tensor
     """The values of the levels, (dimensions, levels)."""
 
-    def __init__(self, width: int, task: DimensionsTask, levels: int) -> None:
-        super().__init__(width, len(names(task)) * levels)
-        self.register_buffer("values", level_values(task, levels), persistent=False)
+    def __init__(self, task: DimensionsTask, width: int) -> None:
+        values = level_values(task)
+        super().__init__(width, values.numel())
+        self.register_buffer("values", values, persistent=False)
 
     def forward(self, embedding: Tensor) -> Tensor:
         """Return logits (B, dimensions, levels)."""
@@ -129,16 +133,16 @@ class SideHead(Head):
     this head, they stay distinct).
 
     Args:
-        width: number of input features, T/4·P·D.
         task: the side task.
+        width: number of input features, T/4·P·D.
     """
 
     mean: Tensor
     spread: Tensor
     """The standard deviation; checkpoints use this name."""
 
-    def __init__(self, width: int, task: SideTask) -> None:
-        columns = len(names(task))
+    def __init__(self, task: SideTask, width: int) -> None:
+        columns = len(task.names)
         super().__init__(width, columns)
         self.register_buffer("mean", torch.zeros(columns))
         self.register_buffer("spread", torch.ones(columns))
@@ -153,16 +157,11 @@ class SideHead(Head):
         return self.mean + self.spread * super().forward(places)
 
 
-def head_for(task: LearntTask, width: int) -> Head:
-    """Make a head for a task with `width` input features."""
-    match task:
-        case ExpressionTask():
-            return ExpressionHead(width, task)
-        case DimensionsTask():
-            if task.levels is not None:
-                return LevelsHead(width, task, task.levels)
-            return RegressionHead(width, [(part.minimum, part.maximum) for part in task.dimensions], "tanh")
-        case PersonalityTask():
-            return RegressionHead(width, [(0, 1)] * len(task.traits), "sigmoid")
-        case SideTask():
-            return SideHead(width, task)
+def dimensions_head(task: DimensionsTask, width: int) -> RegressionHead:
+    """Return a head that ends in a tanh over each dimension's range."""
+    return RegressionHead(width, list(task.ranges.values()), "tanh")
+
+
+def personality_head(task: PersonalityTask, width: int) -> RegressionHead:
+    """Return a head that ends in a sigmoid."""
+    return RegressionHead(width, list(task.ranges.values()), "sigmoid")

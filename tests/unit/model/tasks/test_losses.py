@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from mien.contract.bundle import Dimension, DimensionsTask, ExpressionTask, PersonalityTask
-from model.tasks import SideTask
-from model.train.losses import loss, targets, variances
+from model.tasks.kinds import kind_of
+from model.tasks.learnt import SideTask
+from model.tasks.losses import variances
 
 EXPRESSION = ExpressionTask(labels=("happiness", "sadness", "neutral"))
 VALUES = DimensionsTask(dimensions=(Dimension(name="valence"), Dimension(name="arousal", minimum=0, maximum=5)))
@@ -15,6 +16,14 @@ LEVELS = DimensionsTask(
 )
 TRAITS = PersonalityTask(traits=("openness", "extraversion"))
 NAN = math.nan
+
+
+def targets(labels, task, smoothing):
+    return kind_of(task).targets(task, labels, smoothing)
+
+
+def loss(outputs, expected, task, variance=None):
+    return kind_of(task).loss(outputs, expected, variance)
 
 
 def test_expression_is_cross_entropy_with_smoothed_labels():

@@ -14,21 +14,31 @@ ABSENT = -100
 """The level of a missing value; PyTorch's cross entropy ignores it."""
 
 
-def level_values(task: DimensionsTask, levels: int) -> Tensor:
+def count_of(task: DimensionsTask) -> int:
+    """Return the number of levels of each dimension.
+
+    Raises:
+        ValueError: the task is not trained in levels.
+    """
+    if task.levels is None:
+        raise ValueError("the task is not trained in levels")
+    return task.levels
+
+
+def level_values(task: DimensionsTask) -> Tensor:
     """Return the value of each level, float32 (dimensions, levels)."""
-    return torch.stack([torch.linspace(part.minimum, part.maximum, levels) for part in task.dimensions])
+    return torch.stack([torch.linspace(low, high, count_of(task)) for low, high in task.ranges.values()])
 
 
-def nearest_levels(task: DimensionsTask, levels: int, values: Tensor) -> Tensor:
+def nearest_levels(task: DimensionsTask, values: Tensor) -> Tensor:
     """Return the level nearest to each value.
 
     Args:
-        task: says the ranges.
-        levels: how many a dimension has.
+        task: has the levels.
         values: (B, dimensions); NaN where a label is absent.
 
     Returns:
         int64 (B, dimensions), from 0; `ABSENT` for NaN.
     """
-    distances = (values[..., None] - level_values(task, levels).to(values)).abs()  # (B, dimensions, levels)
+    distances = (values[..., None] - level_values(task).to(values)).abs()  # (B, dimensions, levels)
     return distances.argmin(dim=-1).masked_fill(values.isnan(), ABSENT)
