@@ -25,7 +25,7 @@ from service.worker import metrics
 from service.worker.batcher import Batcher
 from service.worker.confinement import LAYERS, hide_memory
 from service.worker.live_loop import LiveLoop
-from service.worker.loop import Loop
+from service.worker.loop import JobLoop
 from service.worker.occupancy import Occupancy
 from service.worker.onnx_model import open_models
 from service.worker.outages import Outages
@@ -79,7 +79,7 @@ def _serve(settings: WorkerSettings) -> None:
     served = [model.served for model in models]
     pipeline = Pipeline(models, sandbox, batcher, settings, settings.formats)
     occupancy, outages = Occupancy(), Outages()
-    loop = Loop(
+    loop = JobLoop(
         consumer,
         blobs,
         pipeline,

@@ -15,7 +15,7 @@ from mien.contract.results import Findings
 from service.queue.consumer import Consumer
 from service.queue.jobs import Job
 from service.storage.blobs import Blobs
-from service.worker.loop import Loop
+from service.worker.loop import JobLoop
 from service.worker.occupancy import Occupancy
 from service.worker.outages import Outages
 from service.worker.pipeline import AnalysisEvent, Analyzed
@@ -90,7 +90,7 @@ class ToldPipeline:
 def looping(consumer: Consumer, blobs: Blobs, analyze: Analyze) -> Iterator[Outages]:
     """Run a worker's loop of one slot in this process."""
     outages = Outages()
-    loop = Loop(
+    loop = JobLoop(
         consumer,
         blobs,
         ToldPipeline(analyze),

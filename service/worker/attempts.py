@@ -1,0 +1,223 @@
+"""Run one attempt at a job: fetch the video, analyse it, commit the outcome; or give the job back.
+
+An outage of the queue or the store is no fault of the job: it waits where it is, and its attempt goes on.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TypeVar
+
+import structlog
+from opentelemetry.trace import SpanKind
+from redis.exceptions import RedisError
+
+from mien.contract.errors import AttemptsExhausted, BadMedia, InvalidRequest, StorageUnavailable
+from mien.contract.events import FaceWindow
+from service.queue.consumer import Consumer
+from service.storage.blobs import Blobs, result_name
+from service.telemetry.traces import span
+from service.worker import metrics
+from service.worker.outages import Outages
+from service.worker.pipeline import Analyzed, Pipeline
+from service.worker.reporter import Reporter
+from service.worker.running import RunningJob
+from service.worker.sandbox import InterruptedWork
+
+log = structlog.get_logger()
+
+Reply = TypeVar("Reply")
+
+_RATE_SMOOTHING = 0.3
+# Pauses between tries to read a video that a store keeps back although it works otherwise.
+_READ_AGAIN_AFTER_S = (1.0, 4.0, 15.0)
+
+
+class AttemptRunner:
+    """Run attempts; any number of threads may call `run`.
+
+    Args:
+        consumer: the worker's end of the queue.
+        blobs: the store of uploads and results.
+        pipeline: analyses the videos.
+        outages: waits them out.
+
+    Attributes:
+        bytes_per_s: recent speed of one job, 0 until a job has succeeded.
+    """
+
+    def __init__(self, consumer: Consumer, blobs: Blobs, pipeline: Pipeline, outages: Outages) -> None:
+        self._consumer = consumer
+        self._blobs = blobs
+        self._pipeline = pipeline
+        self._outages = outages
+        self.bytes_per_s = 0.0
+
+    def run(self, job: RunningJob) -> None:
+        """Run a job's attempt to its end, whatever that is."""
+        attempt = job.attempt
+        with (
+            structlog.contextvars.bound_contextvars(job=attempt.job_id, attempt=attempt.number),
+            span("attempt", parent=attempt.trace, kind=SpanKind.CONSUMER, attempt=attempt.number) as current,
+        ):
+            try:
+                outcome = self._attempt(job)
+            except InterruptedWork:
+                outcome = self._hand_back(job)
+            except RedisError as error:
+                # The outcome could not be committed: the lease expires and the job is tried again.
+                log.warning("attempt lost", error=str(error))
+                outcome = "lost"
+            current.set_attribute("outcome", outcome)
+            metrics.ATTEMPTS.labels(outcome).inc()
+            log.info("attempt ended", outcome=outcome)
+
+    def _attempt(self, job: RunningJob) -> str:
+        attempt = job.attempt
+        started = time.monotonic()
+        if attempt.number == 1:
+            metrics.WAIT_SECONDS.observe(max(0.0, time.time() - attempt.created_ms / 1000))
+        outlast = self._outlasting(job)
+        try:
+            done = self._analyze(job)
+            name = result_name(attempt.job_id, attempt.fence)
+            content = done.findings.model_dump_json(exclude_unset=True).encode()
+            outlast(lambda: self._blobs.put(name, content))
+            committed = outlast(
+                lambda: self._consumer.commit_success(
+                    attempt, result=name, decode_ms=round(done.decode_ms, 1), inference_ms=round(done.inference_ms, 1)
+                )
+            )
+            if not committed:
+                self._erase(name)
+                return "lost"
+            outcome = "succeeded"
+            self._note_speed(attempt.size, time.monotonic() - started, done)
+        except (BadMedia, InvalidRequest) as error:
+            problem = error.problem()
+            if not outlast(lambda: self._consumer.commit_failure(attempt, problem)):
+                return "lost"
+            outcome = "bad_media"
+        except (InterruptedWork, RedisError):
+            raise
+        except Exception as error:  # whatever broke, the job must be retried or fail
+            log.exception("attempt broke")
+            return self._broken(job, error)
+        self._erase(attempt.upload)
+        return outcome
+
+    def _hand_back(self, job: RunningJob) -> str:
+        if not job.draining:
+            return "lost"
+        try:
+            self._consumer.release(job.attempt, counts=False)
+        except RedisError as error:
+            log.warning("queue unreachable, attempt lost", error=str(error))
+            return "lost"
+        return "handed_back"
+
+    def _analyze(self, job: RunningJob) -> Analyzed:
+        attempt = job.attempt
+        reporter = Reporter(self._consumer, attempt, self._outlasting(job))
+        with ExitStack() as stack, span("analyze"):
+            video = self._fetch(job, stack)
+            try:
+                for event in self._pipeline.analyze(attempt.job_id, video, attempt.options, job.interrupted):
+                    job.move()
+                    if isinstance(event, Analyzed):
+                        reporter.tell()
+                        return event
+                    if isinstance(event, FaceWindow):
+                        metrics.WINDOWS.inc()
+                    if not reporter.note(event):
+                        job.interrupted.set()
+            except BadMedia as error:
+                # The decoder cannot tell a store that fails under it from a bad video.
+                if not _is_whole(video, attempt.size):
+                    raise StorageUnavailable("The video could not be read to its end.", 1) from error
+                raise
+        raise RuntimeError("the pipeline ended without a result")
+
+    def _fetch(self, job: RunningJob, stack: ExitStack) -> Path:
+        """Return the job's video as a file that stays until `stack` is closed.
+
+        Raises:
+            FileNotFoundError: it is not in the store any more.
+            StorageUnavailable: the store works, and keeps this video back.
+        """
+        for pause_s in (*_READ_AGAIN_AFTER_S, None):
+            try:
+                return stack.enter_context(self._blobs.local(job.attempt.upload))
+            except StorageUnavailable:
+                self._outlasting(job)(lambda: self._blobs.check(job.attempt.size))
+                if pause_s is None:
+                    raise
+            if job.interrupted.wait(pause_s):
+                raise InterruptedWork
+        raise AssertionError
+
+    def _broken(self, job: RunningJob, error: Exception) -> str:
+        attempt, outlast = job.attempt, self._outlasting(job)
+        if isinstance(error, StorageUnavailable) and self._waited_for_store(job):
+            outlast(lambda: self._consumer.release(attempt, counts=False, error=type(error).__name__))
+            return "handed_back"
+        if attempt.number < self._consumer.max_attempts:
+            job.interrupted.wait(random.uniform(0.1, 1.0) * attempt.number)  # noqa: S311 - jitter, no secret
+            outlast(lambda: self._consumer.release(attempt, counts=True, error=type(error).__name__))
+            return "retried"
+        reason = "its video was not in the store any more" if isinstance(error, FileNotFoundError) else "it broke"
+        exhausted = AttemptsExhausted(
+            f"The analysis was tried {attempt.number} times and came to no end; the last time {reason}. "
+            "Upload the video again; if it happens again, tell the operator of this service the analysis id."
+        )
+        if not outlast(lambda: self._consumer.commit_failure(attempt, exhausted.problem())):
+            return "lost"
+        self._erase(attempt.upload)
+        return "exhausted"
+
+    def _waited_for_store(self, job: RunningJob) -> bool:
+        """Wait until the store works; False where it does at once, so that the fault is this video's."""
+        tries = 0
+
+        def check() -> None:
+            nonlocal tries
+            tries += 1
+            self._blobs.check(job.attempt.size)
+
+        self._outlasting(job)(check)
+        return tries > 1
+
+    def _outlasting(self, job: RunningJob) -> Callable[[Callable[[], Reply]], Reply]:
+        """Return a function that calls another as often as outages make it fail, until the job is interrupted."""
+        return lambda action: self._outages.outlast(action, job.interrupted, job.move)
+
+    def _erase(self, name: str) -> None:
+        try:
+            self._blobs.delete([name])
+            self._consumer.erased(name)
+        except (StorageUnavailable, RedisError) as error:
+            log.warning("not erased yet, left to a gateway", error=str(error))
+
+    def _note_speed(self, size: int, elapsed_s: float, done: Analyzed) -> None:
+        metrics.VIDEO_SECONDS.inc(done.findings.video.duration_s)
+        metrics.STAGE_SECONDS.labels("decode").observe(done.decode_ms / 1000)
+        metrics.STAGE_SECONDS.labels("inference").observe(done.inference_ms / 1000)
+        rate = size / max(elapsed_s, 1e-3)
+        old = self.bytes_per_s
+        self.bytes_per_s = rate if old == 0 else old + _RATE_SMOOTHING * (rate - old)
+
+
+def _is_whole(video: Path, size: int) -> bool:
+    """Return whether a file can be read to its end, and has the size that it had when it was accepted."""
+    found = 0
+    try:
+        with video.open("rb") as file:
+            while piece := file.read(1 << 20):
+                found += len(piece)
+    except OSError:
+        return False
+    return found == size
