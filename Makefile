@@ -29,6 +29,7 @@ check: $(VENV)/.dev ## lint, types, architecture, code written twice, generated 
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/oxlint --deny-warnings
 	$(BIN)/symilar -d 6 --ignore-comments --ignore-docstrings --ignore-imports --ignore-signatures \
 	  $$(find mien service model -name '*.py' -not -path 'service/pb/*') | tee /dev/stderr | grep -q ' duplicates=0 '
 	$(BIN)/python docs/generate.py --check

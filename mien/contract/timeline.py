@@ -22,7 +22,8 @@ WHERE = (
 NO_FACE, NO_WINDOW = "no face found", "no window scored"
 """What `note` says in the row of a file without a face, and of a face without a window."""
 
-_AWAY_S = 1.0  # a longer gap between two points of a path means that the face was away
+AWAY_S = 1.0
+"""Seconds between two points of a path beyond which the face was not visible in between; the page has the same."""
 
 
 def timeline_rows(analysis: Analysis, file: str | None = None) -> list[Row]:
@@ -41,14 +42,14 @@ def timeline_rows(analysis: Analysis, file: str | None = None) -> list[Row]:
 
 
 def box_at(path: Sequence[PathPoint], time_s: float) -> tuple[float, float, float, float] | None:
-    """Interpolate a face's box (left, top, width, height) at a time; return None while the face is away."""
+    """Interpolate a face's box (left, top, width, height) at a time; return None while the face is not visible."""
     if not path or not path[0][0] - 0.1 <= time_s <= path[-1][0] + 0.1:
         return None
     after = min(bisect_left(path, time_s, key=itemgetter(0)), len(path) - 1)
     one, other = path[max(0, after - 1)], path[after]
     if time_s >= other[0]:
         return other[1:]
-    if other[0] - one[0] > _AWAY_S:
+    if other[0] - one[0] > AWAY_S:
         return None
     share = min(1.0, max(0.0, (time_s - one[0]) / (other[0] - one[0]))) if other[0] > one[0] else 0.0
     x, y, w, h = (a + share * (b - a) for a, b in zip(one[1:], other[1:], strict=True))

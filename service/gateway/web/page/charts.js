@@ -42,9 +42,9 @@ export class Charts {
     window.addEventListener("afterprint", () => this.#print(false), { signal });
     const resized = new ResizeObserver(redraw);
     signal?.addEventListener("abort", () => resized.disconnect());
-    for (const [name, element] of Object.entries(elements)) {
-      resized.observe(element);
-      if (name !== "plane" && name !== "traits") this.#steer(element);
+    for (const [name, box] of Object.entries(elements)) {
+      resized.observe(box);
+      if (name !== "plane" && name !== "traits") this.#steer(box);
     }
   }
 
@@ -64,8 +64,8 @@ export class Charts {
       plane: placed && ((frame) => planeChart(this.#path(), frame)),
       traits: personality && ((frame) => traitsChart(personality, frame)),
     };
-    for (const [name, element] of Object.entries(this.elements)) {
-      (element.closest(".chart-box") ?? element).hidden = !this.#drawn[name];
+    for (const [name, box] of Object.entries(this.elements)) {
+      (box.closest(".chart-box") ?? box).hidden = !this.#drawn[name];
     }
     this.draw();
   }
@@ -92,11 +92,11 @@ export class Charts {
   }
 
   #paint(name) {
-    const element = this.elements[name];
-    const width = this.#printing ? (name === "plane" ? 300 : 680) : element.clientWidth;
+    const box = this.elements[name];
+    const width = this.#printing ? (name === "plane" ? 300 : 680) : box.clientWidth;
     if (!width) return; // hidden
-    element.querySelector("svg")?.remove();
-    element.insertAdjacentHTML("afterbegin", this.#drawn[name](this.#frame(width, themeOf(dark.matches && !this.#printing))));
+    box.querySelector("svg")?.remove();
+    box.insertAdjacentHTML("afterbegin", this.#drawn[name](this.#frame(width, themeOf(dark.matches && !this.#printing))));
   }
 
   #frame(width, theme) {
@@ -121,12 +121,12 @@ export class Charts {
     const [from, to] = this.view.span;
     const time = this.view.moment;
     for (const name of this.names) {
-      const element = this.elements[name];
+      const box = this.elements[name];
       if (name === "plane") this.#paint(name);
       else if (name !== "traits") {
-        const cursor = element.querySelector(".cursor");
+        const cursor = box.querySelector(".cursor");
         cursor.hidden = time < from || time > to;
-        cursor.style.left = `${LEFT + ((time - from) / (to - from || 1)) * (element.clientWidth - LEFT - RIGHT)}px`;
+        cursor.style.left = `${LEFT + ((time - from) / (to - from || 1)) * (box.clientWidth - LEFT - RIGHT)}px`;
       }
     }
   }

@@ -153,12 +153,12 @@ function card(window) {
   const name = defaultName(window.track);
   box.append(element("strong", window.expression ? `${name}: ${expressionPhrase(window.expression)}` : name));
   const scores = window.expression?.scores ?? {};
-  for (const name of inOrder(Object.keys(scores))) {
-    const share = scores[name];
-    const bar = element("span", capital(name), "live-bar");
+  for (const label of inOrder(Object.keys(scores))) {
+    const share = scores[label];
+    const bar = element("span", capital(label), "live-bar");
     bar.append(element("span", percent(share)));
     bar.style.setProperty("--share", share);
-    bar.style.setProperty("--colour", colourOf(name));
+    bar.style.setProperty("--colour", colourOf(label));
     box.append(bar);
   }
   if (window.valence !== undefined) {

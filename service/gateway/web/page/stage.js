@@ -1,7 +1,7 @@
 // The player: the video with boxes over its faces. Without the video it plays the boxes alone.
 
 import { codecOf } from "./codec.js";
-import { firstLate, windowAt } from "./timeline.js";
+import { boxAt, windowAt } from "./timeline.js";
 import { clock, expressionPhrase } from "./words.js";
 
 export class Stage {
@@ -167,14 +167,4 @@ export class Stage {
     context.fillStyle = "#ffffff";
     context.fillText(text, left + 7, top + 16.5);
   }
-}
-
-/** Interpolate a face's box [x, y, width, height] at a time; null if the face is not visible. */
-function boxAt(path, time) {
-  if (!path.length || time < path[0][0] - 0.1 || time > path[path.length - 1][0] + 0.1) return null;
-  const after = Math.min(firstLate(path, ([at]) => at >= time), path.length - 1);
-  const [one, other] = [path[Math.max(0, after - 1)], path[after]];
-  if (other[0] - one[0] > 0.5) return null; // the face was not visible in between
-  const share = other[0] > one[0] ? Math.min(1, Math.max(0, (time - one[0]) / (other[0] - one[0]))) : 0;
-  return [1, 2, 3, 4].map((place) => one[place] + share * (other[place] - one[place]));
 }

@@ -48,12 +48,12 @@ export function thinned(timeline, most) {
   if (timeline.length <= most) return timeline;
   const begin = timeline[0].start_s;
   const length = timeline.at(-1).end_s - begin;
-  const stretches = [];
+  const parts = [];
   for (const window of timeline) {
     const number = Math.floor((most * (window.start_s - begin)) / length);
-    (stretches[number] ??= []).push(window);
+    (parts[number] ??= []).push(window);
   }
-  const means = Object.values(stretches).map(averaged);
+  const means = Object.values(parts).map(averaged);
   means.slice(1).forEach((next, number) => {
     const one = means[number];
     // Drawn, shorter gaps would be narrower than a pixel: together they only make the colours pale.
@@ -118,4 +118,18 @@ export function lines(timeline, valueOf) {
     ...stretch.map((window) => [middle(window), valueOf(window)]),
     [stretch.at(-1).end_s, valueOf(stretch.at(-1))],
   ]);
+}
+
+/** Seconds between two points of a path from which on the face was not visible in between; as in `mien.contract.timeline`. */
+export const AWAY_S = 1;
+
+/** Interpolate a face's box [x, y, width, height] at a time; null while the face is not visible. */
+export function boxAt(path, time) {
+  if (!path.length || time < path[0][0] - 0.1 || time > path.at(-1)[0] + 0.1) return null;
+  const after = Math.min(firstLate(path, ([at]) => at >= time), path.length - 1);
+  const [one, other] = [path[Math.max(0, after - 1)], path[after]];
+  if (time >= other[0]) return other.slice(1);
+  if (other[0] - one[0] > AWAY_S) return null;
+  const share = other[0] > one[0] ? Math.min(1, Math.max(0, (time - one[0]) / (other[0] - one[0]))) : 0;
+  return [1, 2, 3, 4].map((place) => one[place] + share * (other[place] - one[place]));
 }

@@ -62,7 +62,7 @@ export class Uploads extends EventTarget {
       const one = { key, name, file, added: record.added, state: "waiting", share: 0, id: null };
       this.#all.set(key, one);
       thumbnail(file).then((picture) => {
-        if (!picture || !this.#library.all.some((record) => record.key === key)) return;
+        if (!picture || !this.#library.all.some((kept) => kept.key === key)) return;
         this.#library.keep({ key, thumbnail: picture });
         this.#tell();
       });

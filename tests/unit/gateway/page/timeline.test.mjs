@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 
 import { happy, page } from "./page.mjs";
 
-const { cells, lines, smoothed, thinned } = await page("timeline");
+const { AWAY_S, boxAt, cells, lines, smoothed, thinned } = await page("timeline");
 const { dimension, group, meanWithInterval, runs, shares } = await page("summary");
 const { events } = await page("events");
 const { TimeView } = await page("timeview");
@@ -116,4 +117,16 @@ test("zooming stays within the video", () => {
   assert.deepEqual(view.span, [6, 10]);
   view.whole();
   assert.deepEqual([view.span, view.zoomed], [[0, 10], false]);
+});
+
+test("a box is interpolated, and there is none while the face is not visible", () => {
+  const path = [[0, 0, 0, 10, 10], [1, 10, 0, 10, 10], [3, 90, 0, 10, 10]];
+  for (const [time, left] of [[-0.05, 0], [0, 0], [0.5, 5], [1, 10], [2, null], [3, 90], [3.05, 90], [3.2, null]]) {
+    assert.equal(boxAt(path, time)?.[0] ?? null, left, `at ${time} s`);
+  }
+});
+
+test("the page and the contract agree on how long a gap means that the face was not visible", async () => {
+  const contract = await readFile(new URL("../../../../mien/contract/timeline.py", import.meta.url), "utf8");
+  assert.equal(AWAY_S, Number(contract.match(/^AWAY_S = ([\d.]+)$/m)[1]));
 });
