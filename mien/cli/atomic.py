@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
-def write_atomically(target: Path, text: str) -> None:
-    """Write a text as UTF-8, names of files that are not UTF-8 included; after a failure the target is as before."""
-    unfinished = target.with_name(f".{target.name}.{os.getpid()}.part")
+@contextmanager
+def unfinished(target: Path) -> Iterator[Path]:
+    """Yield the path of a file to write, which then replaces the target; after a failure the target is as before."""
+    path = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
-        unfinished.write_text(text, encoding="utf-8", errors="surrogateescape")
-        unfinished.replace(target)
+        yield path
+        path.replace(target)
     finally:
-        unfinished.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
+
+
+def write_atomically(target: Path, text: str) -> None:
+    """Write a text as UTF-8, names of files that are not UTF-8 included."""
+    with unfinished(target) as path:
+        path.write_text(text, encoding="utf-8", errors="surrogateescape")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from mien.cli.atomic import unfinished
 from mien.cli.messages import told
 from mien.cli.progress import Bars
 from mien.contract.errors import EmptyUpload, MienError
@@ -26,7 +27,7 @@ _AT_ONCE = 4  # a service with several workers is kept busy, one with a single w
 
 
 @dataclass(frozen=True)
-class Job:
+class BatchItem:
     """One video to analyse.
 
     Attributes:
@@ -41,9 +42,9 @@ class Job:
 
 
 def analyze_all(
-    jobs: Sequence[Job],
+    jobs: Sequence[BatchItem],
     options: AnalyzeOptions,
-    finished: Callable[[Job, Analysis], None],
+    finished: Callable[[BatchItem, Analysis], None],
     *,
     url: str,
     key: str | None,
@@ -54,11 +55,11 @@ def analyze_all(
     After Ctrl-C what has ended is passed on, and what has not is cancelled.
     """
     failed = False
-    outcomes: deque[tuple[Job, Future[Analysis]]] = deque()
+    outcomes: deque[tuple[BatchItem, Future[Analysis]]] = deque()
     bars = Bars(len(jobs))
     at_once = 1 if local else _AT_ONCE
 
-    def finish(job: Job, outcome: Future[Analysis], *, annotated: Path | None) -> None:
+    def finish(job: BatchItem, outcome: Future[Analysis], *, annotated: Path | None) -> None:
         nonlocal failed
         try:
             analysis = outcome.result()
@@ -96,7 +97,7 @@ def analyze_all(
     return failed
 
 
-def _analyze(job: Job, options: AnalyzeOptions, run: Analyze, bars: Bars) -> Analysis:
+def _analyze(job: BatchItem, options: AnalyzeOptions, run: Analyze, bars: Bars) -> Analysis:
     with bars.video(job.file.name) as on_progress:
         if job.path.is_file() and job.path.stat().st_size == 0:
             raise EmptyUpload("The file is empty. Copy or record the video again.")
@@ -107,7 +108,8 @@ def _annotate(video: Path, analysis: Analysis, target: Path) -> list[str]:
     from service.standalone.annotate import annotate
 
     target.parent.mkdir(parents=True, exist_ok=True)
-    return annotate(video, analysis, target)
+    with unfinished(target) as path:
+        return annotate(video, analysis, path)
 
 
 @contextmanager

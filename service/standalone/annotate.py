@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from fractions import Fraction
 from pathlib import Path
 
@@ -25,12 +24,10 @@ _LONGEST_SIDE = 1 << 16  # pixels: pictures keep their size
 def annotate(video: Path, analysis: Analysis, target: Path) -> list[str]:
     """Write an H.264 MP4 of the video with its analysis drawn on it; times, size and sound stay as they are.
 
-    The target appears when it is complete, so that no broken file stays after a failure.
-
     Args:
         video: the file that was analysed.
         analysis: the analysis of the video, with boxes in pixels of the upright frame.
-        target: the file to write.
+        target: the file to write; after a failure it is incomplete.
 
     Returns:
         What the target lacks, as sentences for users.
@@ -39,16 +36,6 @@ def annotate(video: Path, analysis: Analysis, target: Path) -> list[str]:
         BadMedia: the video cannot be decoded.
         OSError: the video cannot be read, or the target not written.
     """
-    unfinished = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        lacking = _write_film(video, analysis, unfinished)
-        unfinished.replace(target)
-    finally:
-        unfinished.unlink(missing_ok=True)
-    return lacking
-
-
-def _write_film(video: Path, analysis: Analysis, target: Path) -> list[str]:
     track = None if analysis.video is None else analysis.video.track
     with (
         open_video(video, _LIMITS, OWN_FILES, picture_side=_LONGEST_SIDE, track=track) as source,

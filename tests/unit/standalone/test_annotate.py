@@ -6,7 +6,6 @@ import av
 import numpy as np
 import pytest
 
-from mien.contract.errors import TruncatedVideo
 from service.standalone.annotate import annotate
 from tests.videos import scene, still, write_video
 
@@ -85,18 +84,3 @@ def test_sound_that_mp4_cannot_hold_is_left_out_with_a_sentence(tmp_path):
 
     assert "sound is left out" in lacking
     assert len(shown(tmp_path / "out.mp4")) == 10
-
-
-def test_a_failure_leaves_no_file_and_an_older_one_as_it_was(tmp_path):
-    whole = write_video(
-        tmp_path / "v.mp4", scene([], seconds=2.0), container_options={"movflags": "faststart"}
-    ).read_bytes()
-    (tmp_path / "v.mp4").write_bytes(whole[: len(whole) // 2])
-    (tmp_path / "old.mp4").write_bytes(b"old")
-
-    for target in ("new.mp4", "old.mp4"):
-        with pytest.raises(TruncatedVideo):
-            annotate(tmp_path / "v.mp4", NOTHING, tmp_path / target)
-
-    assert {path.name for path in tmp_path.iterdir()} == {"v.mp4", "old.mp4"}
-    assert (tmp_path / "old.mp4").read_bytes() == b"old"
