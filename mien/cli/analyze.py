@@ -12,7 +12,7 @@ from mien.cli.app import cli
 from mien.cli.service import DEFAULT_URL, Key, Url
 
 if TYPE_CHECKING:
-    from mien.cli.batch import Job
+    from mien.cli.batch import BatchItem
     from mien.cli.results import ResultFolder
     from mien.contract.results import Analysis
 
@@ -44,7 +44,7 @@ def analyze(  # noqa: PLR0917 - typer calls it by name
     task: Annotated[list[str] | None, typer.Option(help="Run only this task; can be repeated.")] = None,
 ) -> None:
     """Analyse videos, with a service or with --local."""
-    from mien.cli.batch import Job, analyze_all
+    from mien.cli.batch import BatchItem, analyze_all
     from mien.cli.messages import hint
     from mien.cli.options import options_of
     from mien.cli.results import ResultFolder
@@ -65,7 +65,7 @@ def analyze(  # noqa: PLR0917 - typer calls it by name
     if annotate is not None:
         import service.standalone.annotate  # noqa: F401 - a missing package is told before hours of work
     with local_file(files[0]) as single:
-        jobs = [Job(file, single if files == [STDIN] else file, targets.get(file)) for file in found]
+        jobs = [BatchItem(file, single if files == [STDIN] else file, targets.get(file)) for file in found]
         show, end_of_output = _output(results, found, as_json=as_json, as_csv=as_csv)
         try:
             failed = bool(jobs) and analyze_all(jobs, options, show, url=url, key=key, local=local)
@@ -83,7 +83,7 @@ def analyze(  # noqa: PLR0917 - typer calls it by name
 
 def _output(
     results: ResultFolder | None, found: Mapping[Path, Path], *, as_json: bool, as_csv: bool
-) -> tuple[Callable[[Job, Analysis], None], Callable[[], None]]:
+) -> tuple[Callable[[BatchItem, Analysis], None], Callable[[], None]]:
     """Return the function that shows a result, and the one that ends the output."""
     from mien.cli.show import CsvOutput, print_json, print_table
 

@@ -24,7 +24,7 @@ def report(  # noqa: PLR0917 - typer calls it by name
     faces: Annotated[int | None, typer.Option(help="Most faces tracked at a time.")] = None,
 ) -> None:
     """Analyse videos and write one HTML page with charts."""
-    from mien.cli.batch import Job, analyze_all
+    from mien.cli.batch import BatchItem, analyze_all
     from mien.cli.html import write_report
     from mien.cli.messages import hint
     from mien.cli.options import options_of
@@ -39,11 +39,11 @@ def report(  # noqa: PLR0917 - typer calls it by name
     options = options_of(AnalyzeOptions, {"faces": faces})
     done: list[tuple[str, Analysis]] = []
 
-    def finished(job: Job, analysis: Analysis) -> None:
+    def finished(job: BatchItem, analysis: Analysis) -> None:
         done.append((str(job.file), analysis))
 
     with local_file(files[0]) as single:
-        jobs = [Job(file, single if files == [STDIN] else file) for file in found]
+        jobs = [BatchItem(file, single if files == [STDIN] else file) for file in found]
         try:
             failed = analyze_all(jobs, options, finished, url=url, key=key, local=local)
         finally:  # after Ctrl-C, what is finished

@@ -16,7 +16,7 @@ from service.queue.clock import now_ms
 from service.queue.connection import translate_errors
 
 
-class Entry(BaseModel):
+class KeyEntry(BaseModel):
     """What is kept of a key.
 
     Attributes:
@@ -53,14 +53,14 @@ class KeyRing:
         while True:
             text = new_api_key()
             key = parse_api_key(text)
-            entry = Entry(digest=key.digest, name=name, created_ms=now_ms(), scopes=tuple(scopes), owner=owner)
+            entry = KeyEntry(digest=key.digest, name=name, created_ms=now_ms(), scopes=tuple(scopes), owner=owner)
             if self._redis.hsetnx(keys.API_KEYS, key.id, entry.model_dump_json()):
                 return text
 
-    def entries(self) -> Iterator[tuple[str, Entry]]:
+    def entries(self) -> Iterator[tuple[str, KeyEntry]]:
         """Yield the valid keys by their ids, the oldest first."""
         found = cast("dict[str, str]", self._redis.hgetall(keys.API_KEYS))
-        parsed = ((key_id, Entry.model_validate_json(text)) for key_id, text in found.items())
+        parsed = ((key_id, KeyEntry.model_validate_json(text)) for key_id, text in found.items())
         yield from sorted(parsed, key=lambda pair: pair[1].created_ms)
 
     def revoke(self, key_id: str) -> bool:
@@ -74,11 +74,11 @@ class ValidKeys:
     def __init__(self, redis: redis.asyncio.Redis) -> None:
         self._redis = redis
 
-    async def find(self, key_id: str) -> Entry | None:
+    async def find(self, key_id: str) -> KeyEntry | None:
         """Return what is kept of a valid key by its id."""
         async with translate_errors():
             text = await self._redis.hget(keys.API_KEYS, key_id)
-        return None if text is None else Entry.model_validate_json(text)
+        return None if text is None else KeyEntry.model_validate_json(text)
 
     async def count_wrong(self, address: str) -> tuple[int, int]:
         """Count a wrong key from an address; return how many there were in this minute, and its seconds left."""

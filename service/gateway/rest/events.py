@@ -13,7 +13,7 @@ from mien.contract.errors import QueueUnavailable
 from mien.contract.events import NAMES
 from service.gateway.openapi import problems
 from service.gateway.rest.parameters import AnalysisId, LastEventId, Reader, Uses
-from service.gateway.usecases.watch import Event
+from service.gateway.usecases.watch import WatchedEvent
 
 log = structlog.get_logger()
 router = APIRouter()
@@ -21,7 +21,7 @@ router = APIRouter()
 
 async def watched(
     analysis_id: AnalysisId, asker: Reader, uses: Uses, last_event_id: LastEventId = ""
-) -> AsyncIterator[Event]:
+) -> AsyncIterator[WatchedEvent]:
     """Return the events of an analysis after the one that the client saw last."""
     events = await uses.watch.open(asker.own(analysis_id), last_event_id)
     if events is None:
@@ -40,7 +40,9 @@ async def watched(
     tags=["analyses"],
     summary="Watch an analysis",
 )
-async def watch_analysis(stream: Annotated[AsyncIterator[Event], Depends(watched)]) -> AsyncIterator[ServerSentEvent]:
+async def watch_analysis(
+    stream: Annotated[AsyncIterator[WatchedEvent], Depends(watched)],
+) -> AsyncIterator[ServerSentEvent]:
     """Get the events of an analysis as server-sent events: those so far, then the rest until its end.
 
     | event | data |

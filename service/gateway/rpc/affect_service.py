@@ -32,7 +32,7 @@ from service.gateway.uploads import video_bytes
 from service.gateway.usecases.all import UseCases
 from service.gateway.usecases.authenticate import Owner, public_id
 from service.gateway.usecases.browse import USUAL_LIMIT
-from service.gateway.usecases.watch import Event
+from service.gateway.usecases.watch import WatchedEvent
 from service.pb.affect.v1 import affect_pb2 as pb
 from service.pb.affect.v1 import affect_pb2_grpc
 
@@ -178,7 +178,7 @@ class AffectService(affect_pb2_grpc.AffectServiceServicer):  # type: ignore[misc
         await self._uses.follow.job(analysis_id)  # raises the reason why no end came: the analysis expired
 
     async def _last_events(
-        self, analysis_id: str, event: Event, ended: Ended, *, whole: bool
+        self, analysis_id: str, event: WatchedEvent, ended: Ended, *, whole: bool
     ) -> AsyncGenerator[pb.Event]:
         event_id = "" if event.id is None else str(event.id)
         if ended.state == "cancelled":
@@ -195,7 +195,7 @@ class AffectService(affect_pb2_grpc.AffectServiceServicer):  # type: ignore[misc
         yield pb.Event(event_id=event_id, ended=told)
 
 
-def _event_message(event: Event) -> pb.Event:
+def _event_message(event: WatchedEvent) -> pb.Event:
     event_id = "" if event.id is None else str(event.id)
     match event.what:
         case Began() as began:

@@ -16,7 +16,7 @@ _STORE_ANSWERS_WITHIN_S = 5.0
 
 
 @dataclass(frozen=True)
-class Health:
+class Availability:
     """What works.
 
     Attributes:
@@ -38,7 +38,7 @@ class HealthCheck:
         self._looked_at = float("-inf")
         self._store: tuple[Unavailable | None, bool] = (None, True)
 
-    async def __call__(self) -> Health:
+    async def __call__(self) -> Availability:
         """Return what works now."""
         (queue_fails, queue_reads), (store_fails, store_reads) = await asyncio.gather(
             self._look_at_queue(), self._look_at_store()
@@ -51,7 +51,7 @@ class HealthCheck:
             "live": not queue_fails,
         }
         parts = {"queue": queue_fails, "store": store_fails}
-        return Health(
+        return Availability(
             failing={name: error for name, error in parts.items() if error is not None},
             works=[name for name, works in can.items() if works],
         )

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from mien.contract.errors import QueueUnavailable
 from mien.contract.workers import Models
-from service.gateway.usecases.health_check import Health, HealthCheck
+from service.gateway.usecases.health_check import Availability, HealthCheck
 from service.gateway.usecases.job_notifier import JobNotifier
 from service.queue.status import QueueStatus
 
@@ -42,14 +42,14 @@ class ServiceStatus:
             models=sorted(served.values(), key=lambda model: (model.name, model.version)), workers=len(workers)
         )
 
-    async def readiness(self) -> Readiness | Health:
+    async def readiness(self) -> Readiness | Availability:
         """Return the length of the queue and the number of live workers, or what works where not all does.
 
         Raises:
             QueueUnavailable: the queue does not answer any more.
         """
         if self.notifier.draining:
-            return Health({"gateway": QueueUnavailable("This gateway is shutting down.", 5)}, [])
+            return Availability({"gateway": QueueUnavailable("This gateway is shutting down.", 5)}, [])
         health = await self.check()
         if health.failing:
             return health

@@ -17,7 +17,7 @@ from service.queue.jobs import Job, Jobs
 
 
 @dataclass(frozen=True)
-class Event:
+class WatchedEvent:
     """Something that happened. Who has seen it goes on after its `id`; None: the analysis is gone."""
 
     id: EventId | None
@@ -37,7 +37,7 @@ class Watch:
     most: int
     _watching: int = 0
 
-    async def open(self, job_id: str, after: str = "") -> AsyncGenerator[Event] | None:
+    async def open(self, job_id: str, after: str = "") -> AsyncGenerator[WatchedEvent] | None:
         """Return the events after the one with the id `after` (from the first, where that is empty).
 
         They end with the analysis or, early, where this gateway is stopped. None: `after` is the analysis's end.
@@ -63,7 +63,7 @@ class Watch:
             raise InvalidOption("Last-Event-ID: this analysis has had no such event. Leave it out for all events.")
         return self._events(job_id, seen)
 
-    async def _events(self, job_id: str, seen: EventId | None) -> AsyncGenerator[Event]:
+    async def _events(self, job_id: str, seen: EventId | None) -> AsyncGenerator[WatchedEvent]:
         self._watching += 1
         try:
             async with aclosing(self._read_events(job_id, seen)) as events:
@@ -72,7 +72,7 @@ class Watch:
         finally:
             self._watching -= 1
 
-    async def _read_events(self, job_id: str, seen: EventId | None) -> AsyncGenerator[Event]:
+    async def _read_events(self, job_id: str, seen: EventId | None) -> AsyncGenerator[WatchedEvent]:
         while not self.notifier.draining:
             with self.notifier.subscribe(job_id) as subscription:
                 job, events = await self._look(job_id, seen)
@@ -81,17 +81,17 @@ class Watch:
                     continue
             if not isinstance(job, Job):
                 if job == "deleted":
-                    yield Event(None, Ended(state="cancelled"))
+                    yield WatchedEvent(None, Ended(state="cancelled"))
                 return
             for event in events:
                 if not _adjoin(seen, event.id):
-                    yield Event(event.id._replace(number=event.id.number - 1), summary(job))
-                yield Event(event.id, event.what)
+                    yield WatchedEvent(event.id._replace(number=event.id.number - 1), summary(job))
+                yield WatchedEvent(event.id, event.what)
                 seen = event.id
             if not events:
                 if seen != job.event:
-                    yield Event(job.event, summary(job))
-                yield Event(_end(job), _ended(job))
+                    yield WatchedEvent(job.event, summary(job))
+                yield WatchedEvent(_end(job), _ended(job))
                 return
 
     async def _look(
