@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
-from pathlib import Path
+from pathlib import Path, PurePath
 from types import SimpleNamespace
 
 import pandas as pd
@@ -12,10 +12,10 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
-PAGES = [
-    ROOT / name
+FILES = [
+    PurePath(name)
     for name in subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"],
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -23,6 +23,12 @@ PAGES = [
     ).stdout.splitlines()
     if (ROOT / name).is_file()
 ]
+PATHS = {path for file in FILES for path in (file, *file.parents)}
+PAGES = [ROOT / file for file in FILES if file.suffix == ".md"]
+OURS = re.compile(
+    r"(mien|service|model|tests|docs|deploy|proto|examples)/|.*\.(py|lua|js|mjs|sh|proto|toml|ya?ml|onnx)$"
+)
+THEIRS = {"docker-compose.override.yml"}
 LINK = re.compile(r"!?\[[^\]]*\]\(<?([^)>\s]+)>?\)")
 CODE = re.compile(r"^```.*?^```|`[^`\n]*`", re.MULTILINE | re.DOTALL)
 
@@ -45,6 +51,23 @@ def test_links_lead_to_files_and_headings_that_exist(page: Path):
         if not file.exists() or (anchor and file.suffix == ".md" and anchor not in anchors(file)):
             broken.append(target)
     assert broken == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_files_and_folders_that_are_named_exist(page: Path):
+    text = page.read_text(encoding="utf-8")
+    named = {name.rstrip("/") for name in re.findall(r"`([\w.][\w./*-]*)`", text) if OURS.match(name)}
+
+    # Pages may leave out the first folders of a path.
+    assert {name for name in named - THEIRS if not any(path.match(name) for path in PATHS)} == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_make_has_the_targets_that_are_named(page: Path):
+    text = page.read_text(encoding="utf-8")
+    named = re.findall(r"`make ([a-z0-9-]+)", text) + re.findall(r"^make ([a-z0-9-]+)", text, re.MULTILINE)
+
+    assert set(named) <= set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
 
 def test_the_site_lists_pages_that_exist():
