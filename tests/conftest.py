@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import signal
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from service.queue.connection import connect
-from tests.processes import Served, mien_serve, private_redis
+from tests.processes import HANG_S, Served, mien_serve, private_redis
 
 # Tests run side by side, and small models gain nothing from more threads; whoever loads PyTorch from here on has one.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# Clients that tests open have patience: by themselves they give an answer five seconds.
+_DEFAULT_TIMEOUT = inspect.signature(httpx2.Client).parameters["timeout"].default
+_DEFAULT_TIMEOUT.connect = _DEFAULT_TIMEOUT.read = _DEFAULT_TIMEOUT.write = _DEFAULT_TIMEOUT.pool = HANG_S
 
 # Run in a shell's background, this process ignores Ctrl-C, and all that tests start would.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

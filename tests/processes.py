@@ -25,7 +25,7 @@ from service.queue.connection import connect
 from service.standalone.private_redis import server_command, socket_url
 
 # No wait of a test ends before this but by what it waits for: only a hang takes so long, however slow the machine is.
-HANG_S = 300
+HANG_S = 900
 
 # Beside a service at its usual ports, all tests pass.
 FREE_PORTS = {"MIEN_PORT": "0", "MIEN_GRPC_PORT": "0", "MIEN_METRICS_PORT": "0"}

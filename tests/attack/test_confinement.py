@@ -29,6 +29,7 @@ from service.worker import confinement, decode_child
 from service.worker.decode_child import Assignment, Part
 from service.worker.pipe import receive_event
 from service.worker.sandbox import Sandbox
+from tests.processes import HANG_S
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the layers are Linux's")
 
@@ -122,7 +123,7 @@ def fork_and_outlive(_: Target) -> int:
     if process == 0:
         os.setsid()
         os.closerange(3, 32)
-        time.sleep(60)
+        time.sleep(HANG_S)
         os._exit(0)
     os.close(gone)
     os.read(left, 1)  # until it has closed its end
@@ -233,7 +234,7 @@ def test_what_a_decoder_tries_fails_under_the_confinement_and_works_without(atte
 def start_a_thread(_: Target) -> None:
     done = threading.Event()
     threading.Thread(target=done.set).start()
-    assert done.wait(5)
+    assert done.wait(HANG_S)
 
 
 def read_its_video(target: Target) -> None:

@@ -21,7 +21,7 @@ from mien.contract.errors import Expired, NoFrames, NoSuchAnalysis, QueueFull, U
 from mien.contract.events import Began, Ended
 from mien.contract.jobs import State
 from mien.contract.options import AnalyzeOptions
-from tests.processes import free_port
+from tests.processes import HANG_S, free_port
 
 
 @pytest.fixture
@@ -90,10 +90,8 @@ def test_it_works_where_an_event_loop_runs_already(served, faceless):
 
 
 def test_nobody_there_is_told_at_once():
-    began = time.monotonic()
     with Mien(f"http://127.0.0.1:{free_port()}") as mien, pytest.raises(Unreachable, match="refused"):
         mien.models()
-    assert time.monotonic() - began < 5
 
 
 def test_a_client_that_is_not_closed_lets_the_interpreter_exit(served):
@@ -102,7 +100,7 @@ from mien import Mien
 mien = Mien({served.url!r})
 print(mien.models().workers)
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=HANG_S, check=True)
     assert (done.stdout, done.stderr) == ("1\n", "")
 
 
@@ -112,7 +110,7 @@ def test_closing_cancels_the_calls_of_other_threads():
         call = threads.submit(mien.models)
         silent.accept()
         mien.close()
-        assert isinstance(call.exception(10), asyncio.CancelledError)
+        assert isinstance(call.exception(HANG_S), asyncio.CancelledError)
     mien.close()
 
 

@@ -297,7 +297,7 @@ def test_ctrl_c_keeps_what_is_finished_and_cancels_the_rest_on_the_server(served
         head = process.stdout.readline() + process.stdout.readline()
         (job,) = wait_for(running)
         process.send_signal(signal.SIGINT)
-        rest, errors = process.communicate(timeout=20)
+        rest, errors = process.communicate(timeout=HANG_S)
 
     assert (process.returncode, errors) == (130, "")
     assert {row["file"] for row in csv.DictReader(io.StringIO(head + rest))} == {str(face)}
@@ -308,7 +308,7 @@ def test_ctrl_c_ends_a_local_analysis(face, long):
     with started("analyze", face, long, "--csv", "--local") as process:
         head = process.stdout.readline() + process.stdout.readline()  # the first file's lines come before the second's
         process.send_signal(signal.SIGINT)
-        rest, errors = process.communicate(timeout=20)
+        rest, errors = process.communicate(timeout=HANG_S)
 
     assert (process.returncode, errors) == (130, "")
     assert {row["file"] for row in csv.DictReader(io.StringIO(head + rest))} == {str(face)}
@@ -336,7 +336,7 @@ def test_ctrl_c_ends_watching_and_reporting(served, long, http, tmp_path, comman
         else:
             (job,) = wait_for(running)
         popen.send_signal(signal.SIGINT)
-        _, errors = popen.communicate(timeout=20)
+        _, errors = popen.communicate(timeout=HANG_S)
 
     assert (popen.returncode, errors) == (130, "")
     assert not report.exists()
@@ -348,6 +348,6 @@ def test_ctrl_c_ends_a_live_analysis(served, long):
     with started("live", long, "--json", "--url", served.url) as process:
         assert json.loads(process.stdout.readline())["window"]
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=20)
+        _, errors = process.communicate(timeout=HANG_S)
 
     assert (process.returncode, errors) == (130, "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import httpx2
 import pytest
 import redis
 
+from service.queue import keys
 from service.queue.connection import connect
 from tests.contract.helpers import Queue
 from tests.processes import HANG_S, Process, gateway
@@ -30,21 +32,47 @@ class Gateway:
 @pytest.fixture(scope="session")
 def _gateway(redis_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     folder = tmp_path_factory.mktemp("gateway")
-    settings = {"wait_s": 3, "upload_max_bytes": 5_000_000, "upload_idle_s": 1, "sweep_every_s": 3600}
+    with _running(folder, redis_server, wait_s=0.5, upload_idle_s=HANG_S) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def _hasty(redis_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    with _running(tmp_path_factory.mktemp("hasty"), redis_server, head_s=1, upload_idle_s=1) as made:
+        yield made
+
+
+@contextmanager
+def _running(folder: Path, redis_server: str, **settings: object) -> Iterator[Gateway]:
     with (
-        gateway(folder, redis_server, **settings) as (process, url),
-        httpx2.Client(base_url=url, timeout=HANG_S) as http,
+        gateway(folder, redis_server, upload_max_bytes=5_000_000, sweep_every_s=3600, **settings) as (process, url),
+        httpx2.Client(base_url=url) as http,
         connect(redis_server) as client,
     ):
         yield Gateway(url, process, folder, client, http)
 
 
+def _emptied(made: Gateway) -> Gateway:
+    for part in ("uploads", "results"):
+        shutil.rmtree(made.folder / "blobs" / part, ignore_errors=True)
+    return made
+
+
 @pytest.fixture
 def running(_gateway: Gateway, redis_url: str) -> Gateway:
-    """A gateway with a wait of 3 s, 5 MB of upload at most, 1 s of standing still."""
-    for part in ("uploads", "results"):
-        shutil.rmtree(_gateway.folder / "blobs" / part, ignore_errors=True)
-    return _gateway
+    """A gateway with a wait of half a second, 5 MB of upload at most, and all patience for its clients."""
+    return _emptied(_gateway)
+
+
+@pytest.fixture
+def hasty(_hasty: Gateway, redis_url: str) -> Gateway:
+    """A gateway that waits a second for a head, for the next bytes or message, and for who does not read."""
+    return _emptied(_hasty)
+
+
+@pytest.fixture(autouse=True)
+def _workers_stay_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keys, "WORKER_TTL_S", HANG_S)
 
 
 @pytest.fixture

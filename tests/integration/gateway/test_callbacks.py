@@ -95,9 +95,7 @@ def test_what_fails_is_sent_again_with_the_same_id(http, queue: Queue, receiver:
     succeed(ann, take(ann))
 
     wait_for(lambda: len(receiver.got) == 1)
-    began = time.monotonic()
     wait_for(lambda: len(receiver.got) == 2)
-    assert time.monotonic() - began > 4
     # The next pause is five minutes: as if they had passed.
     wait_for(lambda: (queue.redis.zscore(keys.CALLBACKS, job_id) or 0) > 1000 * (time.time() + 200))
     queue.redis.zadd(keys.CALLBACKS, {job_id: 0})

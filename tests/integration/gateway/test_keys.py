@@ -175,7 +175,7 @@ def test_grpc_asks_for_the_key_too(locked: Locked):
 
 @pytest.mark.parametrize(("key", "code"), [(None, "key_required"), ("mien_nonsense", "key_refused")])
 def test_the_live_socket_asks_for_the_key_in_its_first_message(locked: Locked, key: str | None, code: str):
-    with connect(locked.url.replace("http", "ws") + "/live") as socket:
+    with connect(locked.url.replace("http", "ws") + "/live", open_timeout=HANG_S) as socket:
         socket.send(json.dumps({"options": {}} | ({"key": key} if key else {})))
         told = json.loads(socket.recv(timeout=HANG_S))
         with pytest.raises(ConnectionClosed):
@@ -185,7 +185,7 @@ def test_the_live_socket_asks_for_the_key_in_its_first_message(locked: Locked, k
 
 
 def test_with_its_key_the_live_socket_goes_on(locked: Locked):
-    with connect(locked.url.replace("http", "ws") + "/live") as socket:
+    with connect(locked.url.replace("http", "ws") + "/live", open_timeout=HANG_S) as socket:
         key = locked.ann.headers["authorization"].removeprefix("Bearer ")
         socket.send(json.dumps({"options": {}, "key": key}))
         told = json.loads(socket.recv(timeout=HANG_S))

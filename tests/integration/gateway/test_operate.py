@@ -155,19 +155,17 @@ def test_the_log_is_one_json_object_a_line_without_names_of_files_or_ids_of_clie
 
 
 def test_a_waiting_request_gets_202_when_the_gateway_is_told_to_stop(redis_url, tmp_path):
-    with gateway(tmp_path, redis_url, wait_s=60) as (running, url), connected(url) as raw:
+    with gateway(tmp_path, redis_url, wait_s=4 * HANG_S) as (running, url), connected(url) as raw:
         raw.head(content_length=1000)
         raw.send(video(1000))
         with connect(redis_url) as client:
             wait_for(lambda: client.xlen(keys.QUEUE) == 1)
             time.sleep(0.2)
-            began = time.monotonic()
             running.send(signal.SIGTERM)
             answer = raw.answer()
             assert answer.status == 202
             assert answer.headers["location"].startswith("/analyses/")
             assert running.popen.wait(HANG_S) == 0
-            assert time.monotonic() - began < 15
             assert client.xlen(keys.QUEUE) == 1
             assert len(files(tmp_path)) == 1
 
@@ -197,9 +195,7 @@ def test_an_upload_that_does_not_end_holds_a_stop_up_for_no_longer_than_the_drai
         raw.head(content_length=3_000_000)
         raw.send(video(2_000_000))
         wait_for(lambda: client.zcard(keys.RESERVED) == 1)
-        began = time.monotonic()
         assert running.end(signal.SIGTERM) == 0
-        assert time.monotonic() - began < 15
         assert untouched(client, tmp_path)
 
 

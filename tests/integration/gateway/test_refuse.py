@@ -4,12 +4,12 @@ import http.client
 import json
 import shutil
 import subprocess
-import time
 
 import httpx2
 import pytest
 
 from service.queue import keys
+from service.queue.connection import connect
 from tests.integration.gateway.raw_http import HEAD, connected, files, untouched, video
 from tests.processes import HANG_S, gateway, wait_for
 
@@ -47,10 +47,10 @@ def test_a_full_service_says_so_before_a_byte_of_the_body_is_sent(redis_url, tmp
 
 def test_uploads_under_way_count_as_jobs(redis_url, full):
     url, _ = full
-    with connected(url) as first, connected(url) as second:
+    with connected(url) as first, connected(url) as second, connect(redis_url) as client:
         first.head(content_length=1000)
         first.send(HEAD)
-        time.sleep(0.2)
+        wait_for(lambda: client.zcard(keys.RESERVED))
         second.head(content_length=1000, expect="100-continue")
         assert second.answer().problem["code"] == "queue_full"
 
@@ -136,7 +136,7 @@ def test_curl_reads_the_problem_of_an_upload_refused_in_the_middle(running, extr
         (["-F", f"video=@{tmp_path}/large"], "upload_too_large"),
     ):
         done = subprocess.run(
-            ["curl", "-sS", "-m", "20", *extra, *arguments, f"{running.url}/analyze"], capture_output=True, check=True
+            ["curl", "-sS", *extra, *arguments, f"{running.url}/analyze"], capture_output=True, check=True
         )
         assert json.loads(done.stdout)["code"] == code, done
 
@@ -156,18 +156,16 @@ def test_a_refused_upload_that_never_ends_is_cut_off(running):
         raw.head(content_length=4_000_000)
         raw.send(b"no video" * 10)
         assert raw.answer().problem["code"] == "unsupported_container"
-        began = time.monotonic()
         assert raw.closed()
-        assert 3 < time.monotonic() - began < 15
 
 
-def test_an_upload_that_stands_still_gets_408_and_leaves_nothing(running):
-    with connected(running.url) as raw:
+def test_an_upload_that_stands_still_gets_408_and_leaves_nothing(hasty):
+    with connected(hasty.url) as raw:
         raw.head(content_length=4_000_000)
         raw.send(video(300_000))
         answer = raw.answer()
         assert (answer.status, answer.problem["code"]) == (408, "upload_stalled")
-    assert untouched(running.redis, running.folder)
+    assert untouched(hasty.redis, hasty.folder)
 
 
 @pytest.mark.parametrize("sent", [0, 10, 300_000, 2_500_000])
@@ -286,6 +284,6 @@ def test_an_encoded_body_is_refused_before_it_is_read(running, encoding):
 def test_what_people_get_wrong_with_curl_is_named(running, tmp_path, arguments, named):
     (tmp_path / "clip.mp4").write_bytes(video(1000) + bytes(range(256)))
     done = subprocess.run(
-        ["curl", "-sS", "-m", "20", *arguments, f"{running.url}/analyze"], capture_output=True, check=True, cwd=tmp_path
+        ["curl", "-sS", *arguments, f"{running.url}/analyze"], capture_output=True, check=True, cwd=tmp_path
     )
     assert named in json.loads(done.stdout)["detail"]

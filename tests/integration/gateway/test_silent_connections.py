@@ -17,15 +17,8 @@ from websockets.sync.client import connect
 from tests.integration.gateway.raw_http import connected, video
 from tests.processes import HANG_S, Process, gateway, grpc_address, wait_for
 
-PATIENT = {"head_s": HANG_S, "upload_idle_s": HANG_S}
+PATIENT = {"head_s": 4 * HANG_S, "upload_idle_s": 4 * HANG_S}
 HALF_A_HEAD = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n"
-
-
-@pytest.fixture(scope="module")
-def hasty(redis_server, tmp_path_factory) -> Iterator[tuple[Process, str]]:
-    """A gateway that waits a second for a head and for a message."""
-    with gateway(tmp_path_factory.mktemp("hasty"), redis_server, head_s=1, upload_idle_s=1) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")
@@ -41,13 +34,13 @@ def healthy(url: str) -> bool:
 
 
 def test_a_connection_that_says_nothing_is_closed(hasty):
-    with connected(hasty[1]) as raw:
+    with connected(hasty.url) as raw:
         assert raw.closed()
 
 
 @pytest.mark.parametrize("drip", [b"", b"X-A: b\r\n"])
 def test_half_a_head_is_told_and_closed_however_it_drips(hasty, drip):
-    with connected(hasty[1]) as raw:
+    with connected(hasty.url) as raw:
         raw.send(HALF_A_HEAD)
         raw.socket.settimeout(0.1)
         while True:
@@ -66,21 +59,21 @@ def test_half_a_head_is_told_and_closed_however_it_drips(hasty, drip):
 
 
 def test_a_connection_that_is_silent_after_an_answer_is_closed(hasty):
-    with connected(hasty[1]) as raw:
+    with connected(hasty.url) as raw:
         raw.head("GET", "/healthz")
         assert raw.answer().status == 200
         assert raw.closed()
 
 
 def test_half_a_second_request_is_told_and_closed(hasty):
-    with connected(hasty[1]) as raw:
+    with connected(hasty.url) as raw:
         raw.send(HALF_A_HEAD + b"\r\n" + HALF_A_HEAD)
         assert raw.answer().status == 200
         assert raw.answer().status == 408
 
 
 def test_requests_that_run_or_follow_each_other_are_left_alone(hasty):
-    with connected(hasty[1]) as raw:
+    with connected(hasty.url) as raw:
         raw.head("GET", "/analyses/none", prefer="wait=2")
         raw.head("GET", "/healthz")
         assert raw.answer().status == 404
@@ -122,14 +115,14 @@ def test_where_all_carry_requests_the_next_is_refused_at_once_until_one_ends(red
 def test_sockets_of_live_analyses_count(narrow):
     with ExitStack() as stack:
         for _ in range(5):
-            stack.enter_context(connect(narrow[1].replace("http", "ws") + "/live"))
+            stack.enter_context(connect(narrow[1].replace("http", "ws") + "/live", open_timeout=HANG_S))
         with connected(narrow[1]) as raw:
             assert raw.answer().status == 503
 
 
 @pytest.fixture
 def hasty_channel(hasty) -> Iterator[grpc.Channel]:
-    with grpc.insecure_channel(grpc_address(hasty[0])) as channel:
+    with grpc.insecure_channel(grpc_address(hasty.process)) as channel:
         yield channel
 
 
@@ -158,7 +151,7 @@ def test_a_call_whose_message_does_not_come_is_ended(hasty_channel, method):
 
 
 def test_a_grpc_connection_that_says_nothing_is_closed(hasty):
-    with socket.create_connection(grpc_address(hasty[0]).split(":"), HANG_S) as silent:
+    with socket.create_connection(grpc_address(hasty.process).split(":"), HANG_S) as silent:
         while silent.recv(65536):  # the server's settings come first
             pass
 

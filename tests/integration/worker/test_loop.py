@@ -6,14 +6,17 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pytest
+
 from mien.contract.errors import AttemptsExhausted
 from mien.contract.events import FaceWindow
 from mien.contract.jobs import State
 from mien.contract.results import Progress
 from service.queue import keys
 from service.storage.blobs import Blobs
+from service.worker import loop
 from service.worker.pipeline import AnalysisEvent
-from tests.contract.helpers import succeed, take
+from tests.contract.helpers import LEASE_S, lapse, succeed, take
 from tests.integration.worker.helpers import Analyze, Site, looping
 from tests.processes import HANG_S, wait_for
 
@@ -32,9 +35,7 @@ def test_a_result_that_comes_too_late_is_taken_away_again(site: Site, job: str):
     late = threading.Event()
 
     def lose_the_job() -> None:
-        pending = site.queue.redis.xpending_range(keys.QUEUE, keys.GROUP, "-", "+", 1)
-        entry = [pending[0]["message_id"]]
-        site.queue.redis.xclaim(keys.QUEUE, keys.GROUP, "ann", 0, entry, idle=60_000, justid=True)
+        lapse(site.queue.redis)
         bob = site.queue.worker("bob")
         assert succeed(bob, take(bob))
         late.set()
@@ -46,6 +47,25 @@ def test_a_result_that_comes_too_late_is_taken_away_again(site: Site, job: str):
     assert (found.state, found.result) == (State.SUCCEEDED, "results/a.2")
     assert site.files("results") == []  # the other's is written by nobody here
     assert site.files("uploads") == ["a"]  # and so the upload is the other's to remove
+
+
+def test_a_lease_is_renewed_while_its_job_moves(site: Site, job: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(loop, "_REGISTER_EVERY_S", 0.05)
+
+    def held_for_ms() -> int:
+        [pending] = site.queue.redis.xpending_range(keys.QUEUE, keys.GROUP, "-", "+", 1)
+        return pending["time_since_delivered"]
+
+    def work(_: Path) -> Iterator[AnalysisEvent]:
+        for done in range(3):
+            lapse(site.queue.redis, idle_s=LEASE_S / 2)
+            wait_for(lambda: held_for_ms() < 500 * LEASE_S)
+            yield Progress(done_s=done, total_s=3)
+
+    with looping(site.queue.worker(), Blobs(site.blobs), work):
+        found = site.ended(job)
+
+    assert (found.state, site.attempts(job)) == (State.SUCCEEDED, 1)
 
 
 def test_everything_that_happened_is_told_before_the_job_ends(site: Site, job: str):

@@ -18,7 +18,7 @@ from mien.contract.results import Progress
 from service.queue import keys
 from service.storage.blobs import Blobs, S3Blobs
 from service.worker.pipeline import AnalysisEvent
-from tests.contract.helpers import Queue
+from tests.contract.helpers import Queue, lapse
 from tests.integration.worker.helpers import Site, looping
 from tests.processes import stoppable_redis, wait_for
 from tests.s3 import s3_bucket
@@ -117,10 +117,10 @@ def test_a_beginning_whose_answer_was_lost_counts_once(site: Site, job: str):
 
 
 def test_an_entry_that_another_worker_took_over_is_not_begun(site: Site, job: str):
-    ann, bob = site.queue.worker("ann", lease_s=0.01), site.queue.worker("bob", lease_s=0.01)
+    ann, bob = site.queue.worker("ann"), site.queue.worker("bob")
     ann.claim(1, 0.01)
     [entry] = ann.claim(1, 0.01)
-    time.sleep(0.05)
+    lapse(site.queue.redis)
     [taken] = bob.claim(1, 0.01)
 
     assert ann.begin(entry) is None

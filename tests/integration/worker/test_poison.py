@@ -5,6 +5,7 @@ from __future__ import annotations
 from mien.contract.errors import AttemptsExhausted
 from mien.contract.jobs import State
 from tests.chaos.stand_in import script
+from tests.contract.helpers import LEASE_S, lapse
 from tests.integration.worker.helpers import Site
 from tests.processes import wait_for
 
@@ -25,8 +26,9 @@ def test_poison_that_kills_its_worker_each_time_takes_nobody_with_it(site: Site)
         return all(site.queue.find(job_id).state.terminal for job_id in [*poison, *others])
 
     while not all_ended():
-        with site.worker(module="tests.chaos.stand_in", slots=4, lease_s=1) as running:
+        with site.worker(module="tests.chaos.stand_in", slots=4, lease_s=LEASE_S) as running:
             wait_for(lambda: all_ended() or running.popen.poll() is not None)
+        lapse(site.queue.redis)
 
     assert {site.queue.find(job_id).error.code for job_id in poison} == {AttemptsExhausted.code}
     assert {site.queue.find(job_id).state for job_id in others} == {State.SUCCEEDED}
@@ -36,13 +38,14 @@ def test_poison_that_kills_its_worker_each_time_takes_nobody_with_it(site: Site)
 
 def test_a_job_that_was_tried_before_waits_until_nothing_else_runs(site: Site):
     submit(site, "a", seconds=0.2)
-    ann = site.queue.worker(lease_s=0.1)
+    ann = site.queue.worker()
     ann.claim(1, 0.01)
     ann.begin(ann.claim(1, 0.01)[0])  # and dies
+    lapse(site.queue.redis)
     submit(site, "b", seconds=3)
     submit(site, "c", seconds=0.2)
 
-    with site.worker(module="tests.chaos.stand_in", slots=3, lease_s=1):
+    with site.worker(module="tests.chaos.stand_in", slots=3, lease_s=LEASE_S):
         jobs = {job_id: site.ended(job_id) for job_id in "abc"}
 
     spans = {job_id: (job.started_ms, job.ended_ms) for job_id, job in jobs.items()}

@@ -1,6 +1,5 @@
 import asyncio
 
-import pytest
 from starlette.responses import PlainTextResponse
 
 from service.gateway import lingering_close
@@ -71,14 +70,12 @@ def test_reading_on_ends_when_the_client_goes_away():
     assert left == 1
 
 
-@pytest.mark.timeout(10)
 def test_reading_on_ends_when_nothing_arrives(monkeypatch):
     monkeypatch.setattr(lingering_close, "_IDLE_S", 0.05)
     sent, _ = serve(refusing, [piece(more=True)], headers=((b"transfer-encoding", b"chunked"),))
     assert sent[-1]["more_body"] is False
 
 
-@pytest.mark.timeout(10)
 def test_reading_on_ends_in_the_face_of_an_endless_body(monkeypatch):
     monkeypatch.setattr(lingering_close, "_MAX_DRAIN_S", 0.1)
 

@@ -95,14 +95,10 @@ def test_a_write_that_is_cancelled_leaves_nothing(blobs: Blobs, folder: Path):
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        for _ in range(100):  # obstore's own threads remove it a moment later
-            if not _files(folder):
-                return
-            await asyncio.sleep(0.02)
 
     asyncio.run(cancelled())
 
-    assert _files(folder) == []
+    wait_for(lambda: not _files(folder))  # obstore's own threads remove it a moment later
 
 
 def test_a_blob_that_is_not_there_is_a_file_not_found(blobs: Blobs):
@@ -208,6 +204,7 @@ import asyncio, os, resource, sys
 from pathlib import Path
 from mien.contract.errors import StorageUnavailable
 from service.storage.blobs import Blobs
+from tests.processes import wait_for
 
 async def chunks():
     for _ in range(4):

@@ -6,7 +6,6 @@ import multiprocessing
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -193,12 +192,10 @@ def test_an_interruption_ends_the_work_and_the_child(pipeline: MakePipeline, lon
     events = pipeline().analyze("job", long_face, AnalyzeOptions(), interrupted)
     next(events)
     interrupted.set()
-    started = time.monotonic()
 
     with pytest.raises(InterruptedWork):
         list(events)
 
-    assert time.monotonic() - started < 1
     assert multiprocessing.active_children() == []
 
 

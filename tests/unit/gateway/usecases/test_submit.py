@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from service.queue import keys
 from service.queue.admission import AdmissionLimits
 from service.storage.blobs import Blobs
 from tests.contract.helpers import Queue, take
+from tests.processes import HANG_S
 
 VIDEO = b"a video"
 PLAIN = AnalyzeOptions()
@@ -86,10 +88,26 @@ def test_a_key_is_not_taken_for_another_request(queue, submit, stored, video, op
 
 
 def test_a_key_whose_upload_is_under_way_is_in_use(queue, submit):
-    queue.run(queue.admission.claim("k", "first", hold_s=60))
+    queue.run(queue.admission.claim("k", "first", hold_s=HANG_S))
 
     with pytest.raises(KeyInUse):
         queue.run(submit(ANYBODY, arriving(), PLAIN, key="k"))
+
+
+def test_a_slow_upload_keeps_its_key(queue, submit):
+    claim = keys.idempotency("k")
+    patient = replace(submit, upload_idle_s=HANG_S)
+
+    async def slow() -> AsyncIterator[bytes]:
+        loop = asyncio.get_running_loop()
+        for _ in range(5):
+            # As if more than half of what an upload may stand still had passed.
+            loop.time = lambda now=loop.time: now() + 0.6 * HANG_S
+            queue.redis.pexpire(claim, HANG_S * 1000)
+            yield VIDEO
+            assert queue.redis.pttl(claim) > 1500 * HANG_S
+
+    assert queue.run(patient(ANYBODY, slow(), PLAIN, key="k"))
 
 
 def test_a_key_whose_analysis_was_deleted_is_gone(queue, submit):
