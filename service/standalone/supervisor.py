@@ -39,7 +39,8 @@ log = structlog.get_logger()
 
 _PR_SET_PDEATHSIG = 1
 _URL_FILE = "redis-url"
-_START_S = 60.0
+# A child that lives is waited for: a machine may be slow, and a Redis has its file to load.
+_SAY_EVERY_S = 30.0
 _STOP_S = 45.0
 _LONGEST_PAUSE_S = 30.0
 # A child that ran this long restarts without the pauses of earlier failures.
@@ -99,6 +100,19 @@ class _Child:
             log.warning("did not stop in time, killed", child=self.name)
             self._process.kill()
             self._process.wait()
+
+
+class _Waiting:
+    """What is waited for, said again and again."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._said_at = time.monotonic()
+
+    def say(self) -> None:
+        if time.monotonic() - self._said_at > _SAY_EVERY_S:
+            log.warning("not ready yet, waiting; Ctrl-C ends it", waiting_for=self._what)
+            self._said_at = time.monotonic()
 
 
 def serve(settings: StandaloneSettings) -> None:
@@ -173,7 +187,7 @@ def _kept_secret(file: Path) -> str:
 
 def _await_redis(redis: _Child, redis_dir: Path, redis_socket: Path, stopping: threading.Event) -> None:
     client = connect(socket_url(redis_socket))
-    deadline = time.monotonic() + _START_S
+    waiting = _Waiting(f"Redis, see {redis_dir}/redis.log")
     while not stopping.wait(0.02):
         if redis.exit_code() is not None:
             raise Misconfigured(f"Redis ended at once; {redis_dir}/redis.log says why.")
@@ -183,13 +197,12 @@ def _await_redis(redis: _Child, redis_dir: Path, redis_socket: Path, stopping: t
                 break
         except RedisError:
             pass
-        if time.monotonic() > deadline:
-            raise Misconfigured(f"Redis does not get ready; {redis_dir}/redis.log says why.")
+        waiting.say()
     client.close()
 
 
 def _await_ready(children: Sequence[_Child], url: str, stopping: threading.Event) -> None:
-    deadline = time.monotonic() + _START_S
+    waiting = _Waiting("the worker and the gateway")
     while not stopping.wait(0.05):
         _require_alive(children)
         try:
@@ -198,8 +211,7 @@ def _await_ready(children: Sequence[_Child], url: str, stopping: threading.Event
                     return
         except (OSError, urllib.error.URLError, ValueError):
             pass
-        if time.monotonic() > deadline:
-            raise Misconfigured("The service does not get ready; the messages above say why.")
+        waiting.say()
 
 
 def _require_alive(children: Sequence[_Child]) -> None:

@@ -26,9 +26,8 @@ def attack(folder: Path, *, seconds: float, seed: int, every_s: float) -> tuple[
         clients.start()
         fleet.await_workers()
         random = Random(seed)
-        end = time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0:
-            time.sleep(min(left, random.uniform(0.5, 1.5) * every_s))
+        for _ in range(round(seconds / every_s)):
+            time.sleep(random.uniform(0.5, 1.5) * every_s)
             fleet.strike(random)
             fleet.keep()
         fleet.calm()

@@ -6,14 +6,13 @@ import json
 import re
 import shutil
 import subprocess
-import time
 from pathlib import Path
 
 import httpx2
 import pytest
 import yaml
 
-from tests.processes import HANG_S, free_port, gateway, worker
+from tests.processes import HANG_S, free_port, gateway, wait_for, worker
 
 WATCH = Path(__file__).parents[2] / "deploy" / "watch"
 RULES = WATCH / "prometheus" / "rules.yml"
@@ -31,7 +30,7 @@ def metrics(redis_server: str, tmp_path_factory: pytest.TempPathFactory, face: P
         worker(folder, redis_server, metrics_port=ports[1]),
     ):
         assert httpx2.post(f"{url}/analyze", content=face.read_bytes(), timeout=HANG_S).status_code == 200
-        time.sleep(0.2)
+        wait_for(lambda: 'outcome="succeeded"' in httpx2.get(f"http://127.0.0.1:{ports[1]}/metrics").text)
         texts = [httpx2.get(f"http://127.0.0.1:{port}/metrics").text for port in ports]
         assert "mien_queue_jobs" in httpx2.get(f"{url}/metrics").text
     lines = [line for text in texts for line in text.splitlines()]

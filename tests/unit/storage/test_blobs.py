@@ -17,6 +17,7 @@ from obstore.exceptions import GenericError, PermissionDeniedError
 
 from mien.contract.errors import StorageUnavailable
 from service.storage.blobs import Blobs, job_of, result_name, upload_name
+from tests.processes import wait_for
 
 MEGABYTE = 1 << 20
 
@@ -204,7 +205,6 @@ import asyncio, os, resource, sys
 from pathlib import Path
 from mien.contract.errors import StorageUnavailable
 from service.storage.blobs import Blobs
-from tests.processes import wait_for
 
 async def chunks():
     for _ in range(4):
