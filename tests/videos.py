@@ -256,6 +256,24 @@ def face_video(path: Path, *, seconds: float = 1.6, fps: float = 25.0, size: tup
     return write_video(path, scene([actor], seconds=seconds, fps=fps, size=size), fps=fps)
 
 
+def long_video(path: Path, *, seconds: int) -> Path:
+    """Write a video of a face that moves to and fro: two seconds of it again and again, encoded once."""
+    actor = Actor(lambda time: (0.5 + 0.05 * np.sin(np.pi * time), 0.45, 0.42))
+    once = write_video(path.with_stem(f"{path.stem}-once"), scene([actor], seconds=2))
+    with av.open(str(path), "w") as target:
+        stream = None
+        for begins_s in range(0, seconds, 2):
+            with av.open(str(once)) as source:
+                stream = stream or target.add_stream_from_template(source.streams.video[0])
+                for packet in source.demux(video=0):
+                    if packet.dts is not None:
+                        packet.pts += round(begins_s / packet.time_base)
+                        packet.dts += round(begins_s / packet.time_base)
+                        packet.stream = stream
+                        target.mux(packet)
+    return path
+
+
 def two_faces_video(path: Path, *, seconds: float = 1.6, size: tuple[int, int] = (480, 240)) -> Path:
     """Write a video of two people side by side."""
     return write_video(path, scene([still(0.27), still(0.73, other=True)], seconds=seconds, size=size))

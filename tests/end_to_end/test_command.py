@@ -19,7 +19,7 @@ import pytest
 from service.worker.settings import DEFAULT_BUNDLE
 from tests.end_to_end.sense import check_answer
 from tests.processes import HANG_S, free_port, wait_for
-from tests.videos import face_video
+from tests.videos import long_video
 
 ESCAPE = b"\x1b"
 
@@ -283,7 +283,7 @@ def started(*arguments: object) -> Iterator[subprocess.Popen[str]]:
 
 @pytest.fixture(scope="module")
 def long(tmp_path_factory) -> Path:
-    return face_video(tmp_path_factory.mktemp("long") / "long.mp4", seconds=120.0)
+    return long_video(tmp_path_factory.mktemp("long") / "long.mp4", seconds=120)
 
 
 def test_ctrl_c_keeps_what_is_finished_and_cancels_the_rest_on_the_server(served, face, long, http):

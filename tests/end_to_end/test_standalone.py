@@ -17,7 +17,7 @@ from service.queue.connection import connect
 from service.standalone.private_redis import socket_url
 from tests.contract.helpers import LEASE_S, lapse
 from tests.processes import HANG_S, Served, descendants, mien_serve, serve_ports, wait_for
-from tests.videos import face_video
+from tests.videos import long_video
 
 ASYNC = {"Prefer": "respond-async"}
 
@@ -57,7 +57,7 @@ def redis_of(served: Served) -> redis.Redis:
 @pytest.fixture
 def long(tmp_path) -> Path:
     """Seconds of work for a worker, so that something can happen meanwhile."""
-    return face_video(tmp_path / "long.mp4", seconds=30)
+    return long_video(tmp_path / "long.mp4", seconds=30)
 
 
 @pytest.fixture

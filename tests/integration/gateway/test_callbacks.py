@@ -14,7 +14,7 @@ from standardwebhooks import Webhook
 
 from service.queue import keys
 from tests.contract.helpers import BROKEN_VIDEO, Queue, fail, succeed, take
-from tests.processes import gateway, wait_for
+from tests.processes import gateway, private_redis, wait_for
 
 SECRET = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
 MP4 = b"\x00\x00\x00\x18ftypmp42" + bytes(100)
@@ -55,11 +55,26 @@ def receiver() -> Iterator[Receiver]:
     made.server.server_close()
 
 
-@pytest.fixture
-def http(redis_url: str, tmp_path) -> Iterator[httpx2.Client]:
+@pytest.fixture(scope="module")
+def _calling(redis_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     settings = {"callback_secret": SECRET, "callback_private": True}
-    with gateway(tmp_path, redis_url, **settings) as (_, url), httpx2.Client(base_url=url) as client:
+    with gateway(tmp_path_factory.mktemp("calling"), redis_server, **settings) as (_, url):
+        yield url
+
+
+@pytest.fixture
+def http(_calling: str, redis_url: str) -> Iterator[httpx2.Client]:
+    with httpx2.Client(base_url=_calling) as client:
         yield client
+
+
+@pytest.fixture
+def alone() -> Iterator[Queue]:
+    """A queue at which no gateway but the test's own looks for callbacks."""
+    with private_redis() as url:
+        made = Queue.at(url)
+        yield made
+        made.close()
 
 
 def submit(http: httpx2.Client, url: str) -> str:
@@ -133,14 +148,14 @@ def test_an_erased_analysis_is_not_told(http, queue: Queue, receiver: Receiver):
     assert not receiver.got
 
 
-def test_a_callback_survives_the_gateway_that_was_to_send_it(redis_url, queue: Queue, receiver: Receiver, tmp_path):
+def test_a_callback_survives_the_gateway_that_was_to_send_it(alone: Queue, receiver: Receiver, tmp_path):
     settings = {"callback_secret": SECRET, "callback_private": True}
-    with gateway(tmp_path, redis_url, **settings) as (process, url), httpx2.Client(base_url=url) as http:
+    with gateway(tmp_path, alone.url, **settings) as (process, url), httpx2.Client(base_url=url) as http:
         submit(http, receiver.url)
         process.popen.kill()
-    ann = queue.worker()
+    ann = alone.worker()
     succeed(ann, take(ann))
-    with gateway(tmp_path, redis_url, **settings):
+    with gateway(tmp_path, alone.url, **settings):
         wait_for(lambda: receiver.got)
 
 
@@ -152,12 +167,12 @@ def test_a_gateway_with_a_secret_sends_nothing_inside(redis_url, tmp_path, url):
     assert answer.json()["detail"].startswith("callback_url: ")
 
 
-def test_a_name_that_stands_for_an_address_inside_is_not_called(redis_url, queue: Queue, receiver: Receiver, tmp_path):
-    with gateway(tmp_path, redis_url, callback_secret=SECRET):
-        queue.submit("a", callback_url=receiver.url)
-        ann = queue.worker()
+def test_a_name_that_stands_for_an_address_inside_is_not_called(alone: Queue, receiver: Receiver, tmp_path):
+    with gateway(tmp_path, alone.url, callback_secret=SECRET):
+        alone.submit("a", callback_url=receiver.url)
+        ann = alone.worker()
         succeed(ann, take(ann))
-        wait_for(lambda: not queue.redis.exists(keys.CALLBACKS))
+        wait_for(lambda: not alone.redis.exists(keys.CALLBACKS))
     assert not receiver.got
 
 

@@ -47,11 +47,16 @@ def bearer(key: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {key}"}
 
 
+@pytest.fixture(scope="module")
+def _locked(redis_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Process, str]]:
+    with gateway(tmp_path_factory.mktemp("locked"), redis_server, require_keys="true", wait_s=0) as running:
+        yield running
+
+
 @pytest.fixture
-def locked(redis_url: str, queue: Queue, tmp_path: Path) -> Iterator[Locked]:
-    ring = KeyRing(queue.redis)
+def locked(_locked: tuple[Process, str], queue: Queue) -> Iterator[Locked]:
+    ring, (process, url) = KeyRing(queue.redis), _locked
     with (
-        gateway(tmp_path, redis_url, require_keys="true", wait_s=0) as (process, url),
         httpx2.Client(base_url=url, headers=bearer(ring.create("ann"))) as ann,
         httpx2.Client(base_url=url, headers=bearer(ring.create("bob"))) as bob,
         httpx2.Client(base_url=url) as stranger,
@@ -296,11 +301,12 @@ def test_wrong_keys_are_slowed_down_by_address_and_right_ones_are_not(locked: Lo
 def test_the_audit_log_tells_who_used_a_key_and_what_was_deleted_and_no_secret(locked: Locked):
     key = locked.ann.headers["authorization"].removeprefix("Bearer ")
     [(ann, _), _] = locked.ring.entries()
+    before = len(locked.process.log.read_text())
     anns = upload(locked.ann)
     locked.ann.delete(f"/analyses/{anns}")
     locked.stranger.get("/models", headers=bearer(f"{key}x"))
 
-    lines = [json.loads(line) for line in locked.process.log.read_text().splitlines()]
+    lines = [json.loads(line) for line in locked.process.log.read_text()[before:].splitlines()]
     told = [line for line in lines if line.get("log") == "audit"]
     assert {"key": ann, "scope": "analyze"}.items() <= told[0].items()
     assert [line["event"] for line in told] == ["key used", "key used", "analysis deleted", "wrong key"]

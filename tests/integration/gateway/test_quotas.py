@@ -17,18 +17,22 @@ from tests.integration.gateway.raw_http import connected, video
 from tests.processes import gateway, grpc_address, wait_for
 
 
-@pytest.fixture
-def limited(redis_url, queue, tmp_path):
-    """A gateway where a key may have two jobs, one upload and ten seconds of video; its gRPC and two clients."""
-    ring = KeyRing(queue.redis)
+@pytest.fixture(scope="module")
+def _limited(redis_server, tmp_path_factory):
     settings = {"key_max_jobs": 2, "key_max_uploads": 1, "key_max_video_s": 10}
-    with gateway(tmp_path, redis_url, require_keys="true", wait_s=0, **settings) as (process, url):
-        clients = [
-            httpx2.Client(base_url=url, headers={"Authorization": f"Bearer {ring.create(name)}"}) for name in "ab"
-        ]
-        yield grpc_address(process), url, *clients
-        for client in clients:
-            client.close()
+    folder = tmp_path_factory.mktemp("limited")
+    with gateway(folder, redis_server, require_keys="true", wait_s=0, **settings) as running:
+        yield running
+
+
+@pytest.fixture
+def limited(_limited, queue):
+    """A gateway where a key may have two jobs, one upload and ten seconds of video; its gRPC and two clients."""
+    ring, (process, url) = KeyRing(queue.redis), _limited
+    clients = [httpx2.Client(base_url=url, headers={"Authorization": f"Bearer {ring.create(name)}"}) for name in "ab"]
+    yield grpc_address(process), url, *clients
+    for client in clients:
+        client.close()
 
 
 def refused(answer: httpx2.Response, why: str) -> int:

@@ -123,6 +123,7 @@ def test_sockets_of_live_analyses_count(narrow):
 @pytest.fixture
 def hasty_channel(hasty) -> Iterator[grpc.Channel]:
     with grpc.insecure_channel(grpc_address(hasty.process)) as channel:
+        grpc.channel_ready_future(channel).result(HANG_S)
         yield channel
 
 

@@ -8,7 +8,7 @@ import pytest
 from tests.bundles import write_bundle
 from tests.contract.helpers import Queue
 from tests.integration.worker.helpers import Site
-from tests.videos import face_video
+from tests.videos import face_video, long_video
 
 
 @pytest.fixture(scope="session")
@@ -20,7 +20,7 @@ def face(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def long_face(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A video of a minute with one face: seconds of work, so that something can happen meanwhile."""
-    return face_video(tmp_path_factory.mktemp("videos") / "long.mp4", seconds=60)
+    return long_video(tmp_path_factory.mktemp("videos") / "long.mp4", seconds=60)
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from service.worker.sandbox import Sandbox
-from tests.videos import face_video, faceless_video
+from tests.videos import face_video, faceless_video, long_video
 
 SECRET = "MIEN_TEST_SECRET"
 
@@ -27,7 +27,7 @@ def face(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def long_face(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A video of 12 s with one face."""
-    return face_video(tmp_path_factory.mktemp("videos") / "long.mp4", seconds=12)
+    return long_video(tmp_path_factory.mktemp("videos") / "long.mp4", seconds=12)
 
 
 @pytest.fixture(scope="session")
