@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
+import hypothesis
 import pytest
 
 from service.queue.connection import connect
@@ -18,9 +19,17 @@ from tests.processes import HANG_S, Served, mien_serve, private_redis
 # Tests run side by side, and small models gain nothing from more threads; whoever loads PyTorch from here on has one.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# How long an example takes is no test: by itself Hypothesis gives it 200 ms.
+hypothesis.settings.register_profile("patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("patient")
+
 # Clients that tests open have patience: by themselves they give an answer five seconds.
 _DEFAULT_TIMEOUT = inspect.signature(httpx2.Client).parameters["timeout"].default
 _DEFAULT_TIMEOUT.connect = _DEFAULT_TIMEOUT.read = _DEFAULT_TIMEOUT.write = _DEFAULT_TIMEOUT.pool = HANG_S
+
+# Nothing that a service waits for is given up because the machine is slow, but where a test says so.
+for _limit in ("HEAD_S", "UPLOAD_IDLE_S", "DECODE_STALL_S"):
+    os.environ.setdefault(f"MIEN_{_limit}", str(HANG_S))
 
 # Run in a shell's background, this process ignores Ctrl-C, and all that tests start would.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -1,7 +1,7 @@
 """A gateway under traffic: `make load` and `make soak`, or `python -m tests.attack.traffic load --seconds 600`.
 
-A gateway, a private Redis and a stand-in worker that ends each job after a fixed time run here: what is measured is
-the doors and the queue, not decoding. `load` sends uploads at three times the worker's rate: the gateway must refuse
+A gateway, a private Redis and a stand-in worker that ends a job whenever it is told to run here: what is measured is
+the doors and the queue, not decoding. `load` sends three uploads for each job that is ended: the gateway must refuse
 the rest at once and end what it accepted. `soak` sends requests of all kinds: what the gateway holds must not grow.
 """
 
@@ -30,6 +30,7 @@ from tests.processes import HANG_S, Process, gateway, private_redis, wait_for
 VIDEO = b"\0\0\0\x18ftypmp42" + bytes(20_000)
 ASYNC = {"Prefer": "respond-async"}
 REFUSED = {429, 503}
+_ALL = 1_000_000  # more jobs than there are
 
 
 @dataclass
@@ -40,14 +41,15 @@ class Site:
     url: str
     redis_url: str
     ended: set[str]
+    may_end: threading.Semaphore
 
 
 @contextmanager
-def running(folder: Path, per_s: float, **settings: object) -> Iterator[Site]:
-    """Run a gateway and a worker that ends `per_s` jobs a second."""
+def running(folder: Path, **settings: object) -> Iterator[Site]:
+    """Run a gateway and a worker that ends a job each time that `may_end` is released."""
     stopped = threading.Event()
     with private_redis() as redis_url, gateway(folder, redis_url, **settings) as (process, url):
-        site = Site(process, url, redis_url, set())
+        site = Site(process, url, redis_url, set(), threading.Semaphore(0))
 
         def work() -> None:
             queue = Queue.at(redis_url)
@@ -57,7 +59,7 @@ def running(folder: Path, per_s: float, **settings: object) -> Iterator[Site]:
                     attempt = worker.begin(entry, alone=True)
                     if attempt is None or isinstance(attempt, str):
                         continue
-                    time.sleep(1 / per_s)
+                    site.may_end.acquire()
                     fail(worker, attempt)
                     (folder / "blobs" / attempt.upload).unlink(missing_ok=True)
                     site.ended.add(attempt.job_id)
@@ -69,14 +71,16 @@ def running(folder: Path, per_s: float, **settings: object) -> Iterator[Site]:
                 yield site
             finally:
                 stopped.set()
+                site.may_end.release(_ALL)
         working.result()
 
 
-def load(folder: Path, *, seconds: float, per_s: float = 10, most_jobs: int = 20) -> list[str]:
-    """Send uploads at three times the worker's rate; print a table; return what went wrong."""
-    with running(folder, per_s, queue_max_jobs=most_jobs) as site:
+def load(folder: Path, *, seconds: float, per_s: float = 30, most_jobs: int = 20) -> list[str]:
+    """Send three uploads for each job that ends; print a table; return what went wrong."""
+    with running(folder, queue_max_jobs=most_jobs) as site:
         before = site.process.rss_bytes()
-        answers = asyncio.run(_at_rate(site.url, 3 * per_s, seconds))
+        answers = asyncio.run(_at_rate(site, per_s, seconds))
+        site.may_end.release(_ALL)
         wrong = [
             f"{status}: {len(found)} answers" for status, found in answers.items() if status not in {202, *REFUSED}
         ]
@@ -93,7 +97,7 @@ def load(folder: Path, *, seconds: float, per_s: float = 10, most_jobs: int = 20
     return wrong
 
 
-async def _at_rate(url: str, per_s: float, seconds: float) -> dict[int, list[tuple[float, str]]]:
+async def _at_rate(site: Site, per_s: float, seconds: float) -> dict[int, list[tuple[float, str]]]:
     answers: defaultdict[int, list[tuple[float, str]]] = defaultdict(list)
 
     async def send(http: httpx2.AsyncClient) -> None:
@@ -101,9 +105,11 @@ async def _at_rate(url: str, per_s: float, seconds: float) -> dict[int, list[tup
         answer = await http.post("/analyze", content=VIDEO, headers=ASYNC)
         answers[answer.status_code].append((time.perf_counter() - began, answer.json().get("id", "")))
 
-    async with httpx2.AsyncClient(base_url=url, timeout=HANG_S) as http, asyncio.TaskGroup() as group:
-        for _ in range(int(per_s * seconds)):
+    async with httpx2.AsyncClient(base_url=site.url, timeout=HANG_S) as http, asyncio.TaskGroup() as group:
+        for number in range(int(per_s * seconds)):
             group.create_task(send(http))
+            if number % 3 == 0:
+                site.may_end.release()
             await asyncio.sleep(1 / per_s)
     return answers
 
@@ -140,10 +146,11 @@ KINDS: tuple[Callable[[httpx2.Client], object], ...] = (
 def soak(folder: Path, *, seconds: float) -> list[str]:
     """Send requests of all kinds; print a table; return what grew."""
     samples: list[Counter[str]] = []
-    with running(folder, 100) as site, httpx2.Client(base_url=site.url, timeout=HANG_S) as http:
+    with running(folder) as site, httpx2.Client(base_url=site.url, timeout=HANG_S) as http:
+        site.may_end.release(_ALL)
         until = time.monotonic() + seconds
         rounds = 0
-        while time.monotonic() < until or len(samples) < 3:
+        while time.monotonic() < until or len(samples) < 30:
             for kind in KINDS:
                 kind(http)
             rounds += 1

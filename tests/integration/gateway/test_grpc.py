@@ -349,9 +349,15 @@ def test_a_call_that_ends_in_mid_upload_leaves_nothing(running, queue: Queue, en
         while not held.wait(0.02):
             yield pb.AnalyzeRequest(chunk=bytes(100))
 
+    def under_way() -> bool:
+        return bool(queue.redis.keys("*"))
+
     channel = grpc.insecure_channel(grpc_address(running.process))
-    call = AffectServiceStub(channel).Analyze(endless(), timeout=0.6 if ending == "deadline" else HANG_S)
-    wait_for(lambda: queue.redis.keys("*"))
+    deadline_s = 0.6 if ending == "deadline" else HANG_S
+    while not under_way():
+        call = AffectServiceStub(channel).Analyze(endless(), timeout=deadline_s)
+        wait_for(lambda: under_way() or not call.is_active())  # noqa: B023 - called at once
+        deadline_s *= 2
     if ending == "cancelled":
         call.cancel()
     elif ending == "gone":

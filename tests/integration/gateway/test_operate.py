@@ -171,7 +171,7 @@ def test_a_waiting_request_gets_202_when_the_gateway_is_told_to_stop(redis_url, 
 
 
 def test_an_upload_under_way_is_taken_in_while_the_gateway_stops(redis_url, tmp_path):
-    with gateway(tmp_path, redis_url) as (running, url), connected(url) as raw:
+    with gateway(tmp_path, redis_url, drain_s=HANG_S) as (running, url), connected(url) as raw:
         raw.head(content_length=1000)
         raw.send(video(1000)[:500])
         time.sleep(0.2)

@@ -12,7 +12,7 @@ from service.queue import keys
 from service.queue.connection import connect
 from tests.contract.helpers import registration
 from tests.integration.gateway.raw_http import HEAD, connected, untouched, video
-from tests.processes import gateway, wait_for
+from tests.processes import HANG_S, gateway, wait_for
 
 ASYNC = {"Prefer": "respond-async"}
 
@@ -66,7 +66,7 @@ def test_a_full_redis_refuses_before_the_upload_is_read(running):
 @pytest.mark.parametrize("renewals", [0, 1])
 def test_what_a_killed_gateway_held_is_free_after_a_lease(redis_url, tmp_path, renewals):
     with (
-        gateway(tmp_path, redis_url, upload_idle_s=300) as (process, url),
+        gateway(tmp_path, redis_url, upload_idle_s=HANG_S) as (process, url),
         connected(url) as raw,
         connect(redis_url) as client,
     ):

@@ -144,7 +144,7 @@ def test_a_worker_that_must_go_at_once_hands_its_job_back_uncounted(site: Site, 
 
 
 def test_a_worker_that_may_take_its_time_ends_its_job_and_takes_no_new_one(site: Site, face: Path, long_face: Path):
-    with site.worker(slots=1) as only:
+    with site.worker(slots=1, drain_s=HANG_S) as only:
         site.submit("a", long_face, end_s=6.0)
         site.under_way("a")
         site.submit("b", face)

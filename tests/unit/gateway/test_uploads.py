@@ -73,7 +73,7 @@ def test_a_body_may_arrive_byte_by_byte():
     filling=st.lists(st.sampled_from(LOOK_ALIKES) | st.binary(max_size=40), max_size=8),
     cuts=st.sets(st.integers(0, 2000), max_size=8),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_data_that_looks_like_a_boundary_is_data_however_it_is_cut(filling, cuts):
     video = MP4_HEAD + b"".join(filling)
     if b"\r\n--" + BOUNDARY in video + b"\r\n--":

@@ -50,7 +50,7 @@ def test_without_noise_all_frames_are_the_same():
 
 
 @given(st.integers(0, 2**32))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_the_same_draw_gives_the_same_clip_and_leaves_the_original(seed):
     original = clip()
     before = original.copy()
@@ -143,7 +143,7 @@ def test_a_quarter_of_the_clips_are_erased():
 
 
 @given(st.floats(0.05, 1))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_a_crop_has_the_area_that_is_asked_for(share):
     side = 64
     at = np.stack(np.meshgrid(np.arange(side), np.arange(side)), -1)
