@@ -22,6 +22,8 @@ from service.worker.pipe import Event, receive_event
 
 # How long an interruption may go unnoticed.
 _SLICE_S = 0.2
+# How long a child that has closed its end may take to die, so that its exit code tells why.
+_ENDS_WITHIN_S = 30.0
 # What multiprocessing gives as exit code when the fork server is gone; its children die with it.
 _FORK_SERVER_DIED = 255
 
@@ -107,7 +109,7 @@ class Sandbox:
                 try:
                     event = receive_event(listener, assignment.specs)
                 except EOFError:
-                    child.join(_SLICE_S)
+                    child.join(_ENDS_WITHIN_S)
                     raise _reason(child) from None
                 yield event
         finally:

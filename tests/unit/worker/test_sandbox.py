@@ -26,7 +26,7 @@ from service.worker.pipeline import DecodeSettings
 from service.worker.sandbox import ChildLost, InterruptedWork, Sandbox
 from tests.processes import HANG_S, wait_for
 from tests.unit.worker.conftest import SECRET
-from tests.videos import write_video
+from tests.videos import long_video, write_video
 
 pytestmark = pytest.mark.usefixtures("fork_server")
 
@@ -336,9 +336,11 @@ def test_a_library_that_runs_out_of_memory_is_understood_however_it_says_so(erro
     assert not _tells_of_no_memory(ValueError("bad pixels"))
 
 
-def test_a_video_that_takes_too_much_processor_time_is_too_costly(long_face: Path):
+def test_a_video_that_takes_too_much_processor_time_is_too_costly(tmp_path: Path):
+    minute = long_video(tmp_path / "minute.mp4", seconds=60)
+
     with pytest.raises(DecodeTooCostly, match="more processor time than is allowed"):
-        list(decode(long_face, cpu_s=1))
+        list(decode(minute, cpu_s=1))
 
 
 def test_what_the_decoder_refuses_is_told_from_the_child(tmp_path: Path, long_face: Path):
