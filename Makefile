@@ -4,6 +4,8 @@ PYTHON ?= python3
 # e.g. make test TORCH="torch==2.13.0 --index-url <an index of CPU builds>".
 TORCH ?= torch==2.13.0
 VENV := .venv
+# Bytecode is kept, whatever the environment says: the tests start a hundred processes that would compile all anew.
+export PYTHONDONTWRITEBYTECODE =
 BIN := $(VENV)/bin
 
 .PHONY: help run test test-fast coverage check proto docs docs-site examples lock e2e-compose fuzz load soak sbom audit bench bench-train default-model rendered-model clean chaos

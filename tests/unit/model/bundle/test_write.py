@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from mien.contract.bundle import file_sha256, read_bundle
-from model.bundle.write import ExportRefused
+from model.bundle.write import ExportRefused, export_bundle
 from model.tpsbt.affect_model import AffectModel, ModelOutput
 
 
@@ -21,25 +21,31 @@ def earlier(folder):
     (folder / "manifest.json").write_text("the earlier one")
 
 
-def test_a_bundle_is_what_the_service_reads(affect_model, export, facts, tasks, tmp_path):
-    written = export(affect_model, tmp_path / "bundle")
+@pytest.fixture(scope="module")
+def exported(affect_model, facts, tmp_path_factory):
+    """A folder whose earlier bundle an export has replaced, what that returned, and the steps that it named."""
+    folder, steps = tmp_path_factory.mktemp("exported"), []
+    earlier(folder / "bundle")
+    return folder, export_bundle(affect_model, folder / "bundle", **facts, progress=steps.append), steps
 
-    manifest, _ = read_bundle(tmp_path / "bundle")
+
+def test_a_bundle_is_what_the_service_reads(exported, facts, tasks):
+    folder, written, _ = exported
+
+    manifest, _ = read_bundle(folder / "bundle")
 
     assert manifest == written
-    assert {file.name for file in (tmp_path / "bundle").iterdir()} == {"manifest.json", "model.onnx", "MODEL_CARD.md"}
+    assert {file.name for file in (folder / "bundle").iterdir()} == {"manifest.json", "model.onnx", "MODEL_CARD.md"}
     assert set(manifest.files) == {"model.onnx", "MODEL_CARD.md"}
-    assert manifest.files["MODEL_CARD.md"] == file_sha256(tmp_path / "bundle" / "MODEL_CARD.md")
+    assert manifest.files["MODEL_CARD.md"] == file_sha256(folder / "bundle" / "MODEL_CARD.md")
     assert (manifest.name, manifest.version, manifest.tasks) == ("micro", "1.2.3", tasks)
     assert (manifest.input, manifest.crop, manifest.training) == (facts["clip"], facts["crop"], facts["training"])
     assert manifest.parity.batch_sizes == (1, 2, 16)
     assert 0 < manifest.parity.max_abs_difference < 1e-4
 
 
-def test_an_export_names_its_steps_as_they_begin(affect_model, export, tmp_path):
-    steps = []
-
-    export(affect_model, tmp_path / "bundle", progress=steps.append)
+def test_an_export_names_its_steps_as_they_begin(exported):
+    _, _, steps = exported
 
     assert steps == [
         "Converting the model to ONNX",
@@ -48,28 +54,20 @@ def test_an_export_names_its_steps_as_they_begin(affect_model, export, tmp_path)
     ]
 
 
-def test_a_bundle_takes_the_place_of_an_earlier_one_and_leaves_nothing_beside_it(affect_model, export, tmp_path):
+def test_a_bundle_takes_the_place_of_an_earlier_one_and_leaves_nothing_beside_it(exported):
+    folder, _, _ = exported
+
+    assert read_bundle(folder / "bundle")[0].version == "1.2.3"
+    assert [file.name for file in folder.iterdir()] == ["bundle"]
+
+
+def test_a_graph_that_differs_from_the_model_is_refused_and_leaves_the_earlier_bundle(micro, tasks, export, tmp_path):
     earlier(tmp_path / "bundle")
 
-    export(affect_model, tmp_path / "bundle")
-
-    assert read_bundle(tmp_path / "bundle")[0].version == "1.2.3"
-    assert [file.name for file in tmp_path.iterdir()] == ["bundle"]
-
-
-def test_a_graph_that_differs_from_the_model_is_refused_and_nothing_is_left(micro, tasks, export, tmp_path):
     with pytest.raises(ExportRefused, match=r"differ by 0\.001"):
         export(OtherWhenExported(micro, tasks), tmp_path / "bundle")
 
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_refused_export_leaves_the_earlier_bundle(micro, tasks, export, tmp_path):
-    earlier(tmp_path / "bundle")
-
-    with pytest.raises(ExportRefused):
-        export(OtherWhenExported(micro, tasks), tmp_path / "bundle")
-
+    assert [file.name for file in tmp_path.rglob("*")] == ["bundle", "manifest.json"]
     assert (tmp_path / "bundle" / "manifest.json").read_text() == "the earlier one"
 
 
