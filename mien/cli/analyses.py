@@ -117,7 +117,7 @@ def delete(
     key: Key = None,
 ) -> None:
     """Cancel analyses, erase their videos and results."""
-    from mien.cli.messages import hint, told
+    from mien.cli.messages import explanation, hint
     from mien.client import Mien
     from mien.contract.errors import Expired, Missing
 
@@ -128,7 +128,7 @@ def delete(
                 mien.delete(analysis_id)
             except (Missing, Expired) as error:
                 failed = True
-                typer.echo(f"{analysis_id}: {told(error)}", err=True)
+                typer.echo(f"{analysis_id}: {explanation(error)}", err=True)
     if failed:
         raise typer.Exit(1)
     hint("mien list shows what is left.")
@@ -149,9 +149,9 @@ def _line(summary: Summary) -> str:
 
 
 def _fail(summary: Summary) -> NoReturn:
-    from mien.cli.messages import told
+    from mien.cli.messages import explanation
     from mien.contract.errors import from_problem
 
     if summary.error is not None:
-        typer.echo(f"{summary.id}: {told(from_problem(summary.error))}", err=True)
+        typer.echo(f"{summary.id}: {explanation(from_problem(summary.error))}", err=True)
     raise typer.Exit(1)

@@ -63,7 +63,7 @@ def analyze(  # noqa: PLR0917 - typer calls it by name
     if results is not None:
         found = _missing(found, results)
     if annotate is not None:
-        import service.standalone.annotate  # noqa: F401 - a missing package is told before hours of work
+        import service.standalone.annotate  # noqa: F401 - a missing package is reported before hours of work
     with local_file(files[0]) as single:
         jobs = [BatchItem(file, single if files == [STDIN] else file, targets.get(file)) for file in found]
         show, end_of_output = _output(results, found, as_json=as_json, as_csv=as_csv)

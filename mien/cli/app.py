@@ -28,7 +28,7 @@ class _Root(TyperGroup):
 def _sentence_and_code(error: Exception, *, local: bool) -> tuple[str, int] | None:
     from pydantic import ValidationError
 
-    from mien.cli.messages import setting, told
+    from mien.cli.messages import explanation, setting
     from mien.cli.missing import advice
     from mien.contract.errors import MienError, Misconfigured
 
@@ -43,7 +43,7 @@ def _sentence_and_code(error: Exception, *, local: bool) -> tuple[str, int] | No
         case Misconfigured():
             end = str(error), 2
         case MienError():
-            end = told(error, local=local), 1
+            end = explanation(error, local=local), 1
         case OSError(strerror=str(reason)) if not isinstance(error, BrokenPipeError):  # at which typer ends quietly
             end = f"{error.filename}: {reason}" if error.filename else reason, 1
     return end

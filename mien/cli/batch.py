@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from mien.cli.atomic import unfinished
-from mien.cli.messages import told
+from mien.cli.messages import explanation
 from mien.cli.progress import Bars
 from mien.contract.errors import EmptyUpload, MienError
 from mien.contract.options import AnalyzeOptions
@@ -66,7 +66,7 @@ def analyze_all(
             lacking = [] if annotated is None else _annotate(job.path, analysis, annotated)
         except (MienError, OSError) as error:
             failed = True
-            said = told(error, local=True) if isinstance(error, MienError) else error.strerror or str(error)
+            said = explanation(error, local=True) if isinstance(error, MienError) else error.strerror or str(error)
             with bars.aside():
                 typer.echo(f"{job.file}: {said}", err=True)
         else:

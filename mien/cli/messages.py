@@ -23,7 +23,7 @@ _NAMES = re.compile(
 )
 
 
-def told(error: MienError, *, local: bool = False) -> str:
+def explanation(error: MienError, *, local: bool = False) -> str:
     """Return an error's sentence, with the flags of the command line in it.
 
     Args:

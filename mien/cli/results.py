@@ -1,4 +1,4 @@
-"""A folder of results, one file a video, in which a batch that was stopped goes on."""
+"""A folder of results, one file per video, from which a stopped batch resumes."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ class AsyncMien:
     ) -> Analysis:
         """Upload a video and return its analysis when it has ended.
 
-        If the call is cancelled (a timeout, Ctrl-C), the analysis is deleted: nobody else knows its id.
+        If the call is cancelled (a timeout, Ctrl-C), the analysis is deleted: no one else knows its id.
 
         Args:
             video: the file.

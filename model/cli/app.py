@@ -35,7 +35,7 @@ _YuNet = Annotated[
 ]
 
 FEW_CLIPS = 500
-"""Pre-training on fewer is told to be a trial."""
+"""Pre-training on fewer prints that it is only a trial."""
 
 
 @app.command("sizes")

@@ -52,7 +52,7 @@ class PublishedDataset:
         parts: see there.
         stride: frames from one that is sampled to the next.
         fps: frames a second that the stride is counted at; also those of its frame folders, which do not say it.
-        choice: what of stride and fps nobody published, in words; empty where both are.
+        choice: which of stride and fps is not published but chosen here, in words; empty where both are published.
         crops: whether it shows faces already cut out, at about our margin.
         crops_in: folders of the layout with faces already cut out, where only some copies have them; they go first.
         fit: see `Prepared`.

@@ -181,7 +181,7 @@ class FrameSequence:
         self.duration_s = len(loaders) / fps
 
     def read(self, _start_s: float) -> Iterator[Frame]:
-        """Yield all frames: those that nobody looks at are not decoded."""
+        """Yield all frames; those that are not used are not decoded."""
         for index, loader in enumerate(self._loaders):
             yield Frame(index / self._fps, (index + 1) / self._fps, loader)
 

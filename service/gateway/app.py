@@ -184,7 +184,7 @@ async def _on_defect(request: Request, error: Exception) -> JSONResponse:
 
 
 class _Server(uvicorn.Server):
-    """Ends waits first when it is told to stop, and exits by returning rather than by the signal."""
+    """End waits first on a signal to stop, and exit by returning rather than by the signal."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

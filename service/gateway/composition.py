@@ -39,7 +39,7 @@ from service.storage.blobs import open_blobs
 
 
 def compose(settings: GatewaySettings, redis: Redis) -> tuple[UseCases, list[Coroutine[Any, Any, None]]]:
-    """Return the use cases, and the work that goes on beside requests for as long as the gateway runs."""
+    """Return the use cases, and the background work that runs as long as the gateway."""
     admission, jobs = Admission(redis), Jobs(redis)
     status, erasure = QueueStatus(redis), Erasure(redis)
     blobs = open_blobs(settings)

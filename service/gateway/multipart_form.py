@@ -157,9 +157,9 @@ class _Form:
         self._has_filename = b"filename" in parameters
         coding = self._headers.get(b"content-transfer-encoding", b"binary").strip().lower()
         if coding not in {b"binary", b"8bit", b"7bit"}:
-            told = coding[:40].decode(errors="replace")
+            name = coding[:40].decode(errors="replace")
             raise MalformedBody(
-                f"The file's Content-Transfer-Encoding is '{told}', which HTTP forms no longer have (RFC 7578, 4.7). "
+                f"The file's Content-Transfer-Encoding is '{name}', which HTTP forms no longer have (RFC 7578, 4.7). "
                 "Send the file's bytes as they are."
             )
 

@@ -37,9 +37,9 @@ def operation_id(route: APIRoute) -> str:
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return the error responses of an operation: these statuses, and those that every operation can have."""
-    told = {MEDIA_TYPE: {"schema": {"$ref": f"#/components/schemas/{HttpProblem.__name__}"}}}
+    content = {MEDIA_TYPE: {"schema": {"$ref": f"#/components/schemas/{HttpProblem.__name__}"}}}
     return {
-        status: {"description": HTTPStatus(status).phrase, "content": told}
+        status: {"description": HTTPStatus(status).phrase, "content": content}
         for status in sorted({*statuses, 408, 421, 500, 503})
     }
 
@@ -52,7 +52,7 @@ def describe(app: FastAPI) -> None:
     def described() -> dict[str, Any]:
         description = derived()
         schemas = description["components"]["schemas"]
-        # Errors of validation are 400, as all other problems are told.
+        # Errors of validation are 400, as all other problems.
         del schemas["HTTPValidationError"], schemas["ValidationError"]
         schemas |= {model.__name__: model.model_json_schema() for model in (HttpProblem, NotReady)}
         # Tools for OpenAPI 3.0 look for `items` in every array.

@@ -14,7 +14,7 @@ _TAKEN = listed(UPLOAD_CONTAINERS)
 
 @dataclass(frozen=True)
 class Kind:
-    """What a file or a body is that is no video.
+    """What a file or body is if it is not a video.
 
     Attributes:
         name: with its article, as in "a JPEG picture".

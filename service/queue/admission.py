@@ -21,7 +21,7 @@ Lacking = Literal["jobs", "bytes", "wait", "slots", "key_jobs", "key_uploads", "
 
 
 class NoRoom(NamedTuple):
-    """What there is no room for, and after how many seconds to try again."""
+    """The exhausted resource, and the seconds after which to try again."""
 
     lacking: Lacking
     retry_after_s: int
@@ -151,7 +151,7 @@ class Admission:
         return until is not None and float(until) > now_ms()
 
     async def claim(self, key: str, job_id: str, hold_s: float) -> KeyHolder | None:
-        """Claim an idempotency key for `hold_s` seconds, or say who has it. Safe to repeat, to hold it for longer."""
+        """Claim an idempotency key for `hold_s` seconds, or return its holder. Repeat it to hold it for longer."""
         async with translate_errors():
             holder = await self._claim(keys=[keys.idempotency(key)], args=[job_id, int(hold_s * 1000)])
         return parse_key_holder(holder)

@@ -153,7 +153,7 @@ class Consumer:
         )
 
     def report(self, attempt: Attempt, happened: Sequence[Progress | FaceWindow], first: int) -> bool:
-        """Tell what happened, as the attempt's events from number `first` on; safe to repeat.
+        """Append what happened as the attempt's events from number `first` on; safe to repeat.
 
         The last progress among them is noted in the job, too. Returns False where the attempt is no longer the job's.
         """
@@ -199,18 +199,18 @@ class Consumer:
         )
 
     def erased(self, name: str) -> None:
-        """Take a blob that is erased off the list of those to erase."""
+        """Remove an erased blob from the list of those to erase."""
         self._redis.zrem(keys.ERASE, name)
 
     def register(self, registration: Registration) -> None:
-        """Say that this worker lives, and what it serves; holds for `keys.WORKER_TTL_S` seconds."""
+        """Register this worker and the models that it serves, for `keys.WORKER_TTL_S` seconds."""
         with self._redis.pipeline() as pipe:
             pipe.set(keys.worker(self.name), registration.model_dump_json(), ex=keys.WORKER_TTL_S)
             pipe.zadd(keys.WORKERS, {self.name: now_ms()})
             pipe.execute()
 
     def leave(self) -> None:
-        """Take this worker's name out of the lists; it must hold no entry."""
+        """Remove this worker's registration; it must hold no entry."""
         with self._redis.pipeline() as pipe:
             pipe.delete(keys.worker(self.name))
             pipe.zrem(keys.WORKERS, self.name)

@@ -32,7 +32,7 @@ class Erasure:
         return cast("list[str]", found)
 
     async def done(self, erased: Sequence[str]) -> None:
-        """Take what is erased off the list, and note that the file still has it."""
+        """Remove what is erased from the list, and note that the append-only file still contains it."""
         async with translate_errors(), self._redis.pipeline() as pipe:
             pipe.zrem(keys.ERASE, *erased)
             pipe.hincrby(keys.FILE, "erasures", len(erased))

@@ -24,7 +24,7 @@ _EVENTS_AT_ONCE = 100
 
 @dataclass(frozen=True)
 class Job:
-    """A job as its hash tells it. Times are Unix milliseconds; what has not happened yet is None.
+    """A job as its hash holds it. Times are Unix milliseconds; what has not happened yet is None.
 
     `event` is the id of its last event.
     """
@@ -94,7 +94,7 @@ class Jobs:
         return parse_key_holder(holder)
 
     async def find(self, job_id: str) -> Job | Literal["expired", "deleted"] | None:
-        """Return the job, or its tombstone's word, or None where it never was."""
+        """Return the job, its tombstone's word if it is gone, or None if there never was one."""
         async with translate_errors():
             fields = cast("dict[str, str]", await self._redis.hgetall(keys.job(job_id)))
             if fields:

@@ -17,7 +17,7 @@ from service.queue.connection import translate_errors
 
 
 class KeyEntry(BaseModel):
-    """What is kept of a key.
+    """A valid key as Redis holds it.
 
     Attributes:
         scopes: what it allows; keys made before there were scopes allow all.
@@ -37,13 +37,13 @@ class KeyEntry(BaseModel):
 
 
 class KeyRing:
-    """The operator's end: makes and revokes keys."""
+    """Create and revoke keys: the operator's end."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
     def create(self, name: str, scopes: Iterable[Scope] = (Scope.ANALYZE, Scope.READ), owner: str = "") -> str:
-        """Return the text of a new key, which can be had this once.
+        """Create a key and return its text, which is stored nowhere.
 
         Raises:
             KeyError: no key has the id `owner`.
@@ -64,7 +64,7 @@ class KeyRing:
         yield from sorted(parsed, key=lambda pair: pair[1].created_ms)
 
     def revoke(self, key_id: str) -> bool:
-        """Make a key worthless from now on; False where there is none of this id."""
+        """Revoke a key; False where there is none of this id."""
         return bool(self._redis.hdel(keys.API_KEYS, key_id))
 
 
@@ -75,7 +75,7 @@ class ValidKeys:
         self._redis = redis
 
     async def find(self, key_id: str) -> KeyEntry | None:
-        """Return what is kept of a valid key by its id."""
+        """Return a valid key by its id."""
         async with translate_errors():
             text = await self._redis.hget(keys.API_KEYS, key_id)
         return None if text is None else KeyEntry.model_validate_json(text)

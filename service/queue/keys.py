@@ -114,7 +114,7 @@ def frames(session: str) -> str:
 
 
 def news(session: str) -> str:
-    """Return the publish/subscribe channel of what a worker tells of a live analysis."""
+    """Return the publish/subscribe channel of a worker's updates of a live analysis."""
     return f"mien:news:{session}"
 
 

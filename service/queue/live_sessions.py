@@ -1,7 +1,7 @@
 """Live analyses between gateway and worker: claimed from a list, then frames and updates by publish/subscribe.
 
-A session that one of the two leaves is over: the other sees that nobody listens any more. It is not tried again, for
-frames are kept nowhere.
+A session that one of the two leaves is over: the other notices that its messages have no listener. It is not tried again,
+for frames are kept nowhere.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class LiveSessionQueue:
         self._reader = reader
 
     def claim(self, wait_s: float) -> LiveSession | None:
-        """Wait for a session; nobody else gets it."""
+        """Wait for a session; no other worker gets it."""
         found = cast("Any", self._reader.blpop([keys.SESSIONS], timeout=wait_s))
         return LiveSession.model_validate_json(found[1]) if found else None
 
@@ -130,7 +130,7 @@ class LiveGatewayChannel:
         return None if message is None else LiveUpdate.model_validate_json(message["data"])
 
     async def close(self) -> None:
-        """Let a read end that nobody waits for any more: the connection must not go to another before."""
+        """Wait for the end of an abandoned read: the connection must not be reused before."""
         if self._reading is not None:
             await asyncio.wait([self._reading])
 
@@ -138,7 +138,7 @@ class LiveGatewayChannel:
         """Send a frame.
 
         Raises:
-            SessionLost: nobody receives it.
+            SessionLost: no worker receives it.
         """
         await self._publish(pack(frame))
 
@@ -146,7 +146,7 @@ class LiveGatewayChannel:
         """Say that no more frames will come.
 
         Raises:
-            SessionLost: nobody hears it.
+            SessionLost: no worker listens.
         """
         await self._publish(END)
 

@@ -119,7 +119,7 @@ class People:
         return [number for number, known in self._known.items() if number not in present and _can_be(known[-1], first)]
 
     def forget(self, present: Collection[int]) -> list[int]:
-        """Forget who was away for longest where there are too many; return their numbers."""
+        """Forget the persons not seen for longest if there are too many; return their numbers."""
         away = sorted((n for n in self._known if n not in present), key=lambda n: self._known[n][-1].time_s)
         gone = away[: max(0, len(self._known) - _REMEMBERED)]
         for number in gone:

@@ -124,7 +124,7 @@ class Upright:
 
 
 class FramePictures:
-    """The upright pictures of one frame, each converted when it is first asked for: without a face none is cut out."""
+    """The upright pictures of one frame, each converted on first use."""
 
     def __init__(self, upright: Upright, frame: av.VideoFrame) -> None:
         self.upright = upright
@@ -132,12 +132,12 @@ class FramePictures:
 
     @cached_property
     def large(self) -> NDArray[np.uint8]:
-        """What crops are cut from, RGB (H, W, 3)."""
+        """The picture from which faces are cropped, RGB (H, W, 3)."""
         return self.upright(self._frame)
 
     @cached_property
     def small(self) -> NDArray[np.uint8]:
-        """The same, in which faces are found and followed, RGB (h, w, 3)."""
+        """The small picture in which faces are detected and tracked, RGB (h, w, 3)."""
         return self.upright.small(self._frame)
 
 

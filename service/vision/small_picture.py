@@ -1,4 +1,4 @@
-"""The small picture in which faces are followed, with what is computed of it once."""
+"""A small picture for tracking faces, with cached values that are computed from it."""
 
 from __future__ import annotations
 

@@ -129,7 +129,7 @@ class AttemptRunner:
                 for event in self._pipeline.analyze(attempt.job_id, video, attempt.options, job.interrupted):
                     job.move()
                     if isinstance(event, Analyzed):
-                        reporter.tell()
+                        reporter.send()
                         return event
                     if isinstance(event, FaceWindow):
                         metrics.WINDOWS.inc()

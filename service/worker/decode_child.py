@@ -66,7 +66,7 @@ class Assignment:
 
 
 def run(pipe: Connection, assignment: Assignment, required: bool) -> None:
-    """Be the child: read the assigned video and send its events, or the error that stopped it.
+    """Run the child: read the assigned video and send its events, or the error that stopped it.
 
     Args:
         pipe: to the worker.
@@ -103,7 +103,7 @@ def run(pipe: Connection, assignment: Assignment, required: bool) -> None:
 
 
 def rehearse(pipe: Connection) -> None:
-    """Be a child that is confined and reads nothing: send the layers that the kernel does not offer, in JSON."""
+    """Run a child that is confined and reads nothing: send the layers that the kernel does not offer, in JSON."""
     _leave_session(pipe, pipe)
     pipe.send_bytes(json.dumps(confine([])).encode())
 

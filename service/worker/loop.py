@@ -98,7 +98,7 @@ class JobLoop:
     def _step(self) -> None:
         """Begin the job that waits to run alone, or claim jobs and begin them; wait a moment where there is no room."""
         if self._waiting:
-            if self._running.any_hangs():  # leave the job to a worker that will be empty one day
+            if self._running.any_hangs():  # leave the job to a worker that can run it alone
                 self._waiting.clear()
                 self._occupancy.give_up()
             elif self._begin(self._waiting[0]):
@@ -136,8 +136,8 @@ class JobLoop:
     def _runs_here(self, entry: Entry) -> bool:
         """Return whether an entry is that of a job that runs here: this process was stopped, or the job hangs.
 
-        One that gets on keeps its lease. One that hangs, or was handed back a moment ago, is interrupted; where it does
-        not end at once, its entry comes again after a lease.
+        One that makes progress keeps its lease. One that hangs, or was handed back a moment ago, is interrupted; where it
+        does not end at once, its entry comes again after a lease.
         """
         job = self._running.find(entry.job_id)
         if job is None:

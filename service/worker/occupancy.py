@@ -1,6 +1,6 @@
-"""Who works in this process: jobs and live sessions side by side, or one job alone that was tried before.
+"""Admit work to this process: jobs and live sessions side by side, or one job that was tried before alone.
 
-Such a job may be what killed its worker, and what runs beside it would die with it.
+Such a job may have killed its worker, and what ran beside it would die with it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import threading
 
 
 class Occupancy:
-    """Let work in and out; safe to call from several threads."""
+    """Count the work in this process; safe to call from several threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -19,12 +19,12 @@ class Occupancy:
 
     @property
     def open(self) -> bool:
-        """Whether work may come in beside what is there."""
+        """Whether work may begin beside what runs."""
         with self._lock:
             return not (self._alone or self._wanted)
 
     def enter(self) -> bool:
-        """Come in beside others; False where somebody is alone, or waits to be."""
+        """Begin work beside other work; False if a job runs alone, or waits to."""
         with self._lock:
             if self._alone or self._wanted:
                 return False
@@ -32,7 +32,7 @@ class Occupancy:
             return True
 
     def enter_alone(self) -> bool:
-        """Come in alone; False while others are there, and until they have left no more come in."""
+        """Begin work alone; False while other work runs, and no more begins until that has ended."""
         with self._lock:
             self._wanted = self._inside > 0
             if self._wanted:
@@ -41,12 +41,12 @@ class Occupancy:
             return True
 
     def give_up(self) -> None:
-        """Want to be alone no more."""
+        """Stop waiting to run alone."""
         with self._lock:
             self._wanted = False
 
     def leave(self) -> None:
-        """Go out."""
+        """End work that has begun."""
         with self._lock:
             self._inside -= 1
             self._alone = False

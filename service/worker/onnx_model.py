@@ -73,7 +73,10 @@ class OnnxModel:
             raise BundleRefused(f"ONNX Runtime cannot open {folder / self.manifest.graph}: {error}") from error
         # If a provider fails to load, ONNX Runtime only warns and falls back to the CPU.
         if self._session.get_providers()[0] != PROVIDERS[provider]:
-            raise Misconfigured(f"{PROVIDERS[provider]} was asked for and could not be loaded on this machine.")
+            raise Misconfigured(
+                f"{PROVIDERS[provider]} could not be loaded on this machine. Install what it needs, or name another "
+                "provider in MIEN_PROVIDERS."
+            )
         self._check_graph(folder)
         for size in BUCKETS:
             self.run(np.zeros((size, *self.manifest.input.shape), np.uint8))

@@ -1,4 +1,4 @@
-"""Outages of the queue and of the store: no job's fault. What fails for their sake is repeated until it works."""
+"""Wait out outages of the queue and of the store: repeat what fails because of them until it works."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _LONGEST_PAUSE_S = 10.0
 
 
 class Outages:
-    """Wait outages out, and tell the log, the metrics and the registration for which this worker waits."""
+    """Wait outages out, and report what this worker waits for to the log, the metrics and the registration."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -32,7 +32,7 @@ class Reporter:
         self._windows: list[FaceWindow] = []
         self._progress: Progress | None = None
         self._next = 1  # number of the next event; 0 is `began`
-        self._told_at = float("-inf")
+        self._sent_at = float("-inf")
 
     def note(self, event: Progress | FaceWindow) -> bool:
         """Buffer an event and send the buffer if it is due; return False if the attempt lost its job."""
@@ -40,11 +40,11 @@ class Reporter:
             self._progress = event
         else:
             self._windows.append(event)
-        if time.monotonic() - self._told_at < _EVERY_S and len(self._windows) < _MOST_WINDOWS:
+        if time.monotonic() - self._sent_at < _EVERY_S and len(self._windows) < _MOST_WINDOWS:
             return True
-        return self.tell()
+        return self.send()
 
-    def tell(self) -> bool:
+    def send(self) -> bool:
         """Send the buffered events; return False if the attempt lost its job."""
         happened: list[Progress | FaceWindow] = [*self._windows]
         if self._progress is not None:
@@ -54,5 +54,5 @@ class Reporter:
         current = self._outlast(lambda: self._consumer.report(self._attempt, happened, self._next))
         self._next += len(happened)
         self._windows, self._progress = [], None
-        self._told_at = time.monotonic()
+        self._sent_at = time.monotonic()
         return current

@@ -35,7 +35,7 @@ class Caller:
     """Send callbacks while `run` runs. Several gateways may run one; each callback is leased by one at a time.
 
     Attributes:
-        jobs: where what is sent is read.
+        jobs: the jobs whose end is reported.
         callbacks: those that are due.
         secret: signs the callbacks.
         allow_private: whether callbacks may go to private addresses.

@@ -1,4 +1,4 @@
-"""What the routes take: the use cases, who asks, and what paths and headers say."""
+"""The routes' dependencies: use cases, the owner of the key, path parameters, headers."""
 
 from __future__ import annotations
 

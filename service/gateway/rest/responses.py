@@ -1,4 +1,4 @@
-"""How an analysis is answered: as JSON, as a table, or as the problem that it ended with."""
+"""Respond with an analysis: as JSON, as a table, or as the problem that it ended with."""
 
 from __future__ import annotations
 

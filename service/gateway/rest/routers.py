@@ -1,4 +1,4 @@
-"""The routers of the REST API, in the order in which its description tells them."""
+"""The routers of the REST API, in the order of its description."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the service is: its models, probes and metrics."""
+"""The service's status: models, probes, metrics."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ async def get_readiness(request: Request, uses: Uses) -> Response:
     first = next(iter(found.failing.values()))
     problem = http_problem(first, getattr(request.state, "request_id", ""))
     failing = {part: error.detail for part, error in found.failing.items()}
-    told = NotReady(**problem, failing=failing, works=found.works)
-    content = told.model_dump_json(exclude_none=True)
+    body = NotReady(**problem, failing=failing, works=found.works)
+    content = body.model_dump_json(exclude_none=True)
     return Response(content, http_status(first), http_headers(first), MEDIA_TYPE)
 
 

@@ -190,9 +190,9 @@ class AffectService(affect_pb2_grpc.AffectServiceServicer):  # type: ignore[misc
         for face in analysis.faces or ():
             for part in face_messages(face, timeline=not whole):
                 yield pb.Event(face=part)
-        told = analysis_message(analysis)
-        del told.faces[:]
-        yield pb.Event(event_id=event_id, ended=told)
+        last = analysis_message(analysis)
+        del last.faces[:]
+        yield pb.Event(event_id=event_id, ended=last)
 
 
 def _event_message(event: WatchedEvent) -> pb.Event:

@@ -1,1 +1,1 @@
-"""What the gateway can do, free of frameworks; each door translates to and from these."""
+"""The gateway's use cases, independent of frameworks; REST, gRPC and the WebSocket translate to and from them."""

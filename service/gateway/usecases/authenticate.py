@@ -1,4 +1,4 @@
-"""Who asks: the owner of an API key, or anybody where no key is needed."""
+"""Authenticate requests: each has the owner of its API key, or none where no key is needed."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Owner:
         return f"{self.key_id}-{analysis_id}" if self.key_id else analysis_id
 
     def own_name(self, name: str) -> str:
-        """Return a name that a client chose as nobody else can choose it."""
+        """Return a client's name for something, made unique to this owner."""
         return f"{self.key_id}\0{name}" if self.key_id else name
 
 
@@ -53,7 +53,7 @@ class Authenticate:
 
     Attributes:
         keys: the valid keys.
-        required: whether nobody gets in without one.
+        required: whether every request needs one.
     """
 
     keys: ValidKeys

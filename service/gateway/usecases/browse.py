@@ -16,7 +16,7 @@ from service.queue.jobs import Jobs
 
 USUAL_LIMIT, MOST_LIMIT = 20, 100
 
-# A filter that hardly anything passes must not keep Redis busy: the page is short then, and the next goes on.
+# A filter that hardly anything passes must not keep Redis busy: the page is short then, and the next one continues.
 _MOST_LOOKED_AT = 2000
 _AT_ONCE = 100
 
@@ -25,7 +25,7 @@ _PLACE = re.compile(r"\d{1,15}:[\w-]{1,64}", re.ASCII)
 
 @dataclass(frozen=True)
 class Browse:
-    """The use case. A page goes on from a place in the list, so that what comes and goes shifts nothing."""
+    """The use case. A page continues from a place in the list, so that new and erased analyses shift nothing."""
 
     jobs: Jobs
 

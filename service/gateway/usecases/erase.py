@@ -1,4 +1,4 @@
-"""Erase what ended and deleted analyses leave behind, in the store and in Redis' file, whoever died meanwhile."""
+"""Erase what ended and deleted analyses leave behind, in the store and in Redis' file, whichever process dies."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _EVERY_S = 5.0
 
 @dataclass(frozen=True)
 class Erase:
-    """The use case, over its queue and store; every gateway does it, for to erase twice does no harm.
+    """The use case, over its queue and store; every gateway runs it, because erasing twice is harmless.
 
     Attributes:
         rewrite_s: the pause between two rewritings of Redis' file; 0 for none.

@@ -1,4 +1,4 @@
-"""Find out what of the service works: whether the queue and the store take what is written, and can be read."""
+"""Check which parts of the service work: whether the queue and the store accept writes, and can be read."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _STORE_ANSWERS_WITHIN_S = 5.0
 
 @dataclass(frozen=True)
 class Availability:
-    """What works.
+    """Which parts fail, and which operations work.
 
     Attributes:
         failing: why the queue or the store takes nothing, by the part's name.

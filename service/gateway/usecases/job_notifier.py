@@ -1,4 +1,4 @@
-"""Notifications of changes to jobs: who waits for a job is woken when something happens to it."""
+"""Wake the requests that wait for a job when it changes."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class JobSubscription:
 
 
 class JobNotifier:
-    """The subscriptions of one gateway, notified while `listen` runs. `draining`: nobody shall wait any more."""
+    """The subscriptions of one gateway, notified while `listen` runs. `draining`: every wait ends at once."""
 
     def __init__(self, jobs: Jobs) -> None:
         self._jobs = jobs
@@ -47,7 +47,7 @@ class JobNotifier:
         self.draining = False
 
     async def listen(self) -> None:
-        """Notify the subscriptions to the jobs that something happens to, for ever."""
+        """Notify the subscriptions of jobs that change, for ever."""
         while True:
             try:
                 async for job_id in self._jobs.changed():

@@ -23,7 +23,7 @@ _SILENT_S = 30.0
 
 
 class Live:
-    """Starts and carries live analyses."""
+    """Start live analyses, and relay their frames and windows."""
 
     def __init__(self, sessions: LiveSessions) -> None:
         self._sessions = sessions
@@ -32,12 +32,12 @@ class Live:
         """Yield windows as they are scored, until the frames have ended and all of them were looked at.
 
         Args:
-            options: what is asked for.
-            frames: as the client sends them; read on while windows are scored, and closed by nobody here.
+            options: the options of the analysis.
+            frames: as the client sends them; read on while windows are scored, and not closed here.
 
         Raises:
             InvalidRequest: a time stamp does not follow the one before, frames stay away, windows are not read, or no
-                model does a task that is asked for.
+                model does a requested task.
             BadMedia: a frame is at fault.
             Unavailable: no worker is free, it is gone, or Redis is.
         """
@@ -56,7 +56,7 @@ class Live:
 
 
 class _Relay:
-    """One live analysis: frames from the client to the worker, news back."""
+    """One live analysis: frames from the client to the worker, updates back."""
 
     def __init__(self, channel: LiveGatewayChannel) -> None:
         self._channel = channel

@@ -1,4 +1,4 @@
-"""A job by its id, and how users see it."""
+"""Look a job up by its id, and convert it to what users see."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ _LEAST_STEP, _MOST_STEP = 64 << 10, 8 << 20
 
 
 class Reservation:
-    """The room of one upload. Used as a context, it is renewed while that lasts, and given back where it fails.
+    """Room for one upload. As a context manager, it renews the reservation, and releases it if the upload fails.
 
     Args:
         admission: the queue's end.
@@ -103,8 +103,8 @@ def refuse(found: NoRoom | None) -> None:
     """
     if found is None:
         return
-    told = f"{_FULL[found.lacking]} Try again in {found.retry_after_s} s."
+    sentence = f"{_FULL[found.lacking]} Try again in {found.retry_after_s} s."
     REFUSALS.labels(f"full_{found.lacking}").inc()
     if found.lacking.startswith("key_"):
-        raise QuotaReached(told, found.retry_after_s)
-    raise QueueFull(told, found.retry_after_s)
+        raise QuotaReached(sentence, found.retry_after_s)
+    raise QueueFull(sentence, found.retry_after_s)

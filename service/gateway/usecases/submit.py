@@ -2,8 +2,8 @@
 
 Room is reserved as the bytes come.
 
-A request with an idempotency key is accepted once. While its upload is under way nobody else gets the key; once it is
-accepted, a repeat's body is read and compared, never stored, and the repeat joins the job that there is.
+A request with an idempotency key is accepted once. While its upload is under way no other request gets the key; once it
+is accepted, a repeat's body is read and compared, never stored, and the repeat joins the job that there is.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Submit:
         Args:
             owner: whose analysis it is to be.
             video: its bytes, not asked for before there is room for them.
-            options: what is asked for.
+            options: the options of the analysis.
             declared: how many bytes there are at most, where the client says.
             key: the request's idempotency key.
 

@@ -1,4 +1,4 @@
-"""Put right what crashes leave behind: orphaned blobs, unfinished uploads, jobs that fell between.
+"""Clean up what crashes leave behind: orphaned blobs, unfinished uploads, jobs without a stream entry.
 
 One gateway of all does each round. A blob is removed when the job that it belongs to has ended or is gone and does not
 name it, or when it is old and there never was such a job.

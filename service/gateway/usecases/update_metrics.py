@@ -1,4 +1,4 @@
-"""What the queue looks like, for the metrics."""
+"""Update the metrics of the queue and the store."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _EVERY_S = 5.0
 
 @dataclass(frozen=True)
 class UpdateMetrics:
-    """The use case. A queue that does not answer makes its metrics NaN; one that takes nothing, all but the memory."""
+    """The use case. A queue that does not answer makes its metrics NaN; one that accepts no writes, all but memory."""
 
     status: QueueStatus
     check: HealthCheck

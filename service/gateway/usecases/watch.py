@@ -18,7 +18,7 @@ from service.queue.jobs import Job, Jobs
 
 @dataclass(frozen=True)
 class WatchedEvent:
-    """Something that happened. Who has seen it goes on after its `id`; None: the analysis is gone."""
+    """An event of an analysis. A reader resumes after its `id`; None: the analysis is gone."""
 
     id: EventId | None
     what: AnalysisEvent
@@ -97,7 +97,7 @@ class Watch:
     async def _look(
         self, job_id: str, seen: EventId | None
     ) -> tuple[Job | Literal["expired", "deleted"] | None, list[StoredEvent]]:
-        # In this order: once a job has ended, nothing more is told.
+        # In this order: once a job has ended, no event follows.
         return await self.jobs.find(job_id), await self.jobs.events(job_id, seen)
 
 
@@ -107,7 +107,7 @@ def _adjoin(seen: EventId | None, following: EventId) -> bool:
 
 
 def _end(job: Job) -> EventId:
-    """Return the id of an ended job's last event of all, which is told by its state and stored nowhere."""
+    """Return the id of an ended job's last event, which follows from the job's state and is stored nowhere."""
     return EventId(job.fence + 1, 0)
 
 

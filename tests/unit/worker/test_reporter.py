@@ -44,8 +44,8 @@ def test_what_happens_within_a_quarter_of_a_second_is_told_together(clock):
         clock.now = 100 + 0.1 * step
         assert telling.note(window(float(step)))
         assert telling.note(Progress(done_s=float(step), total_s=None))
-    telling.tell()
-    telling.tell()
+    telling.send()
+    telling.send()
 
     assert [first for first, _ in told.batches] == [1, 2, 6, 10, 14]
     assert told.batches[0][1] == [window(1.0)]
@@ -74,7 +74,7 @@ def test_very_many_windows_at_once_do_not_wait(clock):
 def test_nothing_is_not_told(clock):
     told = Told()
 
-    assert Reporter(told, None, lambda report: report()).tell()
+    assert Reporter(told, None, lambda report: report()).send()
     assert told.batches == []
 
 

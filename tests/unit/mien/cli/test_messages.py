@@ -1,6 +1,6 @@
 import pytest
 
-from mien.cli.messages import FLAGS, in_flags, setting, told
+from mien.cli.messages import FLAGS, explanation, in_flags, setting
 from mien.contract.errors import TooLong, Unreachable
 from mien.contract.options import AnalyzeOptions
 
@@ -21,14 +21,14 @@ def test_every_option_that_the_command_line_offers_has_a_flag():
 )
 def test_options_are_called_by_their_flags(api, command_line):
     assert in_flags(api) == command_line
-    assert told(TooLong(api)) == command_line
+    assert explanation(TooLong(api)) == command_line
 
 
 def test_only_commands_with_local_recommend_it():
     error = Unreachable("Nobody. Start one.", 1, reason="Nobody.")
-    assert told(error).startswith("Nobody. Start the service with `mien serve`")
-    assert "--local" not in told(error)
-    assert "--local" in told(error, local=True)
+    assert explanation(error).startswith("Nobody. Start the service with `mien serve`")
+    assert "--local" not in explanation(error)
+    assert "--local" in explanation(error, local=True)
 
 
 def test_settings_are_called_by_their_variables_and_flags():
