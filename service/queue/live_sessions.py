@@ -1,7 +1,7 @@
 """Live analyses between gateway and worker: claimed from a list, then frames and updates by publish/subscribe.
 
-A session that one of the two leaves is over: the other notices that its messages have no listener. It is not tried again,
-for frames are kept nowhere.
+A session that one of the two leaves is over: the other notices that its messages have no listener. It is not tried
+again, for frames are kept nowhere.
 """
 
 from __future__ import annotations

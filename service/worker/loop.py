@@ -136,8 +136,8 @@ class JobLoop:
     def _runs_here(self, entry: Entry) -> bool:
         """Return whether an entry is that of a job that runs here: this process was stopped, or the job hangs.
 
-        One that makes progress keeps its lease. One that hangs, or was handed back a moment ago, is interrupted; where it
-        does not end at once, its entry comes again after a lease.
+        One that makes progress keeps its lease. One that hangs, or was handed back a moment ago, is interrupted; where
+        it does not end at once, its entry comes again after a lease.
         """
         job = self._running.find(entry.job_id)
         if job is None:
