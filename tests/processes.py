@@ -34,13 +34,14 @@ T = TypeVar("T")
 
 
 def wait_for(what: Callable[[], T | None], *, pause: float = 0.02) -> T:
-    """Return the first truthy value of `what`; fail after `HANG_S`."""
+    """Return the first truthy value of `what`, asked for ever less often; fail after `HANG_S`."""
     deadline = time.monotonic() + HANG_S
     while True:
         if value := what():
             return value
         assert time.monotonic() < deadline, f"not within {HANG_S} s"
         time.sleep(pause)
+        pause = min(1.1 * pause, 0.5)  # whose machine is busy is not asked all the time
 
 
 def free_port() -> int:
