@@ -31,6 +31,7 @@ HANG_S = 900
 FREE_PORTS = {"MIEN_PORT": "0", "MIEN_GRPC_PORT": "0", "MIEN_METRICS_PORT": "0"}
 
 T = TypeVar("T")
+_KEPT: list[socket.socket] = []
 
 
 def wait_for(what: Callable[[], T | None], *, pause: float = 0.02) -> T:
@@ -45,11 +46,18 @@ def wait_for(what: Callable[[], T | None], *, pause: float = 0.02) -> T:
 
 
 def free_port() -> int:
-    """Return a free port below those that the system gives to who asks for any: nobody takes it meanwhile."""
+    """Return a free port below those that the system gives to who asks for any: nobody takes it meanwhile.
+
+    It is kept bound until this process ends. That keeps other tests off, which bind it as it is, and not its server,
+    which asks for `SO_REUSEADDR` as servers do (Linux: where nobody listens, both may have it).
+    """
     while True:
         port = 10_000 + secrets.randbelow(22_000)
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
+            if sys.platform == "linux":
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                _KEPT.append(probe.dup())
             return port
 
 
