@@ -8,7 +8,7 @@ VENV := .venv
 export PYTHONDONTWRITEBYTECODE =
 BIN := $(VENV)/bin
 
-.PHONY: help run test test-fast coverage check proto docs docs-site examples lock e2e-compose fuzz load soak sbom audit bench bench-train default-model rendered-model clean chaos
+.PHONY: help run test test-fast coverage check proto docs docs-site examples lock e2e-compose fuzz load soak sbom audit bench bench-compare bench-train default-model rendered-model clean chaos
 .DEFAULT_GOAL := help
 
 help: ## say what each command does
@@ -55,8 +55,13 @@ examples: $(VENV)/.dev ## ask a running service for the examples in docs/openapi
 lock: $(VENV)/.dev ## lock the packages of the images, deploy/requirements
 	$(BIN)/python deploy/lock.py
 
-bench: $(VENV)/.dev ## measure: upload memory, decode and inference speed, worker memory
+bench: $(VENV)/.dev ## measure speed and memory of all parts, and write docs/benchmarks.md
 	$(BIN)/python -m tests.bench
+
+NEW ?= docs/benchmarks.md
+
+bench-compare: $(VENV)/.dev ## hold the table of OLD, an earlier copy of docs/benchmarks.md, against it, or NEW
+	$(BIN)/python -m tests.bench.compare $(OLD) $(NEW)
 
 SECONDS ?= 60
 

@@ -2,25 +2,34 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from service.worker.cpus import available_cpus
 from service.worker.onnx_model import BUCKETS, OnnxModel
 from service.worker.settings import DEFAULT_BUNDLE
+from tests.bench.figures import Figure
+
+_REPEATS = 7
 
 
-def run(_: Path) -> None:
-    """Clips a second of the default bundle on ONNX Runtime's CPU provider, by batch size."""
+def run(_: Path) -> Iterator[Figure]:
+    """Measure the default bundle on ONNX Runtime's CPU provider, by batch size."""
     model = OnnxModel(DEFAULT_BUNDLE, "cpu")
-    print(f"{model.info.name} {model.info.version}, {available_cpus()} threads")
     for size in BUCKETS:
         clips = np.random.default_rng(0).integers(0, 256, (size, *model.manifest.input.shape), np.uint8)
-        seconds = []
-        for _ in range(7):
+        [seconds] = by_turns([partial(model.run, clips)], _REPEATS)
+        yield Figure(f"default bundle, batch {size}", size / seconds, "clips/s", "≥ 120" if size == 8 else "")
+
+
+def by_turns(actions: list[Callable[[], object]], repeats: int) -> list[float]:
+    """Run all actions in turns, and return the median seconds of each."""
+    seconds: list[list[float]] = [[] for _ in actions]
+    for _ in range(repeats):
+        for action, taken in zip(actions, seconds, strict=True):
             started = time.perf_counter()
-            model.run(clips)
-            seconds.append(time.perf_counter() - started)
-        median = statistics.median(seconds)
-        print(f"batch {size:2d}: {size / median:6.1f} clips/s, {1000 * median:6.1f} ms a batch (median of 7)")
+            action()
+            taken.append(time.perf_counter() - started)
+    return [statistics.median(taken) for taken in seconds]

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+import statistics
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
 
 import cv2
@@ -10,6 +11,7 @@ import cv2
 from mien.client import AsyncMien
 from mien.contract.events import Ended, FaceWindow
 from mien.contract.options import LiveOptions
+from tests.bench.figures import Figure, percentile
 from tests.bench.samples import looped
 from tests.processes import mien_serve
 
@@ -17,15 +19,16 @@ _LIVE_S = 30
 _FPS = 15
 
 
-def run(folder: Path) -> None:
-    """How soon scores come: of an uploaded minute of 720p, empty queue, from the last byte sent; and of live frames."""
+def run(folder: Path) -> Iterator[Figure]:
+    """Measure how soon scores come: of a minute of 720p, empty queue, from the last byte sent; and of live frames."""
     video = looped(folder, 60)
     with mien_serve(folder) as served:
-        asyncio.run(_uploaded(served.url, video))
-        asyncio.run(_live(served.url, video))
+        yield from asyncio.run(_uploaded(served.url, video))
+        yield from asyncio.run(_live(served.url, video))
 
 
-async def _uploaded(url: str, video: Path) -> None:
+async def _uploaded(url: str, video: Path) -> list[Figure]:
+    firsts, totals = [], []
     async with AsyncMien(url) as mien:
         for _ in range(3):
             accepted = await mien.submit(video)
@@ -36,11 +39,18 @@ async def _uploaded(url: str, video: Path) -> None:
                     first = time.perf_counter() - sent
                 if isinstance(what, Ended):
                     break
-            total = time.perf_counter() - sent
-            print(f"first window after {first:.2f} s, all after {total:.2f} s: {first / total:.1%} of the time")
+            assert first is not None
+            firsts.append(first)
+            totals.append(time.perf_counter() - sent)
+    share = statistics.median(first / total for first, total in zip(firsts, totals, strict=True))
+    return [
+        Figure("a minute of 720p: first window", statistics.median(firsts), "s"),
+        Figure("a minute of 720p: last window", statistics.median(totals), "s"),
+        Figure("first window to last", 100 * share, "%", "≤ 3"),
+    ]
 
 
-async def _live(url: str, video: Path) -> None:
+async def _live(url: str, video: Path) -> list[Figure]:
     reader = cv2.VideoCapture(str(video))
     step = reader.get(cv2.CAP_PROP_FPS) / _FPS
     pictures = []
@@ -62,9 +72,9 @@ async def _live(url: str, video: Path) -> None:
         async for scored in mien.live(frames(), LiveOptions()):
             last_needed = min(len(sent) - 1, round(scored.window.end_s * _FPS))
             late.append(time.perf_counter() - sent[last_needed])
-    late.sort()
-    print(
-        f"live, {_FPS} frames a second of 640 × 360: {len(late)} windows in {_LIVE_S} s; from the last frame that one "
-        f"needs to its scores {late[len(late) // 2]:.2f} s (median), {late[int(0.95 * len(late))]:.2f} s (95 %), "
-        f"{late[-1]:.2f} s (longest); {scored.dropped_frames} frames dropped"
-    )
+    what = f"live, {_FPS} frames a second of 640 × 360"
+    return [
+        Figure(f"{what}: from a window's last frame to its scores, 50% within", percentile(late, 0.5), "s"),
+        Figure(f"{what}: 95% within", percentile(late, 0.95), "s"),
+        Figure(f"{what}: dropped", scored.dropped_frames, f"of {len(pictures)} frames"),
+    ]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -11,15 +12,17 @@ from mien.contract.options import AnalyzeOptions
 from service.queue.connection import connect_async
 from service.queue.jobs import Job, Jobs
 from service.worker.cpus import available_cpus
+from tests.bench.figures import Figure
 from tests.bench.samples import looped
 from tests.processes import private_redis, worker
 
 _JOBS_EACH = 3
 
 
-def run(folder: Path) -> None:
-    """Video analysed in a time, minutes of 720p with one face: one worker, then one for each processor."""
+def run(folder: Path) -> Iterator[Figure]:
+    """Measure the video analysed in a time, minutes of 720p with one face: one worker, then one for each processor."""
     video = looped(folder, 60)
+    rates = []
     for workers in sorted({1, available_cpus()}):
         with private_redis() as url, ExitStack() as stack:
             place = folder / str(workers)
@@ -27,12 +30,12 @@ def run(folder: Path) -> None:
             for _ in range(workers):
                 stack.enter_context(worker(place, url))
             seconds, videos = asyncio.run(_drained(url, place, video, _JOBS_EACH * workers))
-            rate = videos / seconds
-            print(
-                f"{workers} worker(s) on {available_cpus()} processors: {rate:.2f} s of video a second, "
-                f"{rate * 60 / available_cpus():.0f} minutes an hour and processor",
-                flush=True,
-            )
+            rates.append(videos / seconds)
+            each = rates[-1] * 60 / available_cpus()
+            yield Figure(f"{workers} worker{'s' * (workers > 1)}", rates[-1], "s of video/s")
+            yield Figure(f"{workers} worker{'s' * (workers > 1)}, each processor", each, "minutes of video an hour")
+    if len(rates) > 1:
+        yield Figure(f"{workers} workers to 1", rates[1] / rates[0], "times", "≥ 1.8" if workers == 2 else "")
 
 
 async def _drained(url: str, place: Path, video: Path, jobs: int) -> tuple[float, float]:

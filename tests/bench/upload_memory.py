@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from tests.bench.figures import Figure
 from tests.processes import gateway, private_redis
 
 _UPLOADS = 8
@@ -16,13 +17,12 @@ _PIECE = b"\0" * (1 << 16)
 _HEAD = b"\0\0\0\x18ftypisom"
 
 
-def run(folder: Path) -> None:
-    """Greatest resident memory of a gateway that takes eight uploads of 300 MB at once, multipart and raw."""
+def run(folder: Path) -> Iterator[Figure]:
+    """Measure the greatest resident memory of a gateway that takes eight uploads of 300 MB at once."""
     with private_redis() as redis_url:
         for kind in ("raw", "multipart"):
             with gateway(folder, redis_url) as (process, url):
                 idle = _resident_mb(process.pid, "VmRSS")
-                started = time.monotonic()
                 statuses: list[int] = []
                 clients = [threading.Thread(target=_upload, args=(url, kind, statuses)) for _ in range(_UPLOADS)]
                 for client in clients:
@@ -31,13 +31,10 @@ def run(folder: Path) -> None:
                 outside = _files_outside(process.pid, folder)
                 for client in clients:
                     client.join()
-                seconds = time.monotonic() - started
                 assert statuses == [202] * _UPLOADS, statuses
-                print(
-                    f"{kind}: idle {idle:.1f} MB, peak {_resident_mb(process.pid, 'VmHWM'):.1f} MB, "
-                    f"{_UPLOADS * _BYTES / 1e6 / seconds:.0f} MB/s, open files outside the store: {outside or 'none'}",
-                    flush=True,
-                )
+                assert not outside, outside
+                yield Figure(f"{kind}, idle", idle, "MB")
+                yield Figure(f"{kind}, at most", _resident_mb(process.pid, "VmHWM"), "MB")
 
 
 def _upload(url: str, kind: str, statuses: list[int]) -> None:

@@ -2,19 +2,20 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from mien.contract.jobs import State
 from mien.contract.options import AnalyzeOptions
 from service.queue.connection import connect_async
 from service.queue.jobs import Job, Jobs
+from tests.bench.figures import Figure
 from tests.bench.samples import looped
 from tests.processes import Process, private_redis, worker
 
 
-def run(folder: Path) -> None:
-    """Greatest resident memory of a worker with its children, for 1 and for 10 minutes of 720p video."""
+def run(folder: Path) -> Iterator[Figure]:
+    """Measure the greatest resident memory of a worker with its children, for 1 and for 10 minutes of 720p video."""
     with private_redis() as url:
         for seconds in (60, 600):
             run_folder = folder / str(seconds)
@@ -22,13 +23,9 @@ def run(folder: Path) -> None:
             with worker(run_folder, url) as process:
                 shutil.copy(looped(folder, seconds), run_folder / "blobs" / "uploads" / f"job{seconds}")
                 idle = process.rss_bytes()
-                started = time.monotonic()
                 peak = asyncio.run(_analyse(url, f"job{seconds}", process))
-                print(
-                    f"{seconds:3d} s of video: idle {idle / 1e6:.1f} MB, peak {peak / 1e6:.1f} MB, "
-                    f"{time.monotonic() - started:.1f} s",
-                    flush=True,
-                )
+                yield Figure(f"{seconds} s of video, idle", idle / 1e6, "MB")
+                yield Figure(f"{seconds} s of video, at most", peak / 1e6, "MB")
 
 
 async def _analyse(url: str, job_id: str, process: Process) -> int:

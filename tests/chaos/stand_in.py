@@ -7,6 +7,7 @@ a video and analysed as such.
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import sys
@@ -46,7 +47,7 @@ class ScriptedPipeline(Pipeline):
         what = json.loads(text)
         if what.get("poison"):
             os.kill(os.getpid(), signal.SIGKILL)
-        steps = max(1, round(what["seconds"] / _STEP_S))
+        steps = math.ceil(what["seconds"] / _STEP_S)
         for step in range(steps):
             yield Progress(done_s=step * _STEP_S, total_s=what["seconds"])
             if interrupted.wait(_STEP_S):
