@@ -1,6 +1,8 @@
 """Run bundles on ONNX Runtime: open them, check them against their manifests, and warm them up.
 
-Only the batch sizes in `BUCKETS` are run: ONNX Runtime's memory arena grows with each new shape and never shrinks.
+Only the batch sizes in `BUCKETS` are run: ONNX Runtime's memory arena grows with each new shape and never shrinks. The
+largest is run before the model is ready, so that its memory is there. On a graphics card all are, for each shape has
+its kernels chosen at its first run.
 """
 
 from __future__ import annotations
@@ -65,6 +67,9 @@ class OnnxModel:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = available_cpus()
         options.inter_op_num_threads = 1
+        # A pattern is one block of memory for each shape, kept beside the arena: 231 MB instead of 157 for the default
+        # bundle, and no faster.
+        options.enable_mem_pattern = provider != "cpu"
         try:
             self._session = onnxruntime.InferenceSession(
                 folder / self.manifest.graph, sess_options=options, providers=[PROVIDERS[provider]]
@@ -78,7 +83,7 @@ class OnnxModel:
                 "provider in MIEN_PROVIDERS."
             )
         self._check_graph(folder)
-        for size in BUCKETS:
+        for size in BUCKETS[-1:] if provider == "cpu" else BUCKETS:
             self.run(np.zeros((size, *self.manifest.input.shape), np.uint8))
 
     def run(self, clips: NDArray[np.uint8]) -> list[dict[str, NDArray[np.float32]]]:

@@ -63,7 +63,7 @@ def test_a_model_says_what_it_serves(tmp_path: Path):
     assert served.trained_on == model.manifest.training.data != ""
 
 
-def test_every_batch_size_is_warmed_before_the_model_is_ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_models_memory_is_there_before_it_is_ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     run, sizes = onnxruntime.InferenceSession.run, []
 
     def noted(self, names, feeds):
@@ -74,7 +74,22 @@ def test_every_batch_size_is_warmed_before_the_model_is_ready(tmp_path: Path, mo
 
     _open(write_bundle(tmp_path / "b"))
 
-    assert sorted(sizes) == sorted(BUCKETS)
+    assert sizes == [max(BUCKETS)]
+
+
+def test_a_processors_model_keeps_no_block_of_memory_for_each_shape(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    opened = []
+
+    class Noted(onnxruntime.InferenceSession):
+        def __init__(self, *args, sess_options, **options):
+            opened.append(sess_options.enable_mem_pattern)
+            super().__init__(*args, sess_options=sess_options, **options)
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", Noted)
+
+    _open(write_bundle(tmp_path / "b"))
+
+    assert opened == [False]
 
 
 def test_a_graph_that_was_tampered_with_is_refused(tmp_path: Path):
