@@ -53,7 +53,7 @@ def main() -> int:
 
 
 def _serve(settings: WorkerSettings) -> None:
-    models = open_models(settings.bundles, settings.providers)
+    models = open_models(settings.bundles, settings.providers, tf32=settings.tf32)
     blobs = open_blobs(settings)
     sandbox = Sandbox(settings.decode_stall_s, required=settings.sandbox == "required")
     lacking = sandbox.start()

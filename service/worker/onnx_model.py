@@ -35,6 +35,11 @@ PROVIDERS = {
 class OnnxModel:
     """A served bundle.
 
+    Args:
+        folder: the bundle's.
+        provider: name of the execution provider, a key of `PROVIDERS`.
+        tf32: whether CUDA's provider may compute float32 in TF32, which is its own default.
+
     Attributes:
         manifest: the bundle's manifest.
         info: description of the model in answers.
@@ -42,7 +47,7 @@ class OnnxModel:
         provider: name of the execution provider.
     """
 
-    def __init__(self, folder: Path, provider: str) -> None:
+    def __init__(self, folder: Path, provider: str, *, tf32: bool = False) -> None:
         self.manifest, sha256 = read_bundle(folder)
         self.provider = provider
         columns = {task.kind: list(task.names) for task in self.manifest.tasks}
@@ -70,9 +75,10 @@ class OnnxModel:
         # A pattern is one block of memory for each shape, kept beside the arena: 231 MB instead of 157 for the default
         # bundle, and no faster.
         options.enable_mem_pattern = provider != "cpu"
+        settings = {"use_tf32": str(int(tf32))} if provider == "cuda" else {}
         try:
             self._session = onnxruntime.InferenceSession(
-                folder / self.manifest.graph, sess_options=options, providers=[PROVIDERS[provider]]
+                folder / self.manifest.graph, sess_options=options, providers=[(PROVIDERS[provider], settings)]
             )
         except Exception as error:  # ONNX Runtime has many error types
             raise BundleRefused(f"ONNX Runtime cannot open {folder / self.manifest.graph}: {error}") from error
@@ -130,8 +136,8 @@ def choose_provider(wanted: Sequence[str]) -> str:
     raise Misconfigured(f"None of the providers {', '.join(wanted)} is in this ONNX Runtime, which has {available}.")
 
 
-def open_models(folders: Sequence[Path], providers: Sequence[str]) -> list[OnnxModel]:
-    """Open and warm up every bundle.
+def open_models(folders: Sequence[Path], providers: Sequence[str], *, tf32: bool = False) -> list[OnnxModel]:
+    """Open and warm up every bundle; `tf32` is that of `OnnxModel`.
 
     Raises:
         BundleRefused: a bundle is broken, or two bundles serve the same task.
@@ -140,7 +146,7 @@ def open_models(folders: Sequence[Path], providers: Sequence[str]) -> list[OnnxM
     provider = choose_provider(providers)
     if provider in ("cuda", "tensorrt"):
         onnxruntime.preload_dlls()  # CUDA and cuDNN from their wheels, if installed
-    models = [OnnxModel(folder, provider) for folder in folders]
+    models = [OnnxModel(folder, provider, tf32=tf32) for folder in folders]
     served: dict[str, Manifest] = {}
     for model in models:
         for task in model.manifest.tasks:

@@ -12,7 +12,7 @@ import pytest
 from onnx import TensorProto
 
 from mien.contract.errors import BundleRefused, Misconfigured
-from service.worker.onnx_model import BUCKETS, choose_provider, open_models
+from service.worker.onnx_model import BUCKETS, OnnxModel, choose_provider, open_models
 from service.worker.settings import WorkerSettings
 from tests.bundles import COLUMNS, DIMENSIONS, EXPRESSION, PERSONALITY, brightness, write_bundle
 
@@ -170,6 +170,22 @@ def test_a_graphics_card_that_is_not_there_is_an_error_and_never_a_silent_proces
 
     with pytest.raises(Misconfigured, match=f"None of the providers {missing[0]}"):
         open_models([write_bundle(tmp_path / "b")], [missing[0]])
+
+
+@pytest.mark.parametrize("tf32", [False, True])
+def test_a_graphics_card_computes_float32_in_tf32_only_if_it_is_told_to(tmp_path: Path, monkeypatch, tf32: bool):
+    opened = []
+
+    def refuse(*_, providers, **__):
+        opened.extend(providers)
+        raise RuntimeError("no card")
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", refuse)
+
+    with pytest.raises(BundleRefused, match="no card"):
+        OnnxModel(write_bundle(tmp_path / "b"), "cuda", tf32=tf32)
+
+    assert opened == [("CUDAExecutionProvider", {"use_tf32": str(int(tf32))})]
 
 
 def test_the_first_provider_that_can_be_had_is_taken():
