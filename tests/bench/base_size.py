@@ -8,11 +8,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from mien.contract.bundle import ClipInput, FaceCrop, Training
+from mien.contract.bundle import ClipInput, ExpressionTask, FaceCrop, Training
 from model.bundle.graph import Graph
 from model.bundle.write import export_bundle
 from model.data.vocabulary import EXPRESSIONS
-from model.tasks import ExpressionTask
 from model.tpsbt.affect_model import AffectModel
 from model.tpsbt.normalise import IMAGENET_MEAN, IMAGENET_STD
 from model.tpsbt.zoo import ZOO

@@ -22,12 +22,11 @@ from onnxruntime.transformers.float16 import convert_float_to_float16
 from onnxscript import opset18 as op
 from onnxscript.values import Opset
 
-from mien.contract.bundle import ClipInput, FaceCrop, Training
+from mien.contract.bundle import ClipInput, ExpressionTask, FaceCrop, Training
 from model.bundle.graph import Graph, write_graph
 from model.bundle.translations import TRANSLATIONS
 from model.bundle.write import export_bundle
 from model.data.vocabulary import EXPRESSIONS
-from model.tasks import ExpressionTask
 from model.tpsbt.affect_model import AffectModel
 from model.tpsbt.normalise import IMAGENET_MEAN, IMAGENET_STD
 from model.tpsbt.zoo import ZOO
