@@ -30,6 +30,14 @@ _DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Only say what data is found, and estimate steps, memory and time.")
 ]
 _Workers = Annotated[int | None, typer.Option(min=1, help="Number of processes; by default one for each CPU.")]
+_Ray = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS",
+        help="Work on a Ray cluster instead; its head: HOST:6379 from one of its nodes, ray://HOST:10001 from "
+        "elsewhere. All nodes need the same folders at the same place.",
+    ),
+]
 _YuNet = Annotated[
     Path | None, typer.Option(help="ONNX file of another model of the face detector YuNet than Mien's own.")
 ]
@@ -64,6 +72,7 @@ def prepare(  # noqa: PLR0917 — typer makes options of them
     root: Annotated[Path, typer.Option(help="Folder of the dataset, in its published layout.")],
     out: Annotated[Path, typer.Option(help="Folder to write; the same command resumes a stopped run.")],
     workers: _Workers = None,
+    ray: _Ray = None,
     shards: Annotated[bool, typer.Option("--shards", help="Pack the clips into tar files of a thousand.")] = False,
     limit: Annotated[
         int | None, typer.Option(min=1, help="Maximum number of clips over all parts, for a trial.")
@@ -87,6 +96,7 @@ def prepare(  # noqa: PLR0917 — typer makes options of them
         out,
         columns=columns,
         workers=workers,
+        ray=ray,
         shards=shards,
         limit=limit,
         margin=margin,
@@ -101,15 +111,15 @@ def render(  # noqa: PLR0917 — typer makes options of them
     out: Annotated[Path, typer.Option(help="Folder to write; the same command resumes a stopped run.")],
     seed: Annotated[int, typer.Option(min=0, help="Random seed; the same seed gives the same clips.")] = 0,
     workers: _Workers = None,
+    ray: _Ray = None,
     yunet: _YuNet = None,
 ) -> None:
     """Render labelled clips of synthetic people for training."""
     from model.cli.render import render_with_progress
     from model.render.dataset import RenderSettings
 
-    render_with_progress(
-        RenderSettings(facekit=facekit.absolute(), yunet=yunet and yunet.absolute(), seed=seed), clips, out, workers
-    )
+    settings = RenderSettings(facekit=facekit.absolute(), yunet=yunet and yunet.absolute(), seed=seed)
+    render_with_progress(settings, clips, out, workers, ray)
 
 
 @app.command("sheet")

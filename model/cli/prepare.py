@@ -8,7 +8,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from model.cli.console import clips_bar, cpus
+from model.cli.console import clips_bar
+from model.cli.executor import executor_of
 from model.data.prepare import PROBLEMS_FILE, PrepareReport, PrepareSettings, prepare
 from model.errors import ModelError
 
@@ -33,6 +34,7 @@ def prepare_with_progress(
     *,
     columns: Mapping[str, str],
     workers: int | None,
+    ray: str | None,
     shards: bool,
     limit: int | None,
     margin: float,
@@ -51,11 +53,13 @@ def prepare_with_progress(
     console = Console(stderr=True)
     with clips_bar(console) as bar:
         task = bar.add_task(f"Preparing {dataset}", total=None)
+        packed = bar.add_task("Packing shards", total=None, visible=False)
         report = prepare(
             settings,
             out,
-            workers=workers or cpus(),
+            executor=executor_of(workers, ray, out, (root, settings.yunet)),
             progress=lambda done, everything: bar.update(task, completed=done, total=everything),
+            packing=lambda done, everything: bar.update(packed, completed=done, total=everything, visible=True),
         )
     _summarise(report, out, Console(soft_wrap=True), console)
 

@@ -6,11 +6,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from model.cli.console import clips_bar, cpus
+from model.cli.console import clips_bar
+from model.cli.executor import executor_of
 from model.render.dataset import RenderSettings, render
 
 
-def render_with_progress(settings: RenderSettings, clips: int, out: Path, workers: int | None) -> None:
+def render_with_progress(settings: RenderSettings, clips: int, out: Path, workers: int | None, ray: str | None) -> None:
     """Render clips with a progress bar; see `render`."""
     console = Console(stderr=True)
     with clips_bar(console) as bar:
@@ -19,7 +20,7 @@ def render_with_progress(settings: RenderSettings, clips: int, out: Path, worker
             settings,
             clips,
             out,
-            workers=workers or cpus(),
+            executor=executor_of(workers, ray, out, (settings.facekit, settings.yunet)),
             progress=lambda done, everything: bar.update(task, completed=done, total=everything),
         )
     Console(soft_wrap=True).print(f"{out} is ready: {used} of {clips} clips can be used.")

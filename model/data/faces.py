@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from mien.contract.bundle import FaceCrop
 from mien.contract.errors import BadMedia
 from model.data.media import LIMITS, ClipUnreadable, read_still
+from model.data.unfinished import PREFIX, unfinished
 from service.vision.clips import Clip, ClipSpec, FaceSeen, read_clips
 from service.vision.crop import cut_out
 from service.vision.faces import FaceDetector, open_detector
@@ -62,7 +63,7 @@ def crop_face(
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".unfinished-") as folder:
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=PREFIX) as folder:
             found = _best(source, Path(folder), size, crop, yunet)
             if found is None:
                 raise ClipUnreadable(f"{source} shows no face.")
@@ -83,16 +84,13 @@ def crop_still(
     Raises:
         ClipUnreadable: the picture cannot be read or shows no face.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
     picture = read_still(source)
     found = detector_of(yunet)(picture)
     if not found:
         raise ClipUnreadable(f"{source} shows no face.")
     face = cut_out(picture, found[0].box, margin=crop.margin, size=size)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".unfinished-") as folder:
-        unfinished = Path(folder, target.name)
-        cv2.imwrite(str(unfinished), cv2.cvtColor(face, cv2.COLOR_RGB2BGR))
-        unfinished.replace(target)
+    with unfinished(target) as path:
+        cv2.imwrite(str(path), cv2.cvtColor(face, cv2.COLOR_RGB2BGR))
 
 
 def _best(source: Path, folder: Path, size: int, crop: FaceCrop, yunet: Path | None) -> tuple[Path, Span] | None:

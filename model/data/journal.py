@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from model.data.jobs import Work, run_jobs
+from model.data.executors import Executor, Work
 from model.errors import ModelError
 
 JOURNAL_FILE = "journal.jsonl"
@@ -49,14 +49,14 @@ class Journal:
             self._path.write_text("\n".join([begun, *lines[:-1], ""]), encoding="utf-8")
 
     def finish(
-        self, jobs: Sequence[Work], do: Callable[[Work], Any], workers: int, progress: Callable[[int, int], None]
+        self, jobs: Sequence[Work], do: Callable[[Work], Any], executor: Executor, progress: Callable[[int, int], None]
     ) -> None:
         """Run the jobs without a result yet; `do` must return JSON values."""
         left = [job for job in jobs if job.id not in self.results]
         done = len(jobs) - len(left)
         progress(done, len(jobs))
         with self._path.open("a", encoding="utf-8") as file:
-            for job, result in run_jobs(left, do, workers):
+            for job, result in executor.run(left, do):
                 self.results[job.id] = result
                 file.write(json.dumps((job.id, result)) + "\n")
                 file.flush()

@@ -16,6 +16,7 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import islice, zip_longest
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from pydantic import BaseModel, ConfigDict
 from mien.contract.bundle import FaceCrop
 from model.data import registry, reuse, shards
 from model.data.dataset import ClipProblem, PublishedDataset
+from model.data.executors import Executor
 from model.data.faces import CROP
 from model.data.jobs import CropJob, run_crop_job
 from model.data.journal import Journal
@@ -68,24 +70,27 @@ def prepare(
     settings: PrepareSettings,
     out: Path,
     *,
-    workers: int,
+    executor: Executor,
     progress: Callable[[int, int], None] = lambda _done, _all: None,
+    packing: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> PrepareReport:
     """Prepare a dataset, or resume its preparation.
 
     Args:
         settings: which one, and how; those of a folder that was begun must be the same.
         out: the folder.
-        workers: processes; 1 does it in this one.
+        executor: where clips are read and shards written.
         progress: called with the number of clips that are done, and of all.
+        packing: called with the number of clips that are in shards, and of all.
 
     Raises:
         ModelError: there is no such dataset, or it is not laid out as published.
     """
+    out = out.absolute()
     dataset = _renamed(registry.find(settings.dataset), settings)
     if not settings.root.is_dir():
         raise ModelError(f"{settings.root} is no folder: the root of {dataset.title} was expected.")
-    if out.absolute().is_relative_to(settings.root.absolute()):
+    if out.is_relative_to(settings.root.absolute()):
         raise ModelError(f"{out} lies in {settings.root}: choose an --out outside of the dataset.")
     rows, problems = _found(dataset, settings.root.absolute())
     if dataset.settle is not None:
@@ -97,7 +102,7 @@ def prepare(
     begun = settings.model_copy(update={"root": settings.root.absolute()})
     done = Journal(out, begun.model_dump_json())
     reuse.take(out, [job for job in jobs if job.id not in done.results])
-    done.finish(jobs, run_crop_job, workers, progress)
+    done.finish(jobs, run_crop_job, executor, progress)
     problems += [ClipProblem(job.id, reason) for job in jobs if (reason := done.results[job.id])]
     _write_problems(out / PROBLEMS_FILE, problems)
     reuse.note(out, [job for job in jobs if not done.results[job.id]])
@@ -105,7 +110,7 @@ def prepare(
     kept = [_kept(row, targets[row.id], out) for row in rows if not done.results[row.id]]
     _check_parts(dataset, kept, f"that can be read (see {out / PROBLEMS_FILE})", {row.part for row in rows})
     if settings.shards:
-        kept = _sharded(out, kept)
+        kept = _sharded(out, kept, executor, packing)
     write_rows(out, kept)
     write_prepared(
         out,
@@ -189,18 +194,26 @@ def _kept(row: ClipRow, target: Path | None, out: Path) -> ClipRow:
     return row if target is None else row.model_copy(update={"media": target.relative_to(out).as_posix()})
 
 
-def _sharded(out: Path, rows: Sequence[ClipRow]) -> list[ClipRow]:
+def _sharded(
+    out: Path, rows: Sequence[ClipRow], executor: Executor, packing: Callable[[int, int], None]
+) -> list[ClipRow]:
     """Write the shards; return the rows with the clips' places in them, in their old order."""
-    plan = shards.plan(out, rows)
-    places = {}
-    for shard in plan:
-        try:
-            shards.write(shard, out)
-        except OSError as error:
-            raise ModelError(f"{shard.path} cannot be written: {error.filename}: {error.strerror}.") from error
-        for key, row in shard.clips:
-            places[row.id] = f"{shard.path.relative_to(out).as_posix()}/{key}"
+    places: dict[str, str] = {}
+    for shard, fault in executor.run(shards.plan(out, rows), partial(write_shard, folder=out)):
+        if fault:
+            raise ModelError(f"{shard.path} cannot be written: {fault}.")
+        places |= {row.id: f"{shard.path.relative_to(out).as_posix()}/{key}" for key, row in shard.clips}
+        packing(len(places), len(rows))
     return [row.model_copy(update={"media": places[row.id]}) for row in rows]
+
+
+def write_shard(shard: shards.Shard, folder: Path) -> str:
+    """Write a shard; return the error message, or an empty string."""
+    try:
+        shards.write(shard, folder)
+    except OSError as error:
+        return f"{error.filename}: {error.strerror}"
+    return ""
 
 
 def _write_problems(path: Path, problems: Iterable[ClipProblem]) -> None:

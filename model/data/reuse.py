@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from model.data.jobs import CropJob
+from model.data.unfinished import unfinished
 
 CROPS_FILE = "crops.json"
 
@@ -46,9 +47,8 @@ def take(out: Path, jobs: Sequence[CropJob]) -> None:
             try:
                 os.link(crop, job.target)
             except OSError:  # another file system, or one without links
-                unfinished = job.target.with_suffix(".unfinished")
-                shutil.copyfile(crop, unfinished)
-                unfinished.replace(job.target)
+                with unfinished(job.target) as path:
+                    shutil.copyfile(crop, path)
 
 
 def _key(job: CropJob) -> str | None:

@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from mien.contract.bundle import read_bundle
 from mien.contract.errors import BadMedia
 from model.data import registry
+from model.data.executors import Processes
 from model.data.faces import detector_of
-from model.data.jobs import run_jobs
 from model.data.labels import label_columns
 from model.data.media import LIMITS, ClipUnreadable, is_still, read_still
 from model.data.prepared import ClipRow
@@ -92,7 +92,7 @@ def evaluate_as_served(
     hop_s = read_bundle(bundle)[0].hop_s
     jobs = [ScoreJob(row.id, Path(row.media), bundle.absolute(), hop_s, yunet and yunet.absolute()) for row in rows]
     found: dict[str, dict[str, list[float]]] = {}
-    for done, (job, outputs) in enumerate(run_jobs(jobs, score, workers), start=1):
+    for done, (job, outputs) in enumerate(Processes(workers).run(jobs, score), start=1):
         if outputs is not None:
             found[job.id] = outputs
         progress(done, len(jobs))

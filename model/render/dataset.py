@@ -11,7 +11,6 @@ Each clip shows a different person; every tenth person is in the part test.
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -21,6 +20,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from mien.contract.bundle import Dimension, DimensionsTask, ExpressionTask, FaceCrop, PersonalityTask
+from model.data.executors import Executor
 from model.data.faces import crop_face
 from model.data.journal import Journal
 from model.data.media import ClipUnreadable
@@ -76,7 +76,7 @@ def render(
     clips: int,
     out: Path,
     *,
-    workers: int,
+    executor: Executor,
     progress: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> int:
     """Render clips to a folder, or resume a stopped run.
@@ -85,7 +85,7 @@ def render(
         settings: the head, the detector and the seed; must equal those of a resumed folder.
         clips: total number of clips.
         out: the folder to write.
-        workers: number of processes; with 1, clips are rendered in this one.
+        executor: where clips are rendered.
         progress: called with the number of finished clips and of all clips.
 
     Returns:
@@ -95,17 +95,11 @@ def render(
         ModelError: the head cannot be read, OpenGL is missing, or the folder contains something else.
     """
     load_head(settings.facekit)  # report a wrong head once, not from each process
-    if workers > 1:
-        for threads in (
-            "LP_NUM_THREADS",
-            "OPENBLAS_NUM_THREADS",
-        ):  # Mesa's and NumPy's threads would compete with the processes
-            os.environ.setdefault(threads, "1")
     done = Journal(out, settings.model_dump_json())
     for folder in ("videos", "clips"):
         (out / folder).mkdir(exist_ok=True)
     jobs = [RenderJob(number, settings, out.absolute()) for number in range(clips)]
-    done.finish(jobs, shoot, workers, progress)
+    done.finish(jobs, shoot, executor, progress)
     results = [(job, done.results[job.id]) for job in jobs]
     used = [ClipRow.model_validate(row) for _, result in results if isinstance(result, list) for row in result]
     problems = [(job.id, result) for job, result in results if isinstance(result, str)]

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from model.data.unfinished import unfinished
 from model.errors import ModelError
 from model.render.behaviour import SHAPES, Behaviour, draw_behaviour
 from model.render.head import Floats, Head
@@ -109,7 +110,7 @@ class Studio:
 
 def write_clip(clip: RenderedClip, path: Path) -> None:
     """Write a clip as H.264 in MP4."""
-    with av.open(str(path), "w") as container:
+    with unfinished(path) as half, av.open(str(half), "w") as container:
         options = {"preset": "veryfast", "crf": str(clip.quality)}
         stream = container.add_stream("libx264", rate=FPS, options=options)
         stream.height, stream.width = clip.frames.shape[1:3]

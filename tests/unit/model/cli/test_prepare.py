@@ -38,6 +38,10 @@ def test_a_summary_on_stdout_and_progress_and_warnings_on_stderr(invoke, tmp_pat
         (("dfew", "--root", "nowhere", "--out", "out"), "nowhere is no folder"),
         (("afew", "--root", ".", "--out", "out"), "There is no dataset 'afew'"),
         (("folder", "--root", ".", "--out", "out", "--column", "clip"), "--column clip: expected our name = "),
+        (
+            ("folder", "--root", ".", "--out", "out", "--workers", "2", "--ray", "head:6379"),
+            "--workers counts processes of this machine",
+        ),
     ],
 )
 def test_what_is_wrong_is_one_sentence_and_status_2(invoke, monkeypatch, tmp_path, arguments, said):

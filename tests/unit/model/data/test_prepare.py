@@ -16,6 +16,7 @@ import torch
 from mien.contract.bundle import ClipInput
 from model.data import jobs, registry
 from model.data.clip_dataset import ClipDataset
+from model.data.executors import Processes
 from model.data.faces import CROP
 from model.data.media import open_media, read_still
 from model.data.prepare import PrepareSettings, prepare
@@ -37,7 +38,7 @@ def faces(tmp_path_factory):
 
 def run(root, out, dataset="folder", workers=1, progress=None, **settings):
     more = {} if progress is None else {"progress": progress}
-    return prepare(PrepareSettings(dataset=dataset, root=root, **settings), out, workers=workers, **more)
+    return prepare(PrepareSettings(dataset=dataset, root=root, **settings), out, executor=Processes(workers), **more)
 
 
 def problems(out):
@@ -399,7 +400,7 @@ def test_a_process_that_is_killed_is_one_sentence():
     job = jobs.CropJob("a", Path("a"), None, None, KillsItsReader(), CROP, None)
 
     with pytest.raises(ModelError, match="A process was killed"):
-        list(jobs.run_jobs([job], jobs.run_crop_job, 2))
+        list(Processes(2).run([job], jobs.run_crop_job))
 
 
 class KillsItsReader:

@@ -5,6 +5,7 @@ import shutil
 import numpy as np
 import pytest
 
+from model.data.executors import Processes
 from model.data.faces import Span
 from model.data.media import ClipUnreadable, open_media, sample
 from model.data.prepared import read_prepared, read_rows
@@ -40,7 +41,7 @@ def run(studio, faces, monkeypatch, tmp_path):
 
     def render_(clips=3, seed=5, **more):
         settings = RenderSettings(facekit=tmp_path / "head.npz", yunet=None, seed=seed)
-        return render(settings, clips, tmp_path / "out", workers=1, **more)
+        return render(settings, clips, tmp_path / "out", executor=Processes(1), **more)
 
     return render_
 
@@ -162,7 +163,7 @@ def test_a_head_that_cannot_be_read_is_an_error_before_anything_is_made(tmp_path
     settings = RenderSettings(facekit=tmp_path / "nowhere", yunet=None, seed=0)
 
     with pytest.raises(ModelError, match="nowhere is missing"):
-        render(settings, 2, tmp_path / "out", workers=1)
+        render(settings, 2, tmp_path / "out", executor=Processes(1))
 
     assert not (tmp_path / "out").exists()
 
@@ -175,7 +176,7 @@ def test_a_jobs_id_is_the_clips():
 def test_faces_are_found_in_real_people_in_a_process_of_its_own(tmp_path):
     settings = RenderSettings(facekit=facekit(), yunet=shared_yunet(), seed=2)
 
-    used = render(settings, 2, tmp_path / "out", workers=2)
+    used = render(settings, 2, tmp_path / "out", executor=Processes(2))
 
     rows = read_rows(tmp_path / "out")
     assert used + len(problems(tmp_path / "out")) == 2
