@@ -32,6 +32,9 @@ class Bucket:
     def make(self) -> None:
         self._client().create_bucket(Bucket=self.name)
 
+    def put(self, name: str, content: bytes) -> None:
+        self._client().put_object(Bucket=self.name, Key=name, Body=content)
+
     def unfinished(self) -> int:
         return len(self._client().list_multipart_uploads(Bucket=self.name).get("Uploads", []))
 

@@ -32,6 +32,7 @@ from mien.contract.bundle import ClipInput
 from model.data.augment import Augmentation
 from model.data.labels import label_columns
 from model.data.media import ClipUnreadable, Media, is_still, open_media, read_still
+from model.data.object_store import ObjectStore
 from model.data.prepared import ClipRow, read_prepared
 from model.data.sampling import Sampling
 from model.data.shards import open_sharded
@@ -66,11 +67,12 @@ class ClipDataset(Dataset[Item]):
         seed: of what is drawn.
         augment: changes clips in mode "train".
         views: how many clips a row gives in mode "test": (1, 1) is the middle of each.
+        store: where the shards are, if not in the folder.
         hold: keep what was decoded of rows that are as long as a clip, which give the same one each time; processes
             that are forked from this one share it.
 
     Raises:
-        ModelError: there is not memory enough for what is to be held.
+        ModelError: there is not memory enough for what is to be held, or there are no shards.
     """
 
     def __init__(
@@ -85,6 +87,7 @@ class ClipDataset(Dataset[Item]):
         seed: int = 0,
         augment: Augmentation | None = None,
         views: tuple[int, int] = (2, 2),
+        store: ObjectStore | None = None,
         hold: bool = False,
     ) -> None:
         cv2.setNumThreads(1)  # a loader's forked process that meets OpenCV's threads hangs, and the pictures are small
@@ -94,7 +97,9 @@ class ClipDataset(Dataset[Item]):
         self._spans = [(row.start_s, row.end_s) for row in rows]
         self._stills = [row.fps is None and is_still(folder / row.media) for row in rows]
         self.labels = label_columns(rows, tasks)
-        self._open = _open_sharded if prepared.shards else open_media
+        if store is not None and not prepared.shards:
+            raise ModelError(f"{folder} has no shards to read from {store.url}: prepare it with --shards.")
+        self._open = partial(_open_sharded, store) if prepared.shards else open_media
         self._sampling = Sampling(clip.frames, interval_s, clip.size, prepared.region, prepared.fit)
         self._frames = clip.frames
         self._mode = mode
@@ -212,5 +217,5 @@ def _shared(shape: tuple[int, ...]) -> NDArray[np.uint8]:
         ) from error
 
 
-def _open_sharded(media: Path, fps: float | None) -> AbstractContextManager[Media]:
-    return open_sharded(media.parent, media.name, fps)
+def _open_sharded(store: ObjectStore | None, media: Path, fps: float | None) -> AbstractContextManager[Media]:
+    return open_sharded(media.parent, media.name, fps, store)

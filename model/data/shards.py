@@ -1,9 +1,11 @@
-"""Store clips in tar files of a thousand, for datasets with too many files for a file system.
+"""Store clips in tar files of a thousand, for datasets with too many files for a file system, or for object storage.
 
     shards/PART-NUMBER-DIGEST.tar       webdataset's form: a clip's files share a key: KEY.mp4, or KEY.00001.jpg …
     shards/PART-NUMBER-DIGEST.tar.json  key → its files, each [name, offset, bytes], so that any clip can be read alone
 
 `clips.csv` names a clip as shards/….tar/KEY. The digest is of the ids in the shard: other clips are other files.
+The tar files may lie in object storage: each clip is read by itself, in one request for its part of the file. So a
+clip is read by the process that trains on it, and by no other.
 """
 
 from __future__ import annotations
@@ -19,7 +21,9 @@ from functools import cache
 from pathlib import Path
 
 from model.data.media import ClipUnreadable, Media, frame_files, open_held
+from model.data.object_store import ObjectStore
 from model.data.prepared import ClipRow
+from model.data.unfinished import unfinished
 
 FOLDER = "shards"
 _CLIPS = 1000  # in a shard
@@ -31,6 +35,11 @@ class Shard:
 
     path: Path
     clips: tuple[tuple[str, ClipRow], ...]
+
+    @property
+    def id(self) -> str:
+        """The file's name."""
+        return self.path.name
 
 
 def plan(folder: Path, rows: Sequence[ClipRow]) -> list[Shard]:
@@ -53,35 +62,46 @@ def write(shard: Shard, folder: Path) -> None:
     index = _index_path(shard.path)
     if shard.path.exists() and index.exists():
         return
-    shard.path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = shard.path.with_suffix(".unfinished")
-    with unfinished.open("wb") as file, webdataset.TarWriter(file, encoder=False, mtime=0) as writer:
-        for key, row in shard.clips:
-            media = folder / row.media
-            files = [media] if row.fps is None else frame_files(media)
-            names = [path.suffix[1:].lower() if row.fps is None else path.name.lower() for path in files]
-            writer.write({"__key__": key} | {n: p.read_bytes() for n, p in zip(names, files, strict=True)})
-    index.write_text(json.dumps(_indexed(unfinished)), encoding="utf-8")
-    unfinished.replace(shard.path)
+    with unfinished(shard.path) as tar, unfinished(index) as written:
+        with tar.open("wb") as file, webdataset.TarWriter(file, encoder=False, mtime=0) as writer:
+            for key, row in shard.clips:
+                media = folder / row.media
+                files = [media] if row.fps is None else frame_files(media)
+                names = [path.suffix[1:].lower() if row.fps is None else path.name.lower() for path in files]
+                writer.write({"__key__": key} | {n: p.read_bytes() for n, p in zip(names, files, strict=True)})
+        written.write_text(json.dumps(_indexed(tar)), encoding="utf-8")
 
 
 @contextmanager
-def open_sharded(shard: Path, key: str, fps: float | None) -> Iterator[Media]:
+def open_sharded(shard: Path, key: str, fps: float | None, store: ObjectStore | None = None) -> Iterator[Media]:
     """Open a clip in a shard, reading no other.
+
+    Args:
+        shard: the tar file; its index lies beside it.
+        key: the clip's key.
+        fps: as in its row.
+        store: where the tar file is, if not there.
 
     Raises:
         ClipUnreadable: see `model.data.media.open_media`.
     """
     name = f"{shard}/{key}"
     try:
-        with shard.open("rb") as file:
-            found = {name: os.pread(file.fileno(), size, at) for name, at, size in _index(shard)[key]}
+        places = _index(shard)[key]
+        first, end = places[0][1], places[-1][1] + places[-1][2]  # a clip's files follow each other
+        content = _read(shard, first, end) if store is None else store.read(shard.name, first, end)
+        found = {name: content[at - first : at - first + size] for name, at, size in places}
     except OSError as error:
         raise ClipUnreadable(f"{name} cannot be read: {error.strerror or error}.") from error
     except (KeyError, ValueError) as error:
         raise ClipUnreadable(f"{name} is not in {_index_path(shard)}.") from error
     with open_held(name, found, fps) as media:
         yield media
+
+
+def _read(shard: Path, start: int, end: int) -> bytes:
+    with shard.open("rb") as file:
+        return os.pread(file.fileno(), end - start, start)
 
 
 @cache

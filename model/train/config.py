@@ -47,6 +47,11 @@ class Source(_Part):
         None,
         description="The part excluded from training and validation; required for datasets with folds, else `test`.",
     )
+    shards: str | None = Field(
+        None,
+        description="Object storage that the tar files of the folder's `shards` were copied to, for example "
+        "s3://bucket/voxceleb2; their indexes stay in the folder.",
+    )
     times: PositiveInt = Field(1, description="Repetitions of each training clip in an epoch.")
 
 

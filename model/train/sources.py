@@ -11,6 +11,7 @@ from typing import Any
 from mien.contract.bundle import ClipInput, FaceCrop
 from model.data.augment import Augmentation
 from model.data.clip_dataset import ClipDataset
+from model.data.object_store import ObjectStore
 from model.data.prepared import Prepared, read_prepared, read_rows
 from model.errors import ModelError
 from model.tasks.learnt import LearntTask
@@ -110,6 +111,7 @@ def clips_of(
             seed=seed,
             augment=augment,
             views=(1, 1),
+            store=ObjectStore(part.source.shards) if part.source.shards else None,
             hold=hold,
         )
         for part in found

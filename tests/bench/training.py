@@ -1,12 +1,13 @@
-"""Training speed: `make bench-train`, or `python -m tests.bench.training` with sizes for some of them.
+"""Training speed: `make bench-train`, or `python -m tests.bench.training` with sizes for some of them, or `reading`.
 
 Steps of pre-training and fine-tuning on random clips at the size's own input, each in a process of its own; then what
-a loader's worker reads from videos, with the paper's augmentation. Figures go to stdout.
+a loader process reads from videos, with the paper's augmentation, and how many an H100 needs. Figures go to stdout.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import resource
 import statistics
 import subprocess
@@ -18,10 +19,11 @@ from pathlib import Path
 import torch
 
 from mien.contract.bundle import ExpressionTask, FaceCrop
+from model.data import shards
 from model.data.augment import Augmentation, FinetuneAugmentation, PretrainAugmentation
 from model.data.clip_dataset import ClipDataset
 from model.data.mix import Mix
-from model.data.prepared import ClipRow, Prepared, write_prepared
+from model.data.prepared import ClipRow, Prepared, Region, write_prepared
 from model.data.vocabulary import EXPRESSIONS
 from model.finetune import LabelLosses, label_loss
 from model.pretrain import pretraining_loss
@@ -36,6 +38,8 @@ from tests.videos import face_video
 
 BATCH = 4
 STEPS = 5
+CLIPS = 40  # read by a loader process
+CARD = 1209  # clips a second that an H100 pre-trains on at base size, see docs/training.md
 PIXELS = {"base": 160, "small": 160, "tiny": 112}
 TASK = ExpressionTask(labels=EXPRESSIONS)
 
@@ -68,26 +72,45 @@ def steps(size: str, kind: str, precision: str) -> dict[str, float]:
     return {"clips_per_s": BATCH / statistics.median(seconds[1:]), "peak_gib": peak}
 
 
-def reading(folder: Path, augment: Augmentation) -> float:
-    """Return the clips a second that one worker reads from videos of faces, of the paper's size."""
-    video = face_video(folder / "face.mp4", seconds=6, size=(224, 224))
+def reading(folder: Path, augment: Augmentation, *, sharded: bool) -> float:
+    """Return the clips that a loader process reads at base size in a second of a core, from videos like VoxCeleb2's."""
+    video = face_video(folder / "face.mp4", seconds=8, size=(224, 224))
+    region = Region(left=32, top=0, width=160, height=160)
     prepared = Prepared(
-        name="bench", tasks=(), protocol="fixed", parts=("train",), interval_s=0.16, crop=FaceCrop(margin=0.2)
+        name="bench",
+        tasks=(),
+        protocol="fixed",
+        parts=("train",),
+        interval_s=0.16,
+        crop=FaceCrop(margin=0.2),
+        region=region,
+        shards=sharded,
     )
     write_prepared(folder, prepared)
-    rows = [ClipRow(id=str(index), media=str(video), part="train") for index in range(20)]
+    rows = [ClipRow(id=str(index), media=str(video), part="train") for index in range(CLIPS)]
+    if sharded:
+        [shard] = shards.plan(folder, rows)
+        shards.write(shard, folder)
+        rows = [row.model_copy(update={"media": f"shards/{shard.path.name}/{key}"}) for key, row in shard.clips]
     clip = clip_input(ClipShape(), prepared.interval_s)
     clips = ClipDataset(folder, rows, tasks=(), clip=clip, interval_s=clip.interval_s, mode="train", augment=augment)
     torch.set_num_threads(1)
-    started = time.perf_counter()
+    clips[0]
+    started = time.process_time()
     for index in range(len(rows)):
         clips[index]
-    return len(rows) / (time.perf_counter() - started)
+    return len(rows) / (time.process_time() - started)
 
 
 def main(sizes: list[str]) -> None:
+    if sizes != ["reading"]:
+        steps_of(sizes or ["base", "tiny"])
+    read()
+
+
+def steps_of(sizes: list[str]) -> None:
     print(f"batch {BATCH}, {torch.get_num_threads()} threads, median of {STEPS} steps")
-    for size in sizes or ["base", "tiny"]:
+    for size in sizes:
         for kind in ("pretrain", "finetune"):
             for precision in ("fp32", "bf16"):
                 command = [sys.executable, "-m", "tests.bench.training", "--one", size, kind, precision]
@@ -96,10 +119,23 @@ def main(sizes: list[str]) -> None:
                 speed, peak = found["clips_per_s"], found["peak_gib"]
                 each = f"{speed:7.2f} clips/s, {1 / speed:6.3f} s a clip, peak {peak:4.1f} GiB"
                 print(f"{size:5} {kind:8} {precision}: {each}", flush=True)
-    for augment in (PretrainAugmentation(), FinetuneAugmentation()):
+
+
+def read() -> None:
+    print("one loader process on a core of its own, 16 frames of 160×160 from 8 s of 224×224 H.264:")
+    for augment, sharded in (
+        (PretrainAugmentation(), False),
+        (PretrainAugmentation(), True),
+        (FinetuneAugmentation(), False),
+    ):
         with tempfile.TemporaryDirectory(prefix="mien-bench-") as folder:
-            speed = reading(Path(folder), augment)
-            print(f"one loader's worker, {type(augment).__name__}: {speed:.1f} clips/s from 224×224 H.264")
+            speed = reading(Path(folder), augment, sharded=sharded)
+        where = "tar shards" if sharded else "files"
+        print(
+            f"  {type(augment).__name__} from {where}: {speed:.1f} clips/s; "
+            f"{math.ceil(CARD / speed)} processes for a card that takes {CARD}",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -1,14 +1,24 @@
+import http.server
+import os
 import tarfile
+import threading
+from pathlib import Path
 
 import cv2
 import pytest
 import torch
 import webdataset
+from obstore.exceptions import NotFoundError
+from torch.utils.data import DataLoader
 
 from model.data import shards
 from model.data.clip_dataset import ClipDataset
 from model.data.media import ClipUnreadable, sample
+from model.data.object_store import ObjectStore
 from model.data.prepared import ClipRow, read_prepared, write_prepared
+from model.errors import ModelError
+from model.train.plan import Plan, PlannedBatches
+from tests.s3 import s3_bucket
 from tests.unit.model.data.conftest import numbered
 
 
@@ -29,12 +39,12 @@ def sharded(prepared, monkeypatch):
     return folder, rows, placed
 
 
-def datasets(folder, rows, placed, clip_input, mode, **how):
+def datasets(folder, rows, placed, clip_input, mode, *, store=None):
     files = read_prepared(folder)
-    how |= {"tasks": files.tasks, "clip": clip_input(), "interval_s": 0.08, "mode": mode}
+    how = {"tasks": files.tasks, "clip": clip_input(), "interval_s": 0.08, "mode": mode}
     one = ClipDataset(folder, rows, **how)
     write_prepared(folder, files.model_copy(update={"shards": True}))
-    other = ClipDataset(folder, placed, **how)
+    other = ClipDataset(folder, placed, store=store, **how)
     write_prepared(folder, files)
     return one, other
 
@@ -87,6 +97,113 @@ def test_a_shard_is_not_written_again_and_never_half(sharded, monkeypatch):
     (folder / "hidden.mp4").rename(folder / rows[2].media)
     shards.write(plan[1], folder)
     assert plan[1].path.exists()
+
+
+class _Ranges(http.server.BaseHTTPRequestHandler):
+    """Object storage over HTTP: answers with parts of files, and notes which."""
+
+    folder: Path
+    asked: list[tuple[str, str]]
+
+    def do_GET(self):
+        self.asked.append((self.path, self.headers["Range"]))
+        first, last = map(int, self.headers["Range"].removeprefix("bytes=").split("-"))
+        whole = (self.folder / self.path.removeprefix("/")).read_bytes()
+        self.send_response(206)
+        self.send_header("Content-Range", f"bytes {first}-{last}/{len(whole)}")
+        self.send_header("Content-Length", str(last + 1 - first))
+        self.send_header("Last-Modified", "Thu, 01 Jan 2026 00:00:00 GMT")
+        self.end_headers()
+        self.wfile.write(whole[first : last + 1])
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def stored(sharded, tmp_path):
+    """The shards of `sharded` moved to object storage: its URL, and what is asked of it."""
+    folder, *_ = sharded
+    there = tmp_path / "elsewhere"
+    there.mkdir()
+    for shard in (folder / "shards").glob("*.tar"):
+        shard.rename(there / shard.name)
+    handler = type("Handler", (_Ranges,), {"folder": there, "asked": []})
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}", handler.asked
+        server.shutdown()
+
+
+def test_nodes_that_read_object_storage_read_each_clip_once(sharded, stored, clip_input):
+    url, asked = stored
+    files, tars = datasets(*sharded, clip_input, "train", store=ObjectStore(url))
+    epochs = 2
+    plan = Plan(clips=len(tars), batch=4, batch_on_device=1, processes=2, epochs=epochs, warmup_epochs=0, seed=0)
+    read = []
+    for node in range(2):
+        loader = DataLoader(
+            tars,
+            batch_sampler=PlannedBatches(plan, node, 0),
+            num_workers=2,
+            multiprocessing_context="fork",
+            collate_fn=lambda items: items[0],
+        )
+        read += [(int(item["index"]), item["pixels"]) for item in loader]
+
+    assert len(read) == len(asked) == epochs * plan.steps_per_epoch * plan.batch
+    first_epoch = [place for place in asked if asked.count(place) <= epochs]
+    assert len(first_epoch) == len(asked)  # no clip more than once an epoch
+    expected = [files[epoch, index]["pixels"] for epoch in range(epochs) for index in range(len(files))]
+    assert all(any(torch.equal(pixels, one) for one in expected) for _, pixels in read)
+
+
+def test_shards_in_a_bucket_are_read_like_files(sharded, clip_input, monkeypatch):
+    folder, *_ = sharded
+    with s3_bucket() as bucket:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", bucket.endpoint)
+        monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
+        for shard in (folder / "shards").glob("*.tar"):
+            bucket.put(f"faces/{shard.name}", shard.read_bytes())
+        files, tars = datasets(*sharded, clip_input, "test", store=ObjectStore(f"s3://{bucket.name}/faces"))
+        expected = [files[index] for index in range(len(files))]
+        for shard in (folder / "shards").glob("*.tar"):
+            shard.unlink()
+
+        # In a process of its own: one that has read must not be forked, and other tests fork this one.
+        found = list(DataLoader(tars, batch_size=None, num_workers=1, multiprocessing_context="fork"))
+
+    assert all(same(*pair) for pair in zip(found, expected, strict=True))
+
+
+def test_what_a_store_does_not_give_is_named(sharded, monkeypatch):
+    def fails(*_, **__):
+        raise NotFoundError("Object at location x not found")
+
+    monkeypatch.setattr("model.data.object_store.obstore.get_range", fails)
+    folder, _, placed = sharded
+
+    with (
+        pytest.raises(ClipUnreadable, match=r"000000 cannot be read: memory:///faces does not give it: Object at"),
+        shards.open_sharded((folder / placed[0].media).parent, "000000", None, ObjectStore("memory:///faces")),
+    ):
+        pass
+
+
+def test_a_process_forked_from_one_that_has_read_says_so_and_does_not_hang(monkeypatch):
+    monkeypatch.setattr("model.data.object_store._process", lambda: os.getpid() + 1)
+
+    with pytest.raises(RuntimeError, match="was read before this process was forked"):
+        ObjectStore("memory:///").read("x", 0, 1)
+
+
+def test_a_folder_without_shards_is_not_looked_for_elsewhere(prepared, clip_input):
+    folder, rows = prepared()
+
+    with pytest.raises(ModelError, match="has no shards to read from s3://bucket: prepare it with --shards"):
+        ClipDataset(
+            folder, rows, tasks=(), clip=clip_input(), interval_s=0.08, mode="train", store=ObjectStore("s3://bucket")
+        )
 
 
 def test_other_clips_are_other_shards(sharded):
