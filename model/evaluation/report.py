@@ -116,8 +116,8 @@ def few_clips(parts: Sequence[PartScores]) -> Iterator[str]:
         if part.intervals:
             yield (
                 f"The part {part.part} has {part.clips} clips. Scores of fewer than {FEW_SCORED} are chance as much as "
-                "skill: in brackets stand their 95 % intervals, bootstrapped over the clips. A correlation of two "
-                "clips is always 1, 0 or −1."
+                "skill: in brackets stand their 95 % intervals, bootstrapped over the clips. Pearson's correlation of "
+                "two clips would be 1 or −1 whatever they are: it is left out."
             )
 
 

@@ -44,6 +44,9 @@ from model.tasks.calibration import calibration_error
 from model.tasks.learnt import LearntTask
 from model.tasks.levels import ABSENT, count_of, nearest_levels
 
+LEAST_CORRELATED = 3
+"""Pearson's correlation of two clips is 1 or −1 whatever they are, so that it is left out."""
+
 
 def expression_metrics(task: ExpressionTask, outputs: Tensor, labels: Tensor) -> dict[str, float]:
     """Return UAR, WAR, F1 and ECE of probabilities (B, C); nothing without a label."""
@@ -108,11 +111,12 @@ def _errors(task: LearntTask, outputs: Tensor, labels: Tensor) -> dict[str, floa
 
 
 def _correlations(task: LearntTask, outputs: Tensor, labels: Tensor) -> dict[str, dict[str, float]]:
-    """Return each column's PCC and CCC."""
+    """Return each column's PCC, of `LEAST_CORRELATED` clips or more, and CCC."""
     found: dict[str, dict[str, float]] = {"PCC": {}, "CCC": {}}
     for name, said, true in _labelled_columns(task, outputs, labels):
         constant = said.min() == said.max() or true.min() == true.max()
-        found["PCC"][name] = 0.0 if constant else pearson_corrcoef(said, true).item()
+        if len(true) >= LEAST_CORRELATED:
+            found["PCC"][name] = 0.0 if constant else pearson_corrcoef(said, true).item()
         found["CCC"][name] = 0.0 if constant else concordance_corrcoef(said, true).item()
     return found
 

@@ -16,17 +16,24 @@ def scored(clips):
     return Scored({"dimensions": values}, {"dimensions": values + 0.1})
 
 
-def test_the_correlation_of_two_clips_does_not_stand_unqualified():
-    found = scored(2)
-    bounds = intervals([VALENCE], found)
-    scores = measured([VALENCE], found)
-    assert scores["dimensions"]["PCC"] > 0.999
+def reported(clips):
+    found = scored(clips)
+    bounds, scores = intervals([VALENCE], found), measured([VALENCE], found)
+    part = PartScores(part="test", model="m", clips=clips, scores=scores, intervals=bounds)
+    return markdown(EvaluationReport(data="d", views=4, parts=(part,), pooled=scores, pooled_intervals=bounds))
 
-    assert bounds["dimensions"]["PCC"][0] == 0
-    part = PartScores(part="test", model="m", clips=2, scores=scores, intervals=bounds)
-    told = markdown(EvaluationReport(data="d", views=4, parts=(part,), pooled=scores, pooled_intervals=bounds))
-    assert "| PCC | 1.0000 [0.00, 1.00] | 1.0000 [0.00, 1.00] |" in told
+
+def test_two_clips_have_no_correlation():
+    told = reported(2)
+
+    assert "PCC" not in told
+    assert "| CCC | 0.9" in told
     assert "The part test has 2 clips. Scores of fewer than 30 are chance" in told
+    assert "correlation of two clips would be 1 or −1" in told
+
+
+def test_the_correlation_of_few_clips_does_not_stand_unqualified():
+    assert "| PCC | 1.0000 [0.00, 1.00] | 1.0000 [0.00, 1.00] |" in reported(3)
 
 
 def test_an_interval_holds_the_score_and_narrows_with_the_clips():

@@ -169,7 +169,13 @@ def test_correlations_with_what_does_not_vary_are_0(constant):
 
     found = measure(DIMENSIONS, outputs, labels)
 
-    assert (found["PCC"], found["CCC"]) == (0, 0)
+    assert found["CCC"] == 0
+    assert found.get("PCC") == (None if constant == "one clip" else 0)
+
+
+def test_two_clips_have_no_pearson_correlation():
+    assert "PCC" not in measure(DIMENSIONS, torch.rand(2, 2), torch.rand(2, 2))
+    assert "PCC" in measure(DIMENSIONS, torch.rand(3, 2), torch.rand(3, 2))
 
 
 def test_dimensions_in_levels_are_also_measured_as_classes():
