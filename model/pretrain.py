@@ -113,8 +113,10 @@ def _validation(
 
     def validate(model: nn.Module) -> dict[str, float]:
         total = torch.zeros(2, device=accelerator.device)  # the sum of losses, the number of clips
+        first = torch.empty(0)  # what is drawn; no clip is read in this process, see `ObjectStore`
         with torch.inference_mode():
             for number, batch in enumerate(loader):
+                first = batch["pixels"][:1] if number == 0 else first
                 draw = torch.Generator().manual_seed(number)
                 pixels = batch["pixels"].to(accelerator.device)
                 loss = pretraining_loss(model, {"pixels": pixels}, draw, recipe.mask_ratio)["loss"]
@@ -122,9 +124,9 @@ def _validation(
                 total[1] += len(pixels)
         total = cast("Tensor", accelerator.reduce(total, reduction="sum"))
         if accelerator.is_main_process:
-            first = as_floats(clips[0]["pixels"][None].to(accelerator.device))
+            clip = as_floats(first.to(accelerator.device))
             picture = recipe.out / "reconstruction.png"
-            write_reconstruction(cast("MaskedAutoencoder", model), first, recipe.mask_ratio, picture)
+            write_reconstruction(cast("MaskedAutoencoder", model), clip, recipe.mask_ratio, picture)
         mean = (total[0] / total[1]).item()
         return {"score": -mean, "loss": mean}
 
