@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from mien.contract.bundle import file_sha256, read_bundle
+from mien.contract.bundle import Dimension, DimensionsTask, ExpressionTask, PersonalityTask, file_sha256, read_bundle
 from mien.contract.errors import BundleRefused
 
 
@@ -114,3 +114,11 @@ def test_a_manifest_without_a_licence_or_a_training_is_refused(bundle):
             read_bundle(bundle.write())
 
         bundle.manifest[name] = kept
+
+
+def test_a_task_names_its_columns_and_their_ranges():
+    dimensions = (Dimension(name="valence"), Dimension(name="arousal", minimum=0, maximum=4))
+
+    assert ExpressionTask(labels=("calm", "glad")).ranges == {"calm": (0, 1), "glad": (0, 1)}
+    assert DimensionsTask(dimensions=dimensions).ranges == {"valence": (-1, 1), "arousal": (0, 4)}
+    assert PersonalityTask(traits=("openness",)).names == ("openness",)
