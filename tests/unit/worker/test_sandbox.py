@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import multiprocessing
 import os
 import signal
+import sys
+import termios
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -221,9 +224,15 @@ def test_a_child_that_stops_is_killed_when_the_time_is_over(long_face: Path):
             assert has_ended(pid)
 
 
-def test_a_child_that_waits_for_a_slow_worker_has_not_stalled(face: Path):
-    with under_way(face, specs=LARGE) as (events, pid):
-        blocked_in_mid_message(pid)
+def unread_bytes(events: Generator) -> int:
+    """Return how many bytes of a child wait in its pipe."""
+    waiting = fcntl.ioctl(events.gi_frame.f_locals["receiver"].fileno(), termios.FIONREAD, bytes(4))
+    return int.from_bytes(waiting, sys.byteorder)
+
+
+def test_a_child_that_waits_for_a_slow_worker_has_not_stalled(long_face: Path):
+    with under_way(long_face) as (events, _):
+        wait_for(lambda: unread_bytes(events) > 30_000)  # several messages: what comes next needs no child
         be_patient(events, 0.5)
         time.sleep(1)
         next(events)
@@ -287,6 +296,19 @@ def test_the_way_a_child_dies_tells_whose_fault_it_is(long_face: Path, moment, n
 
         with pytest.raises(error):
             list(events)
+
+
+def crash_slowly(sender: Connection, *_: object) -> None:
+    sender.close()
+    time.sleep(1)  # as on a machine that has much else to do
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def test_a_child_that_is_slow_to_die_is_asked_what_it_died_of(faceless: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(decode_child, "run", crash_slowly)
+
+    with pytest.raises(CannotDecode):
+        list(decode(faceless))
 
 
 def test_a_fork_server_that_dies_is_no_fault_of_the_video_and_is_started_anew(long_face: Path, faceless: Path):
