@@ -76,6 +76,7 @@ class Fleet:
             "MIEN_BLOBS_DIR": str(self.blobs),
             "MIEN_SWEEP_EVERY_S": "5",
             "MIEN_LEASE_S": str(LEASE_S),
+            "MIEN_UPLOAD_IDLE_S": "5",  # for twice as long, a gateway that was killed holds its idempotency keys
             "MIEN_MAX_ATTEMPTS": "100",  # what fails is lost: how often a job is struck is chance
             "MIEN_BUNDLES": json.dumps([str(bundle)]),
             "CHAOS_LEDGER": str(self.ledger),
