@@ -113,6 +113,7 @@ def test_what_was_killed_goes_on(tmp_path):
         shutil.copy(root / "0.mp4", root / f"{number}.mp4")
     program = f"""
 import os, pathlib, signal
+from model.data.executors import Processes
 from model.data.prepare import PrepareSettings, prepare
 
 def killed(done, _):
@@ -120,7 +121,7 @@ def killed(done, _):
         os.kill(os.getpid(), signal.SIGKILL)
 
 root, out = map(pathlib.Path, {(str(root), str(out))})
-prepare(PrepareSettings(dataset="folder", root=root), out, workers=1, progress=killed)
+prepare(PrepareSettings(dataset="folder", root=root), out, executor=Processes(1), progress=killed)
 """
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == -signal.SIGKILL
     done = len((out / "journal.jsonl").read_text().splitlines()) - 1
