@@ -57,7 +57,7 @@ class VideoEnded:
     """The last event: the requested part was read.
 
     Attributes:
-        duration_s: time at which the last read frame ends.
+        duration_s: time at which the presentation ends, or the part of it that was read.
         fps: frames divided by the time they were on display; None for fewer than two frames.
         width: width of the first upright frame in pixels.
         height: height of the first upright frame in pixels.
@@ -83,6 +83,7 @@ class FrameSource(Protocol):
     upright: Upright
     first_s: float
     end_s: float
+    duration_s: float
     frames: int
 
     @property
@@ -114,7 +115,7 @@ def read_clips(
         detector: the face detector.
         limits: limits on the video.
         faces: maximum number of faces followed at one time, the largest first.
-        start_s: start of the part to read, in seconds, and first instant of each sampling grid.
+        start_s: start of the part to read, in seconds. The sampling grids start there, or at the first frame after it.
         end_s: end of the part to read; None reads to the end of the video.
         track: number of the video track to read, from 0; None takes the one that shows faces at the start.
         formats: accepted containers and codecs.
@@ -185,8 +186,8 @@ def _find_clips(
         source: tells about the frames.
         specs: the clips that each bundle needs.
         tracker: finds and follows the faces.
-        start_s: first instant of the sampling grids; None starts them at the first frame and reports progress after
-            every frame instead of every half second.
+        start_s: start of the requested part; None starts it at the first frame and reports progress after every frame
+            instead of every half second.
     """
     cv2.setNumThreads(1)  # process-wide: pictures are small, and many such processes share a machine
     scene: Scene | None = None
@@ -200,7 +201,7 @@ def _find_clips(
             width, height = source.upright.frame_size
             if start_s is None:
                 began_s = frame.time_s
-                grid = Grid([spec.interval_s for spec in specs], began_s)
+            grid = Grid([spec.interval_s for spec in specs], max(began_s, frame.time_s))
         pictures = FramePictures(source.upright, frame.frame)
         for number, instant in enumerate(grid.on_display(frame)):
             yield from scene.look(pictures, instant, frame.until_s, again=number > 0)
@@ -214,7 +215,7 @@ def _find_clips(
     if start_s is not None:
         yield Progressed(source.end_s - began_s)
     yield VideoEnded(
-        duration_s=source.end_s,
+        duration_s=source.duration_s,
         fps=source.frames / (source.end_s - source.first_s) if source.frames > 1 else None,
         width=width,
         height=height,

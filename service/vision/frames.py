@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
+from typing import NamedTuple
 
 import av
 import av.container
@@ -83,6 +85,13 @@ class TimedFrame:
     frame: av.VideoFrame
 
 
+class _Decoded(NamedTuple):
+    """A frame, and the width of its pixels divided by their height."""
+
+    frame: av.VideoFrame
+    pixel_aspect: float
+
+
 @contextmanager
 def open_video(
     path: Path,
@@ -138,6 +147,9 @@ class VideoReader:
         tracks: the numbers of the video tracks that can be read; cover pictures are no tracks.
         track: the number of the one that is read, from 0.
         upright: converts the frame that `read` yielded last to a picture.
+        end_s: end of the display of the frame that `read` yielded last.
+        duration_s: the same, until the last frame of the file was read; then the end of the presentation, its sound
+            included.
     """
 
     def __init__(
@@ -162,6 +174,8 @@ class VideoReader:
         self._stream.codec_context.options = {"max_pixels": str(limits.max_pixels)}
         self._stream.codec_context.thread_count = _THREADS
         self._stream.codec_context.thread_type = "AUTO"
+        self._first_coded_aspect: Fraction | None = None
+        self._container_aspect = _container_aspect(self._stream)
         self._decoded = self._decode()
         try:
             first = next(self._decoded, None)
@@ -171,21 +185,22 @@ class VideoReader:
         if first is None:
             raise self._nothing()
         self._began = True
-        self._first: list[av.VideoFrame] = [first]
+        self._first: list[_Decoded] = [first]
         self._delay_s = _delay(container, self._stream)
         rate = self._stream.average_rate or self._stream.guessed_rate
         self.frame_s = 1 / float(rate) if rate else _DEFAULT_FRAME_S
-        stamp_s = _stamp(first)
+        stamp_s = _stamp(first.frame)
         self._lost_s = 0.0 if stamp_s is None or self._earliest_s is None else stamp_s - self._earliest_s
         if self._lost_s < self.frame_s / 2:
             self._lost_s = 0.0
         self.origin_s = (stamp_s or 0.0) - self._lost_s - self._delay_s
-        self._shape = first.width, first.height
+        self._shape = _shape(first)
         self.upright = self._upright_of(first)
         self._shape_changes: list[str] = []
         self.frames = 0
         self.first_s = 0.0
         self.end_s = 0.0
+        self.duration_s = 0.0
         self.opened = VideoOpened(*self.upright.frame_size, total_s=_declared(container, self._stream, self._delay_s))
 
     def close(self) -> None:
@@ -195,8 +210,8 @@ class VideoReader:
         """
         self._decoded.close()
 
-    def _upright_of(self, frame: av.VideoFrame) -> Upright:
-        return Upright(frame, _pixel_aspect(self._stream), longest_side=self._picture_side)
+    def _upright_of(self, decoded: _Decoded) -> Upright:
+        return Upright(decoded.frame, decoded.pixel_aspect, longest_side=self._picture_side)
 
     @property
     def warnings(self) -> list[str]:
@@ -229,30 +244,32 @@ class VideoReader:
         if start_s == 0 and end_s is None:  # else the index does not tell how many of its frames are read
             context = self._stream.codec_context
             self._check_cost(self._stream.frames * context.width * context.height)
-        pending: tuple[float, av.VideoFrame] | None = None
-        for time_s, frame in self._timed(start_s):
-            self._check_pixels(frame.width, frame.height)
+        pending: tuple[float, _Decoded] | None = None
+        for time_s, decoded in self._timed(start_s):
+            self._check_pixels(decoded.frame.width, decoded.frame.height)
             if pending is not None and time_s > start_s:
                 yield self._show(pending, time_s, start_s, end_s)
             if end_s is not None and time_s >= end_s:
                 if not self.frames:
                     raise NoFrames(f"The video has no frame before {end_s:g} s: its first is at {time_s:.1f} s.")
                 return
-            pending = time_s, frame
+            pending = time_s, decoded
         if pending is None:
             raise self._nothing()
-        time_s, frame = pending
-        last_s = time_s + (_duration(frame) or self.frame_s)
+        time_s, decoded = pending
+        last_s = time_s + (_duration(decoded.frame) or self.frame_s)
         if last_s > start_s:
             yield self._show(pending, last_s, start_s, end_s)
         self._check_whole(last_s)
+        if end_s is None and not self._broke_off:
+            self.duration_s = max(self.end_s, self._sound_end())
         if not self.frames:
             raise NoFrames(f"The video ends after {last_s:.1f} s and has no frame from {start_s:g} s on.")
 
     def _show(
-        self, pending: tuple[float, av.VideoFrame], until_s: float, start_s: float, end_s: float | None
+        self, pending: tuple[float, _Decoded], until_s: float, start_s: float, end_s: float | None
     ) -> TimedFrame:
-        time_s, frame = pending
+        time_s, decoded = pending
         if end_s is not None:
             until_s = min(until_s, end_s)
         self.frames += 1
@@ -268,30 +285,30 @@ class VideoReader:
             )
         if self.frames == 1:
             self.first_s = time_s
-        self.end_s = until_s
-        if (frame.width, frame.height) != self._shape:
-            self._shape = frame.width, frame.height
-            before, self.upright = self.upright.frame_size, self._upright_of(frame)
+        self.end_s = self.duration_s = until_s
+        if (shape := _shape(decoded)) != self._shape:
+            self._shape = shape
+            before, self.upright = self.upright.frame_size, self._upright_of(decoded)
             sizes = (f"{width} × {height}" for width, height in (before, self.upright.frame_size))
             if self.frames > 1:
                 self._shape_changes.append("from {} to {} at {:.2f} s".format(*sizes, time_s))
-        return TimedFrame(time_s, until_s, frame)
+        return TimedFrame(time_s, until_s, decoded.frame)
 
-    def _timed(self, start_s: float) -> Iterator[tuple[float, av.VideoFrame]]:
+    def _timed(self, start_s: float) -> Iterator[tuple[float, _Decoded]]:
         """Yield all frames with their times, from the one on display at `start_s` or an earlier one."""
         clock = Clock(self.origin_s, self.frame_s)
         if start_s > _MIN_SEEK_S and self._seek(start_s):
             landed = next(self._decoded, None)
-            stamp_s = None if landed is None else _stamp(landed)
+            stamp_s = None if landed is None else _stamp(landed.frame)
             if landed is not None and stamp_s is not None and stamp_s - self.origin_s <= start_s:
                 yield clock.time(stamp_s), landed
             else:  # the seek went too far, or landed on a frame without a timestamp: read from the start
                 self._seek(0.0)
         else:
             first = self._first.pop()
-            yield clock.time(_stamp(first)), first
-        for frame in self._decoded:
-            yield clock.time(_stamp(frame)), frame
+            yield clock.time(_stamp(first.frame)), first
+        for decoded in self._decoded:
+            yield clock.time(_stamp(decoded.frame)), decoded
 
     def _seek(self, time_s: float) -> bool:
         base = self._stream.time_base
@@ -304,7 +321,7 @@ class VideoReader:
         self._decoded = self._decode()
         return True
 
-    def _decode(self) -> Generator[av.VideoFrame]:
+    def _decode(self) -> Generator[_Decoded]:
         """Yield all frames that can be decoded; count failures."""
         packets = self._container.demux(self._stream)
         while True:
@@ -332,9 +349,28 @@ class VideoReader:
                 self._pixels += frame.width * frame.height
                 self._check_cost(self._pixels)
                 self._damaged += frame.is_corrupt
-                yield frame
+                yield _Decoded(frame, self._pixel_aspect())
             if packet is None:
                 return
+
+    def _pixel_aspect(self) -> float:
+        """Return the pixel aspect of the frame that was decoded last; 1 if it is unknown or absurd.
+
+        The container's word counts, where it has one, until the codec says something else than at first.
+        """
+        coded = self._stream.codec_context.sample_aspect_ratio
+        if not self._began:
+            self._first_coded_aspect = coded
+        changed = coded != self._first_coded_aspect
+        aspect = float((coded if changed else self._container_aspect or coded) or 1)
+        return aspect if 1 / _MAX_PIXEL_ASPECT <= aspect <= _MAX_PIXEL_ASPECT else 1.0
+
+    def _sound_end(self) -> float:
+        """Return the end of the presentation as declared, if it has sound; 0 if it is longer than may be analysed."""
+        if not self._container.streams.audio:
+            return 0.0
+        declared_s = (self._container.duration or 0) / av.time_base
+        return declared_s if declared_s <= self._limits.max_duration_s else 0.0
 
     def _check_pixels(self, width: int, height: int) -> None:
         if width * height > self._limits.max_pixels:
@@ -419,10 +455,15 @@ def _delay(container: av.container.InputContainer, stream: av.VideoStream) -> fl
     return max(0.0, float(stream.start_time * stream.time_base) - container.start_time / av.time_base)
 
 
-def _pixel_aspect(stream: av.VideoStream) -> float:
-    """Return the width of a pixel divided by its height; 1 if it is unknown or absurd."""
-    aspect = float(stream.sample_aspect_ratio or 1)
-    return aspect if 1 / _MAX_PIXEL_ASPECT <= aspect <= _MAX_PIXEL_ASPECT else 1.0
+def _container_aspect(stream: av.VideoStream) -> Fraction | None:
+    """Return the pixel aspect that the container declares; None if it declares none, or what the codec says."""
+    # FFmpeg gives the codec's, as it was at the end of the probed part, where the container declares none.
+    aspect = stream.sample_aspect_ratio
+    return None if aspect == stream.codec_context.sample_aspect_ratio else aspect
+
+
+def _shape(decoded: _Decoded) -> tuple[int, int, float]:
+    return decoded.frame.width, decoded.frame.height, decoded.pixel_aspect
 
 
 def _declared(container: av.container.InputContainer, stream: av.VideoStream, delay_s: float) -> float | None:

@@ -29,7 +29,7 @@ class LiveFrames:
     Attributes:
         upright: converts the frame that `read` yielded last to a picture.
         first_s: time of the first frame.
-        end_s: end of the last frame's display.
+        end_s, duration_s: end of the last frame's display.
         frames: number of frames read so far.
         warnings: problems of the frames; a bad frame is an error, so there are none.
     """
@@ -40,7 +40,7 @@ class LiveFrames:
         self._frames = frames
         self._max_pixels = max_pixels
         self.first_s = 0.0
-        self.end_s = 0.0
+        self.end_s = self.duration_s = 0.0
         self.frames = 0
         self.warnings: list[str] = []
         self._uprights: dict[Orientation, Upright] = {}
@@ -63,7 +63,7 @@ class LiveFrames:
             before = frame.time_s, decoded, upright
             self.frames += 1
         if before is not None:
-            self.end_s = before[0] + _LAST_FRAME_S
+            self.end_s = self.duration_s = before[0] + _LAST_FRAME_S
             self.upright = before[2]
             yield TimedFrame(before[0], self.end_s, before[1])
 

@@ -42,6 +42,7 @@ _HITS = 3  # detections that make a person …
 _SURE_HITS = 2  # … and how many of them must be sure
 _MISSES = 2  # missed detections in a row that end a track that is no person yet
 _LATEST_HITS = 6  # … where somebody who was hidden may have come back: more views make it certain
+_BRIEF_S = 0.15  # a shorter shot may be a piece of a zoom or of a whip pan: it makes no new person
 _LARGER = 1.5  # area ratio at which a new face replaces the smallest person if all places are taken
 
 _SAME_PLACE = 0.3  # intersection over union of a face and where it was expected
@@ -180,6 +181,7 @@ class Tracker:
     _searched_whole_s: float = 0.0
     _searches: int = 0  # in this shot
     _shot: int = 0
+    _shot_s: float = 0.0  # when it began
     _people: People = field(default_factory=People)
     _keys: int = 0
     _numbers: int = 0
@@ -207,14 +209,22 @@ class Tracker:
         return Step(ended, faces, self._people.forget({t.number for t in self._tracks if t.number is not None}))
 
     def finish(self) -> list[EndedTrack]:
-        """End all tracks at the end of a shot."""
+        """End all tracks at the end of the video."""
+        return self._end_shot(brief=self._shot > 0 and self._time_s - self._shot_s < _BRIEF_S)
+
+    def _cut(self) -> list[EndedTrack]:
+        """End all tracks at a cut."""
+        return self._end_shot(brief=self._time_s - self._shot_s < _BRIEF_S)
+
+    def _end_shot(self, *, brief: bool) -> list[EndedTrack]:
         ended: list[EndedTrack] = []
         if self._last is not None and self._tracks and self._searched_s < self._time_s:
             ended += self._search(self._last)
         for track in sorted(self._tracks, key=lambda t: t.area, reverse=True):
-            if (
-                track.number is None and track.hits == self._searches == track.sure
-            ):  # the shot is too short for more detections
+            if track.number is not None or not track.hits == self._searches == track.sure:
+                continue
+            # The shot is too short for more detections.
+            if not brief or self._people.recognise(track.views, self._present()) is not None:
                 ended += self._confirm(track)
         ended += [self._end(track) for track in list(self._tracks)]
         self._searches = 0
@@ -230,7 +240,7 @@ class Tracker:
         ended: list[EndedTrack] = []
         now = SmallPicture(picture)
         if self._last is not None and self._last.gray.shape != now.gray.shape:
-            ended = self.finish()
+            ended = self._cut()
         elif self._last is not None:
             flows = [_Flow(*follow_face(self._last.gray, now.gray, track.box)) for track in self._tracks]
             likeness, _ = thumbnail_likeness(self._last, now)
@@ -246,7 +256,7 @@ class Tracker:
             elif self._is_flash(self._last, now, time_s):
                 return []
             else:
-                ended = self.finish()
+                ended = self._cut()
         self._last, self._found = now, None
         return ended
 
@@ -316,6 +326,8 @@ class Tracker:
     def _search(self, shown: SmallPicture) -> list[EndedTrack]:
         """Detect faces in the last picture and match them to the tracks."""
         self._searched_s = self._time_s
+        if self._searches == 0:
+            self._shot_s = self._time_s
         self._searches += 1
         new = self._found is None
         if self._found is None:

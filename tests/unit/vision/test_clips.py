@@ -507,6 +507,26 @@ def test_of_two_video_tracks_the_one_with_faces_is_read_and_a_warning_says_so(tm
     assert (asked.faces, asked.ended.track, asked.ended.warnings) == ([], 0, [])
 
 
+def test_a_face_is_there_from_the_first_picture_on_where_the_pictures_begin_late(tmp_path):
+    video, path = face_video(tmp_path / "v.mp4", seconds=0.8), tmp_path / "late.mkv"
+    with av.open(str(video)) as source, av.open(str(path), "w") as film:
+        pictures, sound = film.add_stream_from_template(source.streams.video[0]), film.add_stream("pcm_s16le", 8000)
+        silence = av.AudioFrame.from_ndarray(np.zeros((1, 12000), np.int16), layout="mono")
+        silence.sample_rate, silence.pts = 8000, 0
+        film.mux(sound.encode(silence))
+        for packet in source.demux(video=0):
+            if packet.dts is not None:
+                late = round(0.49 / packet.time_base)
+                packet.pts, packet.dts, packet.stream = packet.pts + late, packet.dts + late, pictures
+                film.mux(packet)
+
+    seen = Seen(path)
+
+    [face] = seen.faces
+    assert (face.start_s, face.end_s) == pytest.approx((0.49, 1.29), abs=0.002)
+    assert seen.ended.duration_s == pytest.approx(1.5, abs=0.002)
+
+
 def test_a_video_track_that_the_file_does_not_have_is_an_error(tmp_path):
     with pytest.raises(NoVideoStream, match="no video track 1"):
         Seen(face_video(tmp_path / "v.mp4", seconds=0.4), track=1)

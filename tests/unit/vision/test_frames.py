@@ -611,10 +611,12 @@ def test_times_are_those_of_a_player_where_the_pictures_begin_after_the_sound(tm
         container.mux(pictures.encode(None))
 
     shown, video = read(path)
-    part, _ = read(path, 1.2, 1.4)
+    part, part_of = read(path, 1.2, 1.4)
 
     assert [shown[0][0], shown[-1][1]] == pytest.approx([1.0, 1.8], abs=1e-3)
     assert (video.first_s, video.end_s) == pytest.approx((1.0, 1.8), abs=1e-3)
+    assert video.duration_s == pytest.approx(100 * 1024 / 48000, abs=0.05)  # the sound lasts longer
+    assert part_of.duration_s == 1.4
     assert video.opened.total_s == pytest.approx(1.8, abs=0.01)
     assert [index for _, _, index in part] == [5, 6, 7, 8, 9]
 
@@ -636,6 +638,31 @@ def test_pictures_have_square_pixels(tmp_path, aspect, size):
 
     assert (video.opened.width, video.opened.height) == size
     assert shape == (size[1], size[0], 3)
+
+
+@pytest.mark.parametrize(("suffix", "codec"), [("mkv", "libx264"), ("mp4", "mpeg4"), ("3gp", "mpeg4")])
+def test_the_shape_of_pixels_is_followed_where_it_changes_on_the_way(tmp_path, suffix, codec):
+    path = tmp_path / f"v.{suffix}"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=25)
+        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
+        for part, aspect in enumerate([Fraction(1), Fraction(4, 3)]):
+            camera = av.CodecContext.create(codec, "w")
+            camera.width, camera.height, camera.pix_fmt = 320, 240, "yuv420p"
+            camera.time_base, camera.framerate = Fraction(1, 25), Fraction(25)
+            camera.sample_aspect_ratio, camera.max_b_frames = aspect, 0
+            frames = [av.VideoFrame.from_ndarray(one, format="rgb24") for one in numbered(5, (320, 240))]
+            for index, packet in enumerate(packet for one in [*frames, None] for packet in camera.encode(one)):
+                packet.stream, packet.time_base = stream, Fraction(1, 25)
+                packet.pts = packet.dts = 5 * part + index
+                container.mux(packet)
+
+    with open_video(path, LIMITS) as video:
+        shapes = [video.upright(timed.frame).shape[:2] for timed in video.read(0.0, None)]
+
+    assert shapes == [(240, 320)] * 5 + [(240, 427)] * 5
+    [warning] = video.warnings
+    assert "from 320 × 240 to 427 × 240 at 0.20 s" in warning
 
 
 @pytest.mark.parametrize(

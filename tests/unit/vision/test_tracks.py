@@ -201,6 +201,17 @@ def shot(seconds=1.2, **how):
     return list(scene([still(other=other, **how)], seconds=seconds, fps=FPS, other=other))
 
 
+def test_pieces_of_a_zoom_are_nobody_and_the_same_person_again_is_known():
+    piece = np.ascontiguousarray(picture(0, [still(0.3, side=0.6)])[::-1])
+    detector = Scripted(lambda _: [FACE])
+
+    steps, end = follow(shots(shot(), [piece], shot(other=True)), detector)
+    again, last = follow(shots(shot(), [piece], shot()[:1], [piece]), detector)
+
+    assert persons(steps, end) == {0: list(range(15)), 1: list(range(16, 31))}
+    assert persons(again, last) == {0: [*range(15), 16]}
+
+
 def test_a_cut_ends_all_tracks():
     steps, end = follow(shots(shot(), shot(other=True, x=0.4), shot()))
 
