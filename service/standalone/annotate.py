@@ -7,13 +7,12 @@ from pathlib import Path
 
 import av
 import av.container
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from mien.contract.results import Analysis
+from service.standalone.fitted import fitted
 from service.standalone.overlay import draw
-from service.vision.formats import OWN_FILES, ffmpeg_options
+from service.vision.formats import ALL_LISTED, ffmpeg_options
 from service.vision.frames import Limits, open_video
 
 _LIMITS = Limits(max_pixels=2**27, max_duration_s=float("inf"), max_frames=2**62)
@@ -38,8 +37,8 @@ def annotate(video: Path, analysis: Analysis, target: Path) -> list[str]:
     """
     track = None if analysis.video is None else analysis.video.track
     with (
-        open_video(video, _LIMITS, OWN_FILES, picture_side=_LONGEST_SIDE, track=track) as source,
-        av.open(str(video.absolute()), options=ffmpeg_options(OWN_FILES), metadata_errors="replace") as heard,
+        open_video(video, _LIMITS, ALL_LISTED, picture_side=_LONGEST_SIDE, track=track) as source,
+        av.open(str(video.absolute()), options=ffmpeg_options(ALL_LISTED), metadata_errors="replace") as heard,
         av.open(str(target), "w", format="mp4") as film,
     ):
         width, height = source.upright.frame_size
@@ -51,7 +50,7 @@ def annotate(video: Path, analysis: Analysis, target: Path) -> list[str]:
             drawn = source.upright(shown.frame)
             draw(drawn, analysis, shown.time_s)
             if drawn.shape[:2] != (height, width):
-                drawn = _fitted(drawn, width, height)
+                drawn = fitted(drawn, width, height)
             drawn = np.pad(drawn, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
             frame = av.VideoFrame.from_ndarray(drawn, format="rgb24")
             frame.pts, frame.time_base = round(shown.time_s / _TICK), _TICK
@@ -60,16 +59,6 @@ def annotate(video: Path, analysis: Analysis, target: Path) -> list[str]:
         film.mux(stream.encode(None))
         sound.copy(float("inf"))
         return sound.lacking
-
-
-def _fitted(picture: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
-    """Return a picture scaled to fit into a frame of another shape, in its middle, with black around it."""
-    scale = min(width / picture.shape[1], height / picture.shape[0])
-    across, down = max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale))
-    left, top = (width - across) // 2, (height - down) // 2
-    frame = np.zeros((height, width, 3), np.uint8)
-    frame[top : top + down, left : left + across] = cv2.resize(picture, (across, down), interpolation=cv2.INTER_AREA)
-    return frame
 
 
 class _Sound:

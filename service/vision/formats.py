@@ -69,6 +69,9 @@ def uploads_with(formats: Iterable[OptionalFormat]) -> Formats:
     )
 
 
+ALL_LISTED = uploads_with(OPTIONAL_CONTAINERS)
+"""For files that their user plays or annotates on the own machine."""
+
 # For trusted files; older datasets use FLV.
 OWN_FILES = Formats(
     containers=TRUSTED_CONTAINERS,

@@ -38,7 +38,10 @@ from service.vision.picture import WORKING_SIDE, Upright
 
 _MIN_SEEK_S = 3.0  # decode from the start up to here: that is cheaper than a seek
 _DEFAULT_FRAME_S = 0.04  # duration of a frame if the stream has no frame rate
+_SWAPPED_S = 0.5  # a larger step back is a restart (concatenated files)
 _MAX_PIXEL_ASPECT = 4.0
+_SQUARE = 0.01  # pixels that differ less from squares are squares: scaling to whole pixels leaves such
+_PADDING_S = 0.05  # sound that lasts so much longer than the pictures only fills its last packet
 _TOLD_CHANGES = 3  # changes of the picture's size that a warning names
 _THREADS = 2  # each thread takes frame buffers and address space
 _ATTACHED = av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thumbnails
@@ -174,18 +177,16 @@ class VideoReader:
         self._stream.codec_context.options = {"max_pixels": str(limits.max_pixels)}
         self._stream.codec_context.thread_count = _THREADS
         self._stream.codec_context.thread_type = "AUTO"
+        self._coded_aspect: Fraction | None = None
         self._first_coded_aspect: Fraction | None = None
         self._container_aspect = _container_aspect(self._stream)
         self._decoded = self._decode()
         try:
-            first = next(self._decoded, None)
+            self._ahead = self._first_frames()
         except BaseException:
             self.close()
             raise
-        if first is None:
-            raise self._nothing()
-        self._began = True
-        self._first: list[_Decoded] = [first]
+        first = self._ahead[0]
         self._delay_s = _delay(container, self._stream)
         rate = self._stream.average_rate or self._stream.guessed_rate
         self.frame_s = 1 / float(rate) if rate else _DEFAULT_FRAME_S
@@ -209,6 +210,19 @@ class VideoReader:
         A process forked in between would collect the decoder too, and wait forever for threads that it does not have.
         """
         self._decoded.close()
+
+    def _first_frames(self) -> list[_Decoded]:
+        """Decode the first frame, and the second, which some decoders put out before it."""
+        first = next(self._decoded, None)
+        if first is None:
+            raise self._nothing()
+        self._began = True
+        second = next(self._decoded, None)
+        if second is None:
+            return [first]
+        stamps = _stamp(first.frame), _stamp(second.frame)
+        swapped = stamps[0] is not None and stamps[1] is not None and stamps[1] < stamps[0] < stamps[1] + _SWAPPED_S
+        return [second, first] if swapped else [first, second]
 
     def _upright_of(self, decoded: _Decoded) -> Upright:
         return Upright(decoded.frame, decoded.pixel_aspect, longest_side=self._picture_side)
@@ -262,18 +276,19 @@ class VideoReader:
             yield self._show(pending, last_s, start_s, end_s)
         self._check_whole(last_s)
         if end_s is None and not self._broke_off:
-            self.duration_s = max(self.end_s, self._sound_end())
+            sound_s = self._sound_end()
+            self.duration_s = sound_s if sound_s > self.end_s + _PADDING_S else self.end_s
         if not self.frames:
             raise NoFrames(f"The video ends after {last_s:.1f} s and has no frame from {start_s:g} s on.")
 
-    def _show(
-        self, pending: tuple[float, _Decoded], until_s: float, start_s: float, end_s: float | None
-    ) -> TimedFrame:
+    def _show(self, pending: tuple[float, _Decoded], until_s: float, start_s: float, end_s: float | None) -> TimedFrame:
         time_s, decoded = pending
         if end_s is not None:
             until_s = min(until_s, end_s)
         self.frames += 1
-        if until_s - start_s > self._limits.max_duration_s:
+        if self.frames == 1:
+            self.first_s = time_s
+        if until_s - max(start_s, self.first_s) > self._limits.max_duration_s:
             raise TooLong(
                 f"The video is longer than the limit of {self._limits.max_duration_s:g} s. "
                 "Cut it, or choose a part with start_s and end_s."
@@ -283,8 +298,6 @@ class VideoReader:
                 f"The video has more than the limit of {self._limits.max_frames} frames. "
                 "Cut it, choose a part with start_s and end_s, or lower its frame rate."
             )
-        if self.frames == 1:
-            self.first_s = time_s
         self.end_s = self.duration_s = until_s
         if (shape := _shape(decoded)) != self._shape:
             self._shape = shape
@@ -305,8 +318,9 @@ class VideoReader:
             else:  # the seek went too far, or landed on a frame without a timestamp: read from the start
                 self._seek(0.0)
         else:
-            first = self._first.pop()
-            yield clock.time(_stamp(first.frame)), first
+            while self._ahead:
+                first = self._ahead.pop(0)
+                yield clock.time(_stamp(first.frame)), first
         for decoded in self._decoded:
             yield clock.time(_stamp(decoded.frame)), decoded
 
@@ -349,28 +363,32 @@ class VideoReader:
                 self._pixels += frame.width * frame.height
                 self._check_cost(self._pixels)
                 self._damaged += frame.is_corrupt
-                yield _Decoded(frame, self._pixel_aspect())
+                yield _Decoded(frame, self._pixel_aspect(frame))
             if packet is None:
                 return
 
-    def _pixel_aspect(self) -> float:
-        """Return the pixel aspect of the frame that was decoded last; 1 if it is unknown or absurd.
+    def _pixel_aspect(self, frame: av.VideoFrame) -> float:
+        """Return the pixel aspect of the frame that was decoded last; 1 if it is nearly that, unknown or absurd.
 
         The container's word counts, where it has one, until the codec says something else than at first.
         """
-        coded = self._stream.codec_context.sample_aspect_ratio
+        if not self._began or frame.key_frame:  # until then, the decoder's word is that on frames still to come
+            self._coded_aspect = self._stream.codec_context.sample_aspect_ratio
         if not self._began:
-            self._first_coded_aspect = coded
-        changed = coded != self._first_coded_aspect
-        aspect = float((coded if changed else self._container_aspect or coded) or 1)
-        return aspect if 1 / _MAX_PIXEL_ASPECT <= aspect <= _MAX_PIXEL_ASPECT else 1.0
+            self._first_coded_aspect = self._coded_aspect
+        changed = self._coded_aspect != self._first_coded_aspect
+        coded = self._coded_aspect if changed else self._container_aspect or self._coded_aspect
+        aspect = float(coded or 1)
+        odd = abs(aspect - 1) < _SQUARE or not 1 / _MAX_PIXEL_ASPECT <= aspect <= _MAX_PIXEL_ASPECT
+        return 1.0 if odd else aspect
 
     def _sound_end(self) -> float:
         """Return the end of the presentation as declared, if it has sound; 0 if it is longer than may be analysed."""
         if not self._container.streams.audio:
             return 0.0
-        declared_s = (self._container.duration or 0) / av.time_base
-        return declared_s if declared_s <= self._limits.max_duration_s else 0.0
+        start_s = (self._container.start_time or 0) / av.time_base - _start(self._container)
+        declared_s = (self._container.duration or 0) / av.time_base + start_s
+        return declared_s if declared_s - self.first_s <= self._limits.max_duration_s else 0.0
 
     def _check_pixels(self, width: int, height: int) -> None:
         if width * height > self._limits.max_pixels:
@@ -449,10 +467,20 @@ def _choose_stream(container: av.container.InputContainer, formats: Formats, tra
 
 
 def _delay(container: av.container.InputContainer, stream: av.VideoStream) -> float:
-    """Return the seconds between the start of the presentation, such as its sound, and that of the video stream."""
+    """Return the seconds between the start of the presentation and that of the video stream."""
     if container.start_time is None or stream.start_time is None or stream.time_base is None:
         return 0.0
-    return max(0.0, float(stream.start_time * stream.time_base) - container.start_time / av.time_base)
+    return max(0.0, float(stream.start_time * stream.time_base) - _start(container))
+
+
+def _start(container: av.container.InputContainer) -> float:
+    """Return what the file's timestamps are at the start of its presentation, in seconds.
+
+    MP4 and MOV have a timeline that begins at 0, where nothing may be shown yet (ISO/IEC 14496-12, 8.6.6); in other
+    containers the presentation begins with the first picture or sound.
+    """
+    start_s = (container.start_time or 0) / av.time_base
+    return min(0.0, start_s) if container.format.name.startswith("mov,mp4") else start_s
 
 
 def _container_aspect(stream: av.VideoStream) -> Fraction | None:

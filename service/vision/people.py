@@ -107,16 +107,19 @@ class People:
             present: persons who are elsewhere in the picture.
         """
         likeness = {number: _most_alike(views, known) for number, known in self._known.items()}
-        possible = [number for number in self.possible(views[0], present) if likeness[number] >= ALIKE]
+        possible = [number for number in self.possible(views, present) if likeness[number] >= ALIKE]
         best = max(possible, key=lambda number: likeness[number], default=None)
         if best is None:
             return None
         others = (alike for number, alike in likeness.items() if number != best)
         return best if likeness[best] - max(others, default=-1.0) >= _CLEARLY else None
 
-    def possible(self, first: View, present: Collection[int]) -> list[int]:
-        """Return the persons who can have come to the place of a new face's first view."""
-        return [number for number, known in self._known.items() if number not in present and _can_be(known[-1], first)]
+    def possible(self, views: Sequence[View], present: Collection[int]) -> list[int]:
+        """Return the persons who can have come to the place of a new face, by its views so far."""
+        # In the first view, what passes before the camera may still cover the face and its surroundings in part.
+        now = (views[0], views[-1])
+        away = ((number, known) for number, known in self._known.items() if number not in present)
+        return [number for number, known in away if any(_can_be(known, one) for one in now)]
 
     def forget(self, present: Collection[int]) -> list[int]:
         """Forget the persons not seen for longest if there are too many; return their numbers."""
@@ -127,8 +130,9 @@ class People:
         return gone
 
 
-def _can_be(last: View, now: View) -> bool:
-    """Return whether place, size and surroundings allow that a face seen last so is the one seen now."""
+def _can_be(known: Sequence[View], now: View) -> bool:
+    """Return whether place, size and surroundings allow that a person with these views is the face seen now."""
+    last = known[-1]
     away_s = now.time_s - last.time_s
     if last.size != now.size:  # the camera was turned: places cannot be compared
         return away_s <= _HIDDEN_S
@@ -139,8 +143,8 @@ def _can_be(last: View, now: View) -> bool:
         dx = now.box.x + now.box.w / 2 - last.box.x - last.box.w / 2
         dy = now.box.y + now.box.h / 2 - last.box.y - last.box.h / 2
         return float(np.hypot(dx, dy)) <= reach
-    same_surroundings = float(last.surroundings @ now.surroundings) >= _SAME_SURROUNDINGS
-    return same_surroundings and overlap(last.box, now.box) >= _SAME_PLACE
+    surroundings = max(float(one.surroundings @ now.surroundings) for one in known[-2:])
+    return surroundings >= _SAME_SURROUNDINGS and overlap(last.box, now.box) >= _SAME_PLACE
 
 
 def _most_alike(some: Sequence[View], others: Sequence[View]) -> float:

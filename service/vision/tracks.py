@@ -33,7 +33,7 @@ from service.vision.flow import (
 from service.vision.people import ALIKE, People, View, view
 from service.vision.small_picture import Gray, SmallPicture
 from service.vision.steady import SteadyBox
-from service.vision.transitions import LONGEST_S, Appearance, Change, Pictures
+from service.vision.transitions import Appearance, Change, Pictures
 
 _DETECT_S = 0.23  # a little under a quarter of a second, so that grids of 0.08 and 0.12 s hit it
 _WHOLE_S = 0.9  # how long only the surroundings of known faces are searched
@@ -175,6 +175,7 @@ class Tracker:
     _last: SmallPicture | None = None
     _pictures: Pictures = field(default_factory=Pictures)
     _found: list[Detection] | None = None  # detections in the last picture; None if it was not searched
+    _replaced: list[_Track] = field(default_factory=list)  # by a dissolve or a wipe, since the last search
     _dazzled_s: float | None = None  # when a flash began; `_last` is then the last picture before it
     _time_s: float = 0.0
     _searched_s: float = 0.0
@@ -271,11 +272,8 @@ class Tracker:
             track.changing = change is Change.GOING
             if change is Change.OVER:
                 ended.append(replace(self._end(track), seen=False))
-                if track.number is not None:
-                    self._people.drop(track.number, time_s - LONGEST_S)
+                self._replaced.append(track)
                 self._searched_s = self._searched_whole_s = -math.inf  # the other face is there
-        if ended:
-            self._shot += 1
         return ended
 
     def _flows(self, before: Gray, after: Gray) -> Iterator[_Flow]:
@@ -332,6 +330,7 @@ class Tracker:
         new = self._found is None
         if self._found is None:
             self._found = self.detector(shown.rgb, self._around())
+        self._forget_replaced(self._found)
         matched, unmatched = self._match(shown, self._found)
         for track, detection, seen in matched:
             self._see(track, detection, seen, new)
@@ -348,6 +347,16 @@ class Tracker:
             if track.number is None and track.hits >= _HITS and track.sure >= _SURE_HITS and not self._is_early(track):
                 ended += self._confirm(track)
         return ended
+
+    def _forget_replaced(self, found: list[Detection]) -> None:
+        """Forget the views of faces that began to become others; where no face is, something came before the camera."""
+        others = [t for t in self._replaced if any(covered(t.box, one.box) > _ONE_FACE for one in found)]
+        for track in others:
+            if track.number is not None:
+                self._people.drop(track.number, track.appearance.began_s)
+        if others:
+            self._shot += 1
+        self._replaced.clear()
 
     def _around(self) -> list[Box]:
         """Return the boxes around which to search; none stand for the whole picture."""
@@ -418,7 +427,7 @@ class Tracker:
 
     def _is_early(self, track: _Track) -> bool:
         """Return whether to wait for more views of a face, which may be somebody's who was hidden."""
-        if track.hits >= _LATEST_HITS or not self._people.possible(track.views[0], self._present()):
+        if track.hits >= _LATEST_HITS or not self._people.possible(track.views, self._present()):
             return False
         return self._people.recognise(track.views, self._present()) is None
 

@@ -92,9 +92,14 @@ class Pictures:
 
 
 class Appearance:
-    """How one face looked lately."""
+    """How one face looked lately.
+
+    Attributes:
+        began_s: the earliest time at which the transition that `change` told of last can have begun.
+    """
 
     def __init__(self) -> None:
+        self.began_s = 0.0
         self._recent: deque[tuple[float, Crop]] = deque()
 
     def add(self, picture: NDArray[np.uint8], box: Box, time_s: float) -> None:
@@ -117,6 +122,8 @@ class Appearance:
             if (there := _transition(fixed[-steps - 1 :])) is None:
                 continue
             found = Change.GOING
+            # What is examined may be only the second half of it.
+            self.began_s = 2 * self._recent[-steps - 1][0] - self._recent[-1][0]
             rest = sum(time_s > self._recent[-1][0] - _REST_S - _AT_LEAST_S / 2 for time_s, _ in self._recent)
             if rest < steps and min(mine[-rest], there[-rest]) >= _DONE:
                 return Change.OVER

@@ -10,6 +10,7 @@ from pathlib import Path
 from tests.bench import (
     base_size,
     clients,
+    face_limits,
     gateway_overhead,
     inference,
     latency,
@@ -36,6 +37,7 @@ BENCHES: dict[str, Callable[[Path], Iterator[Figure]]] = {
     "startup": startup.run,
     "upload_memory": upload_memory.run,
     "worker_memory": worker_memory.run,
+    "face_limits": face_limits.run,
 }
 
 

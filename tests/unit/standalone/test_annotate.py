@@ -76,6 +76,19 @@ def test_the_sound_is_copied(tmp_path, suffix, codec):
     assert [time for time, *_ in shown(tmp_path / "out.mp4")] == pytest.approx([k / 25 for k in range(25)], abs=2e-3)
 
 
+@pytest.mark.parametrize(
+    ("suffix", "codec", "pixel_format"),
+    [("ts", "libx264", "yuv420p"), ("wmv", "wmv2", "yuv420p"), ("flv", "flv", "yuv420p"), ("gif", "gif", "rgb8")],
+)
+def test_containers_that_an_operator_can_allow_are_annotated(tmp_path, suffix, codec, pixel_format):
+    pictures = scene([], seconds=0.4, size=(64, 48))
+    video = write_video(tmp_path / f"v.{suffix}", pictures, codec=codec, pixel_format=pixel_format)
+
+    assert annotate(video, NOTHING, tmp_path / "out.mp4") == []
+
+    assert [time for time, *_ in shown(tmp_path / "out.mp4")] == pytest.approx(np.arange(10) / 25, abs=0.012)
+
+
 def test_sound_that_mp4_cannot_hold_is_left_out_with_a_sentence(tmp_path):
     silent = write_video(tmp_path / "silent.mp4", scene([], seconds=0.4))
     video = remux(silent, tmp_path / "v.mkv", "wavpack")

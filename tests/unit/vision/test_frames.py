@@ -57,19 +57,19 @@ def without_key_frame(video, target):
     return target
 
 
-@pytest.mark.parametrize("suffix", ["mp4", "mkv"])
-def test_a_video_begins_at_its_first_frame_that_decodes_and_warns_of_what_lies_before(tmp_path, suffix):
+@pytest.mark.parametrize(("suffix", "began_s"), [("mp4", 0.04), ("mkv", 0.0)])
+def test_a_video_begins_at_its_first_frame_that_decodes_and_warns_of_what_lies_before(tmp_path, suffix, began_s):
     whole = write_video(tmp_path / f"w.{suffix}", numbered(28), options={"sc_threshold": "0"})
     path = without_key_frame(whole, tmp_path / f"v.{suffix}")
 
     shown, video = read(path)
 
     assert [number for *_, number in shown] == list(range(12, 28))
-    first_s = 11 / 25  # from the first picture that is left
+    first_s = began_s + 11 / 25  # from the first picture that is left
     assert [time_s for time_s, *_ in shown] == pytest.approx([first_s + k / 25 for k in range(16)], abs=2e-3)
-    assert video.end_s == pytest.approx(27 / 25, abs=2e-3)
+    assert video.end_s == pytest.approx(began_s + 27 / 25, abs=2e-3)
     [warning] = video.warnings
-    assert "from 0.00 s to 0.44 s" in warning
+    assert f"from {began_s:.2f} s to {first_s:.2f} s" in warning
     with pytest.raises(NoFrames, match=r"before 0\.2 s"):
         read(path, end_s=0.2)
 
@@ -592,6 +592,21 @@ def test_nothing_of_a_video_waits_for_the_garbage_collection(tmp_path, frames):
     assert left == []  # a frame and its decoder's threads; a forked process that collects them hangs
 
 
+def test_two_first_frames_that_the_decoder_gives_in_the_wrong_order_are_shown_in_theirs(tmp_path, monkeypatch):
+    path = write_video(tmp_path / "v.mp4", numbered(5))
+    decode = VideoReader._decode
+
+    def swapped(reader):
+        first, second, *others = decode(reader)
+        return (frame for frame in [second, first, *others])
+
+    monkeypatch.setattr(VideoReader, "_decode", swapped)
+    shown, video = read(path)
+
+    assert [(round(time_s, 2), index) for time_s, _, index in shown] == [(index / 25, index) for index in range(5)]
+    assert video.warnings == []
+
+
 def test_times_are_those_of_a_player_where_the_pictures_begin_after_the_sound(tmp_path):
     path = tmp_path / "late.mp4"
     base = Fraction(1, 48000)
@@ -621,7 +636,20 @@ def test_times_are_those_of_a_player_where_the_pictures_begin_after_the_sound(tm
     assert [index for _, _, index in part] == [5, 6, 7, 8, 9]
 
 
-@pytest.mark.parametrize(("aspect", "size"), [((16, 9), (640, 270)), ((1, 2), (360, 540)), ((0, 1), (360, 270))])
+@pytest.mark.parametrize(("suffix", "first_s"), [("mp4", 1.5), ("mov", 1.5), ("mkv", 0.0)])
+def test_an_mp4_or_mov_begins_at_0_also_where_nothing_is_shown_yet(tmp_path, suffix, first_s):
+    path = write_video(tmp_path / f"v.{suffix}", numbered(5), times=[1.5 + index / 25 for index in range(5)])
+
+    shown, video = read(path, limits=replace(LIMITS, max_duration_s=1.0))
+    part, _ = read(path, first_s + 0.05)
+
+    assert [shown[0][0], video.duration_s] == pytest.approx([first_s, first_s + 0.2], abs=1e-3)
+    assert [index for *_, index in part] == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("aspect", "size"), [((16, 9), (640, 270)), ((1, 2), (360, 540)), ((0, 1), (360, 270)), ((321, 320), (360, 270))]
+)
 def test_pictures_have_square_pixels(tmp_path, aspect, size):
     path = tmp_path / "v.mp4"
     with av.open(str(path), "w") as container:

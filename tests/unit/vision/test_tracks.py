@@ -269,6 +269,25 @@ def test_a_person_who_was_hidden_keeps_the_number(hidden_s):
     assert found[0][-1] == 74
 
 
+@pytest.mark.parametrize("seconds", [0.5, 0.8, 2.0])
+def test_a_person_before_whom_something_passes_keeps_the_number(seconds):
+    pictures = [np.ascontiguousarray(one) for one in scene([still(0.45)], seconds=4, fps=FPS)]
+    size = pictures[0].shape[1::-1]
+    coarse = np.random.default_rng(3).integers(0, 255, (12, 16, 3), dtype=np.uint8)
+    board = cv2.resize(coarse, size, interpolation=cv2.INTER_CUBIC)[:, : size[0] // 2]
+    for index, shown in enumerate(pictures):
+        share = (index * STEP_S - 1.28) / seconds
+        if 0 <= share < 1:
+            left = round(share * (size[0] + board.shape[1])) - board.shape[1]
+            begin, end = max(0, left), min(size[0], left + board.shape[1])
+            shown[:, begin:end] = board[:, begin - left : end - left]
+
+    found = persons(*follow(pictures))
+
+    assert set(found) == {0}
+    assert found[0][-1] == len(pictures) - 1
+
+
 def test_somebody_else_in_the_place_of_one_who_left_gets_a_new_number():
     leaves = Actor(lambda _: (0.3, 0.45, 0.4), leaves_s=2.0)
     enters = Actor(lambda _: (0.3, 0.45, 0.4), other=True, enters_s=2.8)
