@@ -48,7 +48,7 @@ def analyze(  # noqa: PLR0917 - typer calls it by name
     from mien.cli.messages import hint
     from mien.cli.options import options_of
     from mien.cli.results import ResultFolder
-    from mien.cli.videos import STDIN, local_file, named_videos
+    from mien.cli.videos import local_file, named_videos
     from mien.contract.options import AnalyzeOptions
 
     if as_json and as_csv:
@@ -65,7 +65,10 @@ def analyze(  # noqa: PLR0917 - typer calls it by name
     if annotate is not None:
         import service.standalone.annotate  # noqa: F401 - a missing package is reported before hours of work
     with local_file(files[0]) as single:
-        jobs = [BatchItem(file, single if files == [STDIN] else file, targets.get(file)) for file in found]
+        jobs = [
+            BatchItem(file, single if [file] == [Path(name) for name in files] else file, targets.get(file))
+            for file in found
+        ]
         show, end_of_output = _output(results, found, as_json=as_json, as_csv=as_csv)
         try:
             failed = bool(jobs) and analyze_all(jobs, options, show, url=url, key=key, local=local)

@@ -28,7 +28,7 @@ def report(  # noqa: PLR0917 - typer calls it by name
     from mien.cli.html import write_report
     from mien.cli.messages import hint
     from mien.cli.options import options_of
-    from mien.cli.videos import STDIN, local_file, named_videos
+    from mien.cli.videos import local_file, named_videos
     from mien.contract.options import AnalyzeOptions
 
     found = named_videos(files)
@@ -43,7 +43,7 @@ def report(  # noqa: PLR0917 - typer calls it by name
         done.append((str(job.file), analysis))
 
     with local_file(files[0]) as single:
-        jobs = [BatchItem(file, single if files == [STDIN] else file) for file in found]
+        jobs = [BatchItem(file, single if [file] == [Path(name) for name in files] else file) for file in found]
         try:
             failed = analyze_all(jobs, options, finished, url=url, key=key, local=local)
         finally:  # after Ctrl-C, what is finished

@@ -7,7 +7,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from glob import glob
 from pathlib import Path
 
@@ -51,18 +51,20 @@ def places(named: Iterable[Path]) -> dict[Path, Path]:
 
 @contextmanager
 def local_file(name: str) -> Iterator[Path]:
-    """Give the path of a video; `-` is copied from standard input to a file that exists until the end.
+    """Give the path of a video; standard input (`-`) or a pipe is copied to a file that exists until the end.
 
     Raises:
         BadParameter: standard input is a terminal, or the name is a URL.
     """
-    if name != STDIN:
+    if name != STDIN and not Path(name).is_fifo():
         yield Path(name)
         return
-    if sys.stdin.isatty():
+    if name == STDIN and sys.stdin.isatty():
         raise typer.BadParameter("- reads a video from standard input: send one there, as with `< clip.mp4`")
-    with tempfile.NamedTemporaryFile(prefix="mien-", suffix=".video") as copy:
-        shutil.copyfileobj(sys.stdin.buffer, copy)
+    with ExitStack() as opened:
+        copy = opened.enter_context(tempfile.NamedTemporaryFile(prefix="mien-", suffix=".video"))
+        source = sys.stdin.buffer if name == STDIN else opened.enter_context(Path(name).open("rb"))
+        shutil.copyfileobj(source, copy)
         copy.flush()
         yield Path(copy.name)
 

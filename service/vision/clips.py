@@ -42,7 +42,7 @@ __all__ = [
 ]
 
 _PROGRESS_S = 0.5
-_DARK = 40.0  # mean gray level
+_DARK = 40.0  # mean gray level; of 50 rendered people, 48 are found at 80, 47 at 40, 39 at 20 and 22 at 10
 
 
 @dataclass(frozen=True)

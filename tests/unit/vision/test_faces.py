@@ -48,6 +48,30 @@ def test_the_detector_is_not_sure_of_what_is_no_face(detector, name):
     assert not any(found.sure for found in detector(image))
 
 
+@pytest.mark.parametrize("radius", [20, 50, 90])
+@pytest.mark.parametrize("colour", [(255, 221, 51), (250, 250, 250), (230, 190, 160)])
+def test_the_detector_is_not_sure_of_a_smiley(detector, radius, colour):
+    shown = background(320, 240).copy()
+    cv2.circle(shown, (160, 120), radius, colour, -1, cv2.LINE_AA)
+    for x in (160 - radius * 2 // 5, 160 + radius * 2 // 5):
+        cv2.ellipse(shown, (x, 120 - radius // 4), (radius // 8, radius // 5), 0, 0, 360, (90, 50, 20), -1, cv2.LINE_AA)
+    mouth = (160, 120 + radius // 10), (radius * 3 // 5, radius // 2)
+    cv2.ellipse(shown, *mouth, 0, 15, 165, (90, 50, 20), max(2, radius // 12), cv2.LINE_AA)
+
+    assert not any(found.sure for found in detector(shown))
+
+
+def test_the_detector_is_not_sure_of_a_shirt_front(detector):
+    shown = background(320, 240).copy()
+    shirt = [(80, 200), (80, 80), (134, 40), (160, 80), (186, 40), (240, 80), (240, 200)]
+    cv2.fillPoly(shown, [np.array(shirt)], (150, 170, 220))
+    cv2.fillPoly(shown, [np.array([(134, 40), (160, 80), (186, 40)])], (220, 180, 150))
+    for y in (100, 126, 152, 178):
+        cv2.circle(shown, (160, y), 5, (240, 240, 240), -1, cv2.LINE_AA)
+
+    assert not any(found.sure for found in detector(shown))
+
+
 def test_a_plain_or_tiny_picture_has_no_face(detector):
     assert detector(background(*SIZE)) == []
     for side in (2, 31, 32):

@@ -1,9 +1,11 @@
+import os
 from pathlib import Path
+from threading import Thread
 
 import pytest
 import typer
 
-from mien.cli.videos import named_videos, places
+from mien.cli.videos import local_file, named_videos, places
 
 
 @pytest.fixture
@@ -42,6 +44,17 @@ def test_what_macos_keeps_beside_a_video_is_passed_over(folder: Path):
 def test_a_place_is_the_path_below_the_folder_or_the_name(folder: Path):
     found = places([folder / "deep", folder / "a1.mp4", folder])
     assert [str(place) for place in found.values()] == ["er/c.webm", "a1.mp4", "a2.mov", "b[1].mp4"]
+
+
+def test_a_named_pipe_is_copied_to_a_file_that_can_be_read_twice(tmp_path: Path):
+    pipe = tmp_path / "video.mp4"
+    os.mkfifo(pipe)
+    Thread(target=pipe.write_bytes, args=[b"the video"]).start()
+
+    with local_file(str(pipe)) as copy:
+        assert [copy.read_bytes(), copy.read_bytes()] == [b"the video"] * 2
+
+    assert not copy.exists()
 
 
 @pytest.mark.parametrize(
