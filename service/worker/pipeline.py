@@ -204,7 +204,7 @@ class Pipeline:
         if not found:
             warnings.append(
                 "No face was found. Faces are found when they look roughly towards the camera, are upright, "
-                "and are at least about a tenth of the picture's height."
+                "and are at least about a tenth of the picture's longer side."
             )
         return Findings(
             video=Video(
