@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,26 +13,32 @@ from numpy.typing import NDArray
 from model.render import studio
 from model.render.head import load_head
 from service.vision.faces import FaceDetector, open_detector
+from tests.bench.figures import Figure
 from tests.videos import SHARED, Picture
 
 _PEOPLE, _SEED = 40, 19
 _PICTURE = 320, 240  # pixels
+_FACEKIT = SHARED / "facekit"
 
 
-def run(_: Path) -> None:
-    """Rendered people (../shared/facekit) who are found for certain: by yaw, tilt, size and light."""
+def run(_: Path) -> Iterator[Figure]:
+    """Rendered people (../shared/facekit) who are found for certain, by yaw, tilt, size and light."""
+    if not _FACEKIT.is_dir():
+        return
     detector = open_detector(None)
     people = list(_people(_PEOPLE))
     yaws = np.concatenate([yaws for yaws, _ in people])
     seen = np.array([_found(detector, _placed(one)) for _, frames in people for one in frames])
     for low in range(0, 75, 15):
         there = (np.abs(yaws) > low - 1) & (np.abs(yaws) < low + 14)  # 0, 5, 10
-        print(f"head turned by {low} to {low + 10} degrees: {seen[there].sum()} of {there.sum()}")
+        yield Figure(f"people found, head turned by {low} to {low + 10} degrees", 100 * float(seen[there].mean()), "%")
     frontal = [frames[0] for _, frames in people]
-    tilts, sides, levels = (0, 10, 20, 30, 40, 50, 60), (80, 48, 32, 28, 24, 20, 16, 12), (80, 40, 20, 14, 10, 7, 5, 3)
-    _row(detector, frontal, "head tilted, degrees", tilts, lambda one, tilt: _placed(one, tilt=tilt))
-    _row(detector, frontal, "face, pixels high", sides, lambda one, side: _placed(one, side=side))
-    _row(detector, frontal, "mean gray level", levels, _darkened)
+    for tilt in (0, 10, 20, 30, 40, 50, 60):
+        yield _share(detector, f"head tilted by {tilt} degrees", [_placed(one, tilt=tilt) for one in frontal])
+    for side in (80, 48, 32, 28, 24, 20, 16, 12):
+        yield _share(detector, f"face of {side} in 320 × 240 pixels", [_placed(one, side=side) for one in frontal])
+    for level in (80, 40, 20, 14, 10, 7, 5, 3):
+        yield _share(detector, f"mean gray level {level}", [_darkened(one, level) for one in frontal])
 
 
 def _people(count: int) -> Iterator[tuple[NDArray[np.float64], Picture]]:
@@ -49,23 +55,16 @@ def _people(count: int) -> Iterator[tuple[NDArray[np.float64], Picture]]:
         return replace(draw_scene(*what), occluder=None)
 
     with patch.object(studio, "draw_behaviour", turning), patch.object(studio, "draw_scene", unhindered):
-        camera = studio.Studio(load_head(SHARED / "facekit"))
+        camera = studio.Studio(load_head(_FACEKIT))
         for number in range(count):
             clip = camera.clip(_SEED, number)
             yield np.rad2deg(clip.behaviour.turns[:, 0]), clip.frames
         camera.close()
 
 
-def _row(
-    detector: FaceDetector,
-    people: Sequence[Picture],
-    what: str,
-    values: Sequence[float],
-    shown: Callable[[Picture, float], Picture],
-) -> None:
-    print(f"{what}, of {len(people)} people:")
-    for value in values:
-        print(f"    {value:3g}: {sum(_found(detector, shown(one, value)) for one in people)}")
+def _share(detector: FaceDetector, what: str, pictures: Sequence[Picture]) -> Figure:
+    found = sum(_found(detector, one) for one in pictures)
+    return Figure(f"people found, {what}", 100 * found / len(pictures), "%")
 
 
 def _found(detector: FaceDetector, picture: Picture) -> bool:
