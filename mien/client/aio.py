@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Mapping
-from contextlib import ExitStack, aclosing, suppress
+from contextlib import ExitStack, aclosing, asynccontextmanager, suppress
 from types import TracebackType
 from typing import Unpack
 
@@ -86,12 +86,18 @@ class AsyncMien:
             OSError: the file cannot be read.
         """
         accepted = await self.submit(video, options, **keywords)
-        try:
+        async with self._deleted_if_left(accepted.id):
             return await self._result(accepted.id, on_progress)
-        except asyncio.CancelledError:
+
+    @asynccontextmanager
+    async def _deleted_if_left(self, analysis_id: str) -> AsyncGenerator[None]:
+        """Delete an analysis whose caller leaves before its end."""
+        try:
+            yield
+        except (asyncio.CancelledError, GeneratorExit):
             with suppress(MienError, TimeoutError):
                 async with asyncio.timeout(_DELETE_S):
-                    await self.delete(accepted.id)
+                    await self.delete(analysis_id)
             raise
 
     async def _result(self, analysis_id: str, on_progress: Callable[[Progress], None] | None) -> Analysis:
@@ -111,13 +117,15 @@ class AsyncMien:
     ) -> AsyncGenerator[FaceWindow]:
         """Upload a video and yield each window's scores as soon as they exist, each once.
 
+        If it is left before the end (Ctrl-C, `break`), the analysis is deleted, as in `analyze`.
+
         Raises:
             MienError, OSError: as for `analyze`.
         """
         accepted = await self.submit(video, options, **keywords)
         given: set[tuple[int, float]] = set()  # another worker may begin again
         incomplete = False
-        async with aclosing(self.watch(accepted.id)) as events:
+        async with self._deleted_if_left(accepted.id), aclosing(self.watch(accepted.id)) as events:
             async for event in events:
                 match event:
                     case FaceWindow() if (event.track, event.start_s) not in given:

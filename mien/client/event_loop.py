@@ -55,8 +55,9 @@ class EventLoopThread:
         return task.result()
 
     def cancel_all(self) -> None:
-        """Cancel what other threads run and wait until it has cleaned up: their calls raise CancelledError."""
+        """Cancel what other threads run, whose calls raise CancelledError, and close generators; wait for both."""
         self.run(self._cancel_others())
+        self.run(self._loop.shutdown_asyncgens())
 
     def stop(self) -> None:
         """Let the loop and its thread end."""
@@ -64,7 +65,6 @@ class EventLoopThread:
 
     def close(self) -> None:
         """End the loop and its thread, and wait for that."""
-        self.run(self._loop.shutdown_asyncgens())
         self.run(self._loop.shutdown_default_executor())
         self.stop()
         self._thread.join()

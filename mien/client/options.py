@@ -28,6 +28,7 @@ class AnalyzeKeywords(LiveKeywords, total=False):
     start_s: float
     end_s: float | None
     track: int | None
+    pictures: bool
     callback_url: str | None
 
 

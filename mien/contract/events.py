@@ -27,6 +27,11 @@ class FaceWindow(Window):
     """Scores of one clip of one face."""
 
     track: int = Field(ge=0, description="Number of the person in this video, from 0, in order of appearance.")
+    box: tuple[int, int, int, int] | None = Field(
+        default=None,
+        description="The face's box at the end of the window: left, top, width and height in pixels of the upright "
+        "frame. Unset if the worker is an older version.",
+    )
 
 
 class Ended(BaseModel):

@@ -43,6 +43,11 @@ class AnalyzeOptions(LiveOptions):
         description="Number of the file's video track to analyse, from 0; default: the one that shows faces at the "
         "start.",
     )
+    pictures: bool = Field(
+        default=False,
+        description="Keep small pictures of the faces with the result, for players that cannot show the video. They "
+        "are erased with the result.",
+    )
     callback_url: Annotated[str, Field(max_length=2000)] | None = Field(
         default=None,
         description="URL to POST to when the analysis has ended. The request is signed as in Standard Webhooks and "

@@ -76,6 +76,13 @@ class Sighting(_Part):
     coverage: UnitInterval = Field(description="Share of all sampled frames in which this face was found.")
 
 
+class FacePicture(_Part):
+    """A small picture of a face."""
+
+    time_s: Seconds = Field(description="Time of the picture in seconds of the video.")
+    jpeg: str = Field(description="The picture: a square JPEG in Base64.")
+
+
 class Face(Scores, Sighting):
     """One person's face, tracked for as long as it is visible."""
 
@@ -86,6 +93,9 @@ class Face(Scores, Sighting):
     path: list[PathPoint] = Field(
         description="The face's box over time: time in seconds, then left, top, width and height in pixels of the "
         "upright frame."
+    )
+    pictures: list[FacePicture] | None = Field(
+        default=None, description="Small pictures of the face by time; only if the option `pictures` asked for them."
     )
 
 

@@ -147,7 +147,7 @@ class Person:
             self._start_s = certain[0].time_s
         for sample in certain:
             for index, crop in sample.crops.items():
-                yield from self._windowers[index].push(sample.time_s, crop, sample.quality)
+                yield from self._windowers[index].push(sample.time_s, crop, sample.quality, sample.box)
             if not self._path or sample.time_s - self._path[-5] >= _PATH_S:
                 self._path.extend((sample.time_s, *sample.box))
             self._last = sample

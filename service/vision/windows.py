@@ -14,6 +14,8 @@ from statistics import fmean
 import numpy as np
 from numpy.typing import NDArray
 
+from service.vision.faces import Box
+
 
 @dataclass(frozen=True)
 class ClipSpec:
@@ -50,6 +52,7 @@ class Clip:
         end_s: end of its last sample: one interval later, or the end of the face or video if that is earlier.
         frames: number of real samples among the T; the others repeat the last one.
         quality: how well the face can be read, 0 to 1: mean over the real samples; see `service.vision.quality`.
+        box: the face's box at its last sample, (x, y, w, h) in pixels of the upright frame.
         pixels: RGB uint8 (T, size, size, 3).
     """
 
@@ -59,6 +62,7 @@ class Clip:
     end_s: float
     frames: int
     quality: float
+    box: Box
     pixels: NDArray[np.uint8]
 
 
@@ -72,15 +76,15 @@ class Windower:
         self._track = track
         self._index = index
         self._spec = spec
-        self._recent: deque[tuple[float, NDArray[np.uint8], float]] = deque(maxlen=spec.frames)
+        self._recent: deque[tuple[float, NDArray[np.uint8], float, Box]] = deque(maxlen=spec.frames)
         self._pushed = 0
         self._covered = 0  # number of samples up to the end of the last clip
 
-    def push(self, time_s: float, crop: NDArray[np.uint8], quality: float) -> Iterator[Clip]:
-        """Add a sample, a crop (size, size, 3); yield the clip that ended with the previous sample, if any."""
+    def push(self, time_s: float, crop: NDArray[np.uint8], quality: float, box: Box) -> Iterator[Clip]:
+        """Add a sample, its crop (size, size, 3); yield the clip that ended with the previous sample, if any."""
         if self._is_due():
             yield self._clip(time_s)
-        self._recent.append((time_s, crop, quality))
+        self._recent.append((time_s, crop, quality, box))
         self._pushed += 1
 
     def finish(self, end_s: float) -> Iterator[Clip]:
@@ -93,7 +97,7 @@ class Windower:
         return beyond >= 0 and beyond % self._spec.hop == 0 and self._pushed > self._covered
 
     def _clip(self, end_s: float) -> Clip:
-        times_s, crops, qualities = zip(*self._recent, strict=True)
+        times_s, crops, qualities, boxes = zip(*self._recent, strict=True)
         real = len(crops)
         self._covered = self._pushed
         return Clip(
@@ -103,6 +107,7 @@ class Windower:
             end_s=min(times_s[-1] + self._spec.interval_s, end_s),
             frames=real,
             quality=fmean(qualities),
+            box=boxes[-1],
             # T × (size, size, 3) → (T, size, size, 3)
             pixels=np.stack([*crops, *crops[-1:] * (self._spec.frames - real)]),
         )

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mien.contract.bundle import Task
 from mien.contract.events import FaceWindow
-from mien.contract.results import Face, Window
+from mien.contract.results import Face, FacePicture, Window
 from service.vision.clips import Clip, FaceSeen
 from service.worker.batcher import Outputs
 from service.worker.scores import scores, share, window_scores
@@ -39,9 +39,13 @@ class FaceScores:
             quality=share(clip.quality),
         )
         self.timeline.append(window)
-        return FaceWindow(track=clip.track, **{name: getattr(window, name) for name in window.model_fields_set})
+        scored = {name: getattr(window, name) for name in window.model_fields_set}
+        x, y, width, height = map(round, clip.box)
+        return FaceWindow(track=clip.track, **scored, box=(x, y, width, height))
 
-    def verdict(self, tasks: Iterable[Task], seen: FaceSeen, samples: int) -> Face:
+    def verdict(
+        self, tasks: Iterable[Task], seen: FaceSeen, samples: int, pictures: list[FacePicture] | None = None
+    ) -> Face:
         """Return the face with its averaged scores; `samples` is the number of sampled frames of the whole video."""
         means = {kind: (total / self._weights[kind]).astype(np.float32) for kind, total in self._sums.items()}
         return Face(
@@ -52,4 +56,5 @@ class FaceScores:
             **scores(tasks, means),
             timeline=sorted(self.timeline, key=lambda window: (window.start_s, window.end_s)),
             path=[(round(time_s, 3), round(x), round(y), round(w), round(h)) for time_s, x, y, w, h in seen.path],
+            **({} if pictures is None else {"pictures": pictures}),
         )

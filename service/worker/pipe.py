@@ -13,7 +13,7 @@ from multiprocessing.connection import Connection
 from typing import Protocol
 
 import numpy as np
-from pydantic import TypeAdapter
+from pydantic import FiniteFloat, TypeAdapter
 
 from mien.contract.errors import BY_CODE, BadMedia, CannotDecode, MienError, Problem
 from service.vision.clips import Clip, ClipSpec, FaceSeen, Progressed, VideoEnded, VideoOpened
@@ -22,6 +22,7 @@ Event = VideoOpened | Clip | Progressed | FaceSeen | VideoEnded
 
 # An hour's path of one face at 6 Hz is 0.7 MB.
 _LONGEST_HEADER = 8 << 20
+_LONGEST_SIDE = 1 << 20  # pixels, beyond any frame
 
 _PLAIN: dict[str, TypeAdapter[Event]] = {
     kind.__name__: TypeAdapter(kind) for kind in (VideoOpened, Progressed, FaceSeen, VideoEnded)
@@ -36,6 +37,7 @@ class _ClipHeader:
     end_s: float
     frames: int
     quality: float
+    box: tuple[FiniteFloat, FiniteFloat, FiniteFloat, FiniteFloat]
 
 
 _CLIP = TypeAdapter(_ClipHeader)
@@ -52,7 +54,9 @@ class MessageReader(Protocol):
 def send_event(pipe: Connection, event: Event) -> None:
     """Send one event; block while the pipe is full."""
     if isinstance(event, Clip):
-        header = _ClipHeader(event.track, event.spec, event.start_s, event.end_s, event.frames, event.quality)
+        header = _ClipHeader(
+            event.track, event.spec, event.start_s, event.end_s, event.frames, event.quality, event.box
+        )
         pipe.send_bytes(json.dumps({"event": "Clip", **dataclasses.asdict(header)}).encode())
         # A flat view: send_bytes of Python 3.11 counts a 4-D array's first axis instead of its bytes.
         pipe.send_bytes(np.ascontiguousarray(event.pixels).data.cast("B"))
@@ -89,9 +93,10 @@ def receive_event(pipe: MessageReader, specs: Sequence[ClipSpec]) -> Event:
 
 
 def _receive_clip(pipe: MessageReader, header: _ClipHeader, specs: Sequence[ClipSpec]) -> Clip:
-    if not (0 <= header.spec < len(specs) and header.track >= 0 and header.frames >= 1 and 0 <= header.quality <= 1):
+    known = 0 <= header.spec < len(specs) and header.track >= 0
+    if not (known and header.frames >= 1 and 0 <= header.quality <= 1 and max(map(abs, header.box)) <= _LONGEST_SIDE):
         raise ValueError(header)
     spec = specs[header.spec]
     shape = spec.frames, spec.size, spec.size, 3
     pixels = np.frombuffer(pipe.recv_bytes(int(np.prod(shape))), dtype=np.uint8).reshape(shape)
-    return Clip(header.track, header.spec, header.start_s, header.end_s, header.frames, header.quality, pixels)
+    return Clip(**vars(header), pixels=pixels)

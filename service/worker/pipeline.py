@@ -27,6 +27,7 @@ from service.vision.clips import Clip, ClipSpec, FaceSeen, Limits, Progressed, V
 from service.worker.aggregate import FaceScores
 from service.worker.batcher import Batcher, Outputs
 from service.worker.decode_child import Assignment, Part
+from service.worker.face_pictures import FacePictures
 from service.worker.onnx_model import OnnxModel
 from service.worker.sandbox import Sandbox
 
@@ -111,6 +112,7 @@ class Pipeline:
             InterruptedWork: `interrupted` was set.
         """
         run = self._run(options, Part(video, options.start_s, options.end_s, options.track))
+        run.pictures = FacePictures() if options.pictures else None
         total_s: float | None = None
         started = time.perf_counter()
         with closing(run.events(job, interrupted)) as events:
@@ -186,7 +188,9 @@ class Pipeline:
 
     def _findings(self, end: VideoEnded, run: _Run) -> Findings:
         found: list[Face] = [
-            run.scores[seen.track].verdict(run.tasks, seen, end.samples)
+            run.scores[seen.track].verdict(
+                run.tasks, seen, end.samples, None if run.pictures is None else run.pictures.of(seen.track)
+            )
             for seen in sorted(run.seen, key=lambda seen: seen.track)
         ]
         models = [self._models[index].info for index, _ in run.models]
@@ -240,6 +244,7 @@ class _Run:
         tasks: all requested tasks.
         scores: accumulated scores by track number.
         seen: the faces whose tracks have ended.
+        pictures: keeps pictures of the faces, if they are asked for.
         inference_s: seconds spent waiting for the models.
     """
 
@@ -259,6 +264,7 @@ class _Run:
         self.tasks = [task for _, kept in models for task in kept]
         self.scores: dict[int, FaceScores] = {}
         self.seen: list[FaceSeen] = []
+        self.pictures: FacePictures | None = None
         self.inference_s = 0.0
 
     def events(
@@ -269,6 +275,8 @@ class _Run:
         with closing(self._sandbox.decode(self._assignment, interrupted)) as events:
             for event in events:
                 if isinstance(event, Clip):
+                    if self.pictures is not None:
+                        self.pictures.add(event)
                     spec = self._assignment.specs[event.spec]
                     users = [i for (i, _), wanted in zip(self.models, self._specs, strict=True) if wanted == spec]
                     waiting.append((event, [self._batcher.submit(i, name, event.pixels) for i in users]))

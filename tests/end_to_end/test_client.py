@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import socket
 import subprocess
 import sys
@@ -112,6 +114,67 @@ def test_closing_cancels_the_calls_of_other_threads():
         mien.close()
         assert isinstance(call.exception(HANG_S), asyncio.CancelledError)
     mien.close()
+
+
+class Endless(BaseHTTPRequestHandler):
+    """It accepts a video, tells a window of it, and never comes to its end."""
+
+    deleted: ClassVar[list[str]] = []
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["content-length"]))
+        self.answer(202, "application/json", ACCEPTED)
+
+    def do_GET(self):
+        self.answer(200, "text/event-stream", 'id: 1\nevent: window\ndata: {"track": 0, "start_s": 0, "end_s": 1}\n\n')
+        self.connection.recv(1)  # nothing comes until the client leaves
+
+    def do_DELETE(self):
+        self.deleted.append(self.path)
+        self.answer(204, "application/json", "")
+
+    def answer(self, status, kind, text):
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        if self.command != "GET":
+            self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text.encode())
+        self.wfile.flush()
+
+    def log_message(self, *_):
+        pass
+
+
+ACCEPTED = json.dumps(
+    {
+        "id": "a",
+        "state": "queued",
+        "created_at": "2026-01-01T00:00:00Z",
+        "progress": {"done_s": 0, "total_s": None},
+        "warnings": [],
+    }
+)
+
+
+@pytest.mark.parametrize("how", ["break", "close", "ctrl-c"])
+def test_windows_that_are_left_before_the_end_leave_no_analysis_behind(how):
+    Endless.deleted.clear()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Endless) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        mien = Mien(f"http://127.0.0.1:{server.server_port}")
+        windows = mien.windows(b"a video")
+        assert next(windows).track == 0
+        if how == "break":
+            windows.close()
+        elif how == "ctrl-c":
+            threading.Timer(0.5, os.kill, [os.getpid(), signal.SIGINT]).start()
+            with pytest.raises(KeyboardInterrupt):
+                next(windows)
+        mien.close()
+        server.shutdown()
+
+    assert Endless.deleted == ["/analyses/a"]
 
 
 class Moody(BaseHTTPRequestHandler):

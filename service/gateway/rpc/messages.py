@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
@@ -11,10 +12,22 @@ from pydantic import ValidationError
 
 from mien.contract.bundle import TaskKind
 from mien.contract.errors import BadFrame, InvalidOption, Problem
+from mien.contract.events import FaceWindow
 from mien.contract.jobs import State
 from mien.contract.live import MOST_SIDE, Encoding, LiveFrame
 from mien.contract.options import AnalyzeOptions, LiveOptions
-from mien.contract.results import Analysis, Face, ModelInfo, Progress, Scores, Summary, Timings, Video, Window
+from mien.contract.results import (
+    Analysis,
+    Face,
+    FacePicture,
+    ModelInfo,
+    Progress,
+    Scores,
+    Summary,
+    Timings,
+    Video,
+    Window,
+)
 from service.gateway.error_mapping import invalid_option
 from service.pb.affect.v1 import affect_pb2 as pb
 
@@ -42,7 +55,7 @@ def options_of(message: pb.Options) -> AnalyzeOptions:
     Raises:
         InvalidOption: a value is not valid.
     """
-    return _asked(message, AnalyzeOptions, "faces", "start_s", "end_s", "hop_s", "track", "callback_url")
+    return _asked(message, AnalyzeOptions, "faces", "start_s", "end_s", "hop_s", "track", "pictures", "callback_url")
 
 
 def live_options_of(message: pb.LiveOptions) -> LiveOptions:
@@ -122,6 +135,8 @@ def analysis_message(analysis: Summary) -> pb.Analysis:
 
 def face_messages(face: Face, *, timeline: bool) -> Iterator[pb.Face]:
     """Yield a face with its path and, if `timeline`, its timeline, split into messages below the size limit."""
+    if face.pictures:
+        yield pb.Face(track=face.track, pictures=map(_picture, face.pictures))
     message = _verdict(face)
     windows, path = face.timeline if timeline else [], face.path
     while True:
@@ -139,9 +154,13 @@ def face_messages(face: Face, *, timeline: bool) -> Iterator[pb.Face]:
 
 def window_message(track: int, window: Window) -> pb.Window:
     """Return the scores of one window of a face."""
-    return pb.Window(
+    message = pb.Window(
         track=track, start_s=window.start_s, end_s=window.end_s, scores=_scores(window), quality=window.quality
     )
+    if isinstance(window, FaceWindow) and window.box is not None:
+        x, y, width, height = window.box
+        message.box.CopyFrom(pb.PathPoint(time_s=window.end_s, x=x, y=y, width=width, height=height))
+    return message
 
 
 def progress_message(progress: Progress) -> pb.Progress:
@@ -152,6 +171,10 @@ def progress_message(progress: Progress) -> pb.Progress:
 def problem_message(problem: Problem) -> pb.Problem:
     """Return an error."""
     return pb.Problem(code=problem.code, title=problem.title, detail=problem.detail)
+
+
+def _picture(picture: FacePicture) -> pb.FacePicture:
+    return pb.FacePicture(time_s=picture.time_s, jpeg=base64.b64decode(picture.jpeg))
 
 
 def _verdict(face: Face) -> pb.Face:

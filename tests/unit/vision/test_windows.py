@@ -20,7 +20,7 @@ def clips_of(samples, wanted, end_s=None):
     windower = Windower(3, 1, wanted)
     clips = []
     for index in range(samples):
-        clips += windower.push(index * wanted.interval_s, crop(index), index / 10)
+        clips += windower.push(index * wanted.interval_s, crop(index), index / 10, (index, 0, 9, 9))
     return clips + list(windower.finish(samples * wanted.interval_s if end_s is None else end_s))
 
 
@@ -34,12 +34,13 @@ def test_windows_start_every_hop_and_the_last_ends_with_the_last_sample():
         [5, 6, 7, 8],
     ]
     assert [(clip.track, clip.spec, clip.frames) for clip in clips] == [(3, 1, 4)] * 4
+    assert [clip.box[0] for clip in clips] == [3, 5, 7, 8]  # of the last sample
 
 
 def test_a_window_comes_out_with_the_first_sample_after_it():
     windower = Windower(0, 0, spec())
 
-    came = [len(list(windower.push(index * 0.1, crop(index), 1.0))) for index in range(7)]
+    came = [len(list(windower.push(index * 0.1, crop(index), 1.0, (0, 0, 9, 9)))) for index in range(7)]
 
     assert came == [0, 0, 0, 0, 1, 0, 1]
 
@@ -90,7 +91,7 @@ def peak_of(samples, wanted):
     windower = Windower(0, 0, wanted)
     tracemalloc.start()
     for index in range(samples):
-        for clip in windower.push(index * wanted.interval_s, crop(index, wanted.size), 1.0):
+        for clip in windower.push(index * wanted.interval_s, crop(index, wanted.size), 1.0, (0, 0, 9, 9)):
             del clip
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()

@@ -11,10 +11,13 @@ EXPRESSION = ExpressionTask(labels=("calm", "glad", "sad"))
 SIGNED = DimensionsTask(dimensions=(Dimension(name="valence"), Dimension(name="arousal")))
 PERSONALITY = PersonalityTask(traits=("openness", "neuroticism"))
 NO_PIXELS = np.zeros((1, 1, 1, 3), np.uint8)
+BOX = (1.6, 2.4, 30.0, 31.0)
 
 
 def clip(start_s: float, end_s: float, frames: int, quality: float = 1.0) -> Clip:
-    return Clip(track=2, spec=0, start_s=start_s, end_s=end_s, frames=frames, quality=quality, pixels=NO_PIXELS)
+    return Clip(
+        track=2, spec=0, start_s=start_s, end_s=end_s, frames=frames, quality=quality, box=BOX, pixels=NO_PIXELS
+    )
 
 
 def outputs(**values: list[float]) -> dict[str, np.ndarray]:
@@ -64,7 +67,13 @@ def test_personality_is_in_the_verdict_and_not_in_the_timeline():
     verdict = face.verdict([PERSONALITY], seen(), samples=8)
 
     assert verdict.personality == {"openness": 0.5, "neuroticism": 0.25}
-    assert window.model_dump(exclude_unset=True) == {"track": 2, "start_s": 0, "end_s": 1, "quality": 1}
+    assert window.model_dump(exclude_unset=True) == {
+        "track": 2,
+        "start_s": 0,
+        "end_s": 1,
+        "quality": 1,
+        "box": (2, 2, 30, 31),
+    }
     assert verdict.timeline[0].model_dump(exclude_unset=True) == {"start_s": 0, "end_s": 1, "quality": 1}
 
 

@@ -30,6 +30,7 @@ SPECS = [
     ClipSpec(frames=2, interval_s=0.1, size=4, margin=0.2, hop_s=0.5),
     ClipSpec(frames=16, interval_s=0.1, size=112, margin=0.2, hop_s=0.5),
 ]
+BOX = (1.5, -2.5, 30.0, 31.0)
 SMALL, LARGE = (np.random.default_rng(0).integers(0, 256, (s.frames, s.size, s.size, 3), np.uint8) for s in SPECS)
 
 
@@ -43,6 +44,7 @@ def pipe() -> Iterator[tuple[Connection, Connection]]:
 
 def _clip_header(**changes) -> bytes:
     header = {"event": "Clip", "track": 0, "spec": 0, "start_s": 0.0, "end_s": 0.2, "frames": 2, "quality": 0.5}
+    header["box"] = BOX
     return json.dumps(header | changes).encode()
 
 
@@ -68,7 +70,7 @@ def test_an_event_comes_out_as_it_went_in(pipe, event):
 @pytest.mark.parametrize(("spec", "pixels"), [(0, SMALL), (1, LARGE)])
 def test_a_clip_comes_out_with_its_pixels(pipe, spec: int, pixels: np.ndarray):
     receiver, sender = pipe
-    clip = Clip(track=1, spec=spec, start_s=0.5, end_s=0.7, frames=2, quality=0.625, pixels=pixels)
+    clip = Clip(track=1, spec=spec, start_s=0.5, end_s=0.7, frames=2, quality=0.625, box=BOX, pixels=pixels)
     thread = threading.Thread(target=send_event, args=(sender, clip))  # more than a pipe holds
     thread.start()
 
@@ -76,6 +78,7 @@ def test_a_clip_comes_out_with_its_pixels(pipe, spec: int, pixels: np.ndarray):
     thread.join()
 
     assert (got.track, got.spec, got.start_s, got.end_s, got.frames, got.quality) == (1, spec, 0.5, 0.7, 2, 0.625)
+    assert got.box == BOX
     assert got.pixels.dtype == np.uint8
     assert np.array_equal(got.pixels, pixels)
 
@@ -84,7 +87,7 @@ def test_pixels_that_do_not_lie_in_order_arrive_in_order(pipe):
     receiver, sender = pipe
     turned = np.swapaxes(SMALL, 1, 2)
 
-    send_event(sender, Clip(track=0, spec=0, start_s=0, end_s=0.2, frames=2, quality=1.0, pixels=turned))
+    send_event(sender, Clip(track=0, spec=0, start_s=0, end_s=0.2, frames=2, quality=1.0, box=BOX, pixels=turned))
 
     assert np.array_equal(receive_event(receiver, SPECS).pixels, turned)
 
@@ -138,6 +141,8 @@ def test_errors_of_other_kinds_sent_properly_are_no_exception(pipe):
         b'{"event": []}',
         b'{"event": {}}',
         b'{"event": "Clip"}',
+        _clip_header(box=[1e300, 0, 0, 0]),
+        _clip_header(box=[float("nan"), 0, 0, 0]),
         b'{"event": "VideoOpened"}',
         b'{"event": "VideoOpened", "width": "wide", "height": 1, "total_s": 1}',
         b'{"event": "VideoOpened", "width": 1, "height": 1, "total_s": "x"}',

@@ -1,5 +1,6 @@
 // Live analysis of the camera: frames go up a WebSocket, scores of windows come down.
 
+import { drawBoxes } from "./boxes.js";
 import { openCamera } from "./camera.js";
 import { element } from "./dom.js";
 import { inOrder, themeOf } from "./palette.js";
@@ -16,7 +17,7 @@ const HISTORY_S = 60;
 const UNSENT_BYTES = 1 << 20; // above this the network is behind, and frames are skipped
 
 export class Live {
-  /** `elements`: viewfinder, scores, note, history. `onError` is called when the analysis ends by itself. */
+  /** `elements`: viewfinder, boxes, scores, note, history. `onError` is called when the analysis ends by itself. */
   constructor(elements, onError) {
     Object.assign(this, elements, { onError });
   }
@@ -63,6 +64,7 @@ export class Live {
     canvas.width = Math.round(viewfinder.videoWidth * scale);
     canvas.height = Math.round(viewfinder.videoHeight * scale);
     const context = canvas.getContext("2d");
+    Object.assign(this.boxes, { width: canvas.width, height: canvas.height });
     const begun = performance.now() / 1000;
     let last = 0;
     const clock = setInterval(() => {
@@ -118,7 +120,23 @@ export class Live {
 
   #draw() {
     this.scores.replaceChildren(...[...this.people.values()].map(card));
+    this.#drawBoxes();
     this.#drawHistory();
+  }
+
+  // The canvas has the size of the frames that are sent; the picture is a mirror, and the labels are not.
+  #drawBoxes() {
+    const { width, height } = this.boxes;
+    const context = this.boxes.getContext("2d");
+    context.clearRect(0, 0, width, height);
+    const people = [...this.people.values()]
+      .filter((window) => window.box)
+      .map(({ track, box: [x, ...rest], ...window }) => ({
+        name: defaultName(track),
+        timeline: [{ ...window, start_s: 0, end_s: 0 }],
+        faces: [{ path: [[0, width - x - rest[1], ...rest]] }],
+      }));
+    drawBoxes(context, { people, chosen: null, now: 0, scale: 1, width, unit: Math.max(width, height) / SIDE });
   }
 
   // The last minute: the axis counts the time since the first window.

@@ -247,7 +247,7 @@ const recorder = new Recorder(
   (message) => say({ title: "No camera", message }),
 );
 const live = new Live(
-  { viewfinder: $("live-video"), scores: $("live-scores"), note: $("live-note"), history: $("live-history") },
+  { viewfinder: $("live-video"), boxes: $("live-boxes"), scores: $("live-scores"), note: $("live-note"), history: $("live-history") },
   (error) => {
     unwatch();
     say(error);

@@ -1,13 +1,14 @@
 // The view of one result: player, summary, charts, events, markers, and what can be taken away.
 
+import { annotated, canRecord } from "./annotated.js";
 import { Charts, labelsOf } from "./charts.js";
 import { $, button, element, row } from "./dom.js";
 import { events } from "./events.js";
-import { additions, boris, csvWithNames, eaf, fileName, vtt } from "./exports.js";
+import { additions, boris, csvRows, csvWithNames, eaf, fileName, vtt } from "./exports.js";
 import { themeOf } from "./palette.js";
 import { atOnce, defaultName, howMany, joinedNotes, partedNotes, peopleOf, together } from "./people.js";
 import { report } from "./report.js";
-import { timelineCsv } from "./service.js";
+import { Problem, timelineCsv } from "./service.js";
 import { Stage } from "./stage.js";
 import { dimension, shares, UNCERTAIN } from "./summary.js";
 import { png, save } from "./takeaway.js";
@@ -26,6 +27,12 @@ const TITLES = {
 };
 
 export const named = ({ name, version, trained }) => `${name} ${version}, ${trained ? "trained" : "not trained"}`;
+
+/** Return a picture of a person that the service keeps with the result, as a data URL; "" where it keeps none. */
+function kept({ faces }) {
+  const pictures = faces.flatMap((face) => face.pictures ?? []);
+  return pictures.length ? `data:image/jpeg;base64,${pictures[pictures.length >> 1].jpeg}` : "";
+}
 
 export class Result {
   #looking = new AbortController(); // aborted when something else is shown
@@ -129,6 +136,7 @@ export class Result {
         const chip = button("", "", () => this.#choose(person));
         const picture = person.tracks.map((track) => this.#pictures.get(track)).find(Boolean);
         if (picture) chip.append(picture);
+        else if (kept(person)) chip.append(Object.assign(element("img"), { src: kept(person), alt: "" }));
         const times = person.faces.length > 1 ? `, ${person.faces.length} appearances` : "";
         chip.append(element("span", person.name), element("small", `visible ${percent(person.coverage)} of the time${times}`));
         chip.dataset.track = person.track;
@@ -303,6 +311,10 @@ export class Result {
     const taking = {
       json: async () => [JSON.stringify({ ...this.analysis, viewer: additions(this.#shown) }, null, 1), "json", "application/json"],
       csv: async () => [csvWithNames(await timelineCsv(this.id), this.people), "csv", "text/csv"],
+      parquet: async () => {
+        const [csv, { parquetOf }] = await Promise.all([timelineCsv(this.id), import("./parquet.js")]);
+        return [parquetOf(csvRows(csvWithNames(csv, this.people))), "parquet", "application/vnd.apache.parquet"];
+      },
       vtt: async () => [vtt(this.#shown), "vtt", "text/vtt"],
       eaf: async () => [eaf(this.#shown), "eaf", "application/xml"],
       boris: async () => [boris(this.#shown), "tsv", "text/tab-separated-values"],
@@ -327,6 +339,8 @@ export class Result {
       close();
       $("more").querySelector("summary").focus();
     });
+    $("annotate").hidden = !canRecord();
+    $("annotate").addEventListener("click", () => this.#annotate());
     $("print").addEventListener("click", () => window.print());
     for (const head of document.querySelectorAll("[data-chart]")) {
       const { chart } = head.dataset;
@@ -371,6 +385,32 @@ export class Result {
       this.stage.seek(time);
       this.#takePictures(file);
     });
+  }
+
+  async #annotate() {
+    const file = this.uploads.fileOf(this.id);
+    if (!file) {
+      const message = "The service has erased it. Choose “Show the video from this device” below the player, then try again.";
+      this.onProblem(new Problem({ title: "The video is not here", detail: message, code: "" }));
+      return;
+    }
+    const stop = new AbortController();
+    const signal = AbortSignal.any([stop.signal, this.#looking.signal]);
+    const shown = this.#shown;
+    $("unannotate").onclick = () => stop.abort();
+    $("annotated").value = 0;
+    $("annotating").hidden = false;
+    $("annotate").disabled = true;
+    this.stage.pause();
+    try {
+      const video = await annotated(file, shown, { onProgress: (share) => ($("annotated").value = share), signal });
+      save(video, fileName(shown, video.type.startsWith("video/mp4") ? "mp4" : "webm", "with boxes"));
+    } catch (error) {
+      if (!signal.aborted) this.onProblem(new Problem({ title: "The video cannot be recorded", detail: error.message, code: "" }));
+    } finally {
+      $("annotating").hidden = true;
+      $("annotate").disabled = false;
+    }
   }
 
   #smooth(seconds) {

@@ -1,8 +1,8 @@
 // The player: the video with boxes over its faces. Without the video it plays the boxes alone.
 
+import { drawBoxes } from "./boxes.js";
 import { codecOf } from "./codec.js";
-import { boxAt, windowAt } from "./timeline.js";
-import { clock, expressionPhrase } from "./words.js";
+import { clock } from "./words.js";
 
 export class Stage {
   /** `elements`: stage, video, boxes, scrub, play, time, missing, attach. `onMoment` gets a time in seconds, many times a second. */
@@ -39,6 +39,7 @@ export class Stage {
     this.people = [];
     this.length = analysis.video.duration_s;
     this.scrub.max = this.length;
+    this.pictures = picturesOf(analysis.faces, () => this.draw());
     this.stage.style.aspectRatio = `${this.size[0]} / ${this.size[1]}`;
     this.#have(Boolean(this.url));
     if (this.url) this.video.src = this.url;
@@ -54,6 +55,11 @@ export class Stage {
   seek(time) {
     this.#tell(Math.min(Math.max(0, time), this.length));
     if (this.url) this.video.currentTime = this.now;
+  }
+
+  pause() {
+    this.video.pause();
+    this.#run(false);
   }
 
   clear() {
@@ -111,13 +117,16 @@ export class Stage {
     this.video.load();
     URL.revokeObjectURL(this.url);
     this.url = null;
-    this.#have(false, "This browser cannot play this video. The charts and all else work: the boxes show where the faces are.");
+    const rest = this.pictures.size
+      ? "You see small pictures of the faces instead, one a second or fewer, which the service erases with the result."
+      : "The boxes show where the faces are.";
+    this.#have(false, `This browser cannot play this video. The charts and all else work. ${rest}`);
     this.draw();
     const codec = await codecOf(file).catch(() => "");
     if (codec && this.file === file) this.missing.textContent = this.missing.textContent.replace("this video", `${codec} video, as many phones film it`);
   }
 
-  #have(video, why = "The service has erased the video. The boxes show where the faces were.") {
+  #have(video, why = `The service has erased the video. ${this.pictures.size ? "Small pictures of the faces are kept with the result." : "The boxes show where the faces were."}`) {
     this.video.hidden = !video;
     this.missing.textContent = video ? "" : why;
     this.missing.hidden = video;
@@ -137,34 +146,25 @@ export class Stage {
     const scale = Math.min(width / size[0], height / size[1]);
     context.scale(ratio, ratio);
     context.translate((width - size[0] * scale) / 2, (height - size[1] * scale) / 2);
-    context.font = "600 13px system-ui, sans-serif";
-    const chosenLast = [...this.people].sort((one, other) => (one === this.chosen) - (other === this.chosen));
-    for (const person of chosenLast) {
-      for (const face of person.faces) {
-        const box = boxAt(face.path, this.now);
-        if (box) this.#box(context, person, box.map((value) => value * scale), size[0] * scale);
-      }
-    }
+    drawBoxes(context, {
+      people: this.people,
+      chosen: this.chosen,
+      now: this.now,
+      scale,
+      width: size[0] * scale,
+      full: (person) => person === this.chosen,
+      pictures: this.url ? null : this.pictures,
+    });
   }
+}
 
-  #box(context, person, [x, y, width, height], most) {
-    const chosen = person === this.chosen;
-    context.lineWidth = chosen ? 3 : 1.5;
-    context.strokeStyle = chosen ? "#a9a3ff" : "#ffffffb0";
-    context.beginPath();
-    context.roundRect(x, y, width, height, 8);
-    context.stroke();
-    const shown = windowAt(person.timeline, this.now)?.expression;
-    // The others' labels would lie over each other.
-    const text = chosen && shown ? `${person.name}: ${expressionPhrase(shown)}` : person.name;
-    const wide = context.measureText(text).width + 14;
-    const left = Math.max(0, Math.min(x, most - wide));
-    const top = y > 28 ? y - 28 : y + height + 4;
-    context.fillStyle = chosen ? "#14122ef0" : "#14122eb0";
-    context.beginPath();
-    context.roundRect(left, top, wide, 24, 6);
-    context.fill();
-    context.fillStyle = "#ffffff";
-    context.fillText(text, left + 7, top + 16.5);
-  }
+/** Return track → its pictures as { time_s, image }, of the faces that have some. */
+function picturesOf(faces, onLoad) {
+  const loaded = ({ time_s, jpeg }) => {
+    const image = new Image();
+    image.onload = onLoad;
+    image.src = `data:image/jpeg;base64,${jpeg}`;
+    return { time_s, image };
+  };
+  return new Map(faces.filter((face) => face.pictures?.length).map((face) => [face.track, face.pictures.map(loaded)]));
 }

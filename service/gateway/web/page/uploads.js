@@ -61,7 +61,8 @@ export class Uploads extends EventTarget {
       const record = this.#library.keep({ key, name, size: file.size, modified: file.lastModified, file, added: Date.now() + number });
       const one = { key, name, file, added: record.added, state: "waiting", share: 0, id: null };
       this.#all.set(key, one);
-      thumbnail(file).then((picture) => {
+      one.picture = thumbnail(file);
+      one.picture.then((picture) => {
         if (!picture || !this.#library.all.some((kept) => kept.key === key)) return;
         this.#library.keep({ key, thumbnail: picture });
         this.#tell();
@@ -103,7 +104,8 @@ export class Uploads extends EventTarget {
           one.share = share;
           this.#tell();
         };
-        const { id } = await upload(one.file, { idempotencyKey: one.key, onProgress, signal });
+        const pictures = await this.#wantsPictures(one);
+        const { id } = await upload(one.file, { idempotencyKey: one.key, pictures, onProgress, signal });
         this.#library.keep({ key: one.key, id, file: null });
         Object.assign(one, { state: "sent", id, problem: null });
       } catch (problem) {
@@ -121,6 +123,15 @@ export class Uploads extends EventTarget {
       this.#tell();
       return;
     }
+  }
+
+  // A video that this browser cannot play is seen through pictures that the service makes. The answer is kept: an upload
+  // that is sent again under its key must be the same.
+  async #wantsPictures({ key, file, picture }) {
+    const record = this.#library.all.find((one) => one.key === key);
+    const pictures = record?.pictures ?? !(await (picture ?? thumbnail(file)));
+    if (record) this.#library.keep({ key, pictures });
+    return pictures;
   }
 
   #tell() {

@@ -37,7 +37,7 @@ TASK_DIMENSIONS: Task
 TASK_PERSONALITY: Task
 
 class Options(_message.Message):
-    __slots__ = ("faces", "start_s", "end_s", "hop_s", "tasks", "callback_url", "track")
+    __slots__ = ("faces", "start_s", "end_s", "hop_s", "tasks", "callback_url", "track", "pictures")
     FACES_FIELD_NUMBER: _ClassVar[int]
     START_S_FIELD_NUMBER: _ClassVar[int]
     END_S_FIELD_NUMBER: _ClassVar[int]
@@ -45,6 +45,7 @@ class Options(_message.Message):
     TASKS_FIELD_NUMBER: _ClassVar[int]
     CALLBACK_URL_FIELD_NUMBER: _ClassVar[int]
     TRACK_FIELD_NUMBER: _ClassVar[int]
+    PICTURES_FIELD_NUMBER: _ClassVar[int]
     faces: int
     start_s: float
     end_s: float
@@ -52,7 +53,8 @@ class Options(_message.Message):
     tasks: _containers.RepeatedScalarFieldContainer[Task]
     callback_url: str
     track: int
-    def __init__(self, faces: _Optional[int] = ..., start_s: _Optional[float] = ..., end_s: _Optional[float] = ..., hop_s: _Optional[float] = ..., tasks: _Optional[_Iterable[_Union[Task, str]]] = ..., callback_url: _Optional[str] = ..., track: _Optional[int] = ...) -> None: ...
+    pictures: bool
+    def __init__(self, faces: _Optional[int] = ..., start_s: _Optional[float] = ..., end_s: _Optional[float] = ..., hop_s: _Optional[float] = ..., tasks: _Optional[_Iterable[_Union[Task, str]]] = ..., callback_url: _Optional[str] = ..., track: _Optional[int] = ..., pictures: _Optional[bool] = ...) -> None: ...
 
 class Expression(_message.Message):
     __slots__ = ("label", "scores")
@@ -82,18 +84,20 @@ class Scores(_message.Message):
     def __init__(self, expression: _Optional[_Union[Expression, _Mapping]] = ..., valence: _Optional[float] = ..., arousal: _Optional[float] = ..., dominance: _Optional[float] = ...) -> None: ...
 
 class Window(_message.Message):
-    __slots__ = ("track", "start_s", "end_s", "scores", "quality")
+    __slots__ = ("track", "start_s", "end_s", "scores", "quality", "box")
     TRACK_FIELD_NUMBER: _ClassVar[int]
     START_S_FIELD_NUMBER: _ClassVar[int]
     END_S_FIELD_NUMBER: _ClassVar[int]
     SCORES_FIELD_NUMBER: _ClassVar[int]
     QUALITY_FIELD_NUMBER: _ClassVar[int]
+    BOX_FIELD_NUMBER: _ClassVar[int]
     track: int
     start_s: float
     end_s: float
     scores: Scores
     quality: float
-    def __init__(self, track: _Optional[int] = ..., start_s: _Optional[float] = ..., end_s: _Optional[float] = ..., scores: _Optional[_Union[Scores, _Mapping]] = ..., quality: _Optional[float] = ...) -> None: ...
+    box: PathPoint
+    def __init__(self, track: _Optional[int] = ..., start_s: _Optional[float] = ..., end_s: _Optional[float] = ..., scores: _Optional[_Union[Scores, _Mapping]] = ..., quality: _Optional[float] = ..., box: _Optional[_Union[PathPoint, _Mapping]] = ...) -> None: ...
 
 class PathPoint(_message.Message):
     __slots__ = ("time_s", "x", "y", "width", "height")
@@ -110,7 +114,7 @@ class PathPoint(_message.Message):
     def __init__(self, time_s: _Optional[float] = ..., x: _Optional[int] = ..., y: _Optional[int] = ..., width: _Optional[int] = ..., height: _Optional[int] = ...) -> None: ...
 
 class Face(_message.Message):
-    __slots__ = ("track", "start_s", "end_s", "coverage", "scores", "personality", "path", "timeline")
+    __slots__ = ("track", "start_s", "end_s", "coverage", "scores", "personality", "path", "timeline", "pictures")
     class PersonalityEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -126,6 +130,7 @@ class Face(_message.Message):
     PERSONALITY_FIELD_NUMBER: _ClassVar[int]
     PATH_FIELD_NUMBER: _ClassVar[int]
     TIMELINE_FIELD_NUMBER: _ClassVar[int]
+    PICTURES_FIELD_NUMBER: _ClassVar[int]
     track: int
     start_s: float
     end_s: float
@@ -134,7 +139,16 @@ class Face(_message.Message):
     personality: _containers.ScalarMap[str, float]
     path: _containers.RepeatedCompositeFieldContainer[PathPoint]
     timeline: _containers.RepeatedCompositeFieldContainer[Window]
-    def __init__(self, track: _Optional[int] = ..., start_s: _Optional[float] = ..., end_s: _Optional[float] = ..., coverage: _Optional[float] = ..., scores: _Optional[_Union[Scores, _Mapping]] = ..., personality: _Optional[_Mapping[str, float]] = ..., path: _Optional[_Iterable[_Union[PathPoint, _Mapping]]] = ..., timeline: _Optional[_Iterable[_Union[Window, _Mapping]]] = ...) -> None: ...
+    pictures: _containers.RepeatedCompositeFieldContainer[FacePicture]
+    def __init__(self, track: _Optional[int] = ..., start_s: _Optional[float] = ..., end_s: _Optional[float] = ..., coverage: _Optional[float] = ..., scores: _Optional[_Union[Scores, _Mapping]] = ..., personality: _Optional[_Mapping[str, float]] = ..., path: _Optional[_Iterable[_Union[PathPoint, _Mapping]]] = ..., timeline: _Optional[_Iterable[_Union[Window, _Mapping]]] = ..., pictures: _Optional[_Iterable[_Union[FacePicture, _Mapping]]] = ...) -> None: ...
+
+class FacePicture(_message.Message):
+    __slots__ = ("time_s", "jpeg")
+    TIME_S_FIELD_NUMBER: _ClassVar[int]
+    JPEG_FIELD_NUMBER: _ClassVar[int]
+    time_s: float
+    jpeg: bytes
+    def __init__(self, time_s: _Optional[float] = ..., jpeg: _Optional[bytes] = ...) -> None: ...
 
 class Video(_message.Message):
     __slots__ = ("duration_s", "fps", "width", "height", "frames", "track")
