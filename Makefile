@@ -17,7 +17,7 @@ help: ## say what each command does
 run: $(VENV)/.serve ## set everything up and serve on http://127.0.0.1:8000
 	@$(BIN)/mien serve
 
-test: $(VENV)/.dev ## set up what tests need and run them all
+test: $(VENV)/.dev $(VENV)/npm/.done ## set up what tests need and run them all
 	$(BIN)/pytest --numprocesses auto --dist loadfile
 
 test-fast: $(VENV)/.dev ## run the unit tests of the package and the service, in about a minute
@@ -153,6 +153,13 @@ $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --disable-pip-version-check -q $(TORCH)
 	$(BIN)/python -m pip install --disable-pip-version-check -q -e '.[dev]'
 	@touch $@ $(VENV)/.serve
+
+# What compiles the generated TypeScript client, where npm is.
+$(VENV)/npm/.done: tests/generated_clients/package-lock.json | $(VENV)/bin/python
+	@if command -v npm >/dev/null; then \
+	  mkdir -p $(@D) && cp $(<D)/package*.json $(@D) && \
+	  npm ci --prefix $(@D) --ignore-scripts --no-audit --no-fund --loglevel=error && touch $@; \
+	else echo "npm is missing: the generated TypeScript client is not tested (Debian: apt install npm)"; fi
 
 $(VENV)/.docs: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --disable-pip-version-check -q -e '.[docs]'

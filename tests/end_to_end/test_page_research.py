@@ -9,38 +9,44 @@ import re
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import av
 import cv2
 import numpy as np
 import pandas as pd
+import pympi
 import pytest
+import webvtt
 from playwright.sync_api import Page, expect
 
-from tests.end_to_end.test_page import CHROMIUM, browser, camera, hold, of, visit
+from tests.end_to_end.test_page import CHROMIUM, browser, camera, hold, of, pixels, visit
 from tests.processes import wait_for
-from tests.videos import Actor, face_video, scene, still, write_video
+from tests.videos import Actor, face_video, faceless_video, scene, still, write_video
 
 __all__ = ["browser", "camera", "visit"]  # fixtures
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
 
 
+VISITS = "visits & more.mp4"
+PLAIN = ["first.mp4", "second.mp4", "3rd, “quoted” #1 100%.mp4", "Ünder wägs.mp4", "five.mp4", "six.mp4"]
+PHONE, EMPTY, UNWANTED = "phone.mov", "empty room.mp4", "unwanted.mp4"
+
+
 @pytest.fixture(scope="module")
 def videos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Two short videos of one person, one of two people of whom one leaves and comes back, and a word."""
+    """Ten videos: seven of one person, one by a phone, one of nobody, one of two people of whom one comes back."""
     folder = tmp_path_factory.mktemp("study")
     comes_and_goes = [
         Actor(lambda _: (0.2, 0.45, 0.4), leaves_s=1.6),
         Actor(lambda _: (0.32, 0.5, 0.3), enters_s=5.6),
         still(0.73, other=True),
     ]
-    pictures = scene(comes_and_goes, seconds=7.6, size=(480, 240))
-    visits = write_video(folder / "visits & more.mp4", pictures)
-    (folder / "notes.txt").write_text("no video")
     return [
-        visits,
-        face_video(folder / "first.mp4", seconds=1.2),
-        face_video(folder / "second.mp4", seconds=1.2),
-        folder / "notes.txt",
+        write_video(folder / VISITS, scene(comes_and_goes, seconds=7.6, size=(480, 240))),
+        *(face_video(folder / name, seconds=1.2) for name in PLAIN),
+        write_video(folder / PHONE, scene([still()], seconds=1.2), codec="libx265"),
+        faceless_video(folder / EMPTY, seconds=0.5),
+        face_video(folder / UNWANTED, seconds=1.0),
     ]
 
 
@@ -52,7 +58,7 @@ def drop(page: Page, files: list[Path]) -> None:
             const dataTransfer = new DataTransfer();
             for (const [name, text] of contents) {
                 const bytes = Uint8Array.from(atob(text), (sign) => sign.charCodeAt(0));
-                const type = name.endsWith(".mp4") ? "video/mp4" : "text/plain";
+                const type = { mp4: "video/mp4", mov: "video/quicktime" }[name.split(".").at(-1)] ?? "text/plain";
                 dataTransfer.items.add(new File([bytes], name, { type }));
             }
             document.dispatchEvent(new DragEvent("drop", { dataTransfer, cancelable: true }));
@@ -72,42 +78,34 @@ def taken(page: Page, button: str, folder: Path) -> Path:
     return target
 
 
-def cues(text: str) -> list[tuple[float, float, str]]:
-    """Parse WebVTT."""
-    head, *blocks = text.strip().split("\n\n")
-    assert head == "WEBVTT"
-
-    def seconds(time: str) -> float:
-        hours, minutes, rest = time.split(":")
-        return 3600 * int(hours) + 60 * int(minutes) + float(rest)
-
-    found = []
-    for block in blocks:
-        times, line = block.split("\n")
-        start, end = map(seconds, times.split(" --> "))
-        assert start < end
-        found.append((start, end, line))
-    return found
-
-
 def test_a_study_from_a_drop_to_its_tables(visit, videos: list[Path], tmp_path: Path):
     page = visit(refused="409")  # a reload in mid-upload: the key is held until the first try is seen to have ended
-    held = hold(page, "**/analyze")
-    unwanted = face_video(tmp_path / "unwanted.mp4", seconds=1.0)
+    held = hold(page, "**/analyze*")
+    words = tmp_path / "notes.txt"
+    words.write_text("no video")
 
-    drop(page, [*videos, unwanted])
+    drop(page, [*videos, words])
     rows = page.locator("#recent-list li")
-    for name in ("visits & more.mp4", "first.mp4", "second.mp4"):
-        expect(rows.filter(has_text=name)).to_have_count(1)
-    expect(rows.filter(has_text="notes.txt")).to_have_count(0)
+    expect(rows).to_have_count(10)
+    expect(rows.filter(has_text=words.name)).to_have_count(0)
     wait_for(lambda: page.title() and held)
-    page.get_by_role("button", name="Cancel: unwanted.mp4").click()
-    expect(rows.filter(has_text="unwanted")).to_have_count(0)
+    page.get_by_role("button", name=f"Cancel: {UNWANTED}").click()
+    expect(rows.filter(has_text=UNWANTED)).to_have_count(0)
     page.unroute_all()
     page.reload()
-    for name in ("visits & more.mp4", "first.mp4", "second.mp4"):
-        expect(page.get_by_role("button", name=f"Open the analysis: {name}")).to_be_visible()
+    for name in (VISITS, *PLAIN, PHONE, EMPTY):
+        expect(page.get_by_role("button", name=f"Open the analysis: {name}", exact=True)).to_be_visible()
+    for name in (VISITS, *PLAIN):
         expect(rows.filter(has_text=name).locator("img")).to_be_visible()
+
+    page.get_by_role("button", name=f"Open the analysis: {EMPTY}").click()
+    expect(page.get_by_role("heading", name="No face was found")).to_be_visible()
+    page.get_by_role("button", name="New video").click()
+    page.get_by_role("button", name=f"Open the analysis: {PHONE}").click()
+    expect(page.locator("#people-chips img")).to_be_visible()  # the service has made it
+    expect(page.locator("#no-video")).to_contain_text("Small pictures of the faces are kept with the result.")
+    wait_for(lambda: pixels(page, "#boxes") > 300)
+    page.get_by_role("button", name="New video").click()
 
     page.get_by_role("button", name="Open the analysis: visits & more.mp4").click()
     expect(page.get_by_role("heading", name="3 appearances")).to_be_visible()
@@ -132,6 +130,7 @@ def test_a_study_from_a_drop_to_its_tables(visit, videos: list[Path], tmp_path: 
     expect(page.get_by_role("heading", name="2 people")).to_be_visible()
     expect(page.get_by_label(re.compile("Note at 0:01.2"))).to_have_value('she says "hi"')
     assert_taken_away(page, tmp_path)
+    assert_seen(page, videos[0], tmp_path)
     analysis = of(page)
 
     page.get_by_role("button", name="New video").click()
@@ -179,25 +178,33 @@ def assert_taken_away(page: Page, folder: Path) -> None:
     assert [person["tracks"] for person in viewer["people"]] == [[0, 2], [1]]
     assert viewer["markers"] == [{"at_s": 1.2, "text": 'she says "hi"'}]
 
-    said = cues(taken(page, "Captions (WebVTT)", folder).read_text())
-    assert (1.2, 3.2, "<v Note>she says &quot;hi&quot;") in said
-    assert any(line.startswith("<v Ada &lt;1&gt;>") for _, _, line in said)
+    typed = pd.read_parquet(taken(page, "Table (Parquet)", folder))
+    pd.testing.assert_frame_equal(typed, windows, check_dtype=False)
+    assert (typed["track"].dtype, typed["valence"].dtype) == ("int32", "float64")
 
-    document = ET.parse(taken(page, "ELAN (EAF)", folder)).getroot()
-    slots = {slot.get("TIME_SLOT_ID"): int(slot.get("TIME_VALUE")) for slot in document.find("TIME_ORDER")}
-    tiers = {tier.get("TIER_ID"): tier for tier in document.iter("TIER")}
+    said = webvtt.read(taken(page, "Captions (WebVTT)", folder))
+    assert ("00:00:01.200", "00:00:03.200") in [(one.start, one.end) for one in said if one.voice == "Note"]
+    assert {one.voice for one in said} == {"Ada &lt;1&gt;", "Bo, the 2nd", "Note"}
+    assert all(one.start < one.end for one in said)
+
+    document = pympi.Eaf(taken(page, "ELAN (EAF)", folder))
+    tiers = list(document.get_tier_names())
     assert {"Ada <1> expression", "Bo, the 2nd expression", "Markers"} <= set(tiers)
-    for tier in tiers.values():
-        spans = [
-            (slots[one.get("TIME_SLOT_REF1")], slots[one.get("TIME_SLOT_REF2")])
-            for one in tier.iter("ALIGNABLE_ANNOTATION")
-        ]
-        assert all(start < end for start, end in spans)
+    assert document.get_annotation_data_for_tier("Markers") == [(1200, 1700, 'she says "hi"')]
+    assert "visits%20&%20more.mp4" in document.get_linked_files()[0]["RELATIVE_MEDIA_URL"]
+    for tier in tiers:
+        spans = sorted(document.get_annotation_data_for_tier(tier))
+        assert all(start < end for start, end, _ in spans)
         assert all(one[1] <= other[0] for one, other in itertools.pairwise(spans))  # as ELAN requires
 
     boris = pd.read_csv(taken(page, "BORIS table (TSV)", folder), sep="\t")
     assert boris.loc[boris["Behavior type"] == "POINT", "Comment"].tolist() == ['she says "hi"']
     assert (boris["Behavior type"] == "START").sum() == (boris["Behavior type"] == "STOP").sum()
+
+    page.emulate_media(media="print")
+    pdf = page.pdf(path=folder / "result.pdf")
+    assert pdf.startswith(b"%PDF-")
+    page.emulate_media(media="screen")
 
     report = taken(page, "Report (HTML)", folder).read_text()
     assert "Ada &lt;1&gt;" in report
@@ -211,3 +218,25 @@ def assert_taken_away(page: Page, folder: Path) -> None:
     picture = cv2.imread(str(taken(page, "Save the chart Expression as PNG", folder)))
     assert picture.shape[1] == 1920
     assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 10
+
+
+def assert_seen(page: Page, video: Path, folder: Path) -> None:
+    """Take the video away with boxes on it; the service has erased it, and so it is asked for."""
+    page.get_by_text("More formats").click()
+    page.get_by_role("button", name="Video with boxes").click()
+    expect(page.get_by_role("alert")).to_contain_text("The video is not here")
+    page.set_input_files("#attach-file", video)
+    expect(page.locator("#video")).to_be_visible()
+    page.get_by_text("More formats").click()
+    page.get_by_role("button", name="Video with boxes").click()
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.locator("#annotating")).to_be_hidden()
+    seen = taken(page, "Video with boxes", folder)
+
+    assert seen.stem == "visits & more with boxes"
+    with av.open(str(seen)) as recorded:
+        pictures = [(frame.time, frame.to_ndarray(format="rgb24")) for frame in recorded.decode(video=0)]
+    assert pictures[0][1].shape == (240, 480, 3)
+    assert pictures[-1][0] > 6
+    violet = np.abs(pictures[len(pictures) // 2][1].astype(int) - (0xA9, 0xA3, 0xFF)).max(axis=-1) < 60
+    assert violet.sum() > 100  # the lines of a box
