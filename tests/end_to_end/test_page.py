@@ -461,6 +461,7 @@ def test_the_camera_is_watched_live(visit):
     expect(card).to_contain_text("Person 1")
     expect(card).to_contain_text("valence")
     expect(card.locator(".live-bar")).to_have_count(7)
+    wait_for(lambda: pixels(page, "#live-boxes") > 3)  # the box over the picture
     page.evaluate("document.querySelector('#live-video').srcObject.getTracks()[0].enabled = false")  # black
     expect(page.locator("#live-note")).to_contain_text("No face was found")
     expect(card).to_have_count(0)
@@ -649,11 +650,23 @@ def test_a_video_that_this_browser_cannot_play_has_all_the_rest(visit, face: Pat
     analyse(page, video)
 
     expect(page.locator("#no-video")).to_contain_text("cannot play HEVC video")
+    expect(page.locator("#no-video")).to_contain_text("small pictures of the faces instead")
+    expect(page.locator("#people-chips img")).to_be_visible()
     expect(page.locator("#video")).to_be_hidden()
     expect(page.locator("#expression svg")).to_be_visible()
     page.get_by_role("button", name="Play").click()  # the boxes and the charts play alone
     wait_for(lambda: page.evaluate("Number(scrub.value) > 0.3"))
-    assert pixels(page, "#boxes") > 3
+    assert pixels(page, "#boxes") > 300  # a picture of the face, not only a box
+
+    stored = page.request.get(page.url.replace("#", "analyses/")).json()
+    assert stored["faces"][0]["pictures"]
+
+
+def test_a_video_that_this_browser_plays_leaves_no_pictures_behind(visit, face: Path):
+    page = visit()
+    analyse(page, face)
+
+    assert "pictures" not in page.request.get(page.url.replace("#", "analyses/")).json()["faces"][0]
 
 
 # Colours are the scheme's and places are the viewport's: two of the four pairs show both.
@@ -687,6 +700,35 @@ def test_nothing_serious_stands_in_anybodys_way(visit, face: Path, scheme: str, 
     expect(page.locator(".live-card")).to_contain_text("Person 1")
     expect(page.locator("#live-history svg")).to_be_visible()
     assert_accessible(page)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_serious_is_wrong_with_notices(visit, served: Served, tmp_path: Path, scheme: str):
+    page = visit(color_scheme=scheme, viewport=PHONE, refused="40")
+    locked = {"code": "key_required", "title": "A key is needed", "detail": "Send one."}
+    page.route("**/models", lambda route: route.fulfill(status=401, json=locked))
+    page.reload()
+    expect(page.get_by_label("This service needs an API key")).to_be_visible()
+    assert_accessible(page)
+    page.unroute_all()
+    answer = page.request.get(f"{served.url}/models").json()
+    answer["models"][0]["trained"] = False
+    page.route("**/models", lambda route: route.fulfill(json=answer))
+    page.reload()
+    expect(page.get_by_role("note")).to_be_visible()
+    words = tmp_path / "words.mp4"
+    words.write_bytes(b"These are words. " * 100)
+    page.set_input_files("#file", words)
+    expect(page.get_by_role("alert")).to_be_visible()
+    assert_accessible(page)
+
+    analyse(page, write_video(tmp_path / "phone.mov", scene([still()], seconds=1.2), codec="libx265"))
+    expect(page.locator("#no-video")).to_be_visible()
+    page.evaluate("document.querySelector('#annotating').hidden = false")
+    page.evaluate("document.querySelector('#warnings').hidden = false")
+    page.get_by_text("More formats").click()
+    assert_accessible(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
 
 
 def assert_accessible(page: Page) -> None:

@@ -227,7 +227,9 @@ export class Result {
         const told = element("dd", `${signed(found.mean)} ± ${found.deviation.toFixed(2)}`);
         const peaks = element("dd", "", "peaks");
         for (const [word, { value, at_s }] of [["highest", found.highest], ["lowest", found.lowest]]) {
-          peaks.append(`${word} ${signed(value)} at `, this.#jump(at_s), " ");
+          const peak = element("span", `${word} ${signed(value)} at `, "peak");
+          peak.append(this.#jump(at_s));
+          peaks.append(peak, " ");
         }
         return [element("dt", capital(name)), told, peaks];
       }),
