@@ -8,7 +8,7 @@ VENV := .venv
 export PYTHONDONTWRITEBYTECODE =
 BIN := $(VENV)/bin
 
-.PHONY: help run test test-fast coverage check proto docs docs-site examples lock e2e-compose fuzz load soak sbom audit bench bench-compare bench-train default-model rendered-model clean chaos
+.PHONY: help run test test-fast coverage check proto docs docs-site examples pictures lock e2e-compose fuzz load soak sbom audit bench bench-compare bench-train default-model rendered-model clean chaos
 .DEFAULT_GOAL := help
 
 help: ## say what each command does
@@ -47,6 +47,9 @@ docs: $(VENV)/.dev ## generate docs/configuration.md and docs/openapi.json
 
 docs-site: $(VENV)/.docs ## build docs/ as a site with search, in build/site
 	$(BIN)/mkdocs build --strict
+
+pictures: $(VENV)/.dev ## make the README's pictures anew: the page, and a frame of an annotated video
+	$(BIN)/python docs/pictures.py
 
 examples: $(VENV)/.dev ## ask a running service for the examples in docs/openapi.json and in the proto
 	$(BIN)/python -m tests.end_to_end.recorded

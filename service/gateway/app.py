@@ -52,7 +52,12 @@ Times are seconds of the video's own clock. Valence, arousal and dominance are i
 Errors are `application/problem+json` (RFC 9457). Their `code` is for programs and never changes its meaning; `detail`
 says what happened and what to do. The statuses 429 and 503 come with `Retry-After`.
 
+<details>
+<summary>All error codes</summary>
+
 {codes}
+
+</details>
 """
 
 

@@ -740,10 +740,17 @@ def assert_accessible(page: Page) -> None:
     assert not found
 
 
-def test_the_docs_page_shows_the_api(visit, served: Served):
-    page = visit()
-    page.goto(f"{served.url}/docs")
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_docs_page_opens_with_the_endpoints_and_lists_the_errors_below_a_click(visit, scheme: str):
+    page = visit(at="/docs", color_scheme=scheme)
 
+    expect(page.get_by_text("/analyze", exact=True)).to_be_in_viewport()
     expect(page.get_by_text("/analyses/{analysis_id}/events")).to_be_visible()
-    shown = set(page.locator(".info table tr td:first-child").all_inner_texts())
+    codes = page.locator(".info details table tr td:first-child")
+    expect(codes.first).to_be_hidden()
+    page.get_by_text("All error codes").click()
+    expect(codes.first).to_be_visible()
+    shown = set(codes.all_inner_texts())
     assert {code for code, kind in BY_CODE.items() if not issubclass(kind, (Misconfigured, Unreachable))} == shown
+    paper = page.evaluate("getComputedStyle(document.documentElement).colorScheme")
+    assert ("dark" in paper) == (scheme == "dark")
