@@ -644,6 +644,45 @@ def test_an_upload_goes_on_after_a_reload(visit, face: Path):
     expect(page.get_by_role("button", name="Open the analysis: face.mp4").first).to_be_visible()
 
 
+def test_an_upload_that_one_tab_cancels_is_sent_by_no_other(visit, face: Path):
+    page = visit()
+    held = hold(page, "**/analyze*")
+    page.set_input_files("#file", face)
+    wait_for(lambda: page.title() and held)
+    other = page.context.new_page()
+    sent = []
+    other.on("request", lambda one: one.method == "POST" and sent.append(one.url))
+    other.goto(page.url)
+    expect(other.get_by_role("button", name="Cancel: face.mp4")).to_be_visible()
+
+    page.get_by_role("button", name="Cancel").click()
+
+    expect(other.locator("#recent-list").get_by_text("Waiting for the other uploads")).to_have_count(0)
+    assert not sent
+
+
+def test_an_analysis_that_is_deleted_under_watch_says_so(visit, served: Served, face: Path):
+    page = visit()
+    page.route("**/events", lambda route: route.fulfill(content_type="text/event-stream", body=CANCELLED))
+    page.set_input_files("#file", face)
+
+    expect(page.get_by_role("alert")).to_contain_text("The analysis was deleted")
+    expect(page.locator("#start")).to_be_visible()
+
+
+CANCELLED = 'event: ended\ndata: {"state": "cancelled"}\n\n'
+
+
+def test_a_service_that_is_away_under_watch_is_told_and_waited_for(visit, face: Path):
+    page = visit(refused="ERR_FAILED")
+    page.route("**/events", lambda route: route.abort())
+    page.set_input_files("#file", face)
+    expect(page.get_by_text("The service does not answer")).to_be_visible()
+
+    page.unroute_all()
+    expect(page.locator("#result")).to_be_visible()
+
+
 def test_a_video_that_this_browser_cannot_play_has_all_the_rest(visit, face: Path, tmp_path: Path):
     page = visit()
     video = write_video(tmp_path / "phone.mov", scene([still()], seconds=1.5), codec="libx265")

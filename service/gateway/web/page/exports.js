@@ -138,7 +138,7 @@ export function eaf({ name, analysis, people, markers }) {
   if (marked.length) tiers.push(tier("Markers", null, marked));
   const mime = { mov: "video/quicktime", mp4: "video/mp4", mkv: "video/x-matroska", webm: "video/webm", avi: "video/x-msvideo" };
   const type = mime[name.split(".").at(-1).toLowerCase()] ?? "unknown";
-  const url = escaped(encodeURI(`./${name}`));
+  const url = escaped(`./${encodeURI(name).replace(/[#?]/g, encodeURIComponent)}`);
   const media = name ? `\n    <MEDIA_DESCRIPTOR MEDIA_URL="${url}" MIME_TYPE="${type}" RELATIVE_MEDIA_URL="${url}"/>` : "";
   return `<?xml version="1.0" encoding="UTF-8"?>
 <ANNOTATION_DOCUMENT AUTHOR="Mien" DATE="${analysis.created_at.replace(/Z$/, "+00:00")}" FORMAT="3.0" VERSION="3.0" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:noNamespaceSchemaLocation="http://www.mpi.nl/tools/elan/EAFv3.0.xsd">

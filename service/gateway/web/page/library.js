@@ -56,6 +56,11 @@ export class Library {
     if (this.#database) this.#store("readwrite").delete(key);
   }
 
+  /** Return what is kept of a video by now, which another tab may have changed; undefined if it is forgotten. */
+  async latest(key) {
+    return this.#database ? await settled(this.#store("readonly").get(key)) : this.#records.get(key);
+  }
+
   async #write(record) {
     if (this.#database) await settled(this.#store("readwrite").put(record));
   }

@@ -13,6 +13,7 @@ import { Uploads } from "./uploads.js";
 import { Working } from "./working.js";
 
 const ANALYSES = /^[0-9A-Z]{26}(,[0-9A-Z]{26})*$/;
+const DELETED = { title: "The analysis was deleted", detail: "Somebody deleted it while it was running: perhaps you, in another tab.", code: "" };
 const GONE = ["not_found", "expired"];
 const WITHOUT_HASH = location.pathname + location.search;
 
@@ -31,7 +32,7 @@ const working = new Working({
   onEnded: (id, { state, error }) => {
     list.refresh();
     if (state === "succeeded") lookAt([id]);
-    else fail(state === "failed" ? new Problem(error) : null);
+    else fail(new Problem(state === "failed" ? error : DELETED));
   },
   onProblem: fail,
   onCancelled: leave,

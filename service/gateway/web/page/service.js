@@ -54,7 +54,7 @@ function refusal(request) {
 
 const passing = (problem) => Object.assign(problem, { passing: true });
 
-/** Yield { name, data } of each event of an analysis, up to `ended`; reconnect after broken connections. */
+/** Yield { name, data } of each event of an analysis, up to `ended`; after a broken connection `lost`, and try again. */
 export async function* follow(id, signal) {
   let last = "";
   while (true) {
@@ -74,6 +74,7 @@ export async function* follow(id, signal) {
       }
     } catch (error) {
       if (error instanceof Problem || error.name === "AbortError") throw error;
+      yield { name: "lost" };
     }
     await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
   }

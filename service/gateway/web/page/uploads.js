@@ -46,7 +46,7 @@ export class Uploads extends EventTarget {
   /** Take up the uploads that a reload interrupted. */
   resume() {
     for (const { key, id, name, file, added } of this.#library.all.sort((one, other) => one.added - other.added)) {
-      if (!id) this.#all.set(key, { key, name, file, added, state: file ? "waiting" : "lost", share: 0, id: null });
+      if (!id) this.#all.set(key, { key, name, file, added, state: file ? "waiting" : "lost", share: 0, id: null, resumed: true });
     }
     this.#work();
   }
@@ -96,6 +96,25 @@ export class Uploads extends EventTarget {
 
   async #send(one) {
     one.abort = new AbortController();
+    // Another tab may send, or have sent or cancelled, what this one has found after a reload.
+    if (!navigator.locks) return this.#upload(one);
+    const { signal } = one.abort;
+    try {
+      await navigator.locks.request(`mien ${one.key}`, { signal }, async () => {
+        const record = one.resumed ? await this.#library.latest(one.key) : one;
+        if (record?.id) {
+          this.#library.keep({ key: one.key, id: record.id, file: null });
+          Object.assign(one, { state: "sent", id: record.id });
+          this.#tell();
+        } else if (record) await this.#upload(one);
+        else this.cancel(one.key); // there
+      });
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    }
+  }
+
+  async #upload(one) {
     const { signal } = one.abort;
     for (let attempt = 0; !signal.aborted; attempt += 1) {
       try {

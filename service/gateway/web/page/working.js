@@ -73,6 +73,7 @@ export class Working {
     signal.addEventListener("abort", () => clearInterval(timer));
     try {
       for await (const { name, data } of follow(id, signal)) {
+        if (name === "lost") this.#say("The service does not answer. Trying again; the analysis goes on.");
         if (name === "began") [faces, scored] = [new Map(), 0];
         if (name === "window") {
           scored += 1;

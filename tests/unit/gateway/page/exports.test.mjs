@@ -7,6 +7,7 @@ const { boris, csvRows, csvWithNames, eaf, fileName, vtt } = await page("exports
 const { lanesChart, peopleChart } = await page("plot");
 const { themeOf } = await page("palette");
 const { report } = await page("report");
+const { parquetOf } = await page("parquet");
 const { codecOf } = await page("codec");
 
 const nasty = `O'Hara <b> & "Söhne"`;
@@ -22,6 +23,17 @@ test("files are named after the video", () => {
   assert.equal(fileName(shown, "csv"), "a b.take 2.csv");
   assert.equal(fileName({ ...shown, name: "../x:y.mov" }, "svg", "expression"), ".._x_y expression.svg");
   assert.equal(fileName({ ...shown, name: "" }, "csv"), "01M.csv");
+});
+
+test("ELAN finds a video whose name has signs with a meaning in addresses", () => {
+  const written = eaf({ ...shown, name: "3rd #1? 100%.mp4" });
+  assert.ok(written.includes('RELATIVE_MEDIA_URL="./3rd%20%231%3F%20100%25.mp4"'));
+});
+
+test("a table becomes Parquet whose columns have types, and whose empty cells are null", () => {
+  const bytes = new Uint8Array(parquetOf([["track", "valence", "name"], ["0", "-0.5", nasty], ["1", "", ""]]));
+  const text = (part) => new TextDecoder().decode(part);
+  assert.deepEqual([text(bytes.slice(0, 4)), text(bytes.slice(-4))], ["PAR1", "PAR1"]);
 });
 
 test("the CSV gets the names, whatever is in its cells", () => {
