@@ -3,7 +3,7 @@
     up    text    {"options": {…}, "key": "mien_…"}, the first message; the key only if the service needs one
           binary  a frame: its time in seconds, float64 big-endian, then a JPEG or PNG picture
           text    {"end": true}, after the last frame
-    down  text    {"event": "window", "window": {…}, "dropped_frames": n}
+    down  text    {"event": "window", "window": {…}, "dropped_frames": n}; the window's `box` is in pixels of the frames
                   {"event": "ended"}, when all frames are analysed; then the socket is closed with 1000
                   {"event": "problem", …}, an error as in REST; then the socket is closed with 1008, or 1013: try later
 
