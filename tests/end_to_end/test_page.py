@@ -644,6 +644,15 @@ def test_an_upload_goes_on_after_a_reload(visit, face: Path):
     expect(page.get_by_role("button", name="Open the analysis: face.mp4").first).to_be_visible()
 
 
+def test_as_many_faces_are_followed_as_are_asked_for(visit, tmp_path: Path):
+    page = visit()
+    page.get_by_label("Faces to follow at a time").select_option("1")
+    analyse(page, two_faces_video(tmp_path / "two.mp4", seconds=1.2))
+
+    expect(page.get_by_role("heading", name="One person")).to_be_visible()
+    expect(page.locator("#warnings")).to_contain_text("choose more under “Faces to follow at a time”")
+
+
 def test_an_upload_that_one_tab_cancels_is_sent_by_no_other(visit, face: Path):
     page = visit()
     held = hold(page, "**/analyze*")

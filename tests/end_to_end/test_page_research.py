@@ -104,7 +104,7 @@ def test_a_study_from_a_drop_to_its_tables(visit, videos: list[Path], tmp_path: 
     page.get_by_role("button", name="New video").click()
     page.get_by_role("button", name=f"Open the analysis: {PHONE}").click()
     expect(page.locator("#people-chips img")).to_be_visible()  # the service has made it
-    expect(page.locator("#no-video")).to_contain_text("Small pictures of the faces are kept with the result.")
+    expect(page.locator("#no-video")).to_contain_text("cannot play HEVC video")
     wait_for(lambda: pixels(page, "#boxes") > 300)
     page.get_by_role("button", name="New video").click()
 

@@ -1,8 +1,8 @@
 // What this browser keeps of videos: names, thumbnails, notes, and those that are not uploaded yet.
 //
 // A record: { key: idempotency key, id: of the analysis or null, name, size, modified, added (ms), thumbnail: data URL,
-// file: Blob until it is uploaded, pictures: whether the service makes some, notes: { names, joined, markers } }. Where the browser keeps nothing (IndexedDB is
-// refused in some private windows), the page works all the same until it is closed.
+// file: Blob until it is uploaded, faces and pictures: its options, notes: { names, joined, markers } }. Where the browser
+// keeps nothing (IndexedDB is refused in some private windows), the page works all the same until it is closed.
 
 const KEPT_MS = 30 * 24 * 3600 * 1000;
 

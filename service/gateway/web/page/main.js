@@ -75,7 +75,7 @@ function open(name) {
 /** Upload videos; one is watched, several are listed. */
 function analyse(videos) {
   say(null);
-  const [first, ...more] = uploads.add(videos);
+  const [first, ...more] = uploads.add(videos, Number($("faces").value) || null);
   if (!first) {
     say({ title: "No video", message: "None of these files is a video. Drop MP4, MOV, 3GP, MKV, WebM or AVI." });
   } else if (more.length) {

@@ -28,6 +28,10 @@ const TITLES = {
 
 export const named = ({ name, version, trained }) => `${name} ${version}, ${trained ? "trained" : "not trained"}`;
 
+// The API speaks of options; the page has fields.
+const inPagesWords = (warning) =>
+  warning.replace(/raise the option faces \(up to \d+\)/, "choose more under “Faces to follow at a time” and analyse the video again");
+
 /** Return a picture of a person that the service keeps with the result, as a data URL; "" where it keeps none. */
 function kept({ faces }) {
   const pictures = faces.flatMap((face) => face.pictures ?? []);
@@ -66,7 +70,7 @@ export class Result {
     this.#view.reset(analysis.video.duration_s);
     $("about").textContent = this.#about;
     $("warnings").hidden = !analysis.warnings.length;
-    $("warnings").replaceChildren(...analysis.warnings.map((text) => element("li", text)));
+    $("warnings").replaceChildren(...analysis.warnings.map((text) => element("li", inPagesWords(text))));
     this.stage.show(analysis, file);
     this.#drawPeople();
     this.#drawMarkers();

@@ -23,15 +23,16 @@ const authorized = (headers = {}) => (key.get() ? { ...headers, Authorization: `
 /**
  * Upload a video; resolve to the accepted analysis. `onProgress` gets the share that was sent, from 0 to 1.
  *
- * With `pictures`, the result has small pictures of the faces.
+ * `options` are those of the API.
  *
  * A video that is sent again with the same idempotency key, after a lost connection, gets the same analysis. A problem
  * that is worth another try is `passing`.
  */
-export function upload(video, { idempotencyKey, pictures, onProgress, signal }) {
+export function upload(video, { idempotencyKey, options, onProgress, signal }) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest(); // fetch does not report upload progress
-    request.open("POST", pictures ? "analyze?pictures=true" : "analyze");
+    const query = new URLSearchParams(options).toString();
+    request.open("POST", query ? `analyze?${query}` : "analyze");
     request.setRequestHeader("Prefer", "respond-async");
     request.setRequestHeader("Idempotency-Key", idempotencyKey);
     request.setRequestHeader("Content-Type", "application/octet-stream");

@@ -51,14 +51,14 @@ export class Uploads extends EventTarget {
     this.#work();
   }
 
-  /** Add files; return their uploads. A file whose upload was lost takes up that one. */
-  add(files) {
+  /** Add files; return their uploads. A file whose upload was lost takes up that one. No `faces` is the service's own. */
+  add(files, faces = null) {
     const added = files.map((file, number) => {
       const name = file.name ?? "Your recording";
       const same = ({ size, modified, id, key }) =>
         !id && size === file.size && modified === file.lastModified && this.of(key)?.state === "lost" && this.of(key).name === name;
       const key = this.#library.all.find(same)?.key ?? newKey();
-      const record = this.#library.keep({ key, name, size: file.size, modified: file.lastModified, file, added: Date.now() + number });
+      const record = this.#library.keep({ key, name, size: file.size, modified: file.lastModified, file, faces, added: Date.now() + number });
       const one = { key, name, file, added: record.added, state: "waiting", share: 0, id: null };
       this.#all.set(key, one);
       one.picture = thumbnail(file);
@@ -123,8 +123,8 @@ export class Uploads extends EventTarget {
           one.share = share;
           this.#tell();
         };
-        const pictures = await this.#wantsPictures(one);
-        const { id } = await upload(one.file, { idempotencyKey: one.key, pictures, onProgress, signal });
+        const options = await this.#options(one);
+        const { id } = await upload(one.file, { idempotencyKey: one.key, options, onProgress, signal });
         this.#library.keep({ key: one.key, id, file: null });
         Object.assign(one, { state: "sent", id, problem: null });
       } catch (problem) {
@@ -146,11 +146,11 @@ export class Uploads extends EventTarget {
 
   // A video that this browser cannot play is seen through pictures that the service makes. The answer is kept: an upload
   // that is sent again under its key must be the same.
-  async #wantsPictures({ key, file, picture }) {
+  async #options({ key, file, picture }) {
     const record = this.#library.all.find((one) => one.key === key);
     const pictures = record?.pictures ?? !(await (picture ?? thumbnail(file)));
     if (record) this.#library.keep({ key, pictures });
-    return pictures;
+    return { ...(record?.faces && { faces: record.faces }), ...(pictures && { pictures }) };
   }
 
   #tell() {
