@@ -552,6 +552,63 @@ def test_models_that_look_at_windows_of_their_own_are_drawn_together(visit, face
     assert "NaN" not in page.locator("#windows").text_content()
 
 
+def crowd(faces: int, *, seconds: int) -> dict[str, object]:
+    """An analysis of many faces that are all there for a long time, with a window every two seconds."""
+    labels = ["happiness", "sadness", "neutral", "anger", "surprise", "disgust", "fear"]
+
+    def window(face: int, start: int) -> dict[str, object]:
+        likely = labels[(face + start // 60) % len(labels)]
+        scores = {label: 0.94 if label == likely else 0.01 for label in labels}
+        return {
+            "start_s": start,
+            "end_s": start + 2.5,
+            "quality": 1.0,
+            "valence": 0.5,
+            "arousal": -0.5,
+            "expression": {"label": likely, "scores": scores},
+        }
+
+    return {
+        "id": "01M00000000000000000000000",
+        "state": "succeeded",
+        "created_at": "2026-01-01T00:00:00Z",
+        "warnings": [],
+        "models": [],
+        "progress": {"done_s": seconds, "total_s": seconds},
+        "video": {"duration_s": seconds, "fps": 25.0, "width": 1920, "height": 1080, "frames": 25 * seconds},
+        "faces": [
+            {
+                "track": face,
+                "start_s": 0,
+                "end_s": seconds,
+                "coverage": 1.0,
+                "timeline": [window(face, start) for start in range(0, seconds, 2)],
+                "path": [[time, 60 * face, 100, 50, 50] for time in range(0, seconds, 5)],
+            }
+            for face in range(faces)
+        ],
+    }
+
+
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_thirty_faces_of_an_hour_are_shown(visit, viewport: dict[str, int]):
+    page = visit(viewport=viewport)
+    analysis = crowd(30, seconds=3600)
+    page.route(f"**/analyses/{analysis['id']}", lambda route: route.fulfill(json=analysis))
+
+    page.goto(f"{page.url}#{analysis['id']}")
+
+    expect(page.get_by_role("heading", name="30 people")).to_be_visible()
+    page.locator("#people-chips button").last.click()
+    expect(page.locator("#summary-who")).to_contain_text("Person 30")
+    expect(page.locator("#windows tr")).to_have_count(1002)  # with its head, and a line on the rest
+    for chart in ("people", "expression", "dimensions"):
+        drawn = page.locator(f"#{chart}").inner_html()
+        assert "NaN" not in drawn
+        assert len(drawn) < 2_000_000
+    assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
+
+
 def test_what_is_no_video_is_said(visit, tmp_path: Path):
     file = tmp_path / "words.mp4"
     file.write_bytes(b"These are words. " * 100)
