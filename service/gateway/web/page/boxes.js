@@ -1,6 +1,6 @@
 // Boxes around faces, with labels, on a canvas over or in a picture of the video.
 
-import { firstLate, windowAt } from "./timeline.js";
+import { boxAt, firstLate, windowAt } from "./timeline.js";
 import { expressionPhrase } from "./words.js";
 
 /**
@@ -61,14 +61,4 @@ function pictureAt(pictures, time) {
   const [one, other] = [pictures[Math.max(0, after - 1)], pictures[Math.min(after, pictures.length - 1)]];
   const { image } = time - one.time_s < other.time_s - time ? one : other;
   return image.complete && image.naturalWidth ? image : null;
-}
-
-/** Interpolate a face's box [x, y, width, height] at a time; null if the face is not visible. */
-function boxAt(path, time) {
-  if (!path.length || time < path[0][0] - 0.1 || time > path[path.length - 1][0] + 0.1) return null;
-  const after = Math.min(firstLate(path, ([at]) => at >= time), path.length - 1);
-  const [one, other] = [path[Math.max(0, after - 1)], path[after]];
-  if (other[0] - one[0] > 0.5) return null; // the face was not visible in between
-  const share = other[0] > one[0] ? Math.min(1, Math.max(0, (time - one[0]) / (other[0] - one[0]))) : 0;
-  return [1, 2, 3, 4].map((place) => one[place] + share * (other[place] - one[place]));
 }
