@@ -72,6 +72,7 @@ export async function annotated(file, { analysis, people }, { onProgress, signal
   } finally {
     done.abort();
     video.removeAttribute("src");
+    video.load(); // else what it still loads fails when its address is gone
     URL.revokeObjectURL(url);
     sound.close();
   }

@@ -49,6 +49,7 @@ async function* pictures(file, places) {
     // The browser cannot play the video: there are no pictures.
   } finally {
     video.removeAttribute("src");
+    video.load(); // else what it still loads fails when its address is gone
     URL.revokeObjectURL(url);
   }
 }
