@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -245,11 +245,11 @@ def test_failure_deletion_and_a_second_attempt_are_told(running, queue: Queue, s
     assert (events[-1].ended.state, events[-1].ended.error.code) == (pb.STATE_FAILED, BROKEN_VIDEO.code)
 
     queue.submit("b")
-    with ThreadPoolExecutor() as threads:
-        watching = threads.submit(watch, stub, "b")
-        time.sleep(0.3)
-        stub.CancelAnalysis(pb.CancelAnalysisRequest(id="b"))
-        assert [event.ended.state for event in watching.result(HANG_S)] == [pb.STATE_CANCELLED]
+    take(bob)
+    watching = stub.WatchAnalysis(pb.WatchAnalysisRequest(id="b"), timeout=HANG_S)
+    assert kinds([next(watching).event]) == ["began"]
+    stub.CancelAnalysis(pb.CancelAnalysisRequest(id="b"))
+    assert [answer.event.ended.state for answer in watching] == [pb.STATE_CANCELLED]
     with refused(grpc.StatusCode.NOT_FOUND, "expired"):
         stub.CancelAnalysis(pb.CancelAnalysisRequest(id="b"))
 
@@ -412,28 +412,31 @@ def test_health_and_reflection(running):
 
 def test_watchers_of_a_gateway_that_is_stopped_are_sent_elsewhere(redis_url, queue: Queue, tmp_path):
     queue.submit("a")
-    with gateway(tmp_path, redis_url) as (process, _):
-        channel = grpc.insecure_channel(grpc_address(process))
-        stub = AffectServiceStub(channel)
-        with ThreadPoolExecutor() as threads:
-            watching: Future[list[pb.Event]] = threads.submit(watch, stub, "a")
-            time.sleep(0.5)
-            assert process.end() == 0
-            with refused(grpc.StatusCode.UNAVAILABLE, "queue_unavailable") as told:
-                watching.result(HANG_S)
+    take(queue.worker())
+    with (
+        gateway(tmp_path, redis_url) as (process, _),
+        grpc.insecure_channel(grpc_address(process)) as channel,
+    ):
+        watching = AffectServiceStub(channel).WatchAnalysis(pb.WatchAnalysisRequest(id="a"), timeout=HANG_S)
+        assert kinds([next(watching).event]) == ["began"]
+        process.send(signal.SIGTERM)
+        with refused(grpc.StatusCode.UNAVAILABLE, "queue_unavailable") as told:
+            list(watching)
         assert told["RetryInfo"].retry_delay.seconds == 1
-        channel.close()
+        assert process.end() == 0
 
 
 def test_calls_over_the_bound_are_refused(redis_url, queue: Queue, tmp_path):
     queue.submit("a")
+    take(queue.worker())
     with (
         gateway(tmp_path, redis_url, grpc_max_calls=2) as (process, _),
         grpc.insecure_channel(grpc_address(process)) as channel,
     ):
         stub = AffectServiceStub(channel)
         calls = [stub.WatchAnalysis(pb.WatchAnalysisRequest(id="a"), timeout=HANG_S) for _ in range(2)]
-        wait_for(lambda: _code(stub) is grpc.StatusCode.RESOURCE_EXHAUSTED)
+        assert kinds(next(call).event for call in calls) == ["began"] * 2
+        assert _code(stub) is grpc.StatusCode.RESOURCE_EXHAUSTED
         calls[0].cancel()
         wait_for(lambda: _code(stub) is None)
         calls[1].cancel()

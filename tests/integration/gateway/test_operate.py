@@ -174,7 +174,8 @@ def test_an_upload_under_way_is_taken_in_while_the_gateway_stops(redis_url, tmp_
     with gateway(tmp_path, redis_url, drain_s=HANG_S) as (running, url), connected(url) as raw:
         raw.head(content_length=1000)
         raw.send(video(1000)[:500])
-        time.sleep(0.2)
+        with connect(redis_url) as client:
+            wait_for(lambda: client.zcard(keys.RESERVED) == 1)
         running.send(signal.SIGTERM)
         wait_for(lambda: refuses(url))
         raw.send(video(1000)[500:])
