@@ -11,6 +11,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -299,6 +300,46 @@ def test_the_video_plays_and_takes_the_charts_along(visit, face: Path):
     page.get_by_role("button", name="Play").click()
     page.get_by_role("button", name="New video").click()
     expect(page.locator("#play")).to_have_attribute("aria-label", "Play")
+
+
+def turned_video(path: Path) -> Path:
+    """Write a video whose frames are 480 × 270 pixels for a second, and 270 × 480 then; the face is in the middle."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libvpx", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 480, 270, "yuv420p"
+        for part, (size, side) in enumerate([((480, 270), 0.5), ((270, 480), 0.3)]):
+            camera = av.CodecContext.create("libvpx", "w")
+            camera.width, camera.height, camera.pix_fmt, camera.time_base = *size, "yuv420p", Fraction(1, 25)
+            camera.options = {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0"}
+            shown = scene([still(y=0.5, side=side)], seconds=1.0, size=size)
+            frames = [av.VideoFrame.from_ndarray(one, format="rgb24") for one in shown]
+            for index, packet in enumerate(packet for one in [*frames, None] for packet in camera.encode(one)):
+                packet.stream, packet.time_base = stream, Fraction(1, 25)
+                packet.pts = packet.dts = 25 * part + index
+                container.mux(packet)
+    return path
+
+
+def test_boxes_stay_on_the_face_of_a_camera_that_is_turned(visit, tmp_path: Path):
+    page = visit()
+    analyse(page, turned_video(tmp_path / "turned.webm"))
+    wait_for(lambda: page.evaluate("document.querySelector('#video').readyState >= 1"))
+
+    page.locator("#scrub").fill("1.5")
+    wait_for(lambda: page.evaluate("document.querySelector('#video').videoWidth") == 270)
+
+    def middle() -> float | None:
+        """Where the middle of what is drawn is, from left to right, as a share of the stage."""
+        return page.evaluate(
+            """() => {
+                const canvas = document.querySelector("#boxes");
+                const { data, width } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+                const drawn = [...Array(data.length / 4).keys()].filter((at) => data[4 * at + 3]);
+                return drawn.length ? drawn.reduce((sum, at) => sum + (at % width), 0) / drawn.length / width : null;
+            }"""
+        )
+
+    wait_for(lambda: abs((middle() or 0) - 0.5) < 0.05)
 
 
 def test_one_person_or_the_other_is_looked_at_with_the_keyboard_alone(visit, tmp_path: Path):

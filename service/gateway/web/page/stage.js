@@ -17,7 +17,7 @@ export class Stage {
     for (const name of ["play", "pause", "ended", "emptied"]) this.video.addEventListener(name, () => this.#sayPlaying());
     // Where the browser has no decoder for the picture, it plays the sound: the video has no size then.
     this.video.addEventListener("loadedmetadata", () => this.video.videoWidth || this.#without());
-    for (const name of ["seeking", "loadeddata", "pause"]) this.video.addEventListener(name, () => this.#look());
+    for (const name of ["seeking", "loadeddata", "resize", "pause"]) this.video.addEventListener(name, () => this.#look());
     this.video.addEventListener("error", () => this.#without());
     new ResizeObserver(() => this.draw()).observe(this.stage);
     let last = 0;
@@ -134,8 +134,10 @@ export class Stage {
   }
 
   draw() {
-    const { boxes, size } = this;
-    if (!size) return;
+    const { boxes, video } = this;
+    if (!this.size) return;
+    // A camera that is turned changes the picture's size; boxes are in pixels of the frame at their time.
+    const size = this.url && video.videoWidth ? [video.videoWidth, video.videoHeight] : this.size;
     const { width, height } = this.stage.getBoundingClientRect();
     const ratio = devicePixelRatio || 1;
     boxes.width = width * ratio;

@@ -12,10 +12,10 @@ export async function thumbnail(file) {
 /** Call `onPicture` with each face and a canvas of its picture until `signal` is aborted. */
 export async function portraits(analysis, file, onPicture, signal) {
   const seen = analysis.faces.filter((face) => face.path.length);
-  const places = (video) =>
+  const places = () =>
     seen.map((face) => {
       const [time, ...box] = face.path[Math.floor(face.path.length / 2)];
-      return [time, () => box.map((value) => (value * video.videoWidth) / analysis.video.width)];
+      return [time, () => box]; // in pixels of the frame at that time
     });
   let number = 0;
   for await (const canvas of pictures(file, places)) {
