@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 import redis
 import redis.asyncio
 import structlog
+from redis.asyncio import BlockingConnectionPool, ConnectionPool
 from redis.asyncio.client import Pipeline, PubSub
 from redis.commands.core import AsyncScript
 from redis.exceptions import OutOfMemoryError, ReadOnlyError, RedisError, ResponseError
@@ -31,6 +32,11 @@ Reply = TypeVar("Reply")
 # Answers have RESP2's shapes, which redis-py gives for every server alike.
 _PROTOCOL = 2
 _TIMEOUT_S = 10
+
+# A gateway's commands take turns on so many connections. Subscriptions, each of which holds one for as long as it
+# lasts, have a pool of their own: they are bounded where they are opened, and would starve the commands.
+_COMMANDS_AT_ONCE = 50
+_UNBOUNDED = 1 << 16
 
 _PASSING = ("BUSY", "MASTERDOWN", "CLUSTERDOWN", "UNBLOCKED", "LOADING")
 
@@ -70,6 +76,10 @@ class _ShieldedPubSub(PubSub):
 class _ShieldedRedis(redis.asyncio.Redis):
     """A client whose commands are executed to their end although their caller is cancelled."""
 
+    def __init__(self, commands: ConnectionPool, subscriptions: ConnectionPool) -> None:
+        super().__init__(connection_pool=commands)
+        self._subscriptions = subscriptions
+
     async def execute_command(self, *args: Any, **options: Any) -> Any:
         return await asyncio.shield(_begin(super().execute_command(*args, **options)))  # type: ignore[no-untyped-call]
 
@@ -80,7 +90,11 @@ class _ShieldedRedis(redis.asyncio.Redis):
         return _ShieldedPipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint)
 
     def pubsub(self, **options: Any) -> PubSub:
-        return _ShieldedPubSub(self.connection_pool, event_dispatcher=self._event_dispatcher, **options)
+        return _ShieldedPubSub(self._subscriptions, event_dispatcher=self._event_dispatcher, **options)
+
+    async def aclose(self, close_connection_pool: bool | None = True) -> None:
+        await super().aclose(close_connection_pool)
+        await self._subscriptions.aclose()
 
 
 def connect(url: str, password_file: Path | None = None, *, text: bool = True) -> redis.Redis:
@@ -90,7 +104,14 @@ def connect(url: str, password_file: Path | None = None, *, text: bool = True) -
         Misconfigured: the password cannot be read.
     """
     how: dict[str, Any] = _password(password_file)
-    return redis.Redis.from_url(url, protocol=_PROTOCOL, socket_timeout=_TIMEOUT_S, decode_responses=text, **how)
+    return redis.Redis.from_url(
+        url,
+        protocol=_PROTOCOL,
+        socket_timeout=_TIMEOUT_S,
+        decode_responses=text,
+        max_connections=_UNBOUNDED,  # there is one for each thread that has a command under way
+        **how,
+    )
 
 
 def connect_async(url: str, password_file: Path | None = None) -> redis.asyncio.Redis:
@@ -99,8 +120,16 @@ def connect_async(url: str, password_file: Path | None = None) -> redis.asyncio.
     Raises:
         Misconfigured: the password cannot be read.
     """
-    how: dict[str, Any] = _password(password_file)
-    return _ShieldedRedis.from_url(url, protocol=_PROTOCOL, socket_timeout=_TIMEOUT_S, decode_responses=True, **how)
+    how: dict[str, Any] = {
+        "protocol": _PROTOCOL,
+        "socket_timeout": _TIMEOUT_S,
+        "decode_responses": True,
+        **_password(password_file),
+    }
+    return _ShieldedRedis(
+        BlockingConnectionPool.from_url(url, max_connections=_COMMANDS_AT_ONCE, timeout=_TIMEOUT_S, **how),
+        ConnectionPool.from_url(url, max_connections=_UNBOUNDED, **how),
+    )
 
 
 def is_outage(error: RedisError | OSError) -> bool:
