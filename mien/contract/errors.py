@@ -3,7 +3,7 @@
     MienError
     ├── InvalidRequest          the request is wrong: correct it and send it again
     │   ├── InvalidOption · UnknownOption · WrongField · EmptyUpload · MalformedBody · UploadStalled · AnswerNotRead
-    │   ├── KeyReused · BadTime · FramesStalled
+    │   ├── KeyReused · DigestMismatch · BadTime · FramesStalled
     ├── Refused                 the host or origin is not allowed
     │   ├── HostNotAllowed · CrossSite · ScopeMissing
     ├── Unauthorized            authentication failed
@@ -105,6 +105,12 @@ class KeyReused(InvalidRequest):
     """An idempotency key that was used for another request."""
 
     code, title = "idempotency_key_reused", "The Idempotency-Key was used for another request"
+
+
+class DigestMismatch(InvalidRequest):
+    """An uploaded video that has another digest than its client says."""
+
+    code, title = "digest_mismatch", "The uploaded video has another digest"
 
 
 class AnswerNotRead(InvalidRequest):

@@ -35,5 +35,9 @@ class Registration(BaseModel):
     name: str
     provider: str = Field(description="ONNX Runtime's execution provider.")
     models: list[ServedModel]
-    bytes_per_s: float = Field(ge=0, description="Upload bytes processed per second of work; 0 if not yet known.")
+    price_per_s: float = Field(
+        default=0,
+        ge=0,
+        description="What was processed per second of work, in bytes and pixels (see `Attempt`); 0 if not yet known.",
+    )
     waits_for_store: bool = Field(default=False, description="Whether jobs wait here for the blob store to work again.")

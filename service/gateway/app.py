@@ -38,6 +38,7 @@ from service.gateway.rest.routers import ROUTERS
 from service.gateway.rpc.server import serving_grpc
 from service.gateway.settings import GatewaySettings
 from service.gateway.usecases.all import UseCases
+from service.gateway.usecases.job_notifier import Stage
 from service.gateway.write_timeout import WriteTimeout
 from service.queue.connection import connect_async
 from service.telemetry.logs import configure_logs
@@ -189,7 +190,10 @@ async def _on_defect(request: Request, error: Exception) -> JSONResponse:
 
 
 class _Server(uvicorn.Server):
-    """End waits first on a signal to stop, and exit by returning rather than by the signal."""
+    """Leave first on a signal to stop, then drain, and exit by returning rather than by the signal.
+
+    A second signal drains at once.
+    """
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -199,9 +203,20 @@ class _Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         uses: UseCases | None = getattr(self.config.app.state, "use_cases", None)  # type: ignore[union-attr]
-        if uses is not None:
-            uses.notifier.drain()
-        super().handle_exit(sig, frame)
+        if uses is None:
+            super().handle_exit(sig, frame)
+            return
+
+        def drain() -> None:
+            uses.notifier.enter(Stage.DRAINING)
+            super(_Server, self).handle_exit(sig, frame)
+
+        if uses.notifier.stage > Stage.SERVING or not uses.settings.unready_s:
+            drain()
+        else:
+            uses.notifier.enter(Stage.LEAVING)
+            loop = asyncio.get_running_loop()
+            loop.call_soon_threadsafe(loop.call_later, uses.settings.unready_s, drain)
 
 
 def main() -> int:

@@ -59,7 +59,7 @@ def compose(settings: GatewaySettings, redis: Redis) -> tuple[UseCases, list[Cor
         notifier=notifier,
         follow=Follow(jobs, blobs, notifier),
         watch=Watch(jobs, notifier, settings.watchers_max),
-        live=Live(LiveSessions(redis)),
+        live=Live(LiveSessions(redis), settings.key_max_live),
         browse=Browse(jobs),
         cancel=Cancel(jobs, blobs, erasure),
         update_metrics=UpdateMetrics(status, health),

@@ -34,6 +34,7 @@ from service.gateway.metrics import REQUEST_SECONDS, REQUESTS
 from service.gateway.request_context import request_id_of
 from service.gateway.sniff import kind_of
 from service.gateway.usecases.all import UseCases
+from service.gateway.usecases.authenticate import Owner
 
 log = structlog.get_logger()
 
@@ -74,15 +75,15 @@ async def live(socket: WebSocket) -> None:
 async def _serve(socket: WebSocket) -> None:
     uses: UseCases = socket.app.state.use_cases
     idle_s = uses.settings.upload_idle_s
-    options = await _options(socket, uses, idle_s)
-    async with aclosing(uses.live(options, _frames(socket))) as scored:
+    owner, options = await _begin(socket, uses, idle_s)
+    async with aclosing(uses.live(owner, options, _frames(socket))) as scored:
         async for found in scored:
             await _send(socket, {"event": "window", **found.model_dump(mode="json", exclude_unset=True)}, idle_s)
     await _send(socket, {"event": "ended"}, idle_s)
     await socket.close()
 
 
-async def _options(socket: WebSocket, uses: UseCases, idle_s: float) -> LiveOptions:
+async def _begin(socket: WebSocket, uses: UseCases, idle_s: float) -> tuple[Owner, LiveOptions]:
     try:
         async with asyncio.timeout(idle_s):
             first = _parsed(await _receive(socket))
@@ -93,9 +94,9 @@ async def _options(socket: WebSocket, uses: UseCases, idle_s: float) -> LiveOpti
     key = first.get("key")
     address = source_of(socket.client.host) if socket.client else ""
     authorization = f"Bearer {key}" if key else socket.headers.get("authorization")
-    await uses.authenticate(authorization, Scope.ANALYZE, address)
+    owner = await uses.authenticate(authorization, Scope.ANALYZE, address)
     try:
-        return LiveOptions.model_validate(first["options"])
+        return owner, LiveOptions.model_validate(first["options"])
     except ValidationError as error:
         raise invalid_option(error.errors()[0]) from error
 

@@ -86,8 +86,8 @@ class GatewaySettings(QueueSettings, StorageSettings, FormatSettings, TelemetryS
     queue_max_wait_s: float = Field(
         3600,
         gt=0,
-        description="Longest estimated wait in seconds (queued bytes divided by the workers' bytes per second). "
-        "If it is longer, uploads are refused.",
+        description="Longest estimated wait in seconds: the queued videos' bytes, or pixels where a header tells of "
+        "many in few bytes, divided by what the workers process in a second. If it is longer, uploads are refused.",
     )
     slots_max: int = Field(1000, ge=1, description="Maximum number of slots open for uploads to the object store.")
     key_max_jobs: int = Field(100, ge=1, description="Maximum number of unfinished jobs of one API key.")
@@ -97,12 +97,19 @@ class GatewaySettings(QueueSettings, StorageSettings, FormatSettings, TelemetryS
     key_max_video_s: float = Field(
         24 * 3600, gt=0, description="Seconds of video that are analysed for one API key in a day."
     )
+    key_max_live: int = Field(4, ge=1, description="Maximum number of live analyses of one API key at a time.")
     sweep_every_s: int = Field(60, ge=1, description="Seconds between two sweeps of abandoned blobs and jobs.")
     redis_rewrite_s: int = Field(
         300,
         ge=0,
         description="Seconds between two rewritings of Redis' append-only file, which happen only where something was "
         "erased that is still in it; 0 to leave them to Redis.",
+    )
+    unready_s: float = Field(
+        0,
+        ge=0,
+        description="Seconds for which the gateway, told to stop, says that it is not ready and serves on, until load "
+        "balancers send it nothing more.",
     )
     drain_s: float = Field(20, ge=0, description="Seconds for running work to finish when the process is stopped.")
 

@@ -5,6 +5,7 @@ What an upload reserves is a lease of the gateway that receives it: it ends soon
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -16,6 +17,9 @@ from service.queue.clock import now_ms
 from service.queue.connection import translate_errors
 from service.queue.scripts import script
 from service.queue.status import QueueStatus
+
+# Under load each upload would ask for the workers' speed, which they tell every few seconds.
+_RATE_FOR_S = 1.0
 
 Lacking = Literal["jobs", "bytes", "wait", "slots", "key_jobs", "key_uploads", "key_video"]
 
@@ -82,6 +86,7 @@ class Admission:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._status = QueueStatus(redis)
+        self._rate, self._rate_until = 0.0, 0.0
         self._admit = redis.register_script(script("uploads_of", "admit"))
         self._open_slot = redis.register_script(script("uploads_of", "open_slot"))
         self._claim = redis.register_script(script("claim"))
@@ -89,8 +94,10 @@ class Admission:
 
     async def check(self, job_id: str, size: int, limits: AdmissionLimits) -> NoRoom | None:
         """Return what an upload of `size` bytes would find no room for, or None; nothing is reserved."""
-        rate = sum(worker.bytes_per_s for worker in await self._status.workers())
-        return await self._look(job_id, size, limits, rate, lease_s=0)
+        if time.monotonic() > self._rate_until:
+            self._rate = sum(worker.price_per_s for worker in await self._status.workers())
+            self._rate_until = time.monotonic() + _RATE_FOR_S
+        return await self._look(job_id, size, limits, self._rate, lease_s=0)
 
     async def reserve(self, job_id: str, size: int, limits: AdmissionLimits, lease_s: float) -> NoRoom | None:
         """Reserve `size` bytes in all for an upload for `lease_s` seconds, or return what there is no room for."""
@@ -109,7 +116,7 @@ class Admission:
             await pipe.execute()
 
     async def _look(
-        self, job_id: str, size: int, limits: AdmissionLimits, bytes_per_s: float, lease_s: float
+        self, job_id: str, size: int, limits: AdmissionLimits, price_per_s: float, lease_s: float
     ) -> NoRoom | None:
         now = now_ms()
         until = now + int(lease_s * 1000) if lease_s else 0
@@ -118,10 +125,10 @@ class Admission:
             found = await self._admit(
                 keys=[
                     keys.QUEUE, keys.LIVE_BYTES, keys.RESERVED, keys.RESERVED_BYTES, keys.PROBE, keys.SLOTS,
-                    keys.live_of(owner), keys.video_s_of(owner),
+                    keys.live_of(owner), keys.video_s_of(owner), keys.LIVE_PRICE,
                 ],
                 args=[
-                    now, until, job_id, size, limits.jobs, limits.bytes, limits.wait_s, bytes_per_s, owner,
+                    now, until, job_id, size, limits.jobs, limits.bytes, limits.wait_s, price_per_s, owner,
                     limits.key_jobs, limits.key_uploads, limits.key_video_s,
                 ],
             )  # fmt: skip

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import inf
 from typing import Any, Literal, cast
@@ -24,8 +25,11 @@ from mien.contract.results import Progress
 from mien.contract.workers import Registration
 from service.queue import keys
 from service.queue.clock import now_ms
+from service.queue.connection import is_outage
 from service.queue.events import event_fields
 from service.queue.scripts import script
+
+_LEAST_STANDSTILL_S = 0.5  # for leases so short that an ordinary pause of the machine is half of one
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,10 @@ class Entry:
 
 @dataclass(frozen=True)
 class Attempt:
-    """One attempt at a job, valid as long as its fence is the job's; `trace` is the `traceparent` of its request."""
+    """One attempt at a job, valid as long as its fence is the job's; `trace` is the `traceparent` of its request.
+
+    `price` is what the analysis takes: the bytes of the video, or its pixels in bytes where these say more.
+    """
 
     job_id: str
     fence: int
@@ -47,6 +54,7 @@ class Attempt:
     created_ms: int
     upload: str
     size: int
+    price: int
     options: AnalyzeOptions
     trace: str = ""
 
@@ -72,7 +80,8 @@ class Consumer:
         self.max_attempts = max_attempts
         self._results_ttl_s = results_ttl_s
         self._events_ttl_s = min(results_ttl_s, keys.EVENTS_TTL_S)
-        self._owners_first_until = 0.0  # monotonic; infinite while the queue is out
+        # Monotonic; infinite while the queue is out. Until then no lease is taken over.
+        self._owners_first_until = 0.0
         self._begin = redis.register_script(script("end_job", "begin"))
         self._renew = redis.register_script(script("renew"))
         self._report = redis.register_script(script("report"))
@@ -82,18 +91,24 @@ class Consumer:
     def claim(self, count: int, wait_s: float) -> list[Entry]:
         """Claim up to `count` entries: first those whose owner's lease ran out, else new ones, waiting `wait_s`.
 
-        After an outage of the queue every lease has run out: their owners have a lease's time to renew them first.
+        After an outage of the queue, or when it stood still, every lease has run out: their owners have a lease's time
+        to renew them first. What was taken over before that was noticed is left to them as well.
         """
         try:
-            taken = self._take_over(count) if time.monotonic() >= self._owners_first_until else []
+            taken = []
+            if time.monotonic() >= self._owners_first_until:
+                with self._noting_outages():
+                    taken = self._take_over(count)
+                if time.monotonic() < self._owners_first_until:
+                    return []
             if not taken:
-                streams = self._reader.xreadgroup(
-                    keys.GROUP, self.name, {keys.QUEUE: ">"}, count=count, block=max(1, int(wait_s * 1000))
-                )
+                with self._noting_outages(wait_s):
+                    streams = self._reader.xreadgroup(
+                        keys.GROUP, self.name, {keys.QUEUE: ">"}, count=count, block=max(1, int(wait_s * 1000))
+                    )
                 taken = cast("Any", streams)[0][1] if streams else []
-        except RedisError as error:
-            if not (isinstance(error, ResponseError) and str(error).startswith("NOGROUP")):
-                self._owners_first_until = inf
+        except ResponseError as error:
+            if not str(error).startswith("NOGROUP"):
                 raise
             self._make_group()
             return []
@@ -111,8 +126,8 @@ class Consumer:
         """Start an attempt; safe to repeat.
 
         Returns None where the job has ended, was erased, is another worker's by now, or has no attempt left and fails
-        now. "alone": it was tried before, so it must run alone, and `alone` says that something else runs here; its
-        lease is renewed, and it is to be begun later.
+        now. "alone": it was tried before, so it must run alone, and `alone` says that something else runs here; it is
+        to be begun later, if nobody else has taken it over by then.
         """
         exhausted = AttemptsExhausted(
             f"The analysis was tried {self.max_attempts} times and came to no end; the last worker that had it died or "
@@ -134,7 +149,7 @@ class Consumer:
             return None
         if len(found) == 1:
             return "alone"
-        fence, number, created_ms, upload, size, options, trace = found
+        fence, number, created_ms, upload, size, price, options, trace = found
         return Attempt(
             job_id=entry.job_id,
             fence=int(fence),
@@ -142,15 +157,17 @@ class Consumer:
             created_ms=int(created_ms),
             upload=upload,
             size=int(size),
+            price=int(price),
             options=AnalyzeOptions.model_validate_json(options),
             trace=trace,
         )
 
     def renew(self, attempt: Attempt) -> bool:
         """Renew the attempt's lease; False where the attempt is no longer the job's."""
-        return bool(
-            self._renew(keys=[keys.job(attempt.job_id), keys.QUEUE], args=[attempt.fence, keys.GROUP, self.name])
-        )
+        with self._noting_outages():
+            return bool(
+                self._renew(keys=[keys.job(attempt.job_id), keys.QUEUE], args=[attempt.fence, keys.GROUP, self.name])
+            )
 
     def report(self, attempt: Attempt, happened: Sequence[Progress | FaceWindow], first: int) -> bool:
         """Append what happened as the attempt's events from number `first` on; safe to repeat.
@@ -255,6 +272,20 @@ class Consumer:
             start, taken = cast("tuple[str, list[Any]]", tuple(found[:2]))
             if taken or start == "0-0":
                 return taken
+
+    @contextmanager
+    def _noting_outages(self, wait_s: float = 0.0) -> Iterator[None]:
+        """Note if a command fails, or takes so long, beside its own waiting, that others' renewals came too late."""
+        began = time.monotonic()
+        try:
+            yield
+        except RedisError as error:
+            if not isinstance(error, ResponseError) or is_outage(error):
+                self._owners_first_until = inf
+            raise
+        now = time.monotonic()
+        if now - began - wait_s > max(self.lease_s / 2, _LEAST_STANDSTILL_S):
+            self._owners_first_until = now + self.lease_s
 
     def _drop_deleted(self) -> None:
         # Redis 6.2 hands out pending entries that were deleted, nameless and again and again.

@@ -69,12 +69,14 @@ class Jobs:
         *,
         upload: str,
         size: int,
+        price: int,
         options: AnalyzeOptions,
         request: IdempotentRequest | None = None,
         trace: str = "",
     ) -> KeyHolder | None:
         """Accept a job whose upload is finalised: from here on it is never lost. Safe to repeat.
 
+        `price` is what its analysis takes, in bytes or in pixels that count as bytes: the estimated wait is in it.
         `trace` is the `traceparent` of what sends it, which its attempts are parts of.
 
         Returns the job that was accepted with this idempotency key before; then there is none of this id.
@@ -84,11 +86,11 @@ class Jobs:
             holder = await self._submit(
                 keys=[
                     keys.job(job_id), keys.QUEUE, keys.LIVE, keys.LIVE_BYTES, keys.RESERVED,
-                    keys.jobs(keys.owner_of(job_id)), keys.RESERVED_BYTES, *key,
+                    keys.jobs(keys.owner_of(job_id)), keys.RESERVED_BYTES, keys.LIVE_PRICE, *key,
                 ],
                 args=[
                     job_id, now_ms(), upload, size, options.model_dump_json(), digest,
-                    keys.IDEMPOTENCY_TTL_S, options.callback_url or "", trace,
+                    keys.IDEMPOTENCY_TTL_S, options.callback_url or "", trace, price,
                 ],
             )  # fmt: skip
         return parse_key_holder(holder)

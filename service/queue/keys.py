@@ -4,6 +4,7 @@ key                      type    holds                                          
 mien:queue               stream  one entry a job that has not ended, field `job`    entry: until the job ends
 mien:live                zset    ids of jobs that have not ended, by creation (ms)  member: until the job ends
 mien:live_bytes          string  bytes of their uploads                             for ever, one number
+mien:live_price          string  what they take to analyse, in bytes and pixels     for ever, one number
 mien:jobs[:{owner}]      zset    "created_ms:id" of each job that can be read       member: until erased or swept
 mien:reserved            zset    ids of uploads being received, by lease's end (ms) member: 30 s, renewed
 mien:reserved_bytes      hash    bytes reserved for each of them, by its id         field: as its member
@@ -25,15 +26,16 @@ mien:worker:{name}       string  the worker's registration as JSON              
 mien:api_keys            hash    digest, name, scopes of each API key, by its id    key: until revoked
 mien:sweeper             string  which gateway sweeps                               one round
 mien:probe               string  that Redis takes what is written                   a minute, renewed
+mien:sessions:{owner}    zset    ids of a key's live analyses, by lease's end (ms)  member: 30 s, renewed
 mien:sessions            list    live analyses that wait for a worker, as JSON      until one takes them or 5 s
 
 A job that was sent with an API key has that key's id and a hyphen before its own id; so everything of it, in here and
 in the blob store, is its owner's, and nobody else can name it.
 
 Fields of a job: state, created_ms, options, callback, trace and idempotency key (where there is one: callback, trace,
-key), upload, bytes, entry (its stream entry), fence, attempts, token (of the latest attempt), started_ms, event (the id
-of its last event), done_s, total_s, last_error; and once it has ended: ended_ms, expires_ms, result, error, decode_ms,
-inference_ms, callback_tries. Times are Unix milliseconds.
+key), upload, bytes, price, entry (its stream entry), fence, attempts, token (of the latest attempt), started_ms, event
+(the id of its last event), done_s, total_s, last_error; and once it has ended: ended_ms, expires_ms, result, error,
+decode_ms, inference_ms, callback_tries. Times are Unix milliseconds.
 
 Fields of an idempotency key, whose name is the SHA-256 of what the client sent: job; and once that is accepted:
 options, digest (SHA-256 of the video). Once its analysis was erased: erased, and nothing else.
@@ -51,6 +53,7 @@ NOBODY = "nobody"
 LONGER_THAN_LEASES_MS = 10**9
 LIVE = "mien:live"
 LIVE_BYTES = "mien:live_bytes"
+LIVE_PRICE = "mien:live_price"
 RESERVED = "mien:reserved"
 RESERVED_BYTES = "mien:reserved_bytes"
 SLOTS = "mien:slots"
@@ -101,6 +104,11 @@ def live_of(owner: str) -> str:
 def video_s_of(owner: str) -> str:
     """Return the key of the seconds of video analysed for an owner; `end_job.lua` names it, too."""
     return f"mien:video_s:{owner}"
+
+
+def sessions_of(owner: str) -> str:
+    """Return the key of the ids of an owner's live analyses."""
+    return f"{SESSIONS}:{owner}"
 
 
 def wrong_keys(address: str) -> str:

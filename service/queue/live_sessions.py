@@ -22,6 +22,9 @@ from mien.contract.errors import QueueUnavailable, SessionLost
 from mien.contract.live import END, LiveFrame, LiveUpdate, pack
 from mien.contract.options import LiveOptions
 from service.queue import keys
+from service.queue.clock import now_ms
+from service.queue.connection import translate_errors
+from service.queue.scripts import script
 
 _LOOK_S = 0.5
 
@@ -87,6 +90,33 @@ class LiveSessions:
 
     def __init__(self, redis: redis.asyncio.Redis) -> None:
         self._redis = redis
+        self._take_place = redis.register_script(script("open_session"))
+
+    async def take_place(self, owner: str, session_id: str, most: int, lease_s: float) -> bool:
+        """Take one of an owner's `most` places for `lease_s` seconds; False where all are taken.
+
+        Raises:
+            QueueUnavailable: Redis does not answer.
+        """
+        now = now_ms()
+        async with translate_errors():
+            taken = await self._take_place(
+                keys=[keys.sessions_of(owner)], args=[now, now + int(lease_s * 1000), session_id, most]
+            )
+        return bool(taken)
+
+    async def renew_place(self, owner: str, session_id: str, lease_s: float) -> None:
+        """Hold a place for `lease_s` seconds from now."""
+        until = now_ms() + int(lease_s * 1000)
+        async with translate_errors(), self._redis.pipeline() as pipe:
+            pipe.zadd(keys.sessions_of(owner), {session_id: until})
+            pipe.pexpireat(keys.sessions_of(owner), until)
+            await pipe.execute()
+
+    async def leave_place(self, owner: str, session_id: str) -> None:
+        """Give a place back."""
+        async with translate_errors():
+            await self._redis.zrem(keys.sessions_of(owner), session_id)
 
     @asynccontextmanager
     async def open(self, session: LiveSession) -> AsyncIterator[LiveGatewayChannel]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import secrets
 import shutil
 import tempfile
@@ -154,6 +155,30 @@ class Blobs:
             size = (await obstore.head_async(self._store, name))["size"]
             first = await obstore.get_range_async(self._store, name, start=0, end=min(count, size)) if size else b""
         return size, bytes(first)
+
+    async def read_range(self, name: str, start: int, length: int) -> bytes:
+        """Return `length` bytes of a blob from `start`, or fewer at its end.
+
+        Raises:
+            FileNotFoundError: there is no blob of this name.
+            StorageUnavailable: the store cannot read it.
+        """
+        with self._outage():
+            return bytes(await obstore.get_range_async(self._store, name, start=start, length=length))
+
+    async def sha256(self, name: str) -> str:
+        """Return the SHA-256 of a blob's content in lower-case hexadecimal.
+
+        Raises:
+            FileNotFoundError: there is no blob of this name.
+            StorageUnavailable: the store cannot read it.
+        """
+        digest = hashlib.sha256()
+        with self._outage():
+            blob = await obstore.get_async(self._store, name)
+            async for piece in blob.stream(min_chunk_size=_PART_BYTES):
+                digest.update(piece)
+        return digest.hexdigest()
 
     async def copy(self, name: str, to: str) -> None:
         """Copy a blob within the store.

@@ -88,7 +88,7 @@ def _serve(settings: WorkerSettings) -> None:
         occupancy=occupancy,
         outages=outages,
         register=lambda rate: Registration(
-            name=name, provider=provider, models=served, bytes_per_s=rate, waits_for_store="store" in outages.parts
+            name=name, provider=provider, models=served, price_per_s=rate, waits_for_store="store" in outages.parts
         ),
     )
     live = LiveLoop(

@@ -47,7 +47,7 @@ class AttemptRunner:
         outages: waits them out.
 
     Attributes:
-        bytes_per_s: recent speed of one job, 0 until a job has succeeded.
+        price_per_s: recent speed of one job, 0 until a job has succeeded.
     """
 
     def __init__(self, consumer: Consumer, blobs: Blobs, pipeline: Pipeline, outages: Outages) -> None:
@@ -55,7 +55,7 @@ class AttemptRunner:
         self._blobs = blobs
         self._pipeline = pipeline
         self._outages = outages
-        self.bytes_per_s = 0.0
+        self.price_per_s = 0.0
 
     def run(self, job: RunningJob) -> None:
         """Run a job's attempt to its end, whatever that is."""
@@ -96,7 +96,7 @@ class AttemptRunner:
                 self._erase(name)
                 return "lost"
             outcome = "succeeded"
-            self._note_speed(attempt.size, time.monotonic() - started, done)
+            self._note_speed(attempt.price, time.monotonic() - started, done)
         except (BadMedia, InvalidRequest) as error:
             problem = error.problem()
             if not outlast(lambda: self._consumer.commit_failure(attempt, problem)):
@@ -202,13 +202,13 @@ class AttemptRunner:
         except (StorageUnavailable, RedisError) as error:
             log.warning("not erased yet, left to a gateway", error=str(error))
 
-    def _note_speed(self, size: int, elapsed_s: float, done: Analyzed) -> None:
+    def _note_speed(self, price: int, elapsed_s: float, done: Analyzed) -> None:
         metrics.VIDEO_SECONDS.inc(done.findings.video.duration_s)
         metrics.STAGE_SECONDS.labels("decode").observe(done.decode_ms / 1000)
         metrics.STAGE_SECONDS.labels("inference").observe(done.inference_ms / 1000)
-        rate = size / max(elapsed_s, 1e-3)
-        old = self.bytes_per_s
-        self.bytes_per_s = rate if old == 0 else old + _RATE_SMOOTHING * (rate - old)
+        rate = price / max(elapsed_s, 1e-3)
+        old = self.price_per_s
+        self.price_per_s = rate if old == 0 else old + _RATE_SMOOTHING * (rate - old)
 
 
 def _is_whole(video: Path, size: int) -> bool:

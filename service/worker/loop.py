@@ -34,7 +34,7 @@ log = structlog.get_logger()
 
 Reply = TypeVar("Reply")
 
-# How often a job that waits to run alone looks whether it may, at least; it keeps its lease so.
+# How often a job that waits to run alone looks whether it may, at least, or whether another worker has taken it over.
 _LOOK_S = 1.0
 
 
@@ -74,7 +74,7 @@ class JobLoop:
         self._running = RunningJobs()
         self._stopping = threading.Event()
         self._keeper = Keeper(
-            consumer, self._running, lambda: register(self._attempts.bytes_per_s * slots), self._stopping
+            consumer, self._running, lambda: register(self._attempts.price_per_s * slots), self._stopping
         )
 
     def stop(self) -> None:

@@ -31,7 +31,7 @@ def run(folder: Path) -> Iterator[Figure]:
 async def _analyse(url: str, job_id: str, process: Process) -> int:
     redis = connect_async(url)
     jobs = Jobs(redis)
-    await jobs.submit(job_id, upload=f"uploads/{job_id}", size=1, options=AnalyzeOptions())
+    await jobs.submit(job_id, upload=f"uploads/{job_id}", size=1, price=1, options=AnalyzeOptions())
     peak = 0
     while True:
         peak = max(peak, process.rss_bytes())

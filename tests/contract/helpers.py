@@ -103,8 +103,16 @@ class Queue:
         found = found or self.run(self.admission.reserve(job_id, size, limits, lease_s))
         return found and found.lacking
 
-    def submit(self, job_id: str, size: int = 10, **options: Any) -> None:
-        self.run(self.jobs.submit(job_id, upload=f"uploads/{job_id}", size=size, options=AnalyzeOptions(**options)))
+    def submit(self, job_id: str, size: int = 10, price: int | None = None, **options: Any) -> None:
+        self.run(
+            self.jobs.submit(
+                job_id,
+                upload=f"uploads/{job_id}",
+                size=size,
+                price=size if price is None else price,
+                options=AnalyzeOptions(**options),
+            )
+        )
 
     def find(self, job_id: str) -> Job:
         job = self.run(self.jobs.find(job_id))
@@ -123,9 +131,13 @@ class Queue:
     def live_bytes(self) -> int:
         return int(self.redis.get(keys.LIVE_BYTES) or 0)
 
+    def live_price(self) -> int:
+        return int(self.redis.get(keys.LIVE_PRICE) or 0)
+
     def is_idle(self) -> bool:
         """Whether nothing is left of any job that has not ended."""
-        return (self.depth(), self.pending(), self.live_bytes(), self.redis.zcard(keys.LIVE)) == (0, 0, 0, 0)
+        left = self.depth(), self.pending(), self.live_bytes(), self.live_price(), self.redis.zcard(keys.LIVE)
+        return left == (0, 0, 0, 0, 0)
 
 
 def lapse(client: redis.Redis, holder: str | None = None, *, idle_s: float = LEASE_S + 1) -> None:
@@ -166,5 +178,5 @@ def report(worker: Consumer, attempt: Attempt, done_s: float, total_s: float | N
     return worker.report(attempt, [Progress(done_s=done_s, total_s=total_s)], first)
 
 
-def registration(name: str = "ann", bytes_per_s: float = 0) -> Registration:
-    return Registration(name=name, provider="cpu", models=[], bytes_per_s=bytes_per_s)
+def registration(name: str = "ann", price_per_s: float = 0) -> Registration:
+    return Registration(name=name, provider="cpu", models=[], price_per_s=price_per_s)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mien.contract.options import AnalyzeOptions
 from service.queue import keys
 from service.queue.admission import AdmissionLimits
-from tests.contract.helpers import LEASE_S, Queue, registration
+from tests.contract.helpers import LEASE_S, Queue, registration, succeed, take
 
 
 def age(queue: Queue, job_id: str) -> None:
@@ -48,19 +48,32 @@ def test_bytes_queued_uploading_and_asked_for_may_just_fill_the_room(queue: Queu
 
 
 def test_the_wait_is_that_of_the_bytes_ahead_at_the_rate_of_all_live_workers(queue: Queue):
-    queue.worker("ann").register(registration("ann", bytes_per_s=6))
-    queue.worker("bob").register(registration("bob", bytes_per_s=4))
+    queue.worker("ann").register(registration("ann", price_per_s=6))
+    queue.worker("bob").register(registration("bob", price_per_s=4))
     queue.submit("ahead", size=101)
 
     assert queue.admit("late", limits=AdmissionLimits(jobs=100, bytes=1000, wait_s=10)) == "wait"
     assert queue.admit("patient", limits=AdmissionLimits(jobs=100, bytes=1000, wait_s=10.1)) is None
 
 
+def test_the_wait_is_by_the_price_where_few_bytes_are_much_work(queue: Queue):
+    queue.worker().register(registration(price_per_s=10))
+    queue.submit("blank frames", size=1, price=101)
+
+    assert queue.admit("late", limits=AdmissionLimits(jobs=100, bytes=1000, wait_s=10)) == "wait"
+    worker = queue.worker("bob")
+    attempt = take(worker)
+    assert (attempt.size, attempt.price) == (1, 101)
+    succeed(worker, attempt)
+    assert queue.live_price() == 0
+    assert queue.admit("in time", limits=AdmissionLimits(jobs=100, bytes=1000, wait_s=10)) is None
+
+
 def test_without_a_worker_that_knows_its_rate_nothing_is_refused_for_the_wait(queue: Queue):
     queue.submit("ahead", size=500)
     assert queue.admit("a", limits=AdmissionLimits(jobs=100, bytes=1000, wait_s=0.001)) is None
 
-    queue.worker().register(registration(bytes_per_s=0))
+    queue.worker().register(registration(price_per_s=0))
     assert queue.admit("b", limits=AdmissionLimits(jobs=100, bytes=1000, wait_s=0.001)) is None
 
 
@@ -87,7 +100,7 @@ def test_an_upload_that_comes_to_nothing_gives_its_room_back(queue: Queue):
 def test_an_accepted_job_takes_the_place_of_its_reservation(queue: Queue):
     limits = AdmissionLimits(jobs=2, bytes=100, wait_s=1e9)
     queue.admit("a", 60, limits=limits)
-    queue.run(queue.jobs.submit("a", upload="uploads/a", size=50, options=AnalyzeOptions()))
+    queue.run(queue.jobs.submit("a", upload="uploads/a", size=50, price=50, options=AnalyzeOptions()))
 
     assert reserved(queue) == {}
     assert queue.live_bytes() == 50
@@ -104,7 +117,7 @@ def test_a_look_for_room_reserves_none(queue: Queue):
 
 
 def test_what_is_uploading_does_not_count_in_the_wait(queue: Queue):
-    queue.worker().register(registration(bytes_per_s=10))
+    queue.worker().register(registration(price_per_s=10))
     limits = AdmissionLimits(jobs=100, bytes=10_000, wait_s=10)
     queue.admit("uploading", 5000, limits=limits)
 

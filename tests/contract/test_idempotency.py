@@ -20,6 +20,7 @@ def _submit(queue: Queue, job_id: str, key: str, digest: str, **options):
         job_id,
         upload=f"uploads/{job_id}",
         size=5,
+        price=5,
         options=AnalyzeOptions(**options),
         request=IdempotentRequest(key, digest),
     )

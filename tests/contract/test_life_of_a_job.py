@@ -31,8 +31,8 @@ from tests.processes import HANG_S, private_redis, wait_for
 
 # What `service.queue.keys` says lives on without an end, or as long as its members.
 WITHOUT_END = {
-    keys.QUEUE, keys.jobs(""), keys.LIVE, keys.LIVE_BYTES, keys.RESERVED, keys.RESERVED_BYTES, keys.WORKERS, keys.ERASE,
-    keys.FILE,
+    keys.QUEUE, keys.jobs(""), keys.LIVE, keys.LIVE_BYTES, keys.LIVE_PRICE, keys.RESERVED, keys.RESERVED_BYTES,
+    keys.WORKERS, keys.ERASE, keys.FILE,
 }  # fmt: skip
 
 
@@ -283,7 +283,7 @@ def test_every_command_says_so_when_the_server_is_gone():
         for command in (
             admission.release("a"),
             admission.renew("a", 1),
-            jobs.submit("a", upload="uploads/a", size=1, options=options),
+            jobs.submit("a", upload="uploads/a", size=1, price=1, options=options),
             jobs.find("a"),
             admission.claim("k", "a", 1),
             admission.unclaim("k", "a"),

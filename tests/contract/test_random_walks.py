@@ -157,7 +157,7 @@ class Walk(RuleBasedStateMachine):
         live = {name: job for name, job in self.jobs.items() if job.live}
         assert self.queue.depth() == len(live)
         assert set(self.queue.redis.zrange(keys.LIVE, 0, -1)) == set(live)
-        assert self.queue.live_bytes() == sum(job.size for job in live.values())
+        assert self.queue.live_bytes() == self.queue.live_price() == sum(job.size for job in live.values())
 
     def teardown(self) -> None:
         last = self.queue.worker("last", lease_s=0.001, max_attempts=1000)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
+from pydantic import Field
 
 from mien.contract.options import AnalyzeOptions
 from mien.contract.results import Analysis, UploadSlot
@@ -13,6 +14,16 @@ from service.gateway.rest.parameters import PREFER, Prefers, Sender, UploadId, U
 from service.gateway.rest.responses import ACCEPTED, outcome_response
 
 router = APIRouter()
+
+
+class UploadOptions(AnalyzeOptions):
+    """Options of the analysis of an uploaded video; unknown ones are refused."""
+
+    sha256: str | None = Field(
+        default=None,
+        pattern="^[0-9A-Fa-f]{64}$",
+        description="SHA-256 of the video in hexadecimal: if what was uploaded has another, it is not analysed.",
+    )
 
 
 @router.post(
@@ -25,7 +36,7 @@ router = APIRouter()
 async def create_upload(asker: Sender, uses: Uses) -> UploadSlot:
     """Get a presigned URL of the object store for one video, which bypasses this service; 501 without such a store.
 
-    Then `PUT` the video's bytes there, and `POST /uploads/{id}/analyze`.
+    Then `PUT` the video's bytes there, and `POST /uploads/{id}/analyze`, with the video's `sha256` to have it checked.
     """
     return await uses.direct_upload.slot(asker)
 
@@ -43,10 +54,11 @@ async def analyze_upload(  # noqa: PLR0917 - FastAPI gives them by name
     request: Request,
     upload_id: UploadId,
     asker: Sender,
-    options: Annotated[AnalyzeOptions, Query()],
+    options: Annotated[UploadOptions, Query()],
     uses: Uses,
     prefers: Prefers,
 ) -> Response:
     """Analyse an uploaded video, as `POST /analyze` does. Repeating the request returns the same analysis."""
-    job_id = await uses.direct_upload.analyze(asker, upload_id, options)
+    asked = AnalyzeOptions(**options.model_dump(exclude={"sha256"}, exclude_unset=True))
+    job_id = await uses.direct_upload.analyze(asker, upload_id, asked, options.sha256)
     return await outcome_response(request, uses, job_id, prefers)

@@ -32,6 +32,7 @@ from service.gateway.uploads import video_bytes
 from service.gateway.usecases.all import UseCases
 from service.gateway.usecases.authenticate import Owner, public_id
 from service.gateway.usecases.browse import USUAL_LIMIT
+from service.gateway.usecases.job_notifier import Stage
 from service.gateway.usecases.watch import WatchedEvent
 from service.pb.affect.v1 import affect_pb2 as pb
 from service.pb.affect.v1 import affect_pb2_grpc
@@ -101,9 +102,9 @@ class AffectService(affect_pb2_grpc.AffectServiceServicer):  # type: ignore[misc
     async def AnalyzeLive(self, requests: AsyncIterator[pb.AnalyzeLiveRequest], context: Context) -> None:  # noqa: N802
         """Score live frames."""
         async with call("AnalyzeLive", context):
-            await self._owner(context, Scope.ANALYZE)
+            owner = await self._owner(context, Scope.ANALYZE)
             first = await self._first(requests, "frame")
-            scored = self._uses.live(live_options_of(first.options), _frames(requests))
+            scored = self._uses.live(owner, live_options_of(first.options), _frames(requests))
             async with aclosing(scored):
                 async for found in scored:
                     window = window_message(found.window.track, found.window)
@@ -157,7 +158,7 @@ class AffectService(affect_pb2_grpc.AffectServiceServicer):  # type: ignore[misc
 
     async def _events(self, analysis_id: str, after: str) -> AsyncGenerator[pb.Event]:
         """Yield the events of an analysis, then each face, then the end."""
-        happening = await self._uses.watch.open(analysis_id, after)
+        happening = await self._uses.watch.open(analysis_id, after, Stage.ENDING)
         if happening is None:
             return
         whole = False  # whether every window of the current attempt was sent
@@ -173,7 +174,7 @@ class AffectService(affect_pb2_grpc.AffectServiceServicer):  # type: ignore[misc
                             yield last
                         return
                 yield _event_message(event)
-        if self._uses.notifier.draining:
+        if self._uses.notifier.stage >= Stage.ENDING:
             raise QueueUnavailable("This gateway is shutting down. Watch again from the last event's id.", 1)
         await self._uses.follow.job(analysis_id)  # raises the reason why no end came: the analysis expired
 

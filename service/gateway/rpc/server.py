@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -14,6 +15,7 @@ from mien.contract.errors import Misconfigured
 from service.gateway.rpc.affect_service import AffectService
 from service.gateway.rpc.call_limits import CallLimits
 from service.gateway.usecases.all import UseCases
+from service.gateway.usecases.job_notifier import Stage
 from service.pb.affect.v1 import affect_pb2, affect_pb2_grpc
 
 log = structlog.get_logger()
@@ -33,6 +35,8 @@ _OPTIONS = [
     # Calls that run then go on; so connections spread over gateways that were added.
     ("grpc.max_connection_age_ms", 3_600_000),
 ]
+
+_LAST_WORDS_S = 1.0  # for streams that have not ended by then to say so
 
 
 @asynccontextmanager
@@ -68,8 +72,18 @@ async def serving_grpc(uses: UseCases) -> AsyncIterator[None]:
     for name in ("", _NAME):
         await lives.set(name, health_pb2.HealthCheckResponse.SERVING)
     log.info("listening", protocol="grpc", port=port)
+    leaving = asyncio.create_task(_say_when_leaving(uses, lives))
     try:
         yield
     finally:
+        leaving.cancel()
         await lives.enter_graceful_shutdown()
-        await server.stop(settings.drain_s)
+        stopping = asyncio.create_task(server.stop(settings.drain_s))
+        await asyncio.wait([stopping], timeout=max(0.0, settings.drain_s - _LAST_WORDS_S))
+        uses.notifier.enter(Stage.ENDING)
+        await stopping
+
+
+async def _say_when_leaving(uses: UseCases, lives: health.aio.HealthServicer) -> None:
+    await uses.notifier.left()
+    await lives.enter_graceful_shutdown()

@@ -11,6 +11,7 @@ from ulid import ULID
 
 from mien.contract.containers import HEAD_BYTES, Container
 from mien.contract.errors import (
+    DigestMismatch,
     EmptyUpload,
     Expired,
     InvalidOption,
@@ -23,6 +24,7 @@ from mien.contract.options import AnalyzeOptions
 from mien.contract.results import UploadSlot
 from service.gateway.containers import check_container, too_large
 from service.gateway.usecases.authenticate import Owner
+from service.gateway.usecases.pricing import price_of
 from service.gateway.usecases.reservation import Reservation, refuse
 from service.queue.admission import Admission, AdmissionLimits
 from service.queue.connection import nothing_changed
@@ -66,16 +68,18 @@ class DirectUpload:
         refuse(await self.admission.open_slot(job_id, self.limits, _TTL_S + _LATE_S))
         return UploadSlot(id=upload_id, url=url, expires_at=datetime.now(UTC) + timedelta(seconds=_TTL_S))
 
-    async def analyze(self, owner: Owner, upload_id: str, options: AnalyzeOptions) -> str:
+    async def analyze(self, owner: Owner, upload_id: str, options: AnalyzeOptions, sha256: str | None = None) -> str:
         """Queue the analysis of a video that was uploaded, and return its job's id. A repeat is the same job.
 
-        What is analysed is a copy, checked as it is: whatever is put to the slot's URL from then on is swept away.
+        What is analysed is a copy, checked as it is: whatever is put to the slot's URL from then on is swept away. The
+        check takes in the digest `sha256`, in hexadecimal, where the client gives one.
 
         Raises:
             InvalidOption: no callback can go where it is asked to.
             NoSuchUpload: nothing was uploaded there.
             Expired: its analysis is gone.
             EmptyUpload, UploadTooLarge, UnsupportedContainer: what was uploaded is not taken, and erased.
+            DigestMismatch: it is not what the client meant; the slot stays open.
             QueueFull, QuotaReached: there is no room.
             StorageUnavailable, QueueUnavailable: what is needed does not answer.
         """
@@ -99,8 +103,13 @@ class DirectUpload:
                 await self.blobs.copy(incoming, taken)
                 size, head = await self.blobs.head(taken, HEAD_BYTES)
                 await self._check(taken, size, head)
+                if sha256 is not None:
+                    await self._check_digest(taken, sha256.lower())
                 await room.hold(size)
-                await self.jobs.submit(job_id, upload=taken, size=size, options=options, trace=traceparent())
+                price = await price_of(self.blobs, taken, size)
+                await self.jobs.submit(
+                    job_id, upload=taken, size=size, price=price, options=options, trace=traceparent()
+                )
         except FileNotFoundError as error:
             raise NoSuchUpload(
                 "Nothing was uploaded under this id yet: PUT the video to the slot's URL first."
@@ -130,6 +139,15 @@ class DirectUpload:
         except Exception:
             await self._erase(name)
             raise
+
+    async def _check_digest(self, name: str, sha256: str) -> None:
+        found = await self.blobs.sha256(name)
+        if found != sha256:
+            await self._erase(name)
+            raise DigestMismatch(
+                f"The SHA-256 of what was uploaded is {found}, and of what should have been it is {sha256}. Upload the "
+                "video to the slot's URL again."
+            )
 
     async def _erase(self, name: str) -> None:
         await asyncio.to_thread(self.blobs.delete, [name])

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from mien.contract.errors import Expired
 from mien.contract.jobs import State
 from mien.contract.results import Analysis, Findings, Timings
-from service.gateway.usecases.job_notifier import JobNotifier
+from service.gateway.usecases.job_notifier import JobNotifier, Stage
 from service.gateway.usecases.lookup import look_up, summary
 from service.queue.jobs import Job, Jobs
 from service.storage.blobs import Blobs
@@ -34,7 +34,7 @@ class Follow:
             while True:
                 job = await look_up(self.jobs, job_id)
                 left = deadline - loop.time()
-                if job.state.terminal or left <= 0 or self.notifier.draining:
+                if job.state.terminal or left <= 0 or self.notifier.stage >= Stage.DRAINING:
                     return job
                 await subscription.wait(left)
 

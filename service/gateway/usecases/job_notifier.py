@@ -6,6 +6,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import IntEnum
 
 import structlog
 
@@ -16,6 +17,18 @@ log = structlog.get_logger()
 
 # Publish/subscribe may drop a message: who waits looks this often all the same.
 _LONGEST_S = 2.0
+
+
+class Stage(IntEnum):
+    """How far a gateway is on its way to its end: in this order."""
+
+    SERVING = 0
+    LEAVING = 1
+    """It says that it is not ready, so that load balancers send it nothing more; all works as before."""
+    DRAINING = 2
+    """Requests that wait and HTTP streams end at once: both have an answer that says how to go on."""
+    ENDING = 3
+    """gRPC streams, which have none but an error, end as well."""
 
 
 class JobSubscription:
@@ -39,12 +52,13 @@ class JobSubscription:
 
 
 class JobNotifier:
-    """The subscriptions of one gateway, notified while `listen` runs. `draining`: every wait ends at once."""
+    """The subscriptions of one gateway, notified while `listen` runs, and the stage that says who may wait."""
 
     def __init__(self, jobs: Jobs) -> None:
         self._jobs = jobs
         self._subscriptions: defaultdict[str, set[JobSubscription]] = defaultdict(set)
-        self.draining = False
+        self.stage = Stage.SERVING
+        self._left = asyncio.Event()
 
     async def listen(self) -> None:
         """Notify the subscriptions of jobs that change, for ever."""
@@ -57,12 +71,17 @@ class JobNotifier:
                 log.warning("queue unreachable, waits end by looking")
             await asyncio.sleep(1.0)
 
-    def drain(self) -> None:
-        """End all waits now, and every later one at once."""
-        self.draining = True
+    def enter(self, stage: Stage) -> None:
+        """Go on to a stage, and wake all who wait, so that those end who may wait no longer."""
+        self.stage = max(self.stage, stage)
+        self._left.set()
         for subscriptions in self._subscriptions.values():
             for subscription in subscriptions:
                 subscription.notify()
+
+    async def left(self) -> None:
+        """Wait until the gateway leaves: it serves no more, or not for long."""
+        await self._left.wait()
 
     @contextmanager
     def subscribe(self, job_id: str) -> Iterator[JobSubscription]:

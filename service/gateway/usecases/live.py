@@ -8,11 +8,23 @@ import secrets
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 
-from mien.contract.errors import AnswerNotRead, BadTime, FramesStalled, NoWorker, SessionLost, from_problem
+from mien.contract.errors import (
+    AnswerNotRead,
+    BadTime,
+    FramesStalled,
+    NoWorker,
+    QueueUnavailable,
+    QuotaReached,
+    SessionLost,
+    from_problem,
+)
 from mien.contract.live import LONGEST_GAP_S, LiveFrame, LiveScored
 from mien.contract.options import LiveOptions
+from service.gateway.metrics import REFUSALS
+from service.gateway.usecases.authenticate import Owner
+from service.gateway.usecases.lease import LEASE_S, keep_renewing
 from service.queue.live_sessions import LiveGatewayChannel, LiveSession, LiveSessions
 
 _CLAIMED_WITHIN_S = 5.0
@@ -20,18 +32,23 @@ _CLAIMED_WITHIN_S = 5.0
 _MOST_WAITING = 2
 _MOST_UNREAD = 1000  # windows
 _SILENT_S = 30.0
+_PLACE_FREE_S = 5
 
 
 class Live:
     """Start live analyses, and relay their frames and windows."""
 
-    def __init__(self, sessions: LiveSessions) -> None:
+    def __init__(self, sessions: LiveSessions, most_per_key: int) -> None:
         self._sessions = sessions
+        self._most_per_key = most_per_key
 
-    async def __call__(self, options: LiveOptions, frames: AsyncIterator[LiveFrame]) -> AsyncGenerator[LiveScored]:
+    async def __call__(
+        self, owner: Owner, options: LiveOptions, frames: AsyncIterator[LiveFrame]
+    ) -> AsyncGenerator[LiveScored]:
         """Yield windows as they are scored, until the frames have ended and all of them were looked at.
 
         Args:
+            owner: whose analysis it is.
             options: the options of the analysis.
             frames: as the client sends them; read on while windows are scored, and not closed here.
 
@@ -39,10 +56,11 @@ class Live:
             InvalidRequest: a time stamp does not follow the one before, frames stay away, windows are not read, or no
                 model does a requested task.
             BadMedia: a frame is at fault.
+            QuotaReached: the owner has as many live analyses as one may.
             Unavailable: no worker is free, it is gone, or Redis is.
         """
         session = LiveSession(id=secrets.token_urlsafe(16), options=options)
-        async with self._sessions.open(session) as channel:
+        async with self._place(owner, session.id), self._sessions.open(session) as channel:
             relay = _Relay(channel)
             await relay.claimed()
             tasks = [asyncio.create_task(relay.carry(frames)), asyncio.create_task(relay.listen())]
@@ -53,6 +71,27 @@ class Live:
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
+
+    @asynccontextmanager
+    async def _place(self, owner: Owner, session_id: str) -> AsyncIterator[None]:
+        """Hold one of an API key's places; where no key is needed, the workers' places are the only bound."""
+        key = owner.key_id
+        if not key:
+            yield
+            return
+        if not await self._sessions.take_place(key, session_id, self._most_per_key, LEASE_S):
+            REFUSALS.labels("full_key_live").inc()
+            raise QuotaReached(
+                f"This API key has as many live analyses under way as it may. Try again in {_PLACE_FREE_S} s.",
+                _PLACE_FREE_S,
+            )
+        keeper = asyncio.create_task(keep_renewing(lambda: self._sessions.renew_place(key, session_id, LEASE_S)))
+        try:
+            yield
+        finally:
+            keeper.cancel()
+            with suppress(QueueUnavailable):  # then it ends with its lease
+                await self._sessions.leave_place(key, session_id)
 
 
 class _Relay:

@@ -6,16 +6,10 @@ import asyncio
 from contextlib import suppress
 from types import TracebackType
 
-import structlog
-
 from mien.contract.errors import QueueFull, QueueUnavailable, QuotaReached
 from service.gateway.metrics import REFUSALS
+from service.gateway.usecases.lease import LEASE_S, keep_renewing
 from service.queue.admission import Admission, AdmissionLimits, Lacking, NoRoom
-
-log = structlog.get_logger()
-
-# As short as a worker's lease by default: what a killed gateway held is free again that soon.
-LEASE_S = 30.0
 
 _FULL: dict[Lacking, str] = {
     "jobs": "There are as many jobs queued as this service takes.",
@@ -71,7 +65,7 @@ class Reservation:
         refuse(await self._admission.reserve(self._job_id, wanted, self._limits, LEASE_S))
         self._reserved = wanted
         if self._keeper is None:
-            self._keeper = asyncio.create_task(self._keep())
+            self._keeper = asyncio.create_task(keep_renewing(lambda: self._admission.renew(self._job_id, LEASE_S)))
 
     async def __aenter__(self) -> Reservation:
         return self
@@ -84,14 +78,6 @@ class Reservation:
         if self._asked and error is not None:  # else it went with the job's submission
             with suppress(QueueUnavailable):  # then it ends with its lease
                 await self._admission.release(self._job_id)
-
-    async def _keep(self) -> None:
-        while True:
-            await asyncio.sleep(LEASE_S / 4)
-            try:
-                await self._admission.renew(self._job_id, LEASE_S)
-            except QueueUnavailable as error:
-                log.warning("reservation not renewed", reason=error.detail)
 
 
 def refuse(found: NoRoom | None) -> None:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from mien.contract.errors import QueueUnavailable
 from mien.contract.workers import Models
 from service.gateway.usecases.health_check import Availability, HealthCheck
-from service.gateway.usecases.job_notifier import JobNotifier
+from service.gateway.usecases.job_notifier import JobNotifier, Stage
 from service.queue.status import QueueStatus
 
 
@@ -48,7 +48,7 @@ class ServiceStatus:
         Raises:
             QueueUnavailable: the queue does not answer any more.
         """
-        if self.notifier.draining:
+        if self.notifier.stage > Stage.SERVING:
             return Availability({"gateway": QueueUnavailable("This gateway is shutting down.", 5)}, [])
         health = await self.check()
         if health.failing:

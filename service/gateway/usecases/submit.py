@@ -19,6 +19,7 @@ from mien.contract.errors import Expired, KeyInUse, KeyReused, QueueUnavailable
 from mien.contract.options import AnalyzeOptions
 from service.gateway.metrics import UPLOADED_BYTES
 from service.gateway.usecases.authenticate import Owner
+from service.gateway.usecases.pricing import price_of
 from service.gateway.usecases.reservation import Reservation
 from service.queue.admission import Admission, AdmissionLimits, IdempotentRequest, KeyHolder
 from service.queue.connection import nothing_changed
@@ -105,10 +106,17 @@ class Submit:
             await room.check(declared or 1)
             upload = upload_name(job_id)
             size, digest = await self._store(upload, video, room, job_id, key)
+            price = await price_of(self.blobs, upload, size)
             request = None if key is None else IdempotentRequest(key, digest)
             try:
                 earlier = await self.jobs.submit(
-                    job_id, upload=upload, size=size, options=options, request=request, trace=traceparent()
+                    job_id,
+                    upload=upload,
+                    size=size,
+                    price=price,
+                    options=options,
+                    request=request,
+                    trace=traceparent(),
                 )
             except QueueUnavailable as error:
                 # Else the job may be accepted all the same: the blob is for the sweeper to judge.

@@ -10,7 +10,7 @@ from typing import Literal
 from mien.contract.errors import InvalidOption, TooManyWatchers
 from mien.contract.events import AnalysisEvent, Ended
 from mien.contract.jobs import State
-from service.gateway.usecases.job_notifier import JobNotifier
+from service.gateway.usecases.job_notifier import JobNotifier, Stage
 from service.gateway.usecases.lookup import look_up, moment, summary
 from service.queue.events import EventId, StoredEvent
 from service.queue.jobs import Job, Jobs
@@ -37,10 +37,13 @@ class Watch:
     most: int
     _watching: int = 0
 
-    async def open(self, job_id: str, after: str = "") -> AsyncGenerator[WatchedEvent] | None:
+    async def open(
+        self, job_id: str, after: str = "", until: Stage = Stage.DRAINING
+    ) -> AsyncGenerator[WatchedEvent] | None:
         """Return the events after the one with the id `after` (from the first, where that is empty).
 
-        They end with the analysis or, early, where this gateway is stopped. None: `after` is the analysis's end.
+        They end with the analysis or, early, when this gateway is stopped and comes to the stage `until`. None:
+        `after` is the analysis's end.
 
         Raises:
             NoSuchAnalysis, Expired: as for `look_up`.
@@ -52,7 +55,7 @@ class Watch:
             raise TooManyWatchers("Too many watch analyses here at the moment. Try again, or ask now and then.", 5)
         job = await look_up(self.jobs, job_id)
         if not after:
-            return self._events(job_id, None)
+            return self._events(job_id, None, until)
         try:
             seen = EventId.parse(after)
         except ValueError:
@@ -61,19 +64,19 @@ class Watch:
             return None
         if seen is None or job.event is None or seen > job.event:
             raise InvalidOption("Last-Event-ID: this analysis has had no such event. Leave it out for all events.")
-        return self._events(job_id, seen)
+        return self._events(job_id, seen, until)
 
-    async def _events(self, job_id: str, seen: EventId | None) -> AsyncGenerator[WatchedEvent]:
+    async def _events(self, job_id: str, seen: EventId | None, until: Stage) -> AsyncGenerator[WatchedEvent]:
         self._watching += 1
         try:
-            async with aclosing(self._read_events(job_id, seen)) as events:
+            async with aclosing(self._read_events(job_id, seen, until)) as events:
                 async for event in events:
                     yield event
         finally:
             self._watching -= 1
 
-    async def _read_events(self, job_id: str, seen: EventId | None) -> AsyncGenerator[WatchedEvent]:
-        while not self.notifier.draining:
+    async def _read_events(self, job_id: str, seen: EventId | None, until: Stage) -> AsyncGenerator[WatchedEvent]:
+        while self.notifier.stage < until:
             with self.notifier.subscribe(job_id) as subscription:
                 job, events = await self._look(job_id, seen)
                 if isinstance(job, Job) and not events and not job.state.terminal:

@@ -3,15 +3,17 @@
 -- An entry whose job has ended, was erased or was requeued is acknowledged and deleted; one that another worker holds by
 -- now is left to it.
 -- A job whose attempts are exhausted fails here, because the worker that died could not report it (end_job.lua).
--- One that was tried before is only begun by a worker that runs nothing else: it may kill it. Else its lease is renewed.
+-- One that was tried before is only begun by a worker that runs nothing else: it may kill it. Until this one does, the
+-- lease runs on: where something runs here for longer, a live analysis say, a worker that is empty takes the job over.
 -- KEYS: job, queue, live, live_bytes, gone, dead, events, callbacks, erase
 -- ARGV: job id, group, now_ms, results ttl s, tombstone ttl s, events ttl s, channel, entry, most attempts,
 --   error of exhaustion, consumer, token, "1" where the worker runs nothing else
--- Returns {fence, attempts, created_ms, upload, bytes, options, traceparent or ""}, {"alone"} where the job waits for
+-- Returns {fence, attempts, created_ms, upload, bytes, price, options, traceparent or ""}, {"alone"} where the job waits for
 -- the worker to run nothing else, or {} where there is nothing to do.
 local function attempt()
-  local job = redis.call('HMGET', KEYS[1], 'fence', 'attempts', 'created_ms', 'upload', 'bytes', 'options', 'trace')
-  return {job[1], job[2], job[3], job[4], job[5], job[6], job[7] or ''}
+  local job = redis.call('HMGET', KEYS[1], 'fence', 'attempts', 'created_ms', 'upload', 'bytes', 'price', 'options',
+    'trace')
+  return {job[1], job[2], job[3], job[4], job[5], job[6] or job[5], job[7], job[8] or ''}
 end
 local state = redis.call('HGET', KEYS[1], 'state')
 if (state ~= 'queued' and state ~= 'running') or redis.call('HGET', KEYS[1], 'entry') ~= ARGV[8] then
@@ -28,10 +30,7 @@ if tried >= tonumber(ARGV[9]) then
   end_job('failed', true, 'error', ARGV[10])
   return {}
 end
-if tried > 0 and ARGV[13] ~= '1' then
-  redis.call('XCLAIM', KEYS[2], ARGV[2], ARGV[11], 0, ARGV[8], 'JUSTID')
-  return {'alone'}
-end
+if tried > 0 and ARGV[13] ~= '1' then return {'alone'} end
 local event = redis.call('HINCRBY', KEYS[1], 'fence', 1) .. '-0'
 redis.call('HINCRBY', KEYS[1], 'attempts', 1)
 redis.call('HSET', KEYS[1], 'state', 'running', 'started_ms', ARGV[3], 'event', event, 'token', ARGV[12])

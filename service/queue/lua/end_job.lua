@@ -9,14 +9,15 @@ local function charge(owner, done_s)
   if redis.call('TTL', charged) < 0 then redis.call('EXPIRE', charged, 86400) end
 end
 
--- Deletes the stream entry of a job that has not ended, gives back its places and the bytes of its upload, and charges
--- the API key that it was sent with.
+-- Deletes the stream entry of a job that has not ended, gives back its places, the bytes of its upload and its price, and
+-- charges the API key that it was sent with.
 local function leave_queue(job_id, group)
-  local job = redis.call('HMGET', KEYS[1], 'entry', 'bytes', 'done_s')
+  local job = redis.call('HMGET', KEYS[1], 'entry', 'bytes', 'done_s', 'price')
   redis.call('XACK', KEYS[2], group, job[1])
   redis.call('XDEL', KEYS[2], job[1])
   redis.call('ZREM', KEYS[3], job_id)
   redis.call('DECRBY', KEYS[4], job[2])
+  if job[4] then redis.call('DECRBY', 'mien:live_price', job[4]) end
   local owner = string.match(job_id, '^(.+)%-')
   if owner then
     redis.call('SREM', 'mien:live:' .. owner, job_id)

@@ -5,7 +5,7 @@
 forget_expired(ARGV[1], KEYS[2], KEYS[3], KEYS[1])
 if redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[4]) then return {'slots', 60} end
 if ARGV[5] ~= '' then
-  local uploading = count_of(ARGV[5], KEYS[1], ARGV[3]) + count_of(ARGV[5], KEYS[2], ARGV[3])
+  local uploading = count_of(ARGV[5], KEYS[1], ARGV[3], ARGV[1]) + count_of(ARGV[5], KEYS[2], ARGV[3], ARGV[1])
   if uploading >= tonumber(ARGV[6]) then return {'key_uploads', 60} end
 end
 redis.call('ZADD', KEYS[1], ARGV[2], ARGV[3])

@@ -1,8 +1,9 @@
 -- Accepts a job: its hash, its place among the live ones and in the list, its stream entry and its idempotency key
 -- appear together, once. Where the key stands for another job by now, only the reservation is given up.
--- KEYS: job, queue, live, live_bytes, reserved, jobs, reserved_bytes, and the idempotency key where there is one
+-- KEYS: job, queue, live, live_bytes, reserved, jobs, reserved_bytes, live_price, and the idempotency key where there is
+--   one
 -- ARGV: job id, created_ms, upload, bytes, options, digest, idempotency key's ttl s, callback or "",
---   traceparent or ""
+--   traceparent or "", price
 -- Returns {}, or {job, options, digest} of that other job, or {"", "", ""} where that was erased.
 -- The first write takes memory: a server that is full refuses a script at such a one, but lets it go on after another.
 local function release()
@@ -13,24 +14,25 @@ if redis.call('EXISTS', KEYS[1]) == 1 then
   release()
   return {}
 end
-if KEYS[8] then
-  local holder = redis.call('HMGET', KEYS[8], 'job', 'options', 'digest', 'erased')
+if KEYS[9] then
+  local holder = redis.call('HMGET', KEYS[9], 'job', 'options', 'digest', 'erased')
   if holder[3] or holder[4] then
     release()
     return holder[4] and {'', '', ''} or {holder[1], holder[2], holder[3]}
   end
-  redis.call('HSET', KEYS[8], 'job', ARGV[1], 'options', ARGV[5], 'digest', ARGV[6])
-  redis.call('EXPIRE', KEYS[8], ARGV[7])
+  redis.call('HSET', KEYS[9], 'job', ARGV[1], 'options', ARGV[5], 'digest', ARGV[6])
+  redis.call('EXPIRE', KEYS[9], ARGV[7])
 end
 local entry = redis.call('XADD', KEYS[2], '*', 'job', ARGV[1])
 redis.call('HSET', KEYS[1], 'state', 'queued', 'created_ms', ARGV[2], 'upload', ARGV[3], 'bytes', ARGV[4],
-  'options', ARGV[5], 'entry', entry, 'fence', 0, 'attempts', 0)
+  'price', ARGV[10], 'options', ARGV[5], 'entry', entry, 'fence', 0, 'attempts', 0)
 if ARGV[8] ~= '' then redis.call('HSET', KEYS[1], 'callback', ARGV[8]) end
 if ARGV[9] ~= '' then redis.call('HSET', KEYS[1], 'trace', ARGV[9]) end
-if KEYS[8] then redis.call('HSET', KEYS[1], 'key', KEYS[8]) end
+if KEYS[9] then redis.call('HSET', KEYS[1], 'key', KEYS[9]) end
 redis.call('ZADD', KEYS[3], ARGV[2], ARGV[1])
 redis.call('ZADD', KEYS[6], 0, ARGV[2] .. ':' .. ARGV[1])
 redis.call('INCRBY', KEYS[4], ARGV[4])
+redis.call('INCRBY', KEYS[8], ARGV[10])
 local owner = string.match(ARGV[1], '^(.+)%-')
 if owner then redis.call('SADD', 'mien:live:' .. owner, ARGV[1]) end
 release()

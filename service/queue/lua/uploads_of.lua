@@ -9,10 +9,10 @@ local function forget_expired(now_ms, reserved, reserved_bytes, slots)
   redis.call('ZREMRANGEBYSCORE', slots, '-inf', now_ms)
 end
 
--- Returns how many of the ids in a sorted set belong to an API key, without one of them.
-local function count_of(owner, key, but)
+-- Returns how many of the ids in a sorted set that have not run out belong to an API key, without one of them.
+local function count_of(owner, key, but, now_ms)
   local found = 0
-  for _, id in ipairs(redis.call('ZRANGE', key, 0, -1)) do
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', key, '(' .. now_ms, '+inf')) do
     if id ~= but and string.sub(id, 1, #owner + 1) == owner .. '-' then found = found + 1 end
   end
   return found

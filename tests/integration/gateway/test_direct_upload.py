@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Iterator
 
 import httpx2
@@ -74,3 +75,26 @@ def test_slots_are_bounded_and_what_lies_in_an_open_one_stays(site):
     assert int(refused.headers["retry-after"]) > 0
     assert accepted(http, first).status_code == 202
     assert http.post("/uploads").status_code == 201
+
+
+def test_another_video_than_the_client_means_is_not_analysed(site):
+    http, bucket = site
+    slot = http.post("/uploads").json()
+    put(slot, video(1000))
+    meant = hashlib.sha256(video(2000)).hexdigest()
+
+    refused = http.post(f"/uploads/{slot['id']}/analyze?sha256={meant}", headers=ASYNC)
+    assert (refused.status_code, refused.json()["code"]) == (422, "digest_mismatch")
+    assert meant in refused.json()["detail"]
+    assert bucket.names == [f"incoming/{slot['id']}"]
+    assert http.get(f"/analyses/{slot['id']}").status_code == 404
+
+    put(slot, video(2000))
+    assert http.post(f"/uploads/{slot['id']}/analyze?sha256={meant.upper()}", headers=ASYNC).status_code == 202
+
+
+@pytest.mark.parametrize("digest", ["", "abc", "g" * 64, "sha-256=:x:"])
+def test_what_is_no_digest_is_refused(site, digest):
+    http, _ = site
+    refused = http.post("/uploads/x/analyze", params={"sha256": digest})
+    assert (refused.status_code, refused.json()["code"]) == (400, "invalid_option")

@@ -14,6 +14,7 @@ import pytest
 
 from service.gateway.app import create_app
 from service.gateway.settings import GatewaySettings
+from service.gateway.usecases.job_notifier import Stage
 from service.queue import keys
 from service.queue.connection import connect
 from tests.integration.gateway.raw_http import HEAD, connected, files, untouched, video
@@ -215,7 +216,7 @@ def test_a_gateway_that_is_being_stopped_is_not_ready(redis_url, tmp_path):
             httpx2.AsyncClient(transport=transport, base_url="http://x") as http,
         ):
             before = await http.get("/readyz")
-            app.state.use_cases.notifier.drain()
+            app.state.use_cases.notifier.enter(Stage.LEAVING)
             after = await http.get("/readyz")
             assert after.headers["retry-after"]
             return before.status_code, after.status_code

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import json
+
 import grpc
 import httpx2
 import pytest
 from google.rpc.error_details_pb2 import QuotaFailure, RetryInfo
 from google.rpc.status_pb2 import Status
+from websockets.sync.client import ClientConnection, connect
 
+from mien.contract.api_keys import parse_api_key
 from service.pb.affect.v1 import affect_pb2 as pb
 from service.pb.affect.v1.affect_pb2_grpc import AffectServiceStub
 from service.queue import keys
 from service.queue.key_ring import KeyRing
+from service.queue.live_sessions import LiveSessions
 from tests.contract.helpers import fail, report, take
 from tests.integration.gateway.raw_http import connected, video
-from tests.processes import gateway, grpc_address, wait_for
+from tests.processes import HANG_S, gateway, grpc_address, wait_for
 
 
 @pytest.fixture(scope="module")
 def _limited(redis_server, tmp_path_factory):
-    settings = {"key_max_jobs": 2, "key_max_uploads": 1, "key_max_video_s": 10}
+    settings = {"key_max_jobs": 2, "key_max_uploads": 1, "key_max_video_s": 10, "key_max_live": 1}
     folder = tmp_path_factory.mktemp("limited")
     with gateway(folder, redis_server, require_keys="true", wait_s=0, **settings) as running:
         yield running
@@ -101,3 +106,49 @@ def test_an_erased_analysis_counts_no_more_as_under_way_and_its_video_does(limit
 
     refused(send(ann), "seconds of video")
     assert queue.redis.keys("mien:live:*") == []
+
+
+def key_of(http: httpx2.Client) -> str:
+    return http.headers["authorization"].removeprefix("Bearer ")
+
+
+def begun(url: str, http: httpx2.Client) -> ClientConnection:
+    """Begin a live analysis, for which there is no worker."""
+    socket = connect(url.replace("http", "ws") + "/live")
+    socket.send(json.dumps({"options": {}, "key": key_of(http)}))
+    return socket
+
+
+def test_a_key_has_so_many_live_analyses_at_a_time_and_others_have_theirs(limited, queue):
+    address, url, ann, bob = limited
+    owner = parse_api_key(key_of(ann)).id
+    sessions = LiveSessions(queue._gateway)
+    assert queue.run(sessions.take_place(owner, "one that runs", 1, lease_s=HANG_S))
+
+    with begun(url, ann) as socket:
+        told = json.loads(socket.recv(timeout=HANG_S))
+    assert (told["status"], told["code"]) == (429, "quota_reached")
+    first = pb.AnalyzeLiveRequest(options=pb.LiveOptions())
+    metadata = (("authorization", ann.headers["authorization"]),)
+    with grpc.insecure_channel(address) as channel, pytest.raises(grpc.RpcError) as denied:
+        list(AffectServiceStub(channel).AnalyzeLive(iter([first]), metadata=metadata))
+    assert denied.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert "live analyses under way" in denied.value.details()
+    with begun(url, bob) as socket:
+        assert json.loads(socket.recv(timeout=HANG_S))["code"] == "no_worker"
+
+    queue.run(sessions.leave_place(owner, "one that runs"))
+    with begun(url, ann) as socket:
+        wait_for(lambda: queue.redis.zcard(keys.sessions_of(owner)) == 1)
+        assert json.loads(socket.recv(timeout=HANG_S))["code"] == "no_worker"
+    wait_for(lambda: queue.redis.zcard(keys.sessions_of(owner)) == 0)
+
+
+def test_the_place_of_a_live_analysis_whose_gateway_was_killed_is_free_after_its_lease(queue):
+    sessions = LiveSessions(queue._gateway)
+    assert queue.run(sessions.take_place("ann", "dead", 1, lease_s=0.1))
+
+    wait_for(lambda: queue.run(sessions.take_place("ann", "next", 1, lease_s=60)))
+    assert not queue.run(sessions.take_place("ann", "third", 1, lease_s=60))
+    queue.run(sessions.renew_place("ann", "next", lease_s=0.1))
+    wait_for(lambda: not queue.redis.exists(keys.sessions_of("ann")))

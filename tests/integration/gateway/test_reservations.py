@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from service.gateway.usecases.reservation import LEASE_S
+from service.gateway.usecases.lease import LEASE_S
 from service.queue import keys
 from service.queue.connection import connect
 from tests.contract.helpers import registration
@@ -18,7 +18,7 @@ ASYNC = {"Prefer": "respond-async"}
 
 
 def test_an_upload_that_drips_keeps_nobody_out(running, queue):
-    queue.worker().register(registration(bytes_per_s=1))
+    queue.worker().register(registration(price_per_s=1))
     with connected(running.url) as raw:
         raw.head(transfer_encoding="chunked")
         raw.chunk(HEAD)

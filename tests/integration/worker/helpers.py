@@ -47,7 +47,9 @@ class Site:
         shutil.copyfile(video, upload)
         size = upload.stat().st_size
         self.queue.run(
-            self.queue.jobs.submit(job_id, upload=f"uploads/{job_id}", size=size, options=AnalyzeOptions(**options))
+            self.queue.jobs.submit(
+                job_id, upload=f"uploads/{job_id}", size=size, price=size, options=AnalyzeOptions(**options)
+            )
         )
 
     def ended(self, job_id: str) -> Job:
@@ -87,7 +89,9 @@ class ToldPipeline:
 
 
 @contextmanager
-def looping(consumer: Consumer, blobs: Blobs, analyze: Analyze) -> Iterator[Outages]:
+def looping(
+    consumer: Consumer, blobs: Blobs, analyze: Analyze, occupancy: Occupancy | None = None
+) -> Iterator[Outages]:
     """Run a worker's loop of one slot in this process."""
     outages = Outages()
     loop = JobLoop(
@@ -96,7 +100,7 @@ def looping(consumer: Consumer, blobs: Blobs, analyze: Analyze) -> Iterator[Outa
         ToldPipeline(analyze),
         slots=1,
         drain_s=1,
-        occupancy=Occupancy(),
+        occupancy=occupancy or Occupancy(),
         outages=outages,
         register=lambda rate: registration("ann", rate),
     )

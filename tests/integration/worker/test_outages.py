@@ -186,7 +186,7 @@ def test_a_bucket_that_is_gone_keeps_the_job_waiting(site: Site):
     with s3_bucket() as bucket:
         blobs = S3Blobs("s3://mien", bucket.endpoint, site.folder / "scratch")
         blobs.put("uploads/a", b"any bytes")
-        site.queue.run(site.queue.jobs.submit("a", upload="uploads/a", size=9, options=AnalyzeOptions()))
+        site.queue.run(site.queue.jobs.submit("a", upload="uploads/a", size=9, price=9, options=AnalyzeOptions()))
         bucket.clear()
         bucket._client().delete_bucket(Bucket=bucket.name)
         with looping(site.queue.worker(), blobs, lambda _: iter(())) as outages:

@@ -16,6 +16,7 @@ CODES = [
     "cross_site",
     "decode_stalled",
     "decode_too_costly",
+    "digest_mismatch",
     "empty_upload",
     "expired",
     "frames_stalled",
