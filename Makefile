@@ -110,11 +110,12 @@ rendered-model: rendered/dataset.json ## make a bundle that has seen rendered fa
 fuzz: $(VENV)/.dev ## attack: hostile and damaged videos through the confined decoder
 	$(BIN)/python -m tests.attack.fuzz --seconds $(SECONDS)
 
-load: $(VENV)/.dev ## attack: three times as many uploads as can be worked on
-	$(BIN)/python -m tests.attack.traffic load --seconds $(SECONDS)
+load: $(VENV)/.dev ## attack: three times as many uploads as can be worked on; then replace all processes under load
+	$(BIN)/python -m tests.attack.load --seconds $(SECONDS)
+	$(BIN)/python -m tests.chaos.rolling --seconds $(SECONDS)
 
-soak: $(VENV)/.dev ## attack: requests of all kinds; fails if the gateway's memory, descriptors, threads or keys grow
-	$(BIN)/python -m tests.attack.traffic soak --seconds $(SECONDS)
+soak: $(VENV)/.dev ## attack: requests of all kinds; fails if what any process holds grows, or one does not end well
+	$(BIN)/python -m tests.attack.soak --seconds $(SECONDS)
 
 IMAGES := gateway worker worker-gpu train
 

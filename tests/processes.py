@@ -138,7 +138,12 @@ class Process:
 
     def rss_bytes(self) -> int:
         """Resident memory of the process and all its descendants."""
-        return sum(_rss(pid) for pid in [self.pid, *descendants(self.pid)])
+        return process_bytes(self.pid)
+
+
+def process_bytes(pid: int) -> int:
+    """Return the resident memory of a process and all its descendants."""
+    return sum(_rss(one) for one in [pid, *descendants(pid)])
 
 
 def descendants(pid: int) -> list[int]:
@@ -190,10 +195,12 @@ def worker(folder: Path, redis_url: str, *, module: str = "service.worker", **se
 
 
 @contextmanager
-def gateway(folder: Path, redis_url: str, **settings: object) -> Iterator[tuple[Process, str]]:
+def gateway(
+    folder: Path, redis_url: str, *, module: str = "service.gateway", **settings: object
+) -> Iterator[tuple[Process, str]]:
     """Run a gateway like `worker`; give it and its URL."""
     port = free_port()
-    with process(folder, "service.gateway", _env(folder, redis_url, {"port": port, **settings})) as running:
+    with process(folder, module, _env(folder, redis_url, {"port": port, **settings})) as running:
         url = f"http://127.0.0.1:{port}"
         wait_for(lambda: _answers(f"{url}/healthz") or _ended(running))
         yield running, url

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
 
 from mien.contract.jobs import State
 from service.gateway.usecases.erase import Erase
@@ -17,13 +19,19 @@ from service.queue.jobs import Job, Jobs
 from service.queue.repair import Repair
 from service.queue.status import QueueStatus
 from service.storage.blobs import RESULTS, UPLOADS, Blobs
-from tests.chaos.fleet import Fleet
+from tests.chaos.fleet import LEASE_S, Fleet
 from tests.processes import HANG_S
 
 
 @dataclass
 class Stock:
-    """How it ended. `double` counts jobs of which two attempts were told that theirs is the result."""
+    """How it ended.
+
+    Attributes:
+        double: jobs of which two attempts were told that theirs is the result.
+        extra_attempts: attempts beyond the first of each job.
+        unprovoked: those of them that followed no strike at the worker that had the attempt before.
+    """
 
     accepted: int = 0
     done: int = 0
@@ -31,6 +39,7 @@ class Stock:
     lost: int = 0
     double: int = 0
     extra_attempts: int = 0
+    unprovoked: int = 0
     blobs_left: int = 0
     reservations_left: int = 0
 
@@ -39,9 +48,38 @@ class Stock:
         return not (self.failed or self.lost or self.double or self.blobs_left or self.reservations_left)
 
 
+class _Entry(NamedTuple):
+    """A line of the ledger."""
+
+    what: str
+    job_id: str
+    fence: int
+    pid: int
+    at: float
+
+
 def take_stock(fleet: Fleet, accepted: list[str]) -> Stock:
     """Wait until all jobs have ended, sweep, and count."""
-    return asyncio.run(_take_stock(fleet, accepted))
+    stock = asyncio.run(_take_stock(fleet, accepted))
+    began: defaultdict[str, list[_Entry]] = defaultdict(list)
+    committed: defaultdict[str, set[int]] = defaultdict(set)
+    for line in fleet.ledger.read_text().splitlines():
+        what, job_id, fence, pid, at = line.split()
+        entry = _Entry(what, job_id, int(fence), int(pid), float(at))
+        if what == "begun":
+            began[job_id].append(entry)
+        else:
+            committed[job_id].add(entry.fence)
+    stock.double = sum(len(fences) > 1 for fences in committed.values())
+    for entries in began.values():
+        entries.sort(key=lambda entry: entry.fence)
+        stock.unprovoked += sum(not _was_struck(fleet, before, after) for before, after in pairwise(entries))
+    return stock
+
+
+def _was_struck(fleet: Fleet, before: _Entry, after: _Entry) -> bool:
+    # A stop that began before the attempt may still last, when orders came at the same time.
+    return any(pid == before.pid and before.at - 2 * LEASE_S < at < after.at for pid, at in fleet.struck)
 
 
 async def _take_stock(fleet: Fleet, accepted: list[str]) -> Stock:
@@ -69,14 +107,12 @@ async def _take_stock(fleet: Fleet, accepted: list[str]) -> Stock:
             else:
                 stock.done += 1
                 results.add(job.result)
+        # So has a job of which no client heard that it was accepted.
+        async for key in redis.scan_iter(match=keys.job("*")):
+            results.add(await redis.hget(key, "result"))
         found = {name for part in (UPLOADS, RESULTS) async for name, _ in blobs.ages(part)}
         stock.blobs_left = len(found - results)
         stock.reservations_left = await redis.zcard(keys.RESERVED)
     finally:
         await redis.aclose()
-    committed = defaultdict(set)
-    for line in fleet.ledger.read_text().splitlines():
-        job_id, fence = line.split()
-        committed[job_id].add(fence)
-    stock.double = sum(len(fences) > 1 for fences in committed.values())
     return stock

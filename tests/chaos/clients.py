@@ -1,4 +1,4 @@
-"""Clients of a service that is under attack: they send videos until these are accepted, and watch some of them."""
+"""Clients of a service that is under attack: they send videos until these are accepted, and watch each to its end."""
 
 from __future__ import annotations
 
@@ -10,90 +10,121 @@ from random import Random
 import httpx2
 
 from tests.chaos.stand_in import script
+from tests.processes import HANG_S
 
-_PATIENCE_S = 20
+_PATIENCE_S = 10
+
+
+@dataclass
+class Load:
+    """What is sent: so many scripts at a time, which take so long, and a share of real videos among them."""
+
+    most_waiting: int
+    longest_s: float
+    videos: list[bytes]
+    share: float = 0.1
 
 
 @dataclass
 class Seen:
-    """What the clients saw: the ids of accepted jobs, 5xx answers but 503, and the longest silence of a watcher."""
+    """What the clients saw.
+
+    Attributes:
+        accepted: ids of accepted jobs.
+        defects: answers that no attack excuses: 5xx other than 503, and refusals of what is in order.
+        silence_s: the longest time between two events of one watcher.
+        watched: watchers that saw the end of their analysis; `unended`: those that did not.
+    """
 
     accepted: list[str] = field(default_factory=list)
-    defects: int = 0
+    defects: list[str] = field(default_factory=list)
     silence_s: float = 0.0
     watched: int = 0
+    unended: int = 0
 
 
 class Clients:
     """Send and watch, in threads, until `stop`."""
 
-    def __init__(self, ports: list[int], *, seed: int, most_waiting: int, videos: list[bytes]) -> None:
+    def __init__(self, ports: list[int], *, seed: int, load: Load) -> None:
         self.seen = Seen()
         self._ports = ports
-        self._videos = videos
+        self._load = load
+        # One for all: that each made its own would cost more than the requests.
+        self._http = httpx2.Client(timeout=_PATIENCE_S, limits=httpx2.Limits(max_connections=None))
         self._stopping = threading.Event()
-        self._slots = threading.Semaphore(most_waiting)
-        self._threads = [
+        self._slots = threading.Semaphore(load.most_waiting)
+        self._watchers: list[threading.Thread] = []
+        self._senders = [
             threading.Thread(target=self._send, args=(Random(f"{seed}-{number}"),), daemon=True) for number in range(2)
         ]
 
     def start(self) -> None:
-        for thread in self._threads:
+        for thread in self._senders:
             thread.start()
 
     def stop(self) -> None:
-        """Send no more; return when every video is accepted, and every watcher has seen the end."""
+        """Send no more; return when every video is accepted, and every watcher has seen the end or is given up."""
         self._stopping.set()
-        for thread in list(self._threads):
+        for thread in self._senders:
             thread.join()
+        give_up_at = time.monotonic() + HANG_S
+        for thread in self._watchers:
+            thread.join(max(0.0, give_up_at - time.monotonic()))
+        self.seen.unended = sum(thread.is_alive() for thread in self._watchers)
+        self._http.close()
+
+    def accept(self, video: bytes, key: str, random: Random) -> str:
+        """Send a video, at any gateway and again and again, until it is accepted; return its id."""
+        while True:
+            try:
+                answer = self._http.post(
+                    f"http://127.0.0.1:{random.choice(self._ports)}/analyze",
+                    content=video,
+                    headers={"Prefer": "respond-async", "Idempotency-Key": key},
+                )
+                if answer.is_success:
+                    return answer.headers["location"].rpartition("/")[2]
+                if answer.status_code not in {409, 429, 503}:
+                    self.seen.defects.append(f"POST /analyze: {answer.status_code} {answer.text}")
+            except httpx2.HTTPError:
+                pass
+            time.sleep(random.uniform(0.1, 0.5))
 
     def _send(self, random: Random) -> None:
         while not self._stopping.is_set():
             if not self._slots.acquire(timeout=0.5):
                 continue
-            video = script(seconds=round(random.uniform(0.1, 1.5), 2))
-            if random.random() < 0.1:
-                video = random.choice(self._videos)
-            job_id = self._accepted(video, f"key-{random.getrandbits(64):x}", random)
+            video = script(seconds=round(random.uniform(0.02, self._load.longest_s), 2))
+            if random.random() < self._load.share:
+                video = random.choice(self._load.videos)
+            job_id = self.accept(video, f"key-{random.getrandbits(64):x}", random)
             self.seen.accepted.append(job_id)
             watcher = threading.Thread(target=self._watch, args=(job_id, Random(random.random())), daemon=True)
-            self._threads.append(watcher)
+            self._watchers.append(watcher)
             watcher.start()
-
-    def _accepted(self, video: bytes, key: str, random: Random) -> str:
-        while True:
-            try:
-                answer = httpx2.post(
-                    f"http://127.0.0.1:{random.choice(self._ports)}/analyze",
-                    content=video,
-                    headers={"Prefer": "respond-async", "Idempotency-Key": key},
-                    timeout=_PATIENCE_S,
-                )
-                if answer.is_success:
-                    return answer.headers["location"].rpartition("/")[2]
-                self.seen.defects += answer.status_code >= 500 and answer.status_code != 503
-            except httpx2.HTTPError:
-                pass
-            time.sleep(random.uniform(0.1, 0.5))
 
     def _watch(self, job_id: str, random: Random) -> None:
         """Watch a job to its end, at another gateway whenever one goes; note the longest time without an event."""
-        last_id, last_at, ended = "", None, False
+        last_id, last_at, ended = "", time.monotonic(), False
         while not ended:
             headers = {"Last-Event-ID": last_id} if last_id else {}
             url = f"http://127.0.0.1:{random.choice(self._ports)}/analyses/{job_id}/events"
             try:
-                with httpx2.stream("GET", url, headers=headers, timeout=_PATIENCE_S) as answer:
-                    ended = answer.status_code in (204, 404, 410)
+                with self._http.stream("GET", url, headers=headers) as answer:
+                    ended = answer.status_code == 204
+                    if answer.status_code not in {200, 204, 429, 503}:
+                        self.seen.defects.append(f"GET /events: {answer.status_code} {answer.read().decode()}")
                     for line in answer.iter_lines() if answer.status_code == 200 else ():
                         name, _, value = line.partition(": ")
                         if name == "id":
                             last_id, now = value, time.monotonic()
-                            self.seen.silence_s = max(self.seen.silence_s, now - (last_at or now))
+                            self.seen.silence_s = max(self.seen.silence_s, now - last_at)
                             last_at = now
                         ended = ended or (name, value) == ("event", "ended")
             except httpx2.HTTPError:
                 pass
-            time.sleep(random.uniform(0.1, 0.5))
+            if not ended:
+                time.sleep(random.uniform(0.1, 0.5))
         self.seen.watched += 1
         self._slots.release()

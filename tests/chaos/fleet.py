@@ -14,8 +14,12 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from random import Random
+from typing import NamedTuple
 
-from tests.processes import FREE_PORTS, StoppableRedis, descendants, free_port, wait_for
+import httpx2
+
+from tests.chaos import orders
+from tests.processes import FREE_PORTS, HANG_S, StoppableRedis, descendants, free_port, wait_for
 
 LEASE_S = 3.0
 
@@ -53,6 +57,11 @@ class Member:
         """Return the processes below this one: its fork server and the decode children."""
         return descendants(self._popen.pid)
 
+    def end(self) -> None:
+        """Stop the process as an operator does, and wait until it has ended."""
+        self.send(signal.SIGTERM)
+        self._popen.wait(HANG_S)
+
     def close(self) -> None:
         self.send(signal.SIGCONT)
         self._popen.kill()
@@ -60,53 +69,109 @@ class Member:
         self._log.close()
 
 
-class Fleet:
-    """Redis, gateways and workers; `fenced` says whether the workers' commits are checked as they should be."""
+class Gateway(Member):
+    """A gateway, at ports of its own."""
 
-    def __init__(self, folder: Path, *, gateways: int, workers: int, bundle: Path, fenced: bool = True) -> None:
+    def __init__(self, name: str, env: Mapping[str, str], folder: Path) -> None:
+        self.port, self.grpc_port = free_port(), free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        ports = {"MIEN_PORT": str(self.port), "MIEN_GRPC_PORT": str(self.grpc_port)}
+        super().__init__(name, "tests.chaos.stand_in_gateway", {**env, **ports}, folder)
+
+    def is_ready(self) -> bool:
+        """Return whether it takes jobs."""
+        with suppress(httpx2.HTTPError):
+            return httpx2.get(f"{self.url}/readyz", timeout=5).status_code == 200
+        return False
+
+
+class Strike(NamedTuple):
+    """Something that a service has to withstand, at a step of its work or, where that is "", at any moment."""
+
+    what: str
+    whom: str
+    step: str = ""
+
+
+class Fleet:
+    """Redis, gateways and workers; `fenced` says whether the workers' commits are checked as they should be.
+
+    Attributes:
+        done: how often each kind of strike was made.
+        struck: which process was struck when (Unix time).
+    """
+
+    def __init__(
+        self, folder: Path, *, gateways: int, workers: int, bundle: Path, fenced: bool = True, unready_s: float = 0
+    ) -> None:
         self.folder = folder
         self.blobs = folder / "blobs"
         self.ledger = folder / "ledger"
         self.ledger.touch()
+        self.orders = folder / "orders"
+        self.orders.mkdir()
         (folder / "redis").mkdir()
         self.redis = StoppableRedis(folder / "redis")
         self.redis.start()
-        env = {
+        self._env = {
             "MIEN_REDIS_URL": self.redis.url,
             "MIEN_BLOBS_DIR": str(self.blobs),
             "MIEN_SWEEP_EVERY_S": "5",
+            "MIEN_UNREADY_S": str(unready_s),
             "MIEN_LEASE_S": str(LEASE_S),
             "MIEN_UPLOAD_IDLE_S": "5",  # for twice as long, a gateway that was killed holds its idempotency keys
             "MIEN_MAX_ATTEMPTS": "100",  # what fails is lost: how often a job is struck is chance
             "MIEN_BUNDLES": json.dumps([str(bundle)]),
             "CHAOS_LEDGER": str(self.ledger),
+            "CHAOS_ORDERS": str(self.orders),
             "CHAOS_FENCED": "yes" if fenced else "",
         }
-        self.ports = [free_port() for _ in range(gateways)]
-        self.gateways = [
-            Member(f"gateway{number}", "service.gateway", env | {"MIEN_PORT": str(port)}, folder)
-            for number, port in enumerate(self.ports)
-        ]
-        self.workers = [Member(f"worker{number}", "tests.chaos.stand_in", env, folder) for number in range(workers)]
+        self._made = 0
+        self.gateways = [self._gateway() for _ in range(gateways)]
+        self.workers = [self._worker() for _ in range(workers)]
         self.done: Counter[str] = Counter()
+        self.struck: list[tuple[int, float]] = []
+        self._obeyed: set[orders.Taken] = set()
         self._redis_lock = threading.Lock()
+
+    def _gateway(self) -> Gateway:
+        self._made += 1
+        return Gateway(f"gateway{self._made}", self._env, self.folder)
+
+    def _worker(self) -> Member:
+        self._made += 1
+        return Member(f"worker{self._made}", "tests.chaos.stand_in", self._env, self.folder)
+
+    def replace_gateway(self) -> None:
+        """Start another gateway, wait until it is ready, and stop the oldest."""
+        self.gateways.append(new := self._gateway())
+        wait_for(new.is_ready)
+        self.gateways[0].end()
+        self.gateways.pop(0).close()
+
+    def replace_worker(self) -> None:
+        """Start another worker, wait until it is ready, and stop the oldest."""
+        self.workers.append(new := self._worker())
+        wait_for(lambda: new.said('"event": "ready"'))
+        self.workers[0].end()
+        self.workers.pop(0).close()
 
     def await_workers(self) -> None:
         """Wait until every worker is ready."""
         wait_for(lambda: all(worker.said('"event": "ready"') for worker in self.workers))
 
-    def strike(self, random: Random) -> None:
-        """Do one thing at random that a service has to withstand, and put it right a while later."""
-        kind = random.choices(
-            ["kill worker", "stop worker", "kill child", "kill gateway", "stop gateway", "kill redis", "stop redis"],
-            [4, 2, 3, 2, 1, 1, 1],
-        )[0]
-        self.done[kind] += 1
-        what, _, whom = kind.partition(" ")
+    def strike(self, strike: Strike, random: Random) -> None:
+        """Kill or stop something, and put it right a while later."""
+        what, whom, step = strike
+        if step:
+            orders.give(self.orders, what, step)
+            return
+        self.done[f"{what} {whom}"] += 1
         if whom == "redis":
             self._strike_redis(what, random)
             return
         member = random.choice(self.gateways if whom == "gateway" else self.workers)
+        self.struck.append((member.pid, time.time()))
         if whom == "child":
             for pid in random.sample(found := member.children(), min(1, len(found))):
                 with suppress(ProcessLookupError):
@@ -129,16 +194,33 @@ class Fleet:
                 os.kill(self.redis.pid, signal.SIGCONT)
 
     def keep(self) -> None:
-        """Start again what has ended."""
-        for member in (*self.gateways, *self.workers):
+        """Start again what has ended, and let those go on that stopped themselves, after 1.5 leases."""
+        for taken in set(orders.taken(self.orders)) - self._obeyed:
+            self._obeyed.add(taken)
+            whom = "gateway" if taken.step in orders.GATEWAY_STEPS else "worker"
+            self.done[f"{taken.what} {whom} once {taken.step}"] += 1
+            self.struck.append((taken.pid, taken.at))
+            if taken.what == "stop":
+                threading.Timer(1.5 * LEASE_S, self._go_on, [taken.pid]).start()
+        for member in self.members:
             member.keep()
+
+    def _go_on(self, pid: int) -> None:
+        for member in self.members:
+            if member.pid == pid:
+                member.send(signal.SIGCONT)
+
+    @property
+    def members(self) -> list[Member]:
+        """All gateways and workers."""
+        return [*self.gateways, *self.workers]
 
     def calm(self) -> None:
         """Let all that was stopped go on."""
-        for member in (*self.gateways, *self.workers):
+        for member in self.members:
             member.send(signal.SIGCONT)
 
     def close(self) -> None:
-        for member in (*self.gateways, *self.workers):
+        for member in self.members:
             member.close()
         self.redis.stop()

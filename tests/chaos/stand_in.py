@@ -12,16 +12,18 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from mien.contract.options import AnalyzeOptions
 from mien.contract.results import Findings, Progress, Video
-from service.queue.consumer import Attempt, Consumer
+from service.queue.consumer import Attempt, Consumer, Entry
 from service.queue.scripts import script as script_text
 from service.worker.pipeline import Analyzed, Pipeline
 from service.worker.sandbox import InterruptedWork
+from tests.chaos.orders import carry_out
 
 HEAD = b"\0\0\0\x18ftypisom\0\0\0\0isommp42"
 NOTHING = Findings(video=Video(duration_s=1, fps=25, width=4, height=4, frames=25), faces=[], models=[], warnings=[])
@@ -57,20 +59,51 @@ class ScriptedPipeline(Pipeline):
 
 
 class LedgerConsumer(Consumer):
-    """Note in the file `CHAOS_LEDGER` each result that the queue has taken, and whose it was."""
+    """Note in the file `CHAOS_LEDGER` each attempt begun and each result that the queue has taken; obey orders."""
+
+    def claim(self, count: int, wait_s: float) -> list[Entry]:
+        claimed = super().claim(count, wait_s)
+        if claimed:
+            _obey("claimed")
+        return claimed
+
+    def begin(self, entry: Entry, *, alone: bool = True) -> Any:
+        attempt = super().begin(entry, alone=alone)
+        if isinstance(attempt, Attempt):
+            _note("begun", attempt)
+            _obey("begun")
+        return attempt
 
     def renew(self, attempt: Attempt) -> bool:
         return super().renew(attempt) or not FENCED
 
     def report(self, *told: Any) -> bool:
-        return super().report(*told) if FENCED else True
+        current = super().report(*told)
+        _obey("reported")
+        return current or not FENCED
 
     def commit_success(self, attempt: Attempt, **result: Any) -> bool:
+        _obey("stored")
         committed = super().commit_success(attempt, **result)
-        if committed and (ledger := os.environ.get("CHAOS_LEDGER")):
-            with Path(ledger).open("a") as file:
-                file.write(f"{attempt.job_id} {attempt.fence}\n")
+        if committed:
+            _note("committed", attempt)
+            _obey("committed")
         return committed
+
+    def erased(self, name: str) -> None:
+        super().erased(name)
+        _obey("erased")
+
+
+def _note(what: str, attempt: Attempt) -> None:
+    if ledger := os.environ.get("CHAOS_LEDGER"):
+        with Path(ledger).open("a") as file:
+            file.write(f"{what} {attempt.job_id} {attempt.fence} {os.getpid()} {time.time()}\n")
+
+
+def _obey(step: str) -> None:
+    if folder := os.environ.get("CHAOS_ORDERS"):
+        carry_out(Path(folder), step)
 
 
 def unfenced(*names: str) -> str:

@@ -9,9 +9,10 @@ from random import Random
 import pytest
 
 from tests.bundles import write_bundle
+from tests.chaos import plan
 from tests.chaos.__main__ import attack
 from tests.chaos.check import take_stock
-from tests.chaos.clients import Clients
+from tests.chaos.clients import Clients, Load
 from tests.chaos.fleet import LEASE_S, Fleet
 from tests.chaos.stand_in import script
 from tests.contract.helpers import Queue
@@ -19,21 +20,23 @@ from tests.processes import wait_for
 
 
 def test_no_job_is_lost_or_done_twice_whatever_is_killed_or_stopped(tmp_path: Path):
-    stock, seen, fleet = attack(tmp_path, seconds=20, seed=5, every_s=2)
+    strikes = plan.for_jobs(Random(5), 10_000)[:8]
+
+    stock, seen, fleet = attack(tmp_path, strikes, jobs=60, seed=5)
 
     assert stock.promise_kept, stock
-    assert stock.done == stock.accepted > 0
-    assert seen.defects == 0
-    assert seen.watched == stock.accepted
-    assert sum(fleet.done.values()) == 10
+    assert stock.done == stock.accepted >= 60
+    assert not seen.defects
+    assert (seen.watched, seen.unended) == (stock.accepted, 0)
+    assert sum(fleet.done.values()) >= 5
 
 
 @pytest.mark.parametrize("fenced", [True, False])
 def test_without_the_fence_a_worker_that_stood_still_would_be_seen_to_write_twice(tmp_path: Path, fenced: bool):
     fleet = Fleet(tmp_path, gateways=1, workers=2, bundle=write_bundle(tmp_path / "bundle"), fenced=fenced)
     try:
-        clients = Clients(fleet.ports, seed=1, most_waiting=1, videos=[])
-        job_id = clients._accepted(script(seconds=2 * LEASE_S), "key", Random(1))
+        clients = Clients([fleet.gateways[0].port], seed=1, load=Load(1, 1.0, []))
+        job_id = clients.accept(script(seconds=2 * LEASE_S), "key", Random(1))
         queue = Queue.at(fleet.redis.url)
         wait_for(lambda: queue.find(job_id).done_s > 0 or (not fenced and queue.find(job_id).started_ms))
         [held] = queue.redis.xpending_range("mien:queue", "workers", "-", "+", 1)

@@ -1,0 +1,23 @@
+"""The short form of the rolling restart, and whether it sees a gateway that goes without a word."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.chaos.rolling import roll
+
+
+def test_replacing_all_processes_under_load_fails_no_request_and_no_job(tmp_path: Path):
+    traffic, stock, replaced = roll(tmp_path, seconds=0, clients=4)
+
+    assert not traffic.failed
+    assert {kind.split()[0] for kind in traffic.answers} == {"POST", "Analyze"}
+    assert stock.promise_kept, stock
+    assert replaced == 3
+
+
+def test_a_gateway_that_is_not_first_said_to_be_going_fails_requests(tmp_path: Path):
+    traffic, stock, _ = roll(tmp_path, seconds=0, clients=6, unready_s=0)
+
+    assert traffic.failed
+    assert stock.promise_kept, stock
