@@ -43,8 +43,3 @@ def taken(folder: Path) -> list[Taken]:
     """Return the orders that were carried out."""
     parts = [file.name.split(".") for file in folder.iterdir()]
     return [Taken(what, step, int(pid), int(at) / 1e9) for step, what, pid, at in (p for p in parts if len(p) == 4)]
-
-
-def open_orders(folder: Path) -> int:
-    """Return how many orders nobody has carried out yet."""
-    return sum(file.name.count(".") == 1 for file in folder.iterdir())

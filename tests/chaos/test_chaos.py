@@ -13,14 +13,14 @@ from tests.chaos import plan
 from tests.chaos.__main__ import attack
 from tests.chaos.check import take_stock
 from tests.chaos.clients import Clients, Load
-from tests.chaos.fleet import LEASE_S, Fleet
+from tests.chaos.fleet import LEASE_S, Fleet, Strike
 from tests.chaos.stand_in import script
 from tests.contract.helpers import Queue
 from tests.processes import wait_for
 
 
 def test_no_job_is_lost_or_done_twice_whatever_is_killed_or_stopped(tmp_path: Path):
-    strikes = plan.for_jobs(Random(5), 10_000)[:8]
+    strikes = [Strike("kill", "redis"), *plan.for_jobs(Random(5), 10_000)[:7]]
 
     stock, seen, fleet = attack(tmp_path, strikes, jobs=60, seed=5)
 

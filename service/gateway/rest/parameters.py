@@ -1,4 +1,8 @@
-"""The routes' dependencies: use cases, the owner of the key, path parameters, headers."""
+"""The routes' dependencies: use cases, the owner of the key, path parameters, headers.
+
+All of these are coroutines, though some await nothing: FastAPI runs any other in a thread, and on a busy machine each
+request, refusals too, would wait for its turn there several times.
+"""
 
 from __future__ import annotations
 
@@ -20,18 +24,18 @@ _BEARER = HTTPBearer(
 )  # documents the scheme; `Authenticate` checks it
 
 
-def use_cases(request: Request) -> UseCases:
+async def use_cases(request: Request) -> UseCases:
     """Return the app's use cases."""
     found: UseCases = request.app.state.use_cases
     return found
 
 
-def preference(request: Request) -> Preference:
+async def preference(request: Request) -> Preference:
     """Return the request's `Prefer` header, parsed."""
     return parse_prefer(",".join(request.headers.getlist("prefer")))
 
 
-def idempotency_key(request: Request) -> str | None:
+async def idempotency_key(request: Request) -> str | None:
     """Return the request's `Idempotency-Key` header, parsed."""
     return parse_idempotency_key(request.headers.getlist("idempotency-key"))
 
@@ -41,7 +45,8 @@ def _owner(scope: Scope) -> Callable[..., Awaitable[Owner]]:
         request: Request, _: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
     ) -> Owner:
         address = source_of(request.client.host) if request.client else ""
-        return await use_cases(request).authenticate(request.headers.get("authorization"), scope, address)
+        uses = await use_cases(request)
+        return await uses.authenticate(request.headers.get("authorization"), scope, address)
 
     return authenticate
 
