@@ -7,6 +7,7 @@ import pytest
 from mien.contract.errors import AttemptsExhausted
 from mien.contract.jobs import State
 from service.queue import keys
+from service.queue.consumer import Attempt
 from tests.contract.helpers import LEASE_S, Queue, fail, has_nothing, lapse, report, succeed, take
 
 
@@ -235,3 +236,17 @@ def test_a_worker_that_leaves_keeps_its_name_while_it_holds_an_entry(queue: Queu
     lapse(queue.redis)
 
     assert take(bob).job_id == "a"
+
+
+def test_a_job_that_waits_to_run_alone_goes_to_a_worker_that_is_empty_when_its_lease_has_run_out(queue: Queue):
+    queue.submit("a")
+    take(queue.worker("dead"))
+    lapse(queue.redis)
+    ann, ben = queue.worker("ann"), queue.worker("ben")
+    [waiting] = ann.claim(1, wait_s=0.01)
+    lapse(queue.redis, "ann")  # a live analysis, say, goes on there
+
+    assert ann.begin(waiting, alone=False) == "alone"
+    [taken] = ben.claim(1, wait_s=0.01)
+    assert isinstance(ben.begin(taken), Attempt)
+    assert ann.begin(waiting) is None

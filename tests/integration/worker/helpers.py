@@ -89,9 +89,7 @@ class ToldPipeline:
 
 
 @contextmanager
-def looping(
-    consumer: Consumer, blobs: Blobs, analyze: Analyze, occupancy: Occupancy | None = None
-) -> Iterator[Outages]:
+def looping(consumer: Consumer, blobs: Blobs, analyze: Analyze) -> Iterator[Outages]:
     """Run a worker's loop of one slot in this process."""
     outages = Outages()
     loop = JobLoop(
@@ -100,7 +98,7 @@ def looping(
         ToldPipeline(analyze),
         slots=1,
         drain_s=1,
-        occupancy=occupancy or Occupancy(),
+        occupancy=Occupancy(),
         outages=outages,
         register=lambda rate: registration("ann", rate),
     )

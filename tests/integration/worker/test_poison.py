@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from mien.contract.errors import AttemptsExhausted
 from mien.contract.jobs import State
-from service.queue import keys
-from service.storage.blobs import Blobs
-from service.worker.occupancy import Occupancy
-from service.worker.pipeline import AnalysisEvent
 from tests.chaos.stand_in import script
 from tests.contract.helpers import LEASE_S, lapse
-from tests.integration.worker.helpers import Site, looping
+from tests.integration.worker.helpers import Site
 from tests.processes import wait_for
 
 
@@ -58,24 +52,3 @@ def test_a_job_that_was_tried_before_waits_until_nothing_else_runs(site: Site):
     begin, end = spans["a"]
     assert site.attempts("a") == 2
     assert all(stop <= begin or start >= end for job_id, (start, stop) in spans.items() if job_id != "a")
-
-
-def test_a_job_that_waits_to_run_alone_goes_to_a_worker_that_is_empty(site: Site):
-    def nothing(_: object) -> Iterator[AnalysisEvent]:
-        yield from ()
-
-    queue, blobs = site.queue, Blobs(site.blobs)
-    (site.folder / "video").write_bytes(b"any bytes")
-    site.submit("a", site.folder / "video")
-    dead = queue.worker("dead", lease_s=0.1)
-    dead.claim(1, 0.01)
-    dead.begin(dead.claim(1, 0.01)[0])
-    occupied = Occupancy()
-    assert occupied.enter()  # a live analysis, which may go on for an hour
-
-    with looping(queue.worker("ann", lease_s=1), blobs, nothing, occupied):
-        wait_for(lambda: queue.redis.xpending_range(keys.QUEUE, keys.GROUP, "-", "+", 1, consumername="ann"))
-        with looping(queue.worker("ben", lease_s=1), blobs, nothing):
-            assert site.ended("a").state is State.SUCCEEDED
-
-    assert site.attempts("a") == 2
