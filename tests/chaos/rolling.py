@@ -23,7 +23,7 @@ from service.pb.affect.v1 import affect_pb2 as pb
 from service.pb.affect.v1 import affect_pb2_grpc
 from tests.bundles import write_bundle
 from tests.chaos.check import Stock, take_stock
-from tests.chaos.fleet import Fleet, Member
+from tests.chaos.fleet import Fleet, Gateway
 from tests.chaos.stand_in import script
 from tests.processes import HANG_S, wait_for
 
@@ -36,13 +36,13 @@ class Balancer:
 
     def __init__(self, fleet: Fleet) -> None:
         self._fleet = fleet
-        self._ready: list[Member] = []
+        self._ready: list[Gateway] = []
         self._stopped = threading.Event()
         self._http = httpx2.Client(timeout=5)
         self._thread = threading.Thread(target=self._look, daemon=True)
         self._thread.start()
 
-    def pick(self, random: Random) -> Member:
+    def pick(self, random: Random) -> Gateway:
         """Return a gateway that was ready."""
         return random.choice(wait_for(lambda: self._ready))
 
@@ -54,7 +54,7 @@ class Balancer:
         while not self._stopped.wait(LOOK_EVERY_S):
             self._ready = [one for one in list(self._fleet.gateways) if self._is_ready(one)]
 
-    def _is_ready(self, gateway: Member) -> bool:
+    def _is_ready(self, gateway: Gateway) -> bool:
         try:
             return self._http.get(f"{gateway.url}/readyz").status_code == 200
         except httpx2.HTTPError:
@@ -97,7 +97,7 @@ class Traffic:
             if job_id:
                 self.accepted.append(job_id)
 
-    def _rest(self, gateway: Member, http: httpx2.Client, random: Random) -> None:
+    def _rest(self, gateway: Gateway, http: httpx2.Client, random: Random) -> None:
         video = script(seconds=round(random.uniform(0.02, 0.5), 2))
         try:
             answer = http.post(f"{gateway.url}/analyze", content=video)
@@ -105,7 +105,7 @@ class Traffic:
         except httpx2.HTTPError as error:
             self._note(f"POST {type(error).__name__}")
 
-    def _rpc(self, gateway: Member, _: httpx2.Client, random: Random) -> None:
+    def _rpc(self, gateway: Gateway, _: httpx2.Client, random: Random) -> None:
         video = script(seconds=round(random.uniform(0.02, 0.5), 2))
         requests = [pb.AnalyzeRequest(options=pb.Options()), pb.AnalyzeRequest(chunk=video)]
         job_id = ""
