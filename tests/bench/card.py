@@ -18,13 +18,13 @@ from unittest.mock import patch
 import numpy as np
 import onnx
 import torch
+from model.bundle.translations import TRANSLATIONS
 from onnxruntime.transformers.float16 import convert_float_to_float16
 from onnxscript import opset18 as op
 from onnxscript.values import Opset
 
 from mien.contract.bundle import ClipInput, ExpressionTask, FaceCrop, Training
 from model.bundle.graph import Graph, write_graph
-from model.bundle.translations import TRANSLATIONS
 from model.bundle.write import export_bundle
 from model.data.vocabulary import EXPRESSIONS
 from model.tpsbt.affect_model import AffectModel

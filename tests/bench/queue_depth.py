@@ -38,7 +38,7 @@ async def _submit(url: str, numbers: range) -> None:
     for first in range(numbers.start, numbers.stop, 50):
         await asyncio.gather(
             *(
-                jobs.submit(f"waiting{number}", upload="uploads/none", size=1, options=AnalyzeOptions())
+                jobs.submit(f"waiting{number}", upload="uploads/none", size=1, price=1, options=AnalyzeOptions())
                 for number in range(first, min(first + 50, numbers.stop))
             )
         )
@@ -52,7 +52,7 @@ async def _cost(url: str, consumer: Consumer, depth: int) -> float:
     seconds = []
     for number in range(_MEASURED):
         began = time.perf_counter()
-        await jobs.submit(f"{depth}-{number}", upload="uploads/none", size=1, options=AnalyzeOptions())
+        await jobs.submit(f"{depth}-{number}", upload="uploads/none", size=1, price=1, options=AnalyzeOptions())
         [entry] = consumer.claim(1, 1)
         attempt = consumer.begin(entry)
         assert isinstance(attempt, Attempt)

@@ -47,7 +47,7 @@ async def _drained(url: str, place: Path, video: Path, jobs: int) -> tuple[float
         shutil.copy(video, place / "blobs" / "uploads" / f"job{number}")
     began = time.monotonic()
     for number in range(jobs):
-        await queue.submit(f"job{number}", upload=f"uploads/job{number}", size=1, options=AnalyzeOptions())
+        await queue.submit(f"job{number}", upload=f"uploads/job{number}", size=1, price=1, options=AnalyzeOptions())
     while True:
         found = [await queue.find(f"job{number}") for number in range(jobs)]
         ended = [job for job in found if isinstance(job, Job) and job.state.terminal]
