@@ -10,7 +10,7 @@ from tests.processes import HANG_S
 
 def job(job_id: str = "a") -> RunningJob:
     return RunningJob(
-        Attempt(job_id, fence=1, number=1, created_ms=0, upload="uploads/a", size=1, options=AnalyzeOptions())
+        Attempt(job_id, fence=1, number=1, created_ms=0, upload="uploads/a", size=1, price=1, options=AnalyzeOptions())
     )
 
 
