@@ -72,7 +72,7 @@ def visit(browser: Browser, served: Served) -> Iterator[Callable[..., Page]]:
             wrong.append(text)
 
     def visit(*, url: str = served.url, at: str = "", refused: str = "none", **options: object) -> Page:
-        page = browser.new_page(**{"viewport": DESKTOP, **options})
+        page = browser.new_context(**{"viewport": DESKTOP, **options}).new_page()
         page.set_default_timeout(HANG_MS)
         pages.append(page)
         page.on("console", lambda said: heard(said.type, said.text, refused))
@@ -83,7 +83,7 @@ def visit(browser: Browser, served: Served) -> Iterator[Callable[..., Page]]:
 
     yield visit
     for page in pages:
-        page.close()
+        page.context.close()
     assert not wrong
 
 

@@ -106,8 +106,10 @@ export class Uploads extends EventTarget {
           this.#library.keep({ key: one.key, id: record.id, file: null });
           Object.assign(one, { state: "sent", id: record.id });
           this.#tell();
-        } else if (record) await this.#upload(one);
-        else this.cancel(one.key); // there
+        } else if (record) {
+          await this.#upload(one);
+          await this.#library.latest(one.key); // what is forgotten is so before another tab looks
+        } else this.cancel(one.key); // there
       });
     } catch (error) {
       if (!signal.aborted) throw error;
