@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from mien.contract.bundle import ClipInput
 from model.bundle.runtime import open_graph
+from model.bundle.translations import TRANSLATIONS
 from model.tasks.learnt import served
 from model.tpsbt.affect_model import AffectModel
 
@@ -63,7 +64,8 @@ class Graph(nn.Module):
 def write_graph(graph: Graph, path: Path) -> None:
     """Write the ONNX file, weights inside; the same weights give the same bytes."""
     example = torch.zeros(2, *graph.clip.shape, dtype=torch.uint8)
-    with warnings.catch_warnings():
+    # With gradients, linear layers would be traced as the convolutions that train faster (`model/cpu_kernels.py`).
+    with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # the exporter warns about itself
         program = cast(
             "torch.onnx.ONNXProgram",
@@ -75,6 +77,7 @@ def write_graph(graph: Graph, path: Path) -> None:
                 input_names=[graph.clip.name],
                 output_names=list(graph.outputs),
                 opset_version=OPSET,
+                custom_translation_table=TRANSLATIONS,
                 verbose=False,
             ),
         )

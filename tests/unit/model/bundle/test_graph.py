@@ -1,4 +1,5 @@
 import copy
+from collections import Counter
 
 import numpy as np
 import onnx
@@ -9,6 +10,7 @@ from mien.contract.bundle import Dimension, DimensionsTask
 from model.bundle.graph import Graph, difference, write_graph
 from model.bundle.runtime import open_graph
 from model.tpsbt.affect_model import AffectModel
+from service.onnx_runtime import onnxruntime
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +94,29 @@ def test_the_files_answers_keep_to_the_documented_ranges(written):
     assert personality.min() >= 0
     assert personality.max() <= 1
     assert np.ptp(probabilities, axis=0).max() > 1e-3  # they do depend on the clip
+
+
+def test_all_layers_but_the_tubelets_embedding_are_matrix_products(written):
+    _, path = written
+
+    operators = [node.op_type for node in onnx.load(path).graph.node]
+
+    assert operators.count("Conv") == 1
+    assert operators.count("MatMul") > 20
+
+
+def test_onnx_runtime_fuses_every_gelu_and_every_scaling_of_scores(written, micro, tmp_path):
+    _, path = written
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = tmp_path / "optimised.onnx"
+
+    onnxruntime.InferenceSession(path, sess_options=options, providers=["CPUExecutionProvider"])
+
+    operators = Counter(node.op_type for node in onnx.load(tmp_path / "optimised.onnx").graph.node)
+    blocks, bottlenecks, crossings = sum(micro.depths), 2, sum(micro.depths[1:])
+    assert operators["Gelu"] + operators["BiasGelu"] == blocks + bottlenecks
+    assert operators["FusedMatMul"] == blocks + crossings
+    assert operators["Erf"] == 0
 
 
 def test_pytorch_and_onnx_runtime_agree(written):
