@@ -18,13 +18,12 @@ from unittest.mock import patch
 import numpy as np
 import onnx
 import torch
-from model.bundle.translations import TRANSLATIONS
-from onnxruntime.transformers.float16 import convert_float_to_float16
 from onnxscript import opset18 as op
 from onnxscript.values import Opset
 
 from mien.contract.bundle import ClipInput, ExpressionTask, FaceCrop, Training
 from model.bundle.graph import Graph, write_graph
+from model.bundle.translations import TRANSLATIONS
 from model.bundle.write import export_bundle
 from model.data.vocabulary import EXPRESSIONS
 from model.tpsbt.affect_model import AffectModel
@@ -91,12 +90,14 @@ def _rate(what: str, action: Callable[[], object], batch: int, target: str = "")
 
 def _half(graph: Graph, heads: int, folder: Path) -> Path:
     """Write the graph in float16 with ONNX Runtime's fused attention."""
-    width = Opset("com.microsoft", 1)
+    from onnxruntime.transformers.float16 import convert_float_to_float16  # after `service.onnx_runtime`
+
+    fused = Opset("com.microsoft", 1)
 
     def attention(*inputs: Any) -> Any:
         # (B, H, N, D/H) → (B, N, H, D/H) → (B, N, D); ONNX Runtime cancels these against the model's own
         merged = [op.Reshape(op.Transpose(one, perm=[0, 2, 1, 3]), [0, 0, -1]) for one in inputs]
-        mixed = width.MultiHeadAttention(*merged, num_heads=heads)
+        mixed = fused.MultiHeadAttention(*merged, num_heads=heads)
         return op.Transpose(op.Reshape(mixed, [0, 0, heads, -1]), perm=[0, 2, 1, 3])
 
     with patch.dict(TRANSLATIONS, {torch.ops.aten.scaled_dot_product_attention.default: attention}):
