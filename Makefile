@@ -17,7 +17,7 @@ help: ## say what each command does
 run: $(VENV)/.serve ## set everything up and serve on http://127.0.0.1:8000
 	@$(BIN)/mien serve
 
-test: $(VENV)/.dev $(VENV)/npm/.done ## set up what tests need and run them all
+test: $(VENV)/.dev $(VENV)/npm/.done $(VENV)/generator/.done ## set up what tests need and run them all
 	$(BIN)/pytest --numprocesses auto --dist loadfile
 
 test-fast: $(VENV)/.dev ## run the unit tests of the package and the service, in about a minute
@@ -157,6 +157,12 @@ $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --disable-pip-version-check -q $(TORCH)
 	$(BIN)/python -m pip install --disable-pip-version-check -q -e '.[dev]'
 	@touch $@ $(VENV)/.serve
+
+# What generates the Python client; apart, because it needs an older typer.
+$(VENV)/generator/.done: | $(VENV)/bin/python
+	$(BIN)/python -m venv $(VENV)/generator
+	$(VENV)/generator/bin/pip install --disable-pip-version-check -q 'openapi-python-client>=0.29,<0.30'
+	@touch $@
 
 # What compiles the generated TypeScript client, where npm is.
 $(VENV)/npm/.done: tests/generated_clients/package-lock.json | $(VENV)/bin/python
