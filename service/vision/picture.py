@@ -104,7 +104,8 @@ class Upright:
             CannotDecode: the frame's pixel format cannot be converted.
             MemoryError: memory ran out.
         """
-        return self._upright(self._convert(frame, "rgb24", _matrix(frame), full_range=True).to_ndarray())
+        rgb = self._convert(frame, "rgb24", _matrix(frame), full_range=True).to_ndarray()
+        return self._upright(np.asarray(rgb, np.uint8))
 
     def stored(self, frame: av.VideoFrame) -> Planes:
         """Return a frame's planes, not yet turned; they are the frame's own where their format allows.

@@ -105,7 +105,8 @@ class AttemptRunner:
         except (InterruptedWork, RedisError):
             raise
         except Exception as error:  # whatever broke, the job must be retried or fail
-            log.exception("attempt broke")
+            # A store that fails is no fault of ours, and its file may have been deleted with the job.
+            log.warning("attempt broke", error=str(error), exc_info=not isinstance(error, StorageUnavailable))
             return self._broken(job, error)
         self._erase(attempt.upload)
         return outcome
