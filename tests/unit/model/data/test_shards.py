@@ -2,6 +2,7 @@ import http.server
 import os
 import tarfile
 import threading
+from operator import itemgetter
 from pathlib import Path
 
 import cv2
@@ -146,8 +147,8 @@ def test_nodes_that_read_object_storage_read_each_clip_once(sharded, stored, cli
             tars,
             batch_sampler=PlannedBatches(plan, node, 0),
             num_workers=2,
-            multiprocessing_context="fork",
-            collate_fn=lambda items: items[0],
+            multiprocessing_context="spawn",  # obstore's threads, which other tests start, are in no fork
+            collate_fn=itemgetter(0),
         )
         read += [(int(item["index"]), item["pixels"]) for item in loader]
 
