@@ -18,8 +18,6 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFlo
 from torch import Tensor, nn
 
 from mien.contract.bundle import ClipInput
-from model.bundle import read_back
-from model.bundle.read_back import read_start, settle_norms
 from model.data.augment import STILL, FinetuneAugmentation, as_floats
 from model.data.labels import label_columns
 from model.data.mix import Mix
@@ -36,7 +34,7 @@ from model.tpsbt.zoo import ZOO, Size
 from model.train import checkpoint
 from model.train.config import Recipe, SizeName
 from model.train.holdout import hold_out, split
-from model.train.loop import Batch, Learner, Loop, accelerator_of, plan_of, some_clips
+from model.train.loop import Batch, Learner, Loop, accelerator_of, plan_of
 from model.train.optim import finetuning_groups
 from model.train.sources import SelectedRows, clip_input, clips_of, common_crop, find, joint_tasks
 from model.train.validate import validation
@@ -69,7 +67,7 @@ class FinetuneRecipe(LabelLosses, Recipe):
     start: Path | None = Field(
         None,
         description="Checkpoint to start from: its encoder and encoder size, and its heads if it was "
-        "fine-tuned for the same tasks on clips of this shape; or a bundle's folder, of which the encoder is taken.",
+        "fine-tuned for the same tasks on clips of this shape.",
     )
     size: SizeName | None = Field(None, description="Encoder size for random initial weights.")
     interval_s: PositiveFloat | None = Field(
@@ -113,7 +111,7 @@ def finetune(recipe: FinetuneRecipe) -> Loop:
     if recipe.calibrated_on not in {None, *watched}:
         raise ModelError(f"The key calibrated_on = {recipe.calibrated_on} is none of: {', '.join(watched)}.")
     torch.manual_seed(recipe.seed)
-    size, model, before, clips_before = _model(recipe, tasks, partial(some_clips, dataset, recipe, accelerator))
+    size, model, before, clips_before = _model(recipe, tasks)
     if recipe.augmentation and recipe.augmentation.stills:
         _check_stills(recipe, size, model)
     labels = label_columns([row for part in training for row in part.rows], tasks)
@@ -209,17 +207,9 @@ def _about(tasks: tuple[LearntTask, ...]) -> list[dict[str, Any]]:
     return [task.model_dump(mode="json") for task in tasks]
 
 
-def _model(
-    recipe: FinetuneRecipe, tasks: tuple[LearntTask, ...], clips: Callable[[], Tensor]
-) -> tuple[Size, AffectModel, list[str], int]:
-    """Return the size, the initial model, and the datasets and number of clips that it was fine-tuned on before.
-
-    Args:
-        recipe: the recipe.
-        tasks: the tasks.
-        clips: some clips to train on, for `settle_norms`.
-    """
-    start = read_start(recipe.start) if recipe.start else None
+def _model(recipe: FinetuneRecipe, tasks: tuple[LearntTask, ...]) -> tuple[Size, AffectModel, list[str], int]:
+    """Return the size, the initial model, and the datasets and number of clips that it was fine-tuned on before."""
+    start = checkpoint.load(recipe.start) if recipe.start else None
     size = checkpoint.size_of(start) if start else ZOO[recipe.size or "base"]
     model = AffectModel(size, tasks, recipe.stochastic_depth, (recipe.clip.frames, recipe.clip.size))
     if start and recipe.start:
@@ -229,9 +219,7 @@ def _model(
             checkpoint.fill(model, start["model"], recipe.start)
         else:
             checkpoint.start_encoder(model.encoder, start, recipe.start)
-        if start["kind"] == read_back.KIND:
-            settle_norms(model.encoder.eval(), clips())
-    about = start["about"] if start and start["kind"] in (KIND, read_back.KIND) else {}
+    about = start["about"] if start and start["kind"] == KIND else {}
     return size, model, about.get("data", []), about.get("clips", 0)
 
 

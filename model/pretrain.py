@@ -12,8 +12,6 @@ from accelerate import Accelerator
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
-from model.bundle import read_back
-from model.bundle.read_back import read_start, settle_norms
 from model.data.augment import PretrainAugmentation, as_floats
 from model.evaluation.reconstruction import write_reconstruction
 from model.tpsbt.autoencoder import DECODERS, DecoderSize, MaskedAutoencoder, reconstruction_loss, target
@@ -23,7 +21,7 @@ from model.tpsbt.zoo import ZOO, Size
 from model.train import checkpoint
 from model.train.config import Recipe, SizeName
 from model.train.holdout import hold_out, without_test
-from model.train.loop import Batch, Learner, Loop, accelerator_of, plan_of, shared_loader, some_clips
+from model.train.loop import Batch, Learner, Loop, accelerator_of, plan_of, shared_loader
 from model.train.optim import pretraining_groups
 from model.train.plan import Clips
 from model.train.sources import clips_of, common_crop, find
@@ -37,7 +35,7 @@ class PretrainRecipe(Recipe):
     start: Path | None = Field(
         None,
         description="Checkpoint to start from: its encoder and encoder size, and its decoder if it has one. It may be "
-        "a published one that went through `import`, or a bundle's folder, of which the encoder is taken.",
+        "a published one that went through `import`.",
     )
     size: SizeName = Field(
         "base", description="Encoder size, a row of `model/tpsbt/zoo.py`; with `start`, the checkpoint's counts."
@@ -70,7 +68,7 @@ def pretrain(recipe: PretrainRecipe) -> Loop:
         validate = _validation(clips_of(watched, (), recipe.clip, seed=recipe.seed, train=False), recipe, accelerator)
     dataset = clips_of(found, (), recipe.clip, seed=recipe.seed, augment=recipe.augmentation, hold=recipe.hold)
     torch.manual_seed(recipe.seed)
-    size, decoder, model = _model(recipe, partial(some_clips, dataset, recipe, accelerator))
+    size, decoder, model = _model(recipe)
     learner = Learner(
         kind=KIND,
         size=size,
@@ -90,12 +88,12 @@ def pretrain(recipe: PretrainRecipe) -> Loop:
     return Loop(recipe, plan_of(recipe, len(dataset), accelerator), accelerator, learner)
 
 
-def _model(recipe: PretrainRecipe, clips: Callable[[], Tensor]) -> tuple[Size, DecoderSize, MaskedAutoencoder]:
-    """Return the sizes and the initial model; `clips` gives some to train on, for `settle_norms`."""
+def _model(recipe: PretrainRecipe) -> tuple[Size, DecoderSize, MaskedAutoencoder]:
+    """Return the sizes and the initial model."""
     size, decoder = ZOO[recipe.size], DECODERS[recipe.size]
     if recipe.start is None:
         return size, decoder, MaskedAutoencoder(size, decoder)
-    start = read_start(recipe.start)
+    start = checkpoint.load(recipe.start)
     size = checkpoint.size_of(start)
     if "decoder" in start["about"]:
         decoder = DecoderSize(**start["about"]["decoder"])
@@ -104,8 +102,6 @@ def _model(recipe: PretrainRecipe, clips: Callable[[], Tensor]) -> tuple[Size, D
     else:
         model = MaskedAutoencoder(size, decoder)
         checkpoint.start_encoder(model.encoder, start, recipe.start)
-    if start["kind"] == read_back.KIND:
-        settle_norms(model.encoder.eval(), clips())
     return size, decoder, model
 
 

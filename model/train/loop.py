@@ -23,9 +23,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, Dataset, Subset
 
-from model.data.augment import as_floats
 from model.errors import ModelError
-from model.tpsbt.normalise import normalise
 from model.tpsbt.zoo import Size
 from model.train import checkpoint
 from model.train.config import Recipe, first_difference
@@ -104,15 +102,6 @@ def shared_loader(clips: Clips, recipe: Recipe, accelerator: Accelerator) -> Dat
         num_workers=recipe.workers,
         multiprocessing_context="fork" if recipe.workers else None,
     )
-
-
-def some_clips(clips: Clips, recipe: Recipe, accelerator: Accelerator) -> Tensor:
-    """Return the first clips of this process's share, normalised, (B, 3, frames, height, width)."""
-    first = Subset(
-        cast("Dataset[Batch]", clips), range(min(len(clips), recipe.batch_on_device * accelerator.num_processes))
-    )
-    batch = next(iter(shared_loader(cast("Clips", first), recipe, accelerator)))
-    return normalise(as_floats(batch["pixels"]))
 
 
 class Loop:

@@ -192,7 +192,7 @@ def test_pre_training_goes_on_from_a_published_checkpoint_with_its_decoder(publi
     path = published(pretraining_shapes(**SMALL))
     written = import_pretraining(path, read_weights(path), tmp_path / "start", depths=(1, 3, 2))
 
-    size, decoder, model = _model(read_recipe("pretrain", [f"start={written}"], PretrainRecipe), pytest.fail)
+    size, decoder, model = _model(read_recipe("pretrain", [f"start={written}"], PretrainRecipe))
 
     assert (size, decoder) == (SMALL_SIZE, (384, 6, 4))
     ours, theirs = model.state_dict(), read_weights(path)
@@ -214,7 +214,7 @@ def test_pre_training_weights_without_a_decoder_are_a_start_of_the_encoder(publi
 
     written = import_pretraining(path, read_weights(path), tmp_path / "start", depths=(1, 3, 2))
 
-    _, decoder, model = _model(read_recipe("pretrain", [f"start={written}"], PretrainRecipe), pytest.fail)
+    _, decoder, model = _model(read_recipe("pretrain", [f"start={written}"], PretrainRecipe))
     assert decoder == (384, 6, 4)
     assert torch.equal(model.encoder.tubelet_embedding.bias, read_weights(path)["encoder.patch_embed.proj.bias"])
 

@@ -4,13 +4,12 @@ import os
 import signal
 import sys
 import time
-from functools import partial, partialmethod
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
 import torch
 from accelerate.state import AcceleratorState
-from torch import nn
 
 from model.errors import ModelError
 from model.pretrain import PretrainRecipe, pretraining_loss
@@ -262,23 +261,6 @@ def test_recomputed_blocks_learn_the_same(start):
 
     assert dict(losses(kept)) == pytest.approx(dict(losses(recomputed)))
     assert list(weights(kept)) == list(weights(recomputed))
-
-
-def test_a_compiled_model_learns_the_same_and_is_kept_under_the_same_names(start, monkeypatch):
-    # Traced as for a real run; the last step, to machine code, needs a C++ compiler and takes minutes.
-    monkeypatch.setattr(nn.Module, "compile", partialmethod(nn.Module.compile, backend="aot_eager"))
-    torch._dynamo.reset()
-    plain, compiled = start("plain"), start("compiled", compile=True)
-
-    plain.run()
-    torch._dynamo.utils.counters.clear()
-    compiled.run()
-
-    counted = torch._dynamo.utils.counters
-    assert counted["stats"]["unique_graphs"] > 0
-    assert not counted["graph_break"]
-    assert dict(losses(compiled)) == pytest.approx(dict(losses(plain)), rel=1e-5)
-    assert list(weights(compiled)) == list(weights(plain))
 
 
 def test_clipped_gradients_move_the_weights_less(start):
