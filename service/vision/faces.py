@@ -6,7 +6,6 @@ is centred on the face.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +18,6 @@ from numpy.typing import NDArray
 from mien.contract.errors import Misconfigured
 
 _MODEL = Path(__file__).with_name("yunet.onnx")  # made by docs/yunet.py
-_NOTHING = np.zeros(0, np.uint8)
 _OTHER = 0.5  # share of a box: boxes that overlap less are different faces
 
 
@@ -70,30 +68,22 @@ def open_detector(yunet: Path | None) -> FaceDetector:
 
 
 class YuNet:
-    """The network YuNet; its tall boxes are converted to square ones.
+    """The network YuNet; its tall boxes are converted to square ones."""
 
-    It looks at pictures of a few sizes only, each with a network of its own: another size makes OpenCV set the network
-    up anew, which takes about as long as running it.
-    """
-
-    _LEAST = 64  # pixels of a side: of less than 33, OpenCV 4.14 gives boxes from memory that it has not written
+    _LEAST = 33  # pixels of the longer side: of less, OpenCV 4.14 gives boxes from memory that it has not written
     _FOUND = 0.6
     _SURE = 0.8
     _SHARE = 0.95  # of YuNet's height: the side of the square
-    _AROUND = 128  # pixels: the surroundings of a known face, twice its side, are shrunk to this; more shows no more
-    _STEP = 32  # pixels between the sides of smaller surroundings
+    _FACE = 64  # pixels: to this size a known face is shrunk; more shows no more of it
     _TILTS = (-30.0, 30.0)  # degrees; upright heads are found up to 20 degrees and more
     _COARSE = 160  # pixels: longest side of the pictures in which tilted heads are looked for
     _TALLER = 1.4  # height of the turned picture, so that only its corners are cut off
     _TURNED = (0.3, 0.7)  # see `_turn`: about 30 and 55 degrees, good to unreadable
-    _SIZES = 8  # networks that are kept
 
     def __init__(self, model: Path) -> None:
-        self._nets: dict[tuple[int, int], cv2.FaceDetectorYN] = {}
         try:
-            self._model = np.fromfile(model, np.uint8)  # no file can be read when the process is confined
-            self._net(self._AROUND, self._AROUND)
-        except (OSError, cv2.error) as error:
+            self._net = cv2.FaceDetectorYN.create(str(model), "", (320, 320), self._FOUND, 0.3)
+        except cv2.error as error:
             raise Misconfigured(f"{model} cannot be loaded as a YuNet face detector.") from error
 
     def __call__(self, picture: NDArray[np.uint8], around: Sequence[Box] = ()) -> list[Detection]:
@@ -102,55 +92,40 @@ class YuNet:
         Tilted heads are looked for in all of the picture, and around a box where no upright face is.
         """
         height, width = picture.shape[:2]
-        parts = [_surroundings(box, width, height, self._surrounding_pixels(box)) for box in around]
-        whole = not 0 < sum(part.side**2 for part in parts) <= width * height
-        found = []
+        parts = [(_surroundings(box, width, height), min(1.0, self._FACE / box.w)) for box in around]
+        area = sum((right - left) * (bottom - top) for (left, top, right, bottom), _ in parts)
+        whole = not 0 < area <= width * height
         if whole:
-            found = self._in_all_poses(picture, always=True)
-        for part in [] if whole else parts:
-            shown = picture[part.top : part.top + part.side, part.left : part.left + part.side]
-            pixels = min(self._AROUND, part.side)
-            scale = min(1.0, pixels / part.side)
-            if scale < 1:
-                size = [max(1, round(side * scale)) for side in shown.shape[1::-1]]
-                shown = cv2.resize(shown, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
-            for one in self._in_all_poses(_padded(shown, pixels, pixels), always=False):
-                x, y, w, h = (value / scale for value in one.box)
-                found.append(replace(one, box=Box(x + part.left, y + part.top, w, h)))
+            parts = [((0, 0, width, height), 1.0)]
+        found = []
+        for (left, top, right, bottom), scale in parts:
+            shown = picture[top:bottom, left:right]
+            seen = self._detect(shown, scale)
+            sure = [one.box for one in seen if one.sure]
+            if whole or not sure:
+                tilted = (one for degrees in self._TILTS for one in self._detect_tilted(shown, degrees))
+                seen += [one for one in tilted if all(covered(one.box, box) < _OTHER for box in sure)]
+            found += [replace(one, box=one.box._replace(x=one.box.x + left, y=one.box.y + top)) for one in seen]
         return _apart(found)
 
-    def _surrounding_pixels(self, box: Box) -> int:
-        """Return the side of a box's surroundings: twice its own, or a little more so that there are few of them."""
-        twice = math.ceil(2 * box.w)
-        return twice if twice > self._AROUND else max(self._LEAST, -(-twice // self._STEP) * self._STEP)
-
-    def _in_all_poses(self, picture: NDArray[np.uint8], *, always: bool) -> list[Detection]:
-        """Return the detections in a picture; tilted ones always, or only if nothing upright is there for sure."""
-        seen = self._detect(picture)
-        sure = [one.box for one in seen if one.sure]
-        if always or not sure:
-            tilted = (one for degrees in self._TILTS for one in self._detect_tilted(picture, degrees))
-            seen += [one for one in tilted if all(covered(one.box, box) < _OTHER for box in sure)]
-        return seen
-
-    def _detect(self, picture: NDArray[np.uint8]) -> list[Detection]:
-        picture = _padded(picture, self._LEAST, self._LEAST)
-        _, rows = self._net(*picture.shape[1::-1]).detect(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+    def _detect(self, picture: NDArray[np.uint8], scale: float = 1.0) -> list[Detection]:
+        """Return the detections in a picture, which is shrunk by `scale` to look at it."""
+        if scale < 1:
+            shrunk = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+            picture = shrunk.astype(np.uint8, copy=False)
+        if (short := self._LEAST - max(picture.shape[:2])) > 0:
+            padded = cv2.copyMakeBorder(picture, 0, 0, 0, short, cv2.BORDER_CONSTANT)
+            picture = padded.astype(np.uint8, copy=False)
+        self._net.setInputSize((picture.shape[1], picture.shape[0]))
+        _, rows = self._net.detect(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
         found = []
-        for x, y, w, h, *points, score in [] if rows is None else rows.tolist():
+        for *at, score in [] if rows is None else rows.tolist():
+            x, y, w, h, *points = (value / scale for value in at)
             side = max(w, h) * self._SHARE
             box = Box(x + (w - side) / 2, y + (h - side) / 2, side, side)
-            facing = float(np.interp(_turn(points), self._TURNED, (1, 0)))
+            facing = float(np.interp(_turn(np.reshape(points, (5, 2))), self._TURNED, (1, 0)))
             found.append(Detection(box, score >= self._SURE, facing))
         return found
-
-    def _net(self, width: int, height: int) -> cv2.FaceDetectorYN:
-        size = width, height
-        if size not in self._nets:
-            if len(self._nets) >= self._SIZES:
-                del self._nets[next(iter(self._nets))]
-            self._nets[size] = cv2.FaceDetectorYN.create("onnx", self._model, _NOTHING, size, self._FOUND, 0.3)
-        return self._nets[size]
 
     def _detect_tilted(self, picture: NDArray[np.uint8], degrees: float) -> Iterator[Detection]:
         """Yield the sure detections in a picture that is turned about its centre, and shrunk if it is large."""
@@ -168,42 +143,28 @@ class YuNet:
                 yield replace(one, box=Box(x - side / 2, y - side / 2, side, side))
 
 
-class _Part(NamedTuple):
-    """A square of a picture; what would be outside of it is left out."""
-
-    left: int
-    top: int
-    side: int
-
-
-def _surroundings(box: Box, width: int, height: int, side: int) -> _Part:
-    """Return a square of a picture around a box's centre, moved into the picture."""
-    left, top = (
-        int(min(max(middle - side / 2, 0), max(most - side, 0)))
-        for middle, most in ((box.x + box.w / 2, width), (box.y + box.h / 2, height))
-    )
-    return _Part(left, top, side)
+def _surroundings(box: Box, width: int, height: int) -> tuple[int, int, int, int]:
+    """Return a part of a picture, left, top, right and bottom: a box with half its side around it."""
+    # The network takes multiples of 32 pixels.
+    side = min(-(-2 * box.w // 32) * 32, max(width, height))
+    spans = []
+    for middle, most in ((box.x + box.w / 2, width), (box.y + box.h / 2, height)):
+        first = int(min(max(middle - side / 2, 0), max(most - side, 0)))
+        spans.append((first, int(min(first + side, most))))
+    return spans[0][0], spans[1][0], spans[0][1], spans[1][1]
 
 
-def _padded(picture: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
-    """Return a picture with black to its right and below it, where it is smaller than this."""
-    right, below = max(0, width - picture.shape[1]), max(0, height - picture.shape[0])
-    if not right and not below:
-        return picture
-    return cv2.copyMakeBorder(picture, 0, below, 0, right, cv2.BORDER_CONSTANT).astype(np.uint8, copy=False)
-
-
-def _turn(points: Sequence[float]) -> float:
+def _turn(points: NDArray[np.float64]) -> float:
     """Return the horizontal offset of the nose tip from the middle of the eyes, in eye distances.
 
     This is half the tangent of the head's yaw (measured up to 42 degrees).
 
     Args:
-        points: x and y of the eyes, the nose tip and the mouth corners.
+        points: eyes, nose tip and mouth corners, (5, 2).
     """
-    x1, y1, x2, y2, nose_x, nose_y = points[:6]
-    dx, dy = x2 - x1, y2 - y1
-    return abs((nose_x - (x1 + x2) / 2) * dx + (nose_y - (y1 + y2) / 2) * dy) / max(dx * dx + dy * dy, 1e-6)
+    one, other, nose = points[:3]
+    across = other - one
+    return float(abs((nose - (one + other) / 2) @ across) / max(across @ across, 1e-6))
 
 
 def overlap(a: Box, b: Box) -> float:

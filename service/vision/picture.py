@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import struct
 from functools import cached_property
-from typing import NamedTuple
 
 import av
 import numpy as np
@@ -18,35 +17,20 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoRef
 from numpy.typing import NDArray
 
 from mien.contract.errors import CannotDecode
-from service.vision.crop import square_around
-from service.vision.faces import Box
-from service.vision.planes import Planes, to_rgb
 
 WORKING_SIDE = 1280  # longest side of the pictures that crops are cut from, in pixels
 SMALL_SIDE = 320  # longest side of the pictures for detection and tracking, in pixels
 
 _HD_HEIGHT = 720
-
-
-class _Matrix(NamedTuple):
-    """A colour matrix: swscale's name for it, and the weights of red and blue in luma."""
-
-    name: Colorspace
-    red: float
-    blue: float
-
-
-_BT601, _BT709 = _Matrix(Colorspace.ITU601, 0.299, 0.114), _Matrix(Colorspace.ITU709, 0.2126, 0.0722)
-_MATRICES = {  # by AVColorSpace
-    1: _BT709,
-    4: _Matrix(Colorspace.FCC, 0.30, 0.11),
-    5: _BT601,
-    6: _Matrix(Colorspace.SMPTE170M, 0.299, 0.114),
-    7: _Matrix(Colorspace.SMPTE240M, 0.212, 0.087),
-    9: _Matrix(Colorspace.BT2020, 0.2627, 0.0593),
-    10: _Matrix(Colorspace.BT2020, 0.2627, 0.0593),
+_MATRICES = {  # AVColorSpace → swscale's name
+    1: Colorspace.ITU709,
+    4: Colorspace.FCC,
+    5: Colorspace.ITU601,
+    6: Colorspace.SMPTE170M,
+    7: Colorspace.SMPTE240M,
+    9: Colorspace.BT2020,
+    10: Colorspace.BT2020,
 }
-_PLANAR = {f"{name}{sampling}p" for name in ("yuv", "yuvj") for sampling in (420, 422, 440, 444)}
 
 
 Orientation = tuple[int, bool]
@@ -79,6 +63,7 @@ class Upright:
 
     Attributes:
         frame_size: width and height of the upright original frame in pixels.
+        side: longest side of the pictures in pixels.
     """
 
     def __init__(
@@ -94,8 +79,10 @@ class Upright:
         size = round(first.width * wide), round(first.height * high)
         self.frame_size = size[::-1] if self._turns % 2 else size
         self._size = _shrunk(size, longest_side)
+        self.side = max(self._size)
         self._small_size = _shrunk(self._size, SMALL_SIDE)
         self._reformatter = VideoReformatter()  # reuses its scaler for all frames
+        self._small_reformatter = VideoReformatter()
 
     def __call__(self, frame: av.VideoFrame) -> NDArray[np.uint8]:
         """Convert a frame to an upright picture, (H, W, 3), with sides of at most `longest_side`.
@@ -104,108 +91,54 @@ class Upright:
             CannotDecode: the frame's pixel format cannot be converted.
             MemoryError: memory ran out.
         """
-        rgb = self._convert(frame, "rgb24", _matrix(frame), full_range=True).to_ndarray()
-        return self._upright(np.asarray(rgb, np.uint8))
+        return self._convert(frame, self._reformatter, self._size)
 
-    def stored(self, frame: av.VideoFrame) -> Planes:
-        """Return a frame's planes, not yet turned; they are the frame's own where their format allows.
+    def small(self, frame: av.VideoFrame) -> NDArray[np.uint8]:
+        """Convert a frame to an upright picture with sides of at most `SMALL_SIDE`; see `__call__`."""
+        return self._convert(frame, self._small_reformatter, self._small_size)
 
-        Raises:
-            CannotDecode, MemoryError: as `__call__`.
-        """
-        matrix, full_range = _matrix(frame), _has_full_range(frame)
-        if frame.format.name not in _PLANAR or any(plane.line_size <= 0 for plane in frame.planes):
-            full_range |= frame.format.is_rgb
-            frame = self._convert(frame, "yuv444p", matrix, full_range=full_range)
-        luma, *chroma = (
-            np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[: plane.height, : plane.width]
-            for plane in frame.planes
-        )
-        return Planes(luma, (chroma[0], chroma[1]), to_rgb(matrix.red, matrix.blue, full_range=full_range))
-
-    def turned(self, stored: Planes) -> Planes:
-        """Return the planes of a frame upright, without copying them."""
-        return stored.turned(self._turns, mirrored=self._mirrored)
-
-    def small(self, stored: Planes) -> NDArray[np.uint8]:
-        """Convert a frame's planes to an upright picture with sides of at most `SMALL_SIDE`."""
-        return self._upright(stored.shrunk(self._small_size))
-
-    def _upright(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        return np.ascontiguousarray(np.rot90(rgb[:, ::-1] if self._mirrored else rgb, self._turns))
-
-    def _convert(self, frame: av.VideoFrame, pixels: str, matrix: _Matrix, *, full_range: bool) -> av.VideoFrame:
-        width, height = self._size
+    def _convert(self, frame: av.VideoFrame, reformatter: VideoReformatter, size: tuple[int, int]) -> NDArray[np.uint8]:
+        width, height = size
         shrinks = frame.width * frame.height > width * height
+        full = frame.color_range == ColorRange.JPEG or frame.format.name.startswith("yuvj")
+        guess = Colorspace.ITU709 if min(frame.width, frame.height) >= _HD_HEIGHT else Colorspace.ITU601
         try:
-            return self._reformatter.reformat(
+            rgb = reformatter.reformat(
                 frame,
                 width=width,
                 height=height,
-                format=pixels,
-                src_colorspace=matrix.name,
-                dst_colorspace=matrix.name,
-                src_color_range=ColorRange.JPEG if _has_full_range(frame) else ColorRange.MPEG,
-                dst_color_range=ColorRange.JPEG if full_range else ColorRange.MPEG,
+                format="rgb24",
+                src_colorspace=_MATRICES.get(int(frame.colorspace), guess),
+                src_color_range=ColorRange.JPEG if full else ColorRange.MPEG,
+                dst_color_range=ColorRange.JPEG,
                 interpolation=Interpolation.AREA if shrinks else Interpolation.BILINEAR,
                 threads=1,
-            )
+            ).to_ndarray()
         except MemoryError:
             raise
         except (av.FFmpegError, ValueError) as error:
             raise CannotDecode("The video's colour format is not supported. Export it as H.264 in MP4.") from error
+        if self._mirrored:
+            rgb = rgb[:, ::-1]
+        return np.ascontiguousarray(np.rot90(rgb, self._turns))
 
 
 class FramePictures:
-    """The upright pictures of one frame, each made when it is first asked for: without a face none is cut out."""
+    """The upright pictures of one frame, each converted on first use."""
 
     def __init__(self, upright: Upright, frame: av.VideoFrame) -> None:
-        self._upright = upright
+        self.upright = upright
         self._frame = frame
 
-    @property
-    def frame_size(self) -> tuple[int, int]:
-        """Width and height of the upright frame."""
-        return self._upright.frame_size
+    @cached_property
+    def large(self) -> NDArray[np.uint8]:
+        """The picture from which faces are cropped, RGB (H, W, 3)."""
+        return self.upright(self._frame)
 
     @cached_property
     def small(self) -> NDArray[np.uint8]:
-        """The picture in which faces are found and followed, RGB (h, w, 3)."""
-        return self._upright.small(self._stored)
-
-    @cached_property
-    def _stored(self) -> Planes:
-        return self._upright.stored(self._frame)
-
-    @cached_property
-    def _planes(self) -> Planes:
-        return self._upright.turned(self._stored)
-
-    @property
-    def detail(self) -> tuple[int, int]:
-        """Height and width of what `cut_out` cuts from."""
-        height, width = self._planes.luma.shape
-        return height, width
-
-    def cut_out(self, box: Box, *, margin: float, size: int) -> NDArray[np.uint8]:
-        """Crop a face in all of the frame's detail, (size, size, 3).
-
-        Args:
-            box: the face's box in pixels of `small`.
-            margin: as in `service.vision.crop.square_around`.
-            size: side of the crop.
-        """
-        (height, width), small = self.detail, self.small.shape
-        return self._planes.part(square_around(box, margin).scaled(width / small[1], height / small[0]), size)
-
-
-def _matrix(frame: av.VideoFrame) -> _Matrix:
-    guess = _BT709 if min(frame.width, frame.height) >= _HD_HEIGHT else _BT601
-    return _MATRICES.get(int(frame.colorspace), guess)
-
-
-def _has_full_range(frame: av.VideoFrame) -> bool:
-    return frame.color_range == ColorRange.JPEG or frame.format.name.startswith("yuvj")
+        """The small picture in which faces are detected and tracked, RGB (h, w, 3)."""
+        return self.upright.small(self._frame)
 
 
 def _orientation_of(frame: av.VideoFrame) -> Orientation:

@@ -5,7 +5,6 @@ Pixels are RGB uint8 (H, W, 3); boxes are (x, y, w, h), floats in pixels; times 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -18,12 +17,11 @@ from service.vision.crop import cut_out
 from service.vision.faces import Box
 from service.vision.persons import FaceSample, FaceSeen, Person, Sightings
 from service.vision.picture import FramePictures
-from service.vision.quality import FINEST, clarity, rated_at
+from service.vision.quality import FINEST, clarity
 from service.vision.sampling import Instant
 from service.vision.tracks import EndedTrack, TrackedFace, Tracker
 from service.vision.windows import Clip, ClipSpec
 
-_RATE_S = 0.2  # a face is rated again after this time, about as often as it is detected
 _OUT_OF_MEMORY = -4  # OpenCV's error code
 _COSTLY = "Analysing the video needs more memory than is allowed. Scale it down and send it again."
 
@@ -55,7 +53,7 @@ class Scene:
         self._persons: dict[int, Person] = {}
         self._sightings: dict[int, Sightings] = {}
         self._cut: dict[tuple[Box, float, int], NDArray[np.uint8]] = {}  # crops of the current picture
-        self._clarity: dict[int, tuple[float, float]] = {}  # track's key → when it was rated, and its clarity
+        self._clarity: dict[Box, float] = {}  # clarity of boxes in the current picture
         self.samples = 0
         self._pictures = 0
         self._brightness = 0.0  # sum over the pictures
@@ -84,8 +82,9 @@ class Scene:
         self.samples += 1
         if not again:
             self._cut.clear()
+            self._clarity.clear()
             self._pictures += 1
-            self._brightness += sum(cv2.mean(pictures.small)[:3]) / 3
+            self._brightness += float(pictures.small[::2, ::2].mean())
         step = self._tracker.step(None if again else pictures.small, instant.time_s)
         for ended in step.ended:
             yield from self._end(ended, gone=True, end_s=instant.time_s)
@@ -105,7 +104,6 @@ class Scene:
 
     def _end(self, ended: EndedTrack, *, gone: bool, end_s: float) -> Iterator[Clip]:
         """End a track: yield its last clips, and remember it as a sighting of its person."""
-        self._clarity.pop(ended.key, None)
         if (person := self._persons.pop(ended.key, None)) is None:
             return
         for event in person.finish(ended.number, seen=ended.seen, gone=gone, end_s=end_s):
@@ -122,29 +120,20 @@ class Scene:
         until_s: float,
     ) -> FaceSample:
         """Crop the face for each spec that samples this instant; the face's box is in pixels of the small picture."""
-        whole = pictures.frame_size
-        in_frame = _within(_scaled(face.box, max(whole) / max(pictures.small.shape)), *whole)
-        crops = {index: self._crop(pictures, face.box, self._specs[index]) for index in instant.specs}
-        rated_s, clear = self._clarity.get(face.key, (-math.inf, 0.0))
-        if instant.time_s - rated_s >= _RATE_S:
-            clear = _rate(pictures, face.box)
-            self._clarity[face.key] = instant.time_s, clear
-        return FaceSample(instant.time_s, until_s, in_frame, clear * face.front, crops)
+        upright, side = pictures.upright, max(pictures.small.shape)
+        at = _scaled(face.box, upright.side / side)
+        in_frame = _within(_scaled(face.box, max(upright.frame_size) / side), *upright.frame_size)
+        crops = {index: self._crop(pictures.large, at, self._specs[index]) for index in instant.specs}
+        if at not in self._clarity:
+            shown, box = (pictures.small, face.box) if face.box.w >= FINEST else (pictures.large, at)
+            self._clarity[at] = clarity(shown, box)
+        return FaceSample(instant.time_s, until_s, in_frame, self._clarity[at] * face.front, crops)
 
-    def _crop(self, pictures: FramePictures, box: Box, spec: ClipSpec) -> NDArray[np.uint8]:
+    def _crop(self, picture: NDArray[np.uint8], box: Box, spec: ClipSpec) -> NDArray[np.uint8]:
         key = box, spec.margin, spec.size
         if key not in self._cut:
-            self._cut[key] = pictures.cut_out(box, margin=spec.margin, size=spec.size)
+            self._cut[key] = cut_out(picture, box, margin=spec.margin, size=spec.size)
         return self._cut[key]
-
-
-def _rate(pictures: FramePictures, box: Box) -> float:
-    """Rate how clearly a frame shows a face; a large one is large enough in the small picture."""
-    if box.w >= FINEST:
-        crop = cut_out(pictures.small, box, margin=0, size=FINEST)
-        return clarity(crop, box, pictures.small.shape)
-    shown = _scaled(box, max(pictures.detail) / max(pictures.small.shape))
-    return clarity(pictures.cut_out(box, margin=0, size=rated_at(shown.w)), shown, pictures.detail)
 
 
 def _scaled(box: Box, factor: float) -> Box:

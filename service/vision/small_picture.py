@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from functools import cached_property
 
 import cv2
@@ -42,4 +41,4 @@ def unit(values: NDArray[np.generic]) -> Vector:
     """Return values as a centred unit vector: the dot product of two is their correlation, in [-1, 1]."""
     vector = values.astype(np.float32).ravel()
     vector -= vector.mean()
-    return vector / np.float32(math.sqrt(vector @ vector) + 1e-6)
+    return vector / np.float32(np.linalg.norm(vector) + 1e-6)

@@ -147,14 +147,13 @@ class _Flow:
 
     @property
     def share(self) -> float:
-        return float(np.count_nonzero(self.good)) / len(self.good) if len(self.good) else 0.0
+        return float(self.good.mean()) if len(self.good) else 0.0
 
     @property
     def best_half(self) -> float:
         """Share of the good points in one half of a face's grid: a face that is half covered has a good half."""
-        rows, part = self.good.reshape(GRID, GRID), GRID // 2
-        halves = rows[:part], rows[-part:], rows[:, :part], rows[:, -part:]
-        return max(np.count_nonzero(half) for half in halves) / (part * GRID)
+        rows = self.good.reshape(GRID, GRID)
+        return max(float(half[: GRID // 2].mean()) for half in (rows, rows[::-1], rows.T, rows.T[::-1]))
 
 
 @dataclass

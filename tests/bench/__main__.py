@@ -19,7 +19,6 @@ from tests.bench import (
     startup,
     throughput,
     upload_memory,
-    video_length,
     video_speed,
     worker_memory,
 )
@@ -29,7 +28,6 @@ BENCHES: dict[str, Callable[[Path], Iterator[Figure]]] = {
     "inference": inference.run,
     "base_size": base_size.run,
     "video_speed": video_speed.run,
-    "video_length": video_length.run,
     "throughput": throughput.run,
     "latency": latency.run,
     "gateway_overhead": gateway_overhead.run,

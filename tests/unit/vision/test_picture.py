@@ -4,7 +4,7 @@ import pytest
 from av.video.reformatter import ColorRange
 
 from service.vision.frames import Limits, open_video
-from service.vision.picture import SMALL_SIDE, WORKING_SIDE, FramePictures, Upright, orientation
+from service.vision.picture import SMALL_SIDE, WORKING_SIDE, Upright, orientation
 from tests.videos import write_video
 
 LIMITS = Limits(max_pixels=8192 * 4320, max_duration_s=3600, max_frames=10**6)
@@ -148,7 +148,7 @@ def test_the_small_picture_shows_the_same_and_never_grows(size, small, turned):
     frame = av.VideoFrame.from_ndarray(card(*size[::-1]), format="rgb24")
     upright = Upright(frame, turned=turned)
 
-    shown = FramePictures(upright, frame).small
+    shown = upright.small(frame)
 
     assert shown.shape[1::-1] == (small[::-1] if turned[0] else small)
     assert np.abs(corners_of(shown).astype(int) - corners_of(upright(frame))).max() <= 3
