@@ -110,9 +110,10 @@ def test_closing_cancels_the_calls_of_other_threads():
     with socket.create_server(("127.0.0.1", 0)) as silent, ThreadPoolExecutor(1) as threads:
         mien = Mien(f"http://127.0.0.1:{silent.getsockname()[1]}")
         call = threads.submit(mien.models)
-        silent.accept()
+        connection, _ = silent.accept()
         mien.close()
         assert isinstance(call.exception(HANG_S), asyncio.CancelledError)
+        connection.close()
     mien.close()
 
 

@@ -27,6 +27,7 @@ STATUSES = {
     "unsupported_container": 415,
     "unsupported_encoding": 415,
     "cannot_decode": 422,
+    "digest_mismatch": 422,
     "no_video_stream": 422,
     "no_frames": 422,
     "unsupported_codec": 422,
@@ -65,6 +66,7 @@ STATUSES = {
 
 
 CODES = {
+    "digest_mismatch": "FAILED_PRECONDITION",
     "idempotency_key_reused": "FAILED_PRECONDITION",
     "idempotency_key_in_use": "ABORTED",
     "upload_stalled": "DEADLINE_EXCEEDED",

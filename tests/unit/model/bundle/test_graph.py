@@ -108,7 +108,7 @@ def test_all_layers_but_the_tubelets_embedding_are_matrix_products(written):
 def test_onnx_runtime_fuses_every_gelu_and_every_scaling_of_scores(written, micro, tmp_path):
     _, path = written
     options = onnxruntime.SessionOptions()
-    options.optimized_model_filepath = tmp_path / "optimised.onnx"
+    options.optimized_model_filepath = str(tmp_path / "optimised.onnx")
 
     onnxruntime.InferenceSession(path, sess_options=options, providers=["CPUExecutionProvider"])
 

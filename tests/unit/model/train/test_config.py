@@ -68,7 +68,7 @@ def test_a_key_that_was_null_takes_keys_below_it():
     [
         ("colour=red", r"tiny_pretrain: the key colour is unknown\. Known there: out, data, clip, .*checkpoint_every"),
         ("clip.frame=8", r"the key clip\.frame is unknown\. Known there: frames, size\."),
-        ("data.0.test_part=1", r"the key data\.0\.test_part is unknown\. Known there: folder, test, times\."),
+        ("data.0.test_part=1", r"the key data\.0\.test_part is unknown\. Known there: folder, test, shards, times\."),
         ("augmentation.flip=1", r"augmentation\.flip is unknown\. Known there: stills, scales, places, squeezed\."),
         ("epochs=many", r"tiny_pretrain: epochs = 'many' is not allowed: .*integer"),
         ("clip.size=100", r"clip\.size = 100 is not allowed: .*multiple of 16"),
