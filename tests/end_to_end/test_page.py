@@ -851,7 +851,7 @@ def test_nothing_serious_stands_in_anybodys_way(visit, face: Path, scheme: str, 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_nothing_serious_is_wrong_with_notices(visit, served: Served, tmp_path: Path, scheme: str):
-    page = visit(color_scheme=scheme, viewport=PHONE, refused="40")
+    page = visit(color_scheme=scheme, viewport=PHONE, refused="status of 4")
     locked = {"code": "key_required", "title": "A key is needed", "detail": "Send one."}
     page.route("**/models", lambda route: route.fulfill(status=401, json=locked))
     page.reload()
