@@ -17,6 +17,7 @@ def test_the_windows_that_are_told_are_those_of_the_answer(http, face):
     (one,) = http.get(f"/analyses/{job_id}").json()["faces"]
     told = [event.data for event in events if event.event == "window"]
     assert len(told) > 5
+    assert all(len(window.pop("box")) == 4 for window in told)  # the answer has them in the face's path
     assert sorted(told, key=lambda window: (window["start_s"], window["end_s"])) == [
         {"track": one["track"], **window} for window in one["timeline"]
     ]
