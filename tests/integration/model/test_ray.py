@@ -100,9 +100,10 @@ def test_a_lost_node_costs_only_the_jobs_that_it_held(cluster, second, tmp_path)
 
     assert results == {job.id: f"done {job.id}" for job in jobs}
     nodes = began()
-    lost = [job for job, where in nodes.items() if second.node_id in where]
-    assert 0 < len(lost) < len(jobs)
-    assert {job: len(where) for job, where in nodes.items()} == {job.id: 2 if job.id in lost else 1 for job in jobs}
+    held = {job for job, where in nodes.items() if second.node_id in where}
+    again = {job for job, where in nodes.items() if len(where) > 1}
+    assert again
+    assert again <= held < nodes.keys()
 
 
 def test_a_preparation_goes_on_there_and_comes_to_the_same(cluster, second, faces, tmp_path):
