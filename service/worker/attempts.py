@@ -104,9 +104,11 @@ class AttemptRunner:
             outcome = "bad_media"
         except (InterruptedWork, RedisError):
             raise
+        except StorageUnavailable as error:  # no fault of ours, so no traceback; the job may have been deleted, too
+            log.warning("attempt broke", error=str(error))
+            return self._broken(job, error)
         except Exception as error:  # whatever broke, the job must be retried or fail
-            # A store that fails is no fault of ours, and its file may have been deleted with the job.
-            log.warning("attempt broke", error=str(error), exc_info=not isinstance(error, StorageUnavailable))
+            log.exception("attempt broke")
             return self._broken(job, error)
         self._erase(attempt.upload)
         return outcome
@@ -115,11 +117,11 @@ class AttemptRunner:
         if not job.draining:
             return "lost"
         try:
-            self._consumer.release(job.attempt, counts=False)
+            released = self._consumer.release(job.attempt, counts=False)
         except RedisError as error:
             log.warning("queue unreachable, attempt lost", error=str(error))
             return "lost"
-        return "handed_back"
+        return "handed_back" if released else "lost"
 
     def _analyze(self, job: RunningJob) -> Analyzed:
         attempt = job.attempt
@@ -164,12 +166,12 @@ class AttemptRunner:
     def _broken(self, job: RunningJob, error: Exception) -> str:
         attempt, outlast = job.attempt, self._outlasting(job)
         if isinstance(error, StorageUnavailable) and self._waited_for_store(job):
-            outlast(lambda: self._consumer.release(attempt, counts=False, error=type(error).__name__))
-            return "handed_back"
+            released = outlast(lambda: self._consumer.release(attempt, counts=False, error=type(error).__name__))
+            return "handed_back" if released else "lost"
         if attempt.number < self._consumer.max_attempts:
             job.interrupted.wait(random.uniform(0.1, 1.0) * attempt.number)  # noqa: S311 - jitter, no secret
-            outlast(lambda: self._consumer.release(attempt, counts=True, error=type(error).__name__))
-            return "retried"
+            released = outlast(lambda: self._consumer.release(attempt, counts=True, error=type(error).__name__))
+            return "retried" if released else "lost"
         reason = "its video was not in the store any more" if isinstance(error, FileNotFoundError) else "it broke"
         exhausted = AttemptsExhausted(
             f"The analysis was tried {attempt.number} times and came to no end; the last time {reason}. "

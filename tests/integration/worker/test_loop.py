@@ -14,7 +14,7 @@ from mien.contract.jobs import State
 from mien.contract.results import Progress
 from service.queue import keys
 from service.storage.blobs import Blobs
-from service.worker import loop
+from service.worker import keeper, metrics
 from service.worker.pipeline import AnalysisEvent
 from tests.contract.helpers import LEASE_S, lapse, succeed, take
 from tests.integration.worker.helpers import Analyze, Site, looping
@@ -50,7 +50,7 @@ def test_a_result_that_comes_too_late_is_taken_away_again(site: Site, job: str):
 
 
 def test_a_lease_is_renewed_while_its_job_moves(site: Site, job: str, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(loop, "_REGISTER_EVERY_S", 0.05)
+    monkeypatch.setattr(keeper, "_REGISTER_EVERY_S", 0.05)
 
     def held_for_ms() -> int:
         [pending] = site.queue.redis.xpending_range(keys.QUEUE, keys.GROUP, "-", "+", 1)
@@ -114,3 +114,20 @@ def test_an_attempt_that_breaks_once_succeeds_the_next_time(site: Site, job: str
     assert found.state is State.SUCCEEDED
     assert site.files("results") == [found.result.removeprefix("results/")]
     assert site.attempts(job) == 2
+
+
+def test_an_attempt_that_breaks_because_its_job_was_deleted_is_lost_and_not_tried_again(site: Site, job: str):
+    def counted(outcome: str) -> float:
+        return metrics.ATTEMPTS.labels(outcome)._value.get()
+
+    retried, lost = counted("retried"), counted("lost")
+
+    def delete_the_job() -> None:
+        site.queue.run(site.queue.jobs.cancel(job))
+        raise OSError("its video is gone")
+
+    with looping(site.queue.worker(), Blobs(site.blobs), then(delete_the_job)):
+        wait_for(lambda: counted("lost") > lost)
+
+    assert counted("retried") == retried
+    assert site.queue.is_idle()
