@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
+from redis.asyncio import Redis
+
 from mien.contract.jobs import State
 from service.gateway.usecases.erase import Erase
 from service.gateway.usecases.sweep import Sweep
 from service.queue import keys
 from service.queue.admission import Admission
+from service.queue.clock import now_ms
 from service.queue.connection import connect_async
 from service.queue.erasure import Erasure
 from service.queue.jobs import Job, Jobs
@@ -28,6 +31,7 @@ class Stock:
     """How it ended.
 
     Attributes:
+        reservations_left: room still held for uploads when the lease of each killed gateway has ended.
         double: jobs of which two attempts were told that theirs is the result.
         extra_attempts: attempts beyond the first of each job.
         unprovoked: those of them that followed no strike at the worker that had the attempt before.
@@ -112,7 +116,15 @@ async def _take_stock(fleet: Fleet, accepted: list[str]) -> Stock:
             results.add(await redis.hget(key, "result"))
         found = {name for part in (UPLOADS, RESULTS) async for name, _ in blobs.ages(part)}
         stock.blobs_left = len(found - results)
-        stock.reservations_left = await redis.zcard(keys.RESERVED)
+        stock.reservations_left = await _held(redis)
     finally:
         await redis.aclose()
     return stock
+
+
+async def _held(redis: Redis) -> int:
+    """Count the reservations that somebody still renews: those of a killed gateway end with their leases."""
+    for last in await redis.zrange(keys.RESERVED, -1, -1):
+        until_ms = await redis.zscore(keys.RESERVED, str(last))
+        await asyncio.sleep(max(0.0, (until_ms or 0.0) - now_ms()) / 1000)
+    return int(await redis.zcount(keys.RESERVED, now_ms(), "+inf"))
