@@ -72,7 +72,7 @@ if TYPE_CHECKING:
     )
     from mien.contract.events import Began, Ended, FaceWindow
     from mien.contract.jobs import State
-    from mien.contract.live import LiveScored
+    from mien.contract.live_messages import LiveScored
     from mien.contract.options import AnalyzeOptions, LiveOptions
     from mien.contract.results import Expression, Face, Progress, Summary, Window
     from mien.contract.workers import Models
@@ -155,7 +155,7 @@ _MODULES = {
     "mien.client": ("Analysis", "AsyncMien", "Mien"),
     "mien.contract.events": ("Began", "Ended", "FaceWindow"),
     "mien.contract.jobs": ("State",),
-    "mien.contract.live": ("LiveScored",),
+    "mien.contract.live_messages": ("LiveScored",),
     "mien.contract.options": ("AnalyzeOptions", "LiveOptions"),
     "mien.contract.results": ("Expression", "Face", "Progress", "Summary", "Window"),
     "mien.contract.workers": ("Models",),

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from mien.contract.bundle import Manifest, Training
 from model.bundle.write import export_bundle
 from model.errors import ModelError
+from model.evaluation.card_section import card_section
 from model.evaluation.report import FEW_SCORED, EvaluationReport, read_report
 from model.train.trained import Trained, read_trained
 from model.train.validate import CALIBRATED, TEMPERATURE, UNCALIBRATED
@@ -70,7 +71,7 @@ def export_run(
             licence=licence,
             intended_use=intended_use,
             notes=_text(notes) if notes else "",
-            reports=found,
+            evaluations=card_section(found),
             progress=progress,
         )
     except ValidationError as error:

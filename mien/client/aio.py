@@ -13,14 +13,14 @@ import httpx2
 
 from mien.client.analysis import Analysis
 from mien.client.backoff import Backoff
-from mien.client.live import Frame, watch_live
 from mien.client.options import AnalyzeKeywords, LiveKeywords, merged
 from mien.client.responses import error_of, parse_body, server_sent_events, unreachable
 from mien.client.video import OpenVideo, Video, open_video
+from mien.client.websocket import Frame, watch_live
 from mien.contract.errors import MienError, QueueUnavailable, Unavailable, from_problem
 from mien.contract.events import AnalysisEvent, Ended, FaceWindow
 from mien.contract.jobs import State
-from mien.contract.live import LiveScored
+from mien.contract.live_messages import LiveScored
 from mien.contract.options import AnalyzeOptions, LiveOptions
 from mien.contract.results import Page, Progress, Summary
 from mien.contract.workers import Models

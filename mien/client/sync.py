@@ -12,12 +12,12 @@ from typing import TypeVar, Unpack
 from mien.client.aio import DEFAULT_URL, AsyncMien
 from mien.client.analysis import Analysis
 from mien.client.event_loop import EventLoopThread
-from mien.client.live import Frame
 from mien.client.options import AnalyzeKeywords, LiveKeywords
 from mien.client.video import Video
+from mien.client.websocket import Frame
 from mien.contract.events import AnalysisEvent, FaceWindow
 from mien.contract.jobs import State
-from mien.contract.live import LiveScored
+from mien.contract.live_messages import LiveScored
 from mien.contract.options import AnalyzeOptions, LiveOptions
 from mien.contract.results import Progress, Summary
 from mien.contract.workers import Models

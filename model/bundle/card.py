@@ -1,11 +1,8 @@
-"""Write `MODEL_CARD.md`, the readable form of a bundle's manifest and evaluations."""
+"""Write `MODEL_CARD.md`, the readable form of a bundle's manifest."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-
 from mien.contract.bundle import Manifest, Task
-from model.evaluation.report import EvaluationReport, confusion_table, few_clips, group_tables, table
 from model.tasks.kinds import kind_of
 
 MUST_NOT = """\
@@ -24,18 +21,17 @@ UNTRAINED = """\
 """
 
 
-def model_card(manifest: Manifest, notes: str = "", reports: Sequence[EvaluationReport] = ()) -> str:
+def model_card(manifest: Manifest, notes: str = "", evaluations: str = "") -> str:
     """Format the model card as Markdown.
 
     Args:
         manifest: the bundle's.
         notes: Markdown for the end of the card.
-        reports: evaluation reports in the order of the card; without any, the manifest's scores are listed.
+        evaluations: Markdown of what evaluations found; without any, the manifest's scores are listed.
     """
     clip, crop = manifest.input, manifest.crop
     tasks = "\n".join(f"- {_describe(task)}" for task in manifest.tasks)
     scores = "\n".join(f"- {metric}: {value:g}" for metric, value in manifest.training.scores.items())
-    measured = "\n\n".join(part for report in reports for part in _found(report))
     return f"""\
 # {manifest.name} {manifest.version}
 
@@ -56,7 +52,7 @@ starts every {manifest.hop_s:g} s.
 {manifest.training.data}
 
 ## How well it does
-{measured or scores or "It has not been measured."}
+{evaluations or scores or "It has not been measured."}
 
 ## What it is for
 {manifest.intended_use}
@@ -64,19 +60,6 @@ starts every {manifest.hop_s:g} s.
 ## What it must not be used for
 {MUST_NOT}
 {notes and chr(10) + notes.strip() + chr(10)}"""
-
-
-def _found(report: EvaluationReport) -> Iterator[str]:
-    """Yield a report's Markdown blocks: title, warnings, a table for each task, the confusion matrix."""
-    parts = " and ".join(f"{part.part} ({part.clips} clips)" for part in report.parts)
-    yield f"### {report.data}, part {parts}"
-    yield from report.warnings
-    yield from few_clips(report.parts)
-    for kind, scores in report.pooled.items():
-        yield table(kind, [("", {kind: scores}, report.pooled_intervals)])
-    if report.confusion is not None:
-        yield confusion_table(report.confusion)
-    yield from group_tables(report.groups)
 
 
 def _describe(task: Task) -> str:

@@ -6,7 +6,7 @@ The folder is written and checked under a temporary name and then renamed, so th
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from mien.contract.bundle import (
@@ -22,7 +22,6 @@ from mien.contract.bundle import (
 from model.bundle.card import model_card
 from model.bundle.graph import EMBEDDING, Graph, difference, write_graph
 from model.errors import ModelError
-from model.evaluation.report import EvaluationReport
 from model.tpsbt.affect_model import AffectModel
 
 GRAPH = "model.onnx"
@@ -48,7 +47,7 @@ def export_bundle(
     licence: str,
     intended_use: str,
     notes: str = "",
-    reports: Sequence[EvaluationReport] = (),
+    evaluations: str = "",
     progress: Callable[[str], None] = lambda _: None,
 ) -> Manifest:
     """Export a model as a bundle; an earlier bundle in the folder is replaced.
@@ -65,7 +64,7 @@ def export_bundle(
         licence: of the weights.
         intended_use: in a sentence or two, for `MODEL_CARD.md`.
         notes: Markdown for the end of `MODEL_CARD.md`.
-        reports: evaluation reports for `MODEL_CARD.md`.
+        evaluations: Markdown of what evaluations found, for `MODEL_CARD.md`.
         progress: called with the name of each step when it begins.
 
     Returns:
@@ -99,7 +98,7 @@ def export_bundle(
             parity=_checked(graph, made / GRAPH, progress),
             files={GRAPH: file_sha256(made / GRAPH)},
         )
-        (made / MODEL_CARD).write_text(model_card(manifest, notes, reports), encoding="utf-8")
+        (made / MODEL_CARD).write_text(model_card(manifest, notes, evaluations), encoding="utf-8")
         manifest = manifest.model_copy(update={"files": {**manifest.files, MODEL_CARD: file_sha256(made / MODEL_CARD)}})
         (made / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
         if folder.exists():

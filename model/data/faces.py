@@ -5,7 +5,6 @@ Of several face tracks, the one with the largest sum of areas over time is kept.
 
 from __future__ import annotations
 
-import tempfile
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 from mien.contract.bundle import FaceCrop
 from mien.contract.errors import BadMedia
 from model.data.media import LIMITS, ClipUnreadable, read_still
-from model.data.unfinished import PREFIX, unfinished
+from model.unfinished import unfinished
 from service.vision.clips import Clip, ClipSpec, FaceSeen, read_clips
 from service.vision.crop import cut_out
 from service.vision.faces import FaceDetector, open_detector
@@ -61,14 +60,13 @@ def crop_face(
     Raises:
         ClipUnreadable: the video cannot be read or shows no face.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=PREFIX) as folder:
-            found = _best(source, Path(folder), size, crop, yunet)
+        with unfinished(target) as path:
+            found = _best(source, path.parent, size, crop, yunet)
             if found is None:
                 raise ClipUnreadable(f"{source} shows no face.")
             best, span = found
-            best.replace(target)
+            best.replace(path)
     except BadMedia as error:
         raise ClipUnreadable(f"{source} cannot be read: {error.detail}") from error
     except OSError as error:

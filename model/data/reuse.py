@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from model.data.jobs import CropJob
-from model.data.unfinished import unfinished
+from model.unfinished import unfinished
 
 CROPS_FILE = "crops.json"
 

@@ -23,7 +23,7 @@ from pathlib import Path
 from model.data.media import ClipUnreadable, Media, frame_files, open_held
 from model.data.object_store import ObjectStore
 from model.data.prepared import ClipRow
-from model.data.unfinished import unfinished
+from model.unfinished import unfinished
 
 FOLDER = "shards"
 _CLIPS = 1000  # in a shard

@@ -11,7 +11,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from model.data.unfinished import unfinished
 from model.errors import ModelError
 from model.render.behaviour import SHAPES, Behaviour, draw_behaviour
 from model.render.head import Floats, Head
@@ -19,6 +18,7 @@ from model.render.people import Mover, draw_person
 from model.render.rasterise import Rasteriser
 from model.render.scenes import develop, draw_film, draw_scene, gain_of
 from model.render.skin import skin_tone
+from model.unfinished import unfinished
 
 FPS = Fraction(25, 2)  # the default model's frame rate
 FRAMES = 16

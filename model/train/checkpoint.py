@@ -20,7 +20,6 @@ checkpoint is never incomplete.
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError
@@ -31,6 +30,7 @@ from torch import Tensor, nn
 
 from model.errors import ModelError
 from model.tpsbt.zoo import Size
+from model.unfinished import unfinished
 
 FORMAT = 2
 LAST = "last.pt"
@@ -41,16 +41,10 @@ _ENCODER = "encoder."
 
 def save(path: Path, state: Mapping[str, Any]) -> None:
     """Write a checkpoint; an earlier one is replaced."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}-", delete=False) as file:
-        try:
-            torch.save({"format": FORMAT, **state}, file)
-            file.flush()
-            os.fsync(file.fileno())
-            Path(file.name).replace(path)
-        except BaseException:
-            Path(file.name).unlink(missing_ok=True)
-            raise
+    with unfinished(path) as part, part.open("wb") as file:
+        torch.save({"format": FORMAT, **state}, file)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def load(path: Path, *kinds: str) -> dict[str, Any]:

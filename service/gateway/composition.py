@@ -13,6 +13,7 @@ from service.gateway.callbacks.caller import Caller
 from service.gateway.callbacks.signature import parse_secret
 from service.gateway.settings import GatewaySettings
 from service.gateway.usecases.all import UseCases
+from service.gateway.usecases.analyze_live import AnalyzeLive
 from service.gateway.usecases.authenticate import Authenticate
 from service.gateway.usecases.browse import Browse
 from service.gateway.usecases.cancel import Cancel
@@ -21,7 +22,6 @@ from service.gateway.usecases.erase import Erase
 from service.gateway.usecases.follow import Follow
 from service.gateway.usecases.health_check import HealthCheck
 from service.gateway.usecases.job_notifier import JobNotifier
-from service.gateway.usecases.live import Live
 from service.gateway.usecases.service_status import ServiceStatus
 from service.gateway.usecases.submit import Submit
 from service.gateway.usecases.sweep import Sweep
@@ -59,7 +59,7 @@ def compose(settings: GatewaySettings, redis: Redis) -> tuple[UseCases, list[Cor
         notifier=notifier,
         follow=Follow(jobs, blobs, notifier),
         watch=Watch(jobs, notifier, settings.watchers_max),
-        live=Live(LiveSessions(redis), settings.key_max_live),
+        live=AnalyzeLive(LiveSessions(redis), settings.key_max_live),
         browse=Browse(jobs),
         cancel=Cancel(jobs, blobs, erasure),
         update_metrics=UpdateMetrics(status, health),

@@ -26,7 +26,7 @@ from pydantic import ValidationError
 
 from mien.contract.api_keys import Scope
 from mien.contract.errors import AnswerNotRead, BadFrame, MalformedBody, MienError, Unavailable
-from mien.contract.live import MOST_FRAME_BYTES, Encoding, LiveFrame
+from mien.contract.live_messages import MOST_FRAME_BYTES, Encoding, LiveFrame
 from mien.contract.options import LiveOptions
 from service.gateway.connections import source_of
 from service.gateway.error_mapping import http_problem, http_status, invalid_option, unexpected

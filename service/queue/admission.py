@@ -15,6 +15,7 @@ from mien.contract.options import AnalyzeOptions
 from service.queue import keys
 from service.queue.clock import now_ms
 from service.queue.connection import translate_errors
+from service.queue.job_ids import owner_of
 from service.queue.scripts import script
 from service.queue.status import QueueStatus
 
@@ -120,7 +121,7 @@ class Admission:
     ) -> NoRoom | None:
         now = now_ms()
         until = now + int(lease_s * 1000) if lease_s else 0
-        owner = keys.owner_of(job_id)
+        owner = owner_of(job_id)
         async with translate_errors():
             found = await self._admit(
                 keys=[
@@ -141,7 +142,7 @@ class Admission:
             found = await self._open_slot(
                 keys=[keys.SLOTS, keys.RESERVED, keys.RESERVED_BYTES],
                 args=[
-                    now, now + int(ttl_s * 1000), job_id, limits.slots, keys.owner_of(job_id), limits.key_uploads,
+                    now, now + int(ttl_s * 1000), job_id, limits.slots, owner_of(job_id), limits.key_uploads,
                 ],
             )  # fmt: skip
         return NoRoom(*found) if found else None

@@ -17,6 +17,7 @@ from service.queue.admission import IdempotentRequest, KeyHolder, parse_key_hold
 from service.queue.clock import now_ms
 from service.queue.connection import translate_errors
 from service.queue.events import EventId, StoredEvent, parse_event
+from service.queue.job_ids import owner_of
 from service.queue.scripts import script
 
 _EVENTS_AT_ONCE = 100
@@ -86,7 +87,7 @@ class Jobs:
             holder = await self._submit(
                 keys=[
                     keys.job(job_id), keys.QUEUE, keys.LIVE, keys.LIVE_BYTES, keys.RESERVED,
-                    keys.jobs(keys.owner_of(job_id)), keys.RESERVED_BYTES, keys.LIVE_PRICE, *key,
+                    keys.jobs(owner_of(job_id)), keys.RESERVED_BYTES, keys.LIVE_PRICE, *key,
                 ],
                 args=[
                     job_id, now_ms(), upload, size, options.model_dump_json(), digest,
@@ -138,7 +139,7 @@ class Jobs:
                     keys.LIVE_BYTES,
                     keys.gone(job_id),
                     keys.events(job_id),
-                    keys.jobs(keys.owner_of(job_id)),
+                    keys.jobs(owner_of(job_id)),
                     keys.DEAD,
                     keys.CALLBACKS,
                     keys.ERASE,

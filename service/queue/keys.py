@@ -91,11 +91,6 @@ ALL_JOBS = "mien:jobs*"
 """What all of these keys fit."""
 
 
-def owner_of(job_id: str) -> str:
-    """Return the id of the API key that a job was sent with, or ""."""
-    return job_id.rpartition("-")[0]
-
-
 def live_of(owner: str) -> str:
     """Return the key of the ids of an owner's jobs that have not ended; the scripts that change it name it, too."""
     return f"mien:live:{owner}"

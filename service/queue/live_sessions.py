@@ -19,7 +19,7 @@ from redis.client import PubSub
 from redis.exceptions import RedisError
 
 from mien.contract.errors import QueueUnavailable, SessionLost
-from mien.contract.live import END, LiveFrame, LiveUpdate, pack
+from mien.contract.live_messages import END, LiveFrame, LiveUpdate, pack
 from mien.contract.options import LiveOptions
 from service.queue import keys
 from service.queue.clock import now_ms

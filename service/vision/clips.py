@@ -14,7 +14,7 @@ from typing import Protocol
 
 import cv2
 
-from mien.contract.live import LiveFrame
+from mien.contract.live_messages import LiveFrame
 from mien.contract.options import MAX_FACES
 from service.vision.faces import FaceDetector
 from service.vision.formats import UPLOADS, Formats

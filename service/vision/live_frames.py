@@ -10,7 +10,7 @@ import numpy as np
 from av.video.codeccontext import VideoCodecContext
 
 from mien.contract.errors import BadFrame, TooManyPixels
-from mien.contract.live import Encoding, LiveFrame
+from mien.contract.live_messages import Encoding, LiveFrame
 from service.vision.exif import jpeg_orientation
 from service.vision.frames import TimedFrame
 from service.vision.picture import Orientation, Upright

@@ -27,7 +27,7 @@ import cv2
 
 from mien.contract.containers import OptionalFormat
 from mien.contract.errors import BadMedia, CannotDecode, DecodeTooCostly
-from mien.contract.live import LiveFrame, unpack
+from mien.contract.live_messages import LiveFrame, unpack
 from service.vision.clips import ClipSpec, Limits, read_clips, watch_clips
 from service.vision.faces import FaceDetector, open_detector
 from service.vision.formats import uploads_with
@@ -52,7 +52,7 @@ class Part:
 class Assignment:
     """What a child is to read, and what it may use up: `memory_bytes` come on top of what it starts with.
 
-    A pipe as its source gives packed frames (`mien.contract.live`) until it is closed.
+    A pipe as its source gives packed frames (`mien.contract.live_messages`) until it is closed.
     """
 
     source: Part | Connection

@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 
 from mien.contract.errors import BadMedia, InvalidRequest, MienError, SessionLost, TooLong, Unexpected
 from mien.contract.events import FaceWindow
-from mien.contract.live import END, LONGEST_GAP_S, LiveUpdate
+from mien.contract.live_messages import END, LONGEST_GAP_S, LiveUpdate
 from service.queue.live_sessions import LiveSession, LiveSessionQueue, LiveWorkerChannel
 from service.worker import metrics
 from service.worker.occupancy import Occupancy

@@ -8,17 +8,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from mien.contract.bundle import ClipInput, ExpressionTask, FaceCrop, Training
 from model.bundle.graph import Graph
-from model.bundle.write import export_bundle
-from model.data.vocabulary import EXPRESSIONS
-from model.tpsbt.affect_model import AffectModel
-from model.tpsbt.normalise import IMAGENET_MEAN, IMAGENET_STD
-from model.tpsbt.zoo import ZOO
 from service.worker.cpus import available_cpus
 from service.worker.onnx_model import OnnxModel
 from tests.bench.figures import Figure
 from tests.bench.inference import by_turns
+from tests.bench.untrained import export_untrained
 
 _REPEATS = 3
 
@@ -26,22 +21,9 @@ _REPEATS = 3
 def run(folder: Path) -> Iterator[Figure]:
     """Measure the paper's size: its export step by step, its opening, and PyTorch and ONNX Runtime in turns."""
     torch.set_num_threads(available_cpus())
-    torch.manual_seed(0)
-    clip = ClipInput(frames=16, interval_s=0.16, size=160, mean=IMAGENET_MEAN, std=IMAGENET_STD)
-    model = AffectModel(ZOO["base"], (ExpressionTask(labels=EXPRESSIONS),)).eval()
     steps: list[tuple[str, float]] = []
-    export_bundle(
-        model,
-        folder / "base",
-        name="base",
-        version="0",
-        clip=clip,
-        crop=FaceCrop(margin=0.2),
-        hop_s=1.28,
-        training=Training(trained=False, data="none"),
-        licence="MIT",
-        intended_use="benchmarks",
-        progress=lambda step: steps.append((step, time.perf_counter())),
+    model, clip = export_untrained(
+        folder / "base", "base", 16, 160, progress=lambda step: steps.append((step, time.perf_counter()))
     )
     ends = [began for _, began in steps[1:]] + [time.perf_counter()]
     for (step, began), end in zip(steps, ends, strict=True):

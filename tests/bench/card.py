@@ -21,19 +21,15 @@ import torch
 from onnxscript import opset18 as op
 from onnxscript.values import Opset
 
-from mien.contract.bundle import ClipInput, ExpressionTask, FaceCrop, Training
 from model.bundle.graph import Graph, write_graph
 from model.bundle.translations import TRANSLATIONS
-from model.bundle.write import export_bundle
-from model.data.vocabulary import EXPRESSIONS
-from model.tpsbt.affect_model import AffectModel
-from model.tpsbt.normalise import IMAGENET_MEAN, IMAGENET_STD
 from model.tpsbt.zoo import ZOO
 from service.onnx_runtime import onnxruntime
 from service.worker.onnx_model import PROVIDERS, OnnxModel
 from service.worker.settings import DEFAULT_BUNDLE
 from tests.bench.figures import HEAD, Figure, machine, row
 from tests.bench.inference import by_turns
+from tests.bench.untrained import export_untrained
 
 _BATCHES = (1, 16, 64)
 _REPEATS = 20
@@ -47,21 +43,7 @@ def run(folder: Path, size: str, provider: str) -> Iterator[Figure]:
     served = OnnxModel(DEFAULT_BUNDLE, provider)
     yield from _product(served, "default bundle")
     frames, pixels = _CLIPS[size]
-    clip = ClipInput(frames=frames, interval_s=0.16, size=pixels, mean=IMAGENET_MEAN, std=IMAGENET_STD)
-    torch.manual_seed(0)
-    model = AffectModel(ZOO[size], (ExpressionTask(labels=EXPRESSIONS),), clip=(frames, pixels)).eval()
-    export_bundle(
-        model,
-        folder / "bundle",
-        name=size,
-        version="0",
-        clip=clip,
-        crop=FaceCrop(margin=0.2),
-        hop_s=1.28,
-        training=Training(trained=False, data="none"),
-        licence="MIT",
-        intended_use="benchmarks",
-    )
+    model, clip = export_untrained(folder / "bundle", size, frames, pixels)
     yield from _product(OnnxModel(folder / "bundle", provider), size)
     graph = Graph(model, clip)
     half = _half(graph, ZOO[size].heads, folder)

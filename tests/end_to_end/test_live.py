@@ -20,7 +20,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from mien.client import Mien
 from mien.contract.errors import BadFrame, BadTime, NoWorker, SessionLost, TooLong
-from mien.contract.live import LiveScored
+from mien.contract.live_messages import LiveScored
 from mien.contract.options import LiveOptions
 from service.gateway.live_socket import MOST_MESSAGE_BYTES
 from service.pb.affect.v1 import affect_pb2 as pb

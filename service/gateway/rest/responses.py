@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import Request, Response
 from fastapi.responses import JSONResponse
@@ -17,7 +17,9 @@ from service.gateway.error_mapping import MEDIA_TYPE, http_headers, http_problem
 from service.gateway.prefer_header import Preference
 from service.gateway.usecases.all import UseCases
 from service.gateway.usecases.authenticate import public_id
-from service.queue.jobs import Job
+
+if TYPE_CHECKING:
+    from service.queue.jobs import Job
 
 _RETRY_AFTER_S = "2"
 CSV: dict[str, Any] = {"text/csv": {"schema": {"type": "string"}}}

@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 from mien.contract.api_keys import Scope
 from mien.contract.errors import AnswerNotRead, MalformedBody, QueueUnavailable
 from mien.contract.events import Began, Ended, FaceWindow
-from mien.contract.live import LiveFrame
+from mien.contract.live_messages import LiveFrame
 from mien.contract.results import Progress, Summary
 from service.gateway.containers import too_large
 from service.gateway.idempotency import parse_idempotency_key

@@ -14,7 +14,7 @@ from mien.contract.bundle import TaskKind
 from mien.contract.errors import BadFrame, InvalidOption, Problem
 from mien.contract.events import FaceWindow
 from mien.contract.jobs import State
-from mien.contract.live import MOST_SIDE, Encoding, LiveFrame
+from mien.contract.live_messages import MOST_SIDE, Encoding, LiveFrame
 from mien.contract.options import AnalyzeOptions, LiveOptions
 from mien.contract.results import (
     Analysis,

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from service.gateway.settings import GatewaySettings
+from service.gateway.usecases.analyze_live import AnalyzeLive
 from service.gateway.usecases.authenticate import Authenticate
 from service.gateway.usecases.browse import Browse
 from service.gateway.usecases.cancel import Cancel
 from service.gateway.usecases.direct_upload import DirectUpload
 from service.gateway.usecases.follow import Follow
 from service.gateway.usecases.job_notifier import JobNotifier
-from service.gateway.usecases.live import Live
 from service.gateway.usecases.service_status import ServiceStatus
 from service.gateway.usecases.submit import Submit
 from service.gateway.usecases.update_metrics import UpdateMetrics
@@ -29,7 +29,7 @@ class UseCases:
     notifier: JobNotifier
     follow: Follow
     watch: Watch
-    live: Live
+    live: AnalyzeLive
     browse: Browse
     cancel: Cancel
     update_metrics: UpdateMetrics

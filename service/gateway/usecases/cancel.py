@@ -9,8 +9,8 @@ import structlog
 
 from mien.contract.errors import Expired, NoSuchAnalysis, Unavailable
 from service.gateway.usecases.authenticate import audit, public_id
-from service.queue import keys
 from service.queue.erasure import Erasure
+from service.queue.job_ids import owner_of
 from service.queue.jobs import Jobs
 from service.storage.blobs import Blobs
 
@@ -36,7 +36,7 @@ class Cancel:
             QueueUnavailable: the queue does not answer.
         """
         erased = await self.jobs.cancel(job_id)
-        audit.info("analysis deleted", key=keys.owner_of(job_id), analysis=public_id(job_id), found=erased is not None)
+        audit.info("analysis deleted", key=owner_of(job_id), analysis=public_id(job_id), found=erased is not None)
         if erased is None:
             if await self.jobs.find(job_id) is None:
                 raise NoSuchAnalysis("No analysis has this id. Ids are given by POST /analyze.")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mien.contract.errors import BadFrame, BadTime, TooManyPixels
-from mien.contract.live import Encoding, LiveFrame
+from mien.contract.live_messages import Encoding, LiveFrame
 from service.vision.clips import Clip, ClipSpec, FaceSeen, Limits, Progressed, VideoEnded, read_clips, watch_clips
 from service.vision.faces import open_detector
 from service.vision.live_frames import LiveFrames

@@ -2,7 +2,6 @@ import pytest
 
 from mien.contract.bundle import Manifest, Parity, Training
 from model.bundle.card import model_card
-from model.evaluation.report import Confusion, EvaluationReport, PartScores
 
 
 @pytest.fixture
@@ -39,23 +38,8 @@ def test_only_an_untrained_models_card_says_that_its_scores_mean_nothing(manifes
     assert "mean nothing" not in model_card(manifest)
 
 
-def test_reports_are_told_one_by_one_with_what_was_taken_for_what(manifest):
-    labels = ("happiness", "sadness", "neutral")
-    faces = EvaluationReport(
-        data="faces",
-        views=4,
-        warnings=("No face in 3 of 13 clips.",),
-        parts=(PartScores(part="validation", model="micro", clips=10, scores={"expression": {"UAR": 0.625}}),),
-        pooled={"expression": {"UAR": 0.625}},
-        confusion=Confusion(labels=labels, counts=((3, 1, 0), (2, 4, 0), (0, 0, 0))),
-    )
-    heads = faces.model_copy(update={"data": "heads", "pooled": {"dimensions": {"CCC": 0.75}}, "confusion": None})
+def test_evaluations_replace_the_scores_of_the_manifest(manifest):
+    card = model_card(manifest, evaluations="### faces, part validation")
 
-    card = model_card(manifest, reports=[faces, heads])
-
-    assert card.index("### faces, part validation (10 clips)") < card.index("### heads, part validation")
-    assert "No face in 3 of 13 clips." in card
-    assert "| UAR | 0.6250 |" in card
-    assert "| CCC | 0.7500 |" in card
-    assert "| happiness | 0.75 | 0.25 | 0.00 | 4 |" in card
-    assert "| neutral |  |  |  | 0 |" in card
+    assert "### faces, part validation" in card
+    assert "UAR: 0.5" not in card

@@ -16,7 +16,7 @@ PROTO = "affect/v1/affect.proto"
 @pytest.fixture(scope="module")
 def file(tmp_path_factory):
     out = tmp_path_factory.mktemp("proto") / "set"
-    folder = Path(__file__).parents[3] / "proto"
+    folder = Path(__file__).parents[2] / "proto"
     google = Path(grpc_tools.__file__).parent / "_proto"
     assert (
         protoc.main(["", f"-I{folder}", f"-I{google}", "--include_source_info", f"--descriptor_set_out={out}", PROTO])

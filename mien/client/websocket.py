@@ -14,7 +14,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 
 from mien.client.responses import unreachable
 from mien.contract.errors import BadFrame, MienError, Problem, SessionLost, Unexpected, from_problem
-from mien.contract.live import MOST_FRAME_BYTES, LiveScored
+from mien.contract.live_messages import MOST_FRAME_BYTES, LiveScored
 from mien.contract.options import LiveOptions
 
 Frame = tuple[float, bytes]

@@ -1,4 +1,4 @@
-"""Analyse frames as they come: bounded in flight, old frames dropped where they come faster than they are taken."""
+"""Analyse live frames: few are in flight, and the oldest are dropped where they arrive faster than they are taken."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from mien.contract.errors import (
     SessionLost,
     from_problem,
 )
-from mien.contract.live import LONGEST_GAP_S, LiveFrame, LiveScored
+from mien.contract.live_messages import LONGEST_GAP_S, LiveFrame, LiveScored
 from mien.contract.options import LiveOptions
 from service.gateway.metrics import REFUSALS
 from service.gateway.usecases.authenticate import Owner
@@ -35,7 +35,7 @@ _SILENT_S = 30.0
 _PLACE_FREE_S = 5
 
 
-class Live:
+class AnalyzeLive:
     """Start live analyses, and relay their frames and windows."""
 
     def __init__(self, sessions: LiveSessions, most_per_key: int) -> None:

@@ -127,6 +127,6 @@ test("a box is interpolated, and there is none while the face is not visible", (
 });
 
 test("the page and the contract agree on how long a gap means that the face was not visible", async () => {
-  const contract = await readFile(new URL("../../../../mien/contract/timeline.py", import.meta.url), "utf8");
+  const contract = await readFile(new URL("../../../../../mien/contract/timeline.py", import.meta.url), "utf8");
   assert.equal(AWAY_S, Number(contract.match(/^AWAY_S = ([\d.]+)$/m)[1]));
 });
