@@ -27,6 +27,7 @@ log = structlog.get_logger()
 # One of them is on display in the worker, which gives its credit back when the next one comes.
 _CREDITS = 5
 _WAIT_S = 1.0
+_SILENT_S = 0.25  # without a frame: then the gateway may be gone, or the session interrupted
 
 
 class LiveLoop:
@@ -130,7 +131,7 @@ class LiveLoop:
             failed = Unexpected("The live analysis failed. Start another one.")
         finally:
             interruption.set()
-            feeder.join(2 * _WAIT_S)
+            feeder.join(_WAIT_S)
         return LiveUpdate(problem=failed.problem())
 
     def _feed(self, channel: LiveWorkerChannel, writer: Connection, interruption: _Interruption) -> None:
@@ -139,7 +140,9 @@ class LiveLoop:
         with contextlib.closing(writer), contextlib.suppress(BrokenPipeError):
             while not interruption.is_set():
                 try:
-                    data = channel.receive(_WAIT_S)
+                    data = channel.receive(_SILENT_S)
+                    if data is None and not channel.send(LiveUpdate()):  # the gateway was killed
+                        interruption.set()
                 except RedisError:
                     interruption.set()
                     return

@@ -43,7 +43,7 @@ class WorkerSettings(QueueSettings, StorageSettings, DecodeSettings, FormatSetti
     )
     slots: int = Field(2, ge=1, le=64, description="Number of jobs processed at a time.")
     live_slots: int = Field(
-        1, ge=0, le=64, description="Number of live analyses at a time, besides the jobs; 0 for none."
+        4, ge=0, le=64, description="Number of live analyses at a time, besides the jobs; 0 for none."
     )
     live_max_s: float = Field(3600, gt=0, description="Longest live analysis in seconds.")
     batch_wait_ms: float = Field(5, ge=0, description="Milliseconds that a clip waits for others to fill its batch.")

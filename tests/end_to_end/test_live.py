@@ -19,7 +19,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from mien.client import Mien
-from mien.contract.errors import BadFrame, BadTime, NoWorker, SessionLost, TooLong
+from mien.contract.errors import BadFrame, BadTime, MienError, NoWorker, SessionLost, TooLong
 from mien.contract.live_messages import LiveScored
 from mien.contract.options import LiveOptions
 from service.gateway.live_socket import MOST_MESSAGE_BYTES
@@ -227,6 +227,17 @@ def test_where_all_places_are_taken_the_answer_is_to_try_again(mien):
     wait_for(lambda: works(mien))
 
 
+def test_by_default_several_are_live_at_once(own_redis, tmp_path):
+    with gateway(tmp_path, own_redis) as (_, url), worker(tmp_path, own_redis), Mien(url) as mien:
+        ended = threading.Event()
+        several = [mien.live(endless(ended)) for _ in range(2)]
+        for scored in several:
+            next(scored)
+        ended.set()
+        for scored in several:
+            list(scored)
+
+
 def test_a_client_that_vanishes_frees_its_place(mien, running):
     with connect(running[0].replace("http", "ws") + "/live", open_timeout=HANG_S) as gone:
         gone.send(json.dumps({"options": {}}))
@@ -235,6 +246,20 @@ def test_a_client_that_vanishes_frees_its_place(mien, running):
         gone.socket.close()
 
     wait_for(lambda: works(mien))
+
+
+def test_a_gateway_that_is_killed_leaves_no_place_taken(own_redis, tmp_path):
+    with worker(tmp_path, own_redis, live_slots=1):
+        ended = threading.Event()
+        with gateway(tmp_path, own_redis) as (killed, url), Mien(url) as mien:
+            scored = mien.live(endless(ended))
+            next(scored)
+            killed.end(signal.SIGKILL)
+            ended.set()
+            with pytest.raises(MienError):
+                list(scored)
+        with gateway(tmp_path, own_redis) as (_, url), Mien(url) as mien:
+            assert list(mien.live(filmed([FACELESS] * 2))) == []
 
 
 def works(mien: Mien) -> bool:
