@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFlo
 from torch import Tensor, nn
 
 from mien.contract.bundle import ClipInput
+from model.bundle.read_back import read_start
 from model.data.augment import STILL, FinetuneAugmentation, as_floats
 from model.data.labels import label_columns
 from model.data.mix import Mix
@@ -67,7 +68,7 @@ class FinetuneRecipe(LabelLosses, Recipe):
     start: Path | None = Field(
         None,
         description="Checkpoint to start from: its encoder and encoder size, and its heads if it was "
-        "fine-tuned for the same tasks on clips of this shape.",
+        "fine-tuned for the same tasks on clips of this shape. Or a bundle's folder: its encoder.",
     )
     size: SizeName | None = Field(None, description="Encoder size for random initial weights.")
     interval_s: PositiveFloat | None = Field(
@@ -89,7 +90,9 @@ class FinetuneRecipe(LabelLosses, Recipe):
     @model_validator(mode="after")
     def _has_one_size(self) -> FinetuneRecipe:
         if (self.start is None) == (self.size is None):
-            raise ValueError("give either the key start (a checkpoint) or the key size (random initial weights)")
+            raise ValueError(
+                "give either the key start (a checkpoint or a bundle) or the key size (random initial weights)"
+            )
         return self
 
 
@@ -208,19 +211,20 @@ def _about(tasks: tuple[LearntTask, ...]) -> list[dict[str, Any]]:
 
 
 def _model(recipe: FinetuneRecipe, tasks: tuple[LearntTask, ...]) -> tuple[Size, AffectModel, list[str], int]:
-    """Return the size, the initial model, and the datasets and number of clips that it was fine-tuned on before."""
-    start = checkpoint.load(recipe.start) if recipe.start else None
-    size = checkpoint.size_of(start) if start else ZOO[recipe.size or "base"]
+    """Return the size, the initial model, its datasets before, and the number of clips that taught its heads before."""
+    if recipe.start is None:
+        size = ZOO[recipe.size or "base"]
+        return size, AffectModel(size, tasks, recipe.stochastic_depth, (recipe.clip.frames, recipe.clip.size)), [], 0
+    start = read_start(recipe.start)
+    size, about = checkpoint.size_of(start), start["about"]
     model = AffectModel(size, tasks, recipe.stochastic_depth, (recipe.clip.frames, recipe.clip.size))
-    if start and recipe.start:
-        heads = model.heads.state_dict(prefix="heads.")
-        fits = all(name in start["model"] and start["model"][name].shape == head.shape for name, head in heads.items())
-        if start["kind"] == KIND and start["about"]["tasks"] == _about(tasks) and fits:
-            checkpoint.fill(model, start["model"], recipe.start)
-        else:
-            checkpoint.start_encoder(model.encoder, start, recipe.start)
-    about = start["about"] if start and start["kind"] == KIND else {}
-    return size, model, about.get("data", []), about.get("clips", 0)
+    heads = model.heads.state_dict(prefix="heads.")
+    fits = all(name in start["model"] and start["model"][name].shape == head.shape for name, head in heads.items())
+    if start["kind"] == KIND and about["tasks"] == _about(tasks) and fits:
+        checkpoint.fill(model, start["model"], recipe.start)
+        return size, model, about.get("data", []), about.get("clips", 0)
+    checkpoint.start_encoder(model.encoder, start, recipe.start)
+    return size, model, about.get("data", []), 0  # heads begin anew
 
 
 def _clip(recipe: FinetuneRecipe, found: list[SelectedRows]) -> ClipInput:

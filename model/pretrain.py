@@ -12,6 +12,7 @@ from accelerate import Accelerator
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
+from model.bundle.read_back import read_start
 from model.data.augment import PretrainAugmentation, as_floats
 from model.evaluation.reconstruction import write_reconstruction
 from model.tpsbt.autoencoder import DECODERS, DecoderSize, MaskedAutoencoder, reconstruction_loss, target
@@ -35,7 +36,7 @@ class PretrainRecipe(Recipe):
     start: Path | None = Field(
         None,
         description="Checkpoint to start from: its encoder and encoder size, and its decoder if it has one. It may be "
-        "a published one that went through `import`.",
+        "a published one that went through `import`, or a bundle's folder: its encoder.",
     )
     size: SizeName = Field(
         "base", description="Encoder size, a row of `model/tpsbt/zoo.py`; with `start`, the checkpoint's counts."
@@ -93,7 +94,7 @@ def _model(recipe: PretrainRecipe) -> tuple[Size, DecoderSize, MaskedAutoencoder
     size, decoder = ZOO[recipe.size], DECODERS[recipe.size]
     if recipe.start is None:
         return size, decoder, MaskedAutoencoder(size, decoder)
-    start = checkpoint.load(recipe.start)
+    start = read_start(recipe.start)
     size = checkpoint.size_of(start)
     if "decoder" in start["about"]:
         decoder = DecoderSize(**start["about"]["decoder"])

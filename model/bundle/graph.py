@@ -1,22 +1,26 @@
 """Export a model as an ONNX graph, and compare the outputs of the two.
 
 `mien.contract.bundle` defines the graph's conventions: uint8 RGB clips in, one named output per task, the embedding.
+The file also holds what training needs to start from it (`read_back`): each weight under its name in the model's state
+dict after `PREFIX`, and the encoder's size as JSON under `SIZE` in the metadata.
 
 B clips, T frames, D width.
 """
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import json
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import cast
 
 import numpy as np
 import onnx
 import torch
-from onnxscript import optimizer
+from onnxscript import ir, optimizer
 from torch import Tensor, nn
 
 from mien.contract.bundle import ClipInput
@@ -27,6 +31,8 @@ from model.tpsbt.affect_model import AffectModel
 
 OPSET = 18  # old enough for every execution provider that the worker may run on
 EMBEDDING = "embedding"
+PREFIX = "model."
+SIZE = "encoder_size"
 FOLD_LIMIT = 2**24
 """Constants of up to so many elements are folded at export: more than any table of positions has."""
 _COMPARED = 4  # different clips in a comparison; a larger batch repeats them, for PyTorch is the slower of the two
@@ -79,10 +85,14 @@ def write_graph(graph: Graph, path: Path) -> None:
                 opset_version=OPSET,
                 custom_translation_table=TRANSLATIONS,
                 verbose=False,
+                optimize=False,  # see below
             ),
         )
-    optimizer.optimize(program.model, input_size_limit=FOLD_LIMIT, output_size_limit=FOLD_LIMIT)
-    onnx.save(_without_traces(program.model_proto), path)
+    with _weights_as_inputs(program.model, {PREFIX + name for name in graph.model.state_dict()}):
+        optimizer.optimize(program.model, input_size_limit=FOLD_LIMIT, output_size_limit=FOLD_LIMIT)
+    made = _without_traces(program.model_proto)
+    onnx.helper.set_model_props(made, {SIZE: json.dumps(graph.model.size._asdict())})
+    onnx.save(made, path)
 
 
 def difference(
@@ -109,6 +119,27 @@ def difference(
         found = session.run(list(graph.outputs), {graph.clip.name: clips[which]})
         gaps += [np.abs(ours[which] - theirs).max() for ours, theirs in zip(expected, found, strict=True)]
     return float(np.max(gaps))  # NaN if any is
+
+
+@contextlib.contextmanager
+def _weights_as_inputs(model: ir.Model, names: Collection[str]) -> Iterator[None]:
+    """Make weights inputs of the graph for a while, so that nothing is folded into them, joined or renamed.
+
+    ONNX Runtime and its providers fold them when they open the file.
+    """
+    graph = model.graph
+    weights = [value for name, value in graph.initializers.items() if name in names]
+    contents = [value.const_value for value in weights]
+    for value in weights:
+        graph.initializers.pop(cast("str", value.name))
+        value.const_value = None
+        graph.inputs.append(value)
+    yield
+    for value, content in zip(weights, contents, strict=True):
+        graph.inputs.remove(value)
+        value.const_value = content
+        if value.uses():
+            graph.register_initializer(value)
 
 
 def _without_traces(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -37,6 +37,8 @@ class AffectModel(nn.Module):
         clip: frames and side in pixels of the clips; needed only for heads that read all tokens.
 
     Attributes:
+        size: the encoder's size.
+        tasks: the tasks.
         by_place: the kinds of tasks whose heads read all tokens.
 
     Raises:
@@ -51,6 +53,7 @@ class AffectModel(nn.Module):
         clip: tuple[int, int] | None = None,
     ) -> None:
         super().__init__()
+        self.size = size
         self.tasks = tuple(tasks)
         self.encoder = Encoder(size, stochastic_depth)
         self.norm = nn.LayerNorm(size.width, eps=NORM_EPS)

@@ -36,7 +36,7 @@ FORMAT = 2
 LAST = "last.pt"
 BEST = "best.pt"
 KEPT = "epoch_{:04d}.pt"
-_ENCODER = "encoder."
+ENCODER = "encoder."
 
 
 def save(path: Path, state: Mapping[str, Any]) -> None:
@@ -82,7 +82,7 @@ def start_encoder(encoder: nn.Module, state: Mapping[str, Any], path: Path) -> N
         ModelError: they do not fit.
     """
     weights: dict[str, Tensor] = {
-        name.removeprefix(_ENCODER): weight for name, weight in state["model"].items() if name.startswith(_ENCODER)
+        name.removeprefix(ENCODER): weight for name, weight in state["model"].items() if name.startswith(ENCODER)
     }
     fill(encoder, weights, path)
 

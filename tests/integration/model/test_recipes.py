@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -15,8 +16,10 @@ from accelerate.state import AcceleratorState
 
 from mien.contract.bundle import Dimension, DimensionsTask, ExpressionTask, FaceCrop, PersonalityTask, read_bundle
 from model import cli
+from model.bundle.read_back import encoder_of
 from model.data.prepared import ClipRow, Prepared, write_prepared, write_rows
 from model.train import checkpoint
+from tests.bundles import write_bundle
 from tests.processes import HANG_S, free_port
 from tests.videos import pan, scene, write_video
 
@@ -202,6 +205,30 @@ def test_a_run_becomes_a_bundle(finetuned, tmp_path, command):
     assert "Warning, which every answer will repeat: It was fine-tuned on " in said
 
 
+@pytest.mark.parametrize(("kind", "data"), [("finetune", "some"), ("pretrain", "bare")])
+def test_training_starts_from_the_default_bundles_encoder(videos, tmp_path, command, kind, data):
+    start = () if kind == "finetune" else ("start=service/worker/bundles/default",)  # tiny_finetune names it
+
+    status, said = command(kind, f"tiny_{kind}", f"data.0.folder={videos[data]}", f"out={tmp_path}", *start, *SMALL)
+
+    assert (status, "Done" in said) == (0, True), said
+    state, begun = checkpoint.load(tmp_path / "last.pt"), encoder_of(Path("service/worker/bundles/default"))
+    name = "encoder.stages.2.blocks.1.mlp.fc1.weight"
+    assert 0 < (state["model"][name] - begun["model"][name]).abs().max() < 0.01
+    if kind == "finetune":
+        assert state["about"]["data"][0].startswith("the data of mien-default ")
+        assert state["about"]["clips"] < 10  # its heads know no more
+
+
+def test_a_bundle_that_does_not_name_its_weights_is_no_start(videos, tmp_path, command):
+    other = write_bundle(tmp_path / "other")
+
+    status, said = command("finetune", "tiny_finetune", f"data.0.folder={videos['some']}", f"start={other}", *SMALL)
+
+    assert status == 2
+    assert f"The graph of {other} does not name its weights" in said
+
+
 def test_a_reconstruction_shows_original_masked_and_reconstructed(pretrained, videos, tmp_path, command):
     video = videos["bare"].parent / "0.mp4"
 
@@ -305,7 +332,7 @@ def test_several_processes_train_one_run_as_the_launch_lines_say(machines, video
                 *("finetune", "tiny_finetune", "data.0.folder={some}", "start=null", "size=tiny-vit"),
                 *("augmentation.stills=true",),
             ),
-            "392 tokens for clips of 16 frames and 49 for stills",
+            "196 tokens for clips of 8 frames and 49 for stills",
         ),
         (
             ("finetune", "tiny_finetune", "data.0.folder={some}", "start=null", "size=tiny", "batch=64"),
