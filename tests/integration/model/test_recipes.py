@@ -15,7 +15,6 @@ import torch
 from accelerate.state import AcceleratorState
 
 from mien.contract.bundle import Dimension, DimensionsTask, ExpressionTask, FaceCrop, PersonalityTask, read_bundle
-from model import cli
 from model.bundle.read_back import encoder_of
 from model.data.prepared import ClipRow, Prepared, write_prepared, write_rows
 from model.train import checkpoint
@@ -66,20 +65,6 @@ def videos(tmp_path_factory):
         ),
         "traits": put("traits", (PersonalityTask(traits=("openness",)),), lambda i: {"openness": i / 8}),
     }
-
-
-@pytest.fixture
-def command(monkeypatch, capsys):
-    """Run `mien-model` as from a shell; return its status and what it said."""
-
-    def command(*arguments):
-        monkeypatch.setattr(sys, "argv", ["mien-model", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        said = capsys.readouterr()
-        return ended.value.code or 0, " ".join((said.out + said.err).split())
-
-    return command
 
 
 @pytest.fixture(scope="module")
