@@ -1,1 +1,1 @@
-"""The gateway: takes videos in, queues them, and gives the answers. Knows nothing of decoding or models."""
+"""The gateway: accepts videos, queues them and returns the results. It decodes nothing and loads no model."""

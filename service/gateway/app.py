@@ -137,7 +137,7 @@ def _serving_metrics(settings: GatewaySettings) -> Iterator[None]:
 
 
 async def _end(tasks: Iterable[asyncio.Task[None]]) -> None:
-    # redis-py swallows a cancellation that reaches it while it connects: say it until it is heard.
+    # redis-py swallows a cancellation that arrives while it connects: repeat it until the task ends.
     left = set(tasks)
     while left:
         for task in left:
@@ -164,7 +164,7 @@ async def _on_invalid(request: Request, error: Exception) -> JSONResponse:
 async def _on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - what it is registered for
     if error.status_code == 405:
-        # Starlette names the methods of one route only, where an address may have several.
+        # Starlette names the methods of one route only; an address may have several.
         routes = [route for router in ROUTERS for route in router.routes]
         matching = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
         allowed = ", ".join(sorted({name for route in matching for name in getattr(route, "methods", ())}) or ["GET"])
@@ -180,7 +180,7 @@ async def _on_http(request: Request, error: Exception) -> Response:
 
 
 async def _on_disconnect(request: Request, _: Exception) -> JSONResponse:
-    # Nobody reads it; the log's line needs a status.
+    # The client cannot read it; the log line needs a status.
     return problem_response(request, InvalidOption("The client went away."))
 
 
@@ -220,7 +220,7 @@ class _Server(uvicorn.Server):
 
 
 def main() -> int:
-    """Run a gateway until SIGTERM or SIGINT; return the exit code (2: it cannot start as it is set up)."""
+    """Run a gateway until SIGTERM or SIGINT; return the exit code (2: the configuration is not valid)."""
     os.umask(0o077)
     try:
         settings = GatewaySettings()
@@ -237,11 +237,11 @@ def main() -> int:
             create_app(settings),
             host=settings.host,
             port=settings.port,
-            # h11 bounds a request's head; httptools, which is faster, would gather one without end in memory.
+            # h11 limits the size of a request's head; httptools is faster, but would buffer a head of any size.
             http=bounded_http(limits),
             ws="websockets-sansio",
             ws_max_size=MOST_MESSAGE_BYTES,
-            ws_per_message_deflate=False,  # pictures are compressed, and a bomb could hide in it
+            ws_per_message_deflate=False,  # pictures are compressed, and a message could be a decompression bomb
             log_config=None,
             access_log=False,
             server_header=False,

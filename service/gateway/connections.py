@@ -1,4 +1,4 @@
-"""Bound HTTP connections: how many there are, in all and from one address, and how long a request's head may take."""
+"""Limit HTTP connections: their number, their number from one address, and the time for a request's head to arrive."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ _OTHER_DESCRIPTORS = 256  # logs, Redis, the store, gRPC
 
 @dataclass
 class ConnectionLimits:
-    """What bounds the connections of one gateway.
+    """The limits of one gateway's connections.
 
     Attributes:
-        most: connections at a time.
-        most_per_address: those of them from one address.
+        most: maximum number of connections.
+        most_per_address: maximum number of connections from one address.
         head_s: seconds for a request's head to arrive, from the connection's beginning or the last response's end.
         lingering: refused connections that wait for their client to read why.
     """
@@ -46,7 +46,7 @@ class ConnectionLimits:
 
 @lru_cache(maxsize=4096)
 def source_of(host: str) -> str:
-    """Return what counts as one address: an IPv4 address, or an IPv6 network of 64 bits, which one host can have."""
+    """Return the address under which a client is counted: IPv4, or the /64 network of IPv6, which one host can have."""
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
@@ -77,8 +77,8 @@ def bounded_http(limits: ConnectionLimits) -> type[H11Protocol]:
 class _Connection(H11Protocol):
     """One connection.
 
-    At a limit, a new connection takes the place of the one that has said nothing for longest, so that silent ones never
-    close the service to others. Where all others carry requests, the new one is refused at once.
+    At a limit, a new connection replaces the one that has been silent for longest, so that silent connections cannot
+    block the service. If all connections carry requests, the new one is refused at once.
     """
 
     limits: ConnectionLimits
@@ -89,17 +89,17 @@ class _Connection(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         super().connection_made(transport)
         self._await_head()
-        rivals = self._rivals()
-        if rivals is None:
+        candidates = self._too_many()
+        if candidates is None:
             return
-        silent = [one for one in rivals if isinstance(one, _Connection) and one is not self and not one.busy]
+        silent = [one for one in candidates if isinstance(one, _Connection) and one is not self and not one.busy]
         if silent:
             min(silent, key=lambda one: one.waiting_since).end()
         else:
             self._refuse()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._await_nothing()
+        self._cancel_timer()
         self.limits.lingering.discard(self.transport)
         super().connection_lost(exc)
 
@@ -110,10 +110,10 @@ class _Connection(H11Protocol):
     def handle_events(self) -> None:
         super().handle_events()
         if self.busy:
-            self._await_nothing()
+            self._cancel_timer()
 
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
-        self._await_nothing()
+        self._cancel_timer()
         super().handle_websocket_upgrade(event)
 
     def on_response_complete(self) -> None:
@@ -125,8 +125,8 @@ class _Connection(H11Protocol):
         """Whether a request is under way."""
         return self.cycle is not None and not self.cycle.response_complete
 
-    def _rivals(self) -> Iterable[Any] | None:
-        """Return the connections of which one must go, or None where there is room."""
+    def _too_many(self) -> Iterable[Any] | None:
+        """Return the connections of which one must be closed, or None if there is room."""
         if len(self.connections) > self.limits.most:
             return self.connections
         if self.client is None:  # a Unix socket
@@ -136,46 +136,46 @@ class _Connection(H11Protocol):
         return own if len(own) > self.limits.most_per_address else None
 
     def _await_head(self) -> None:
-        self._await_nothing()
+        self._cancel_timer()
         self.waiting_since = self.loop.time()
-        self._timer = self.loop.call_later(self.limits.head_s, self._no_head_came)
+        self._timer = self.loop.call_later(self.limits.head_s, self._head_timed_out)
 
-    def _await_nothing(self) -> None:
+    def _cancel_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def _no_head_came(self) -> None:
+    def _head_timed_out(self) -> None:
         if self.busy or self.transport.is_closing():
             return
         begun = bool(self.conn.trailing_data[0])
         if begun and self.conn.our_state is h11.IDLE:
-            self._tell(
+            self._send_error(
                 UploadStalled(f"The request's head did not arrive within {self.limits.head_s:g} s. Send it again.")
             )
         self.end()
 
     def end(self) -> None:
         """Close the connection."""
-        self._await_nothing()
+        self._cancel_timer()
         self.connections.discard(self)  # it may be ended only once
         self.transport.close()
 
     def _refuse(self) -> None:
         self._refused = True
-        self._await_nothing()
+        self._cancel_timer()
         self.connections.discard(self)
         REFUSALS.labels("full_connections").inc()
-        self._tell(TooManyConnections("There are as many connections as this service takes. Try again later.", 5))
+        self._send_error(TooManyConnections("There are as many connections as this service takes. Try again later.", 5))
         if len(self.limits.lingering) >= _MOST_LINGERING:
             self.transport.close()
             return
-        # Closed with unread data, the connection would be reset before the client has read why.
+        # Closing a connection with unread data would reset it before the client has read the response.
         self.transport.write_eof()
         self.limits.lingering.add(self.transport)
         self.loop.call_later(_LINGER_S, self.transport.abort)
 
-    def _tell(self, error: MienError) -> None:
+    def _send_error(self, error: MienError) -> None:
         request_id = request_id_of("")
         body = json.dumps(http_problem(error, request_id)).encode()
         headers = {

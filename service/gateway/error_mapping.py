@@ -85,11 +85,11 @@ class HttpProblem(BaseModel):
 
 
 class NotReady(HttpProblem):
-    """Why jobs are not accepted, and what can be done nevertheless."""
+    """Why jobs are not accepted, and which operations work nevertheless."""
 
-    failing: dict[str, str] = Field(description="What is the matter with `queue`, `store` or this `gateway`.")
+    failing: dict[str, str] = Field(description="What is wrong with `queue`, `store` or this `gateway`.")
     works: list[str] = Field(
-        description="What works: `analyze`, `read` (states, events, lists), `results`, `delete`, `live`."
+        description="The operations that work: `analyze`, `read` (states, events, lists), `results`, `delete`, `live`."
     )
 
 

@@ -1,7 +1,8 @@
-"""Read from a video's header how many pixels its frames have in all: a few bytes of it may be hours of decoding.
+"""Read the total number of pixels of a video's frames from its header: a few bytes may take hours to decode.
 
 The gateway decodes nothing, so it reads what the containers say: sample tables (ISO 14496-12), Matroska's durations
-(RFC 9559), AVI's main header. A header may lie; then only the estimated wait is wrong, for the worker has limits.
+(RFC 9559), AVI's main header. A header may be wrong; then only the estimated wait is wrong, because workers have limits
+of their own.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import struct
 from collections.abc import Awaitable, Callable, Iterator
 
 Read = Callable[[int, int], Awaitable[bytes]]
-"""Returns so many bytes of a file from an offset, or fewer at its end."""
+"""Read bytes of a file, given an offset and a length; fewer at the file's end."""
 
 Stream = tuple[int, float]
 """Pixels of a frame, and how many frames."""
@@ -29,10 +30,10 @@ _SEGMENT, _INFO, _TRACKS, _ENTRY, _VIDEO = 0x18538067, 0x1549A966, 0x1654AE6B, 0
 _SCALE, _DURATION, _FRAME_NS, _WIDTH, _HEIGHT = 0x2AD7B1, 0x4489, 0x23E383, 0xB0, 0xBA
 
 
-async def pixels_in_all(read: Read, size: int) -> int:
+async def total_pixels(read: Read, size: int) -> int:
     """Return width × height × frames of a video of `size` bytes, or 0 where its header does not say.
 
-    Frames that the bytes cannot hold, and pictures and pixels beyond what a worker takes by default, are not believed.
+    Numbers are ignored if the bytes cannot hold so many frames, or if they exceed a worker's default limits.
     """
     try:
         head = await read(0, min(size, _FIRST_BYTES))

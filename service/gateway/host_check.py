@@ -14,7 +14,7 @@ from service.gateway.request_context import PROBES
 
 _SAFE = ("GET", "HEAD", "OPTIONS")
 _HEADERS = {
-    # Swagger UI sizes what it draws by style attributes; scripts are files of ours only.
+    # Swagger UI sets sizes in style attributes; scripts come from this service only.
     "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; media-src 'self' blob:; "
     "style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",

@@ -19,4 +19,4 @@ QUEUE_AGE = Gauge("mien_queue_oldest_seconds", "Seconds since the oldest job tha
 WORKERS = Gauge("mien_workers", "Number of live workers.")
 REDIS_USED = Gauge("mien_redis_used_bytes", "Bytes of memory that Redis uses.")
 REDIS_MOST = Gauge("mien_redis_max_bytes", "Bytes of memory that Redis may use; 0 if there is no limit.")
-TAKES = Gauge("mien_takes_writes", "Whether a part that gateways share takes what is written to it.", ["part"])
+TAKES = Gauge("mien_takes_writes", "Whether a part that gateways share (queue or store) accepts writes.", ["part"])

@@ -1,6 +1,6 @@
 """The app's OpenAPI description: what FastAPI derives from the routes, corrected and with examples.
 
-The examples are answers that a running service gave; `make examples` asks it anew.
+The examples are responses that a running service gave; `make examples` records them anew.
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ class RequestContext:
             try:
                 await self._app(scope, receive, send_with_id)
             except Exception as error:
-                if status is not None:  # too late for another answer
+                if status is not None:  # too late for another response
                     raise
                 answer = await self._on_defect(Request(scope), error)
                 await answer(scope, receive, send_with_id)

@@ -102,14 +102,14 @@ class GatewaySettings(QueueSettings, StorageSettings, FormatSettings, TelemetryS
     redis_rewrite_s: int = Field(
         300,
         ge=0,
-        description="Seconds between two rewritings of Redis' append-only file, which happen only where something was "
-        "erased that is still in it; 0 to leave them to Redis.",
+        description="Seconds between two rewrites of Redis' append-only file, which are made only if it still contains "
+        "erased data; 0 leaves them to Redis.",
     )
     unready_s: float = Field(
         0,
         ge=0,
-        description="Seconds for which the gateway, told to stop, says that it is not ready and serves on, until load "
-        "balancers send it nothing more.",
+        description="Seconds for which a gateway that is to stop reports that it is not ready and still serves, until "
+        "load balancers send it no more requests.",
     )
     drain_s: float = Field(20, ge=0, description="Seconds for running work to finish when the process is stopped.")
 

@@ -96,11 +96,11 @@ _LINE_BYTES = 80
 _BASE64 = Kind("a video in base64", "Decode it and send those bytes.")
 _TEXT = Kind("text", _BYTES)
 UNKNOWN = Kind("no video that is known here", _CONVERT)
-"""What no row tells."""
+"""What no row matches."""
 
 
 def kind_of(head: bytes) -> Kind:
-    """Return what a file or a body is that is no accepted video; more than `HEAD_BYTES` bytes help, none are needed."""
+    """Return what a file or body is that is no accepted video, by its first bytes; more than `HEAD_BYTES` help."""
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     first_line = text[:_LINE_BYTES].splitlines()[0] if text else b""
     if first_line and _is_text(first_line):

@@ -77,7 +77,7 @@ async def video_bytes(
     kind, parameters = parse_options_header(content_type)
     if kind == b"multipart/form-data":
         arriving = form_file(arriving, parameters.get(b"boundary", b""))
-    stripped = kind == _URL_ENCODED  # what curl -d says by itself
+    stripped = kind == _URL_ENCODED  # the default of curl -d
     head = b""
     size = 0
     async for piece in arriving:

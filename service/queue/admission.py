@@ -1,6 +1,6 @@
 """Admission: whether there is room for an upload, and who holds an idempotency key.
 
-What an upload reserves is a lease of the gateway that receives it: it ends soon after that gateway was killed.
+A reservation is a lease of the gateway that receives the upload: it ends soon after that gateway was killed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from service.queue.job_ids import owner_of
 from service.queue.scripts import script
 from service.queue.status import QueueStatus
 
-# Under load each upload would ask for the workers' speed, which they tell every few seconds.
+# The workers' speed is cached for this long: they report it only every few seconds.
 _RATE_FOR_S = 1.0
 
 Lacking = Literal["jobs", "bytes", "wait", "slots", "key_jobs", "key_uploads", "key_video"]
@@ -67,7 +67,7 @@ class IdempotentRequest:
 class KeyHolder:
     """The request that holds an idempotency key; without options and digest until it is accepted.
 
-    One whose analysis was erased has left nothing but the fact: `erased`.
+    If its analysis was erased, only `erased` is set.
     """
 
     job_id: str
@@ -77,7 +77,7 @@ class KeyHolder:
 
     @property
     def accepted(self) -> bool:
-        """Whether it stands for a job."""
+        """Whether its job was accepted."""
         return self.digest is not None
 
 
@@ -94,23 +94,23 @@ class Admission:
         self._unclaim = redis.register_script(script("unclaim"))
 
     async def check(self, job_id: str, size: int, limits: AdmissionLimits) -> NoRoom | None:
-        """Return what an upload of `size` bytes would find no room for, or None; nothing is reserved."""
+        """Return the resource that an upload of `size` bytes would exhaust, or None; nothing is reserved."""
         if time.monotonic() > self._rate_until:
             self._rate = sum(worker.price_per_s for worker in await self._status.workers())
             self._rate_until = time.monotonic() + _RATE_FOR_S
         return await self._look(job_id, size, limits, self._rate, lease_s=0)
 
     async def reserve(self, job_id: str, size: int, limits: AdmissionLimits, lease_s: float) -> NoRoom | None:
-        """Reserve `size` bytes in all for an upload for `lease_s` seconds, or return what there is no room for."""
+        """Reserve `size` bytes in all for an upload for `lease_s` seconds, or return the exhausted resource."""
         return await self._look(job_id, size, limits, 0.0, lease_s)
 
     async def renew(self, job_id: str, lease_s: float) -> None:
-        """Renew the lease of an upload's reservation, if there still is one."""
+        """Renew the lease of an upload's reservation, if it still exists."""
         async with translate_errors():
             await self._redis.zadd(keys.RESERVED, {job_id: now_ms() + int(lease_s * 1000)}, xx=True)
 
     async def release(self, job_id: str) -> None:
-        """Give back the room reserved for an upload that came to nothing."""
+        """Release the reservation of an upload that failed."""
         async with translate_errors(), self._redis.pipeline() as pipe:
             pipe.zrem(keys.RESERVED, job_id)
             pipe.hdel(keys.RESERVED_BYTES, job_id)
@@ -136,7 +136,7 @@ class Admission:
         return NoRoom(*found) if found else None
 
     async def open_slot(self, job_id: str, limits: AdmissionLimits, ttl_s: float) -> NoRoom | None:
-        """Open a slot for an upload that goes straight to the store, or return what there are too many of."""
+        """Open a slot for an upload that goes straight to the store, or return the exhausted resource."""
         now = now_ms()
         async with translate_errors():
             found = await self._open_slot(
@@ -148,12 +148,12 @@ class Admission:
         return NoRoom(*found) if found else None
 
     async def close_slot(self, job_id: str) -> None:
-        """Close a slot: what is put to its URL from now on is swept away."""
+        """Close a slot: what is uploaded to its URL from now on is deleted."""
         async with translate_errors():
             await self._redis.zrem(keys.SLOTS, job_id)
 
     async def is_slot_open(self, job_id: str) -> bool:
-        """Return whether what lies at a slot's URL may still become a job."""
+        """Return whether what is uploaded to a slot's URL may still become a job."""
         async with translate_errors():
             until = await self._redis.zscore(keys.SLOTS, job_id)
         return until is not None and float(until) > now_ms()
@@ -165,13 +165,13 @@ class Admission:
         return parse_key_holder(holder)
 
     async def unclaim(self, key: str, job_id: str) -> None:
-        """Give up the claim of an upload that came to nothing."""
+        """Give up the claim of an upload that failed."""
         async with translate_errors():
             await self._unclaim(keys=[keys.idempotency(key)], args=[job_id])
 
 
 def parse_key_holder(holder: list[str]) -> KeyHolder | None:
-    """Return the request that a script names as the holder of an idempotency key, or None where it names none."""
+    """Parse a script's reply on the holder of an idempotency key; None if there is none."""
     match holder:
         case ["", "", ""]:
             return KeyHolder("", digest="", erased=True)

@@ -1,4 +1,4 @@
-"""Callbacks that are due: taken by one gateway at a time, and postponed where they fail."""
+"""Due callbacks: each is taken by one gateway at a time, and postponed if it fails."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ class Callbacks:
         self._postpone = redis.register_script(script("postpone_callback"))
 
     async def take(self, hidden_s: float) -> str | None:
-        """Return the job whose callback is due the longest, if one is, and hide it from others for `hidden_s`."""
+        """Return the job whose callback is most overdue, if any, and hide it from others for `hidden_s` seconds."""
         now = now_ms()
         async with translate_errors():
             found = await self._take(keys=[keys.CALLBACKS], args=[now, now + int(hidden_s * 1000)])
         return None if found is None else str(found)
 
     async def postpone(self, job_id: str, pauses_s: Sequence[int]) -> bool:
-        """Let a callback that failed come again after the next of the pauses; False where there is none left."""
+        """Schedule a failed callback again after the next of the pauses; return False if none is left."""
         async with translate_errors():
             left = await self._postpone(keys=[keys.CALLBACKS, keys.job(job_id)], args=[job_id, now_ms(), *pauses_s])
         return bool(left)
 
     async def end(self, job_id: str) -> None:
-        """Forget a callback."""
+        """Remove a callback."""
         async with translate_errors():
             await self._redis.zrem(keys.CALLBACKS, job_id)

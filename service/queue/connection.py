@@ -29,12 +29,12 @@ log = structlog.get_logger()
 
 Reply = TypeVar("Reply")
 
-# Answers have RESP2's shapes, which redis-py gives for every server alike.
+# Replies have RESP2's shapes, which redis-py gives for all servers alike.
 _PROTOCOL = 2
 _TIMEOUT_S = 10
 
-# A gateway's commands take turns on so many connections. Subscriptions, each of which holds one for as long as it
-# lasts, have a pool of their own: they are bounded where they are opened, and would starve the commands.
+# Number of connections that a gateway's commands share. Each subscription holds a connection for as long as it lasts,
+# so they have a pool of their own, where they cannot starve the commands; they are limited where they are opened.
 _COMMANDS_AT_ONCE = 50
 _UNBOUNDED = 1 << 16
 
@@ -58,7 +58,7 @@ class _ShieldedPipeline(Pipeline):
         return await asyncio.shield(self._execution)
 
     async def __aexit__(self, *error: object) -> None:
-        # An execution that goes on returns the connection to the pool itself: it must not go to another before.
+        # An execution that continues returns the connection to the pool itself; until then it must not be reused.
         if self._execution is None or self._execution.done():
             await self.reset()  # type: ignore[no-untyped-call]
 
@@ -98,7 +98,7 @@ class _ShieldedRedis(redis.asyncio.Redis):
 
 
 def connect(url: str, password_file: Path | None = None, *, text: bool = True) -> redis.Redis:
-    """Return a client for threads; nothing is sent until its first command. Answers are text, or else bytes.
+    """Return a client for threads; nothing is sent until its first command. Replies are text, or bytes if not `text`.
 
     Raises:
         Misconfigured: the password cannot be read.
@@ -109,7 +109,7 @@ def connect(url: str, password_file: Path | None = None, *, text: bool = True) -
         protocol=_PROTOCOL,
         socket_timeout=_TIMEOUT_S,
         decode_responses=text,
-        max_connections=_UNBOUNDED,  # there is one for each thread that has a command under way
+        max_connections=_UNBOUNDED,  # one for each thread that has a command under way
         **how,
     )
 
@@ -133,7 +133,7 @@ def connect_async(url: str, password_file: Path | None = None) -> redis.asyncio.
 
 
 def is_outage(error: RedisError | OSError) -> bool:
-    """Return whether a failure passes by itself; other refusals of a command are defects of ours."""
+    """Return whether a failure is temporary; other refusals of a command are defects of this code."""
     if not isinstance(error, ResponseError):
         return True
     return _refuses_writes(error) is not None or str(error).startswith(_PASSING)
@@ -141,11 +141,11 @@ def is_outage(error: RedisError | OSError) -> bool:
 
 @asynccontextmanager
 async def translate_errors() -> AsyncIterator[None]:
-    """Translate failures of Redis into `QueueUnavailable`; a refused command is a defect, and raises as it is."""
+    """Translate failures of Redis into `QueueUnavailable`; a refused command is a defect and is raised unchanged."""
     try:
         yield
     except (RedisError, OSError) as error:
-        # A server without memory or disk, or that became a replica, is no defect of ours, as other refusals are.
+        # A server that is full or has become a replica refuses commands without a defect of this code.
         if (reason := _refuses_writes(error)) is not None:
             log.warning("queue refuses writes", error=str(error))
             raise QueueUnavailable(
@@ -158,7 +158,7 @@ async def translate_errors() -> AsyncIterator[None]:
 
 
 def nothing_changed(error: QueueUnavailable) -> bool:
-    """Return whether a write failed because Redis refused it; else it may have been executed all the same."""
+    """Return whether a write failed because Redis refused it; otherwise it may have been executed."""
     return isinstance(error.__cause__, Exception) and _refuses_writes(error.__cause__) is not None
 
 
@@ -173,7 +173,7 @@ _REFUSAL = re.compile(r"(?:^|-)(OOM|READONLY|MISCONF|NOREPLICAS)\b")
 
 
 def _refuses_writes(error: Exception) -> str | None:
-    """Return why a server refuses a write that is in order, or None where the error is another."""
+    """Return why a server refuses all writes, or None for another error."""
     if isinstance(error, OutOfMemoryError):
         return _REFUSALS["OOM"]
     if isinstance(error, ReadOnlyError):
@@ -192,7 +192,7 @@ def _password(file: Path | None) -> dict[str, str]:
 
 
 def _begin(work: Coroutine[Any, Any, Reply]) -> asyncio.Task[Reply]:
-    """Start a task whose error nobody need read: a caller that is cancelled does not."""
+    """Start a task whose error may remain unread, because its caller may be cancelled."""
     task = asyncio.ensure_future(work)
     task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
     return task

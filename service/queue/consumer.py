@@ -29,7 +29,7 @@ from service.queue.connection import is_outage
 from service.queue.events import event_fields
 from service.queue.scripts import script
 
-_LEAST_STANDSTILL_S = 0.5  # for leases so short that an ordinary pause of the machine is half of one
+_LEAST_STANDSTILL_S = 0.5  # minimum, because an ordinary pause of the machine may be half of a very short lease
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,8 @@ class Entry:
 class Attempt:
     """One attempt at a job, valid as long as its fence is the job's; `trace` is the `traceparent` of its request.
 
-    `price` is what the analysis takes: the bytes of the video, or its pixels in bytes where these say more.
+    `price` is the estimated cost of the analysis: the bytes of the video, or its pixels converted to bytes if that is
+    more.
     """
 
     job_id: str
@@ -67,7 +68,7 @@ class Consumer:
         name: this worker's name among all.
         lease_s: seconds without a renewal after which another worker takes a claimed entry over.
         max_attempts: attempts in all before a job fails.
-        results_ttl_s: seconds for which an ended job stays.
+        results_ttl_s: seconds for which an ended job is kept.
     """
 
     def __init__(
@@ -80,7 +81,7 @@ class Consumer:
         self.max_attempts = max_attempts
         self._results_ttl_s = results_ttl_s
         self._events_ttl_s = min(results_ttl_s, keys.EVENTS_TTL_S)
-        # Monotonic; infinite while the queue is out. Until then no lease is taken over.
+        # Monotonic time until which no lease is taken over; infinite during an outage of the queue.
         self._owners_first_until = 0.0
         self._begin = redis.register_script(script("end_job", "begin"))
         self._renew = redis.register_script(script("renew"))
@@ -91,18 +92,18 @@ class Consumer:
     def claim(self, count: int, wait_s: float) -> list[Entry]:
         """Claim up to `count` entries: first those whose owner's lease ran out, else new ones, waiting `wait_s`.
 
-        After an outage of the queue, or when it stood still, every lease has run out: their owners have a lease's time
-        to renew them first. What was taken over before that was noticed is left to them as well.
+        After an outage or a standstill of the queue every lease has expired, so the owners first get a lease's time to
+        renew them. Entries that were taken over before it was noticed are left to their owners as well.
         """
         try:
             taken = []
             if time.monotonic() >= self._owners_first_until:
-                with self._noting_outages():
+                with self._recording_outages():
                     taken = self._take_over(count)
                 if time.monotonic() < self._owners_first_until:
                     return []
             if not taken:
-                with self._noting_outages(wait_s):
+                with self._recording_outages(wait_s):
                     streams = self._reader.xreadgroup(
                         keys.GROUP, self.name, {keys.QUEUE: ">"}, count=count, block=max(1, int(wait_s * 1000))
                     )
@@ -125,9 +126,9 @@ class Consumer:
     def begin(self, entry: Entry, *, alone: bool = True) -> Attempt | Literal["alone"] | None:
         """Start an attempt; safe to repeat.
 
-        Returns None where the job has ended, was erased, is another worker's by now, or has no attempt left and fails
-        now. "alone": it was tried before, so it must run alone, and `alone` says that something else runs here; it is
-        to be begun later, if nobody else has taken it over by then.
+        Returns None if the job has ended, was erased, was taken over by another worker, or has no attempt left and
+        fails now. Returns "alone" if the job was tried before, so that it must run alone, and `alone` is False because
+        other work runs here: begin it later, if no other worker has taken it over by then.
         """
         exhausted = AttemptsExhausted(
             f"The analysis was tried {self.max_attempts} times and came to no end; the last worker that had it died or "
@@ -163,8 +164,8 @@ class Consumer:
         )
 
     def renew(self, attempt: Attempt) -> bool:
-        """Renew the attempt's lease; False where the attempt is no longer the job's."""
-        with self._noting_outages():
+        """Renew the attempt's lease; return False if it is not the job's current attempt any more."""
+        with self._recording_outages():
             return bool(
                 self._renew(keys=[keys.job(attempt.job_id), keys.QUEUE], args=[attempt.fence, keys.GROUP, self.name])
             )
@@ -172,7 +173,8 @@ class Consumer:
     def report(self, attempt: Attempt, happened: Sequence[Progress | FaceWindow], first: int) -> bool:
         """Append what happened as the attempt's events from number `first` on; safe to repeat.
 
-        The last progress among them is noted in the job, too. Returns False where the attempt is no longer the job's.
+        The last progress among them is also stored in the job. Returns False if the attempt is not the job's current
+        one.
         """
         done_s = total_s = ""
         for what in happened:
@@ -189,17 +191,17 @@ class Consumer:
         )  # fmt: skip
 
     def commit_success(self, attempt: Attempt, *, result: str, decode_ms: float, inference_ms: float) -> bool:
-        """End the job with the result blob of this name; False where the attempt is no longer the job's."""
+        """End the job with the result blob of this name; return False if the attempt is not the job's current one."""
         fields: dict[str, str | float] = {"result": result, "decode_ms": decode_ms, "inference_ms": inference_ms}
         return self._end(attempt, State.SUCCEEDED, fields, dead=False)
 
     def commit_failure(self, attempt: Attempt, problem: Problem) -> bool:
-        """End the job with a problem; False where the attempt is no longer the job's."""
+        """End the job with a problem; return False if the attempt is not the job's current one."""
         dead = problem.code == AttemptsExhausted.code
         return self._end(attempt, State.FAILED, {"error": problem.model_dump_json()}, dead=dead)
 
     def release(self, attempt: Attempt, *, counts: bool, error: str = "") -> bool:
-        """Hand the job back, to be begun before all others; `counts`: the attempt is one of those allowed."""
+        """Hand the job back, to be begun before all others; `counts`: the attempt counts towards the maximum."""
         return bool(
             self._release(
                 keys=[keys.job(attempt.job_id), keys.QUEUE],
@@ -209,7 +211,7 @@ class Consumer:
                     keys.GROUP,
                     "" if counts else "1",
                     error,
-                    keys.NOBODY,
+                    keys.RELEASED,
                     keys.LONGER_THAN_LEASES_MS,
                 ],
             )
@@ -274,8 +276,8 @@ class Consumer:
                 return taken
 
     @contextmanager
-    def _noting_outages(self, wait_s: float = 0.0) -> Iterator[None]:
-        """Note if a command fails, or takes so long, beside its own waiting, that others' renewals came too late."""
+    def _recording_outages(self, wait_s: float = 0.0) -> Iterator[None]:
+        """Record an outage if a command fails, or takes so long that other workers could not renew."""
         began = time.monotonic()
         try:
             yield
@@ -288,7 +290,7 @@ class Consumer:
             self._owners_first_until = now + self.lease_s
 
     def _drop_deleted(self) -> None:
-        # Redis 6.2 hands out pending entries that were deleted, nameless and again and again.
+        # Redis 6.2 returns deleted pending entries, without ids, again and again.
         for pending in self._redis.xpending_range(keys.QUEUE, keys.GROUP, "-", "+", 100, consumername=self.name):
             entry_id = pending["message_id"]
             if not self._redis.xrange(keys.QUEUE, entry_id, entry_id):

@@ -1,4 +1,4 @@
-"""Erasure of what ended jobs leave behind: their blobs and, from Redis' append-only file, what was in Redis of them."""
+"""Erasure of what ended jobs leave behind: their blobs, and their data in Redis' append-only file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _AT_ONCE = 500
 
 
 class Erasure:
-    """List what is due, and let Redis rewrite its file. Every method may raise `QueueUnavailable`."""
+    """List what is due, and make Redis rewrite its append-only file. Every method may raise `QueueUnavailable`."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
@@ -39,9 +39,9 @@ class Erasure:
             await pipe.execute()
 
     async def rewrite_file(self, pause_s: int) -> bool:
-        """Let Redis rewrite its append-only file if it has something that was erased, every `pause_s` at most.
+        """Make Redis rewrite its append-only file if it contains erased data, at most once in `pause_s` seconds.
 
-        Returns whether a rewriting has begun.
+        Returns whether a rewrite has begun.
         """
         async with translate_errors():
             erasures, rewritten = await self._redis.hmget(keys.FILE, ["erasures", "rewritten"])
@@ -53,7 +53,7 @@ class Erasure:
                 return False
             try:
                 await self._redis.bgrewriteaof()
-            except ResponseError as error:  # another one runs, or the operator keeps the command from this user
+            except ResponseError as error:  # another one runs, or this user may not use the command
                 if not self._refused:
                     log.warning("Redis does not rewrite its file", reason=str(error))
                 self._refused = True

@@ -1,7 +1,7 @@
 """The events of a job as its stream holds them.
 
-An event's id is "fence-number": the fence of the attempt that tells it, and its number within that attempt, from 0
-(`began`) on without a gap. So a reader sees from two ids alone whether something between them is missing.
+An event's id is "fence-number": the fence of its attempt, and its number within that attempt, from 0 (`began`) on
+without a gap. So a reader can tell from two ids alone whether events between them are missing.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ class EventId(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> EventId:
-        """Return the id that `text` names.
+        """Parse an id.
 
         Raises:
-            ValueError: it names none.
+            ValueError: the text is not an id.
         """
         fence, _, number = text.partition("-")
         if not all(part.isascii() and part.isdigit() and len(part) < 16 for part in (fence, number)):

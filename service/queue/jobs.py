@@ -77,10 +77,11 @@ class Jobs:
     ) -> KeyHolder | None:
         """Accept a job whose upload is finalised: from here on it is never lost. Safe to repeat.
 
-        `price` is what its analysis takes, in bytes or in pixels that count as bytes: the estimated wait is in it.
-        `trace` is the `traceparent` of what sends it, which its attempts are parts of.
+        `price` is the estimated cost of its analysis in bytes, from which waits are estimated.
+        `trace` is the `traceparent` of the request, the parent of its attempts' spans.
 
-        Returns the job that was accepted with this idempotency key before; then there is none of this id.
+        Returns the job that was accepted earlier with this idempotency key, if any; then none is accepted under this
+        id.
         """
         key, digest = ([keys.idempotency(request.key)], request.digest) if request else ([], "")
         async with translate_errors():
@@ -97,7 +98,7 @@ class Jobs:
         return parse_key_holder(holder)
 
     async def find(self, job_id: str) -> Job | Literal["expired", "deleted"] | None:
-        """Return the job, its tombstone's word if it is gone, or None if there never was one."""
+        """Return the job, its tombstone's text if it is gone, or None if it never existed."""
         async with translate_errors():
             fields = cast("dict[str, str]", await self._redis.hgetall(keys.job(job_id)))
             if fields:
@@ -128,7 +129,7 @@ class Jobs:
         ]
 
     async def cancel(self, job_id: str) -> ErasedBlobs | None:
-        """Erase a job in any state; None where there is none. Its blobs are to be erased now, and `erased` says so."""
+        """Erase a job in any state and return its blobs, which the caller must delete; None if there is no such job."""
         async with translate_errors():
             key = cast("str | None", await self._redis.hget(keys.job(job_id), "key"))
             blobs = await self._cancel(
@@ -151,14 +152,14 @@ class Jobs:
         return ErasedBlobs(blobs[0], blobs[1] or None) if blobs else None
 
     async def events(self, job_id: str, after: EventId | None) -> list[StoredEvent]:
-        """Return the next events of a job after one of them (None: from the first that is kept on)."""
+        """Return the next events of a job after one of them (None: from the first one kept)."""
         start = "-" if after is None else f"({after}"
         async with translate_errors():
             found = await self._redis.xrange(keys.events(job_id), start, "+", count=_EVENTS_AT_ONCE)
         return [parse_event(entry_id, fields) for entry_id, fields in cast("list[tuple[str, dict[str, str]]]", found)]
 
     async def changed(self) -> AsyncIterator[str]:
-        """Yield the id of each job as something happens to it, on a connection of its own, until that breaks."""
+        """Yield the id of each job that changes, on a connection of its own, until that breaks."""
         async with translate_errors(), self._redis.pubsub() as channel:
             await channel.subscribe(keys.CHANGED)
             async for message in channel.listen():

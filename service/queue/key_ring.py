@@ -1,4 +1,4 @@
-"""The API keys that are valid, in Redis: of each its digest, its name, and what it allows."""
+"""Valid API keys in Redis: the digest, the name and the scopes of each."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class KeyEntry(BaseModel):
 
     @property
     def created_at(self) -> datetime:
-        """When it was made."""
+        """Time of its creation."""
         return datetime.fromtimestamp(self.created_ms / 1000, UTC)
 
 
@@ -64,7 +64,7 @@ class KeyRing:
         yield from sorted(parsed, key=lambda pair: pair[1].created_ms)
 
     def revoke(self, key_id: str) -> bool:
-        """Revoke a key; False where there is none of this id."""
+        """Revoke a key; return False if there is none with this id."""
         return bool(self._redis.hdel(keys.API_KEYS, key_id))
 
 

@@ -29,8 +29,8 @@ mien:probe               string  that Redis takes what is written               
 mien:sessions:{owner}    zset    ids of a key's live analyses, by lease's end (ms)  member: 30 s, renewed
 mien:sessions            list    live analyses that wait for a worker, as JSON      until one takes them or 5 s
 
-A job that was sent with an API key has that key's id and a hyphen before its own id; so everything of it, in here and
-in the blob store, is its owner's, and nobody else can name it.
+A job that was sent with an API key has that key's id and a hyphen before its own id; so all its data, here and in the
+blob store, belongs to its owner, and no other key can refer to it.
 
 Fields of a job: state, created_ms, options, callback, trace and idempotency key (where there is one: callback, trace,
 key), upload, bytes, price, entry (its stream entry), fence, attempts, token (of the latest attempt), started_ms, event
@@ -48,7 +48,7 @@ import zlib
 
 QUEUE = "mien:queue"
 GROUP = "workers"
-NOBODY = "nobody"
+RELEASED = "released"
 """The consumer of the group that holds the entries of jobs that were handed back."""
 LONGER_THAN_LEASES_MS = 10**9
 LIVE = "mien:live"
@@ -69,7 +69,7 @@ FILE = "mien:file"
 REWRITE = "mien:rewrite"
 
 CHANGED = "mien:changed"
-"""Publish/subscribe channel: the id of each job as something happens to it. It only wakes; the hash is the truth."""
+"""Publish/subscribe channel: the id of each job that changes. A message only wakes readers, who then read the job."""
 
 MOST_EVENTS = 4096
 """Events kept of a job, roughly: about 1 MB."""
@@ -88,16 +88,16 @@ def jobs(owner: str) -> str:
 
 
 ALL_JOBS = "mien:jobs*"
-"""What all of these keys fit."""
+"""Pattern of all of these keys."""
 
 
 def live_of(owner: str) -> str:
-    """Return the key of the ids of an owner's jobs that have not ended; the scripts that change it name it, too."""
+    """Return the key of the ids of an owner's jobs that have not ended; scripts that change it also build this name."""
     return f"mien:live:{owner}"
 
 
 def video_s_of(owner: str) -> str:
-    """Return the key of the seconds of video analysed for an owner; `end_job.lua` names it, too."""
+    """Return the key of the seconds of video analysed for an owner; `end_job.lua` also builds this name."""
     return f"mien:video_s:{owner}"
 
 
@@ -107,16 +107,16 @@ def sessions_of(owner: str) -> str:
 
 
 def wrong_keys(address: str) -> str:
-    """Return the key of the count of refused API keys from an address; of its hash, so that memory is bounded."""
+    """Return the key of the count of refused API keys from an address, which is hashed so that memory is bounded."""
     return f"mien:wrong_keys:{zlib.crc32(address.encode()) & 0xFFFF}"
 
 
 def frames(session: str) -> str:
-    """Return the publish/subscribe channel of a live analysis's frames: nothing of them is ever stored."""
+    """Return the publish/subscribe channel of a live analysis's frames, which are never stored."""
     return f"mien:frames:{session}"
 
 
-def news(session: str) -> str:
+def updates(session: str) -> str:
     """Return the publish/subscribe channel of a worker's updates of a live analysis."""
     return f"mien:news:{session}"
 
@@ -132,12 +132,12 @@ def events(job_id: str) -> str:
 
 
 def idempotency(key: str) -> str:
-    """Return the key of what a client's idempotency key stands for; hashed, for a client chose it."""
+    """Return the key of a client's idempotency key, which is hashed because a client chose it."""
     return f"mien:idempotency:{hashlib.sha256(key.encode()).hexdigest()}"
 
 
 def gone(job_id: str) -> str:
-    """Return the key of a job's tombstone; hashed, so that nothing has the id of an erased job any more."""
+    """Return the key of a job's tombstone, which is hashed so that the id of an erased job is stored nowhere."""
     return f"mien:gone:{hashlib.sha256(job_id.encode()).hexdigest()}"
 
 

@@ -1,7 +1,7 @@
 """Live analyses between gateway and worker: claimed from a list, then frames and updates by publish/subscribe.
 
-A session that one of the two leaves is over: the other notices that its messages have no listener. It is not tried
-again, for frames are kept nowhere.
+If one side disconnects, the session ends: the other side notices that its messages have no subscriber. It is not
+retried, because frames are not stored.
 """
 
 from __future__ import annotations
@@ -54,12 +54,12 @@ class LiveSessionQueue:
         return LiveSession.model_validate_json(found[1]) if found else None
 
     def give_back(self, session: LiveSession) -> None:
-        """Let another worker claim a session, first of all."""
+        """Return a session to the front of the list, for another worker to claim."""
         self._redis.lpush(keys.SESSIONS, session.model_dump_json(exclude_unset=True))
 
     @contextmanager
     def join(self, session: LiveSession) -> Iterator[LiveWorkerChannel]:
-        """Listen to a session's frames for as long as the block runs."""
+        """Subscribe to a session's frames for the duration of the block."""
         listener = self._redis.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
         with contextlib.closing(listener):
             listener.subscribe(keys.frames(session.id))
@@ -81,8 +81,8 @@ class LiveWorkerChannel:
         return None if message is None else bytes(message["data"])
 
     def send(self, update: LiveUpdate) -> bool:
-        """Send an update to the gateway; False where it does not listen any more."""
-        return bool(self._redis.publish(keys.news(self._session), update.model_dump_json(exclude_defaults=True)))
+        """Send an update to the gateway; return False if it does not listen any more."""
+        return bool(self._redis.publish(keys.updates(self._session), update.model_dump_json(exclude_defaults=True)))
 
 
 class LiveSessions:
@@ -93,7 +93,7 @@ class LiveSessions:
         self._take_place = redis.register_script(script("open_session"))
 
     async def take_place(self, owner: str, session_id: str, most: int, lease_s: float) -> bool:
-        """Take one of an owner's `most` places for `lease_s` seconds; False where all are taken.
+        """Take one of an owner's `most` places for `lease_s` seconds; return False if all are taken.
 
         Raises:
             QueueUnavailable: Redis does not answer.
@@ -120,7 +120,7 @@ class LiveSessions:
 
     @asynccontextmanager
     async def open(self, session: LiveSession) -> AsyncIterator[LiveGatewayChannel]:
-        """Offer a session to the workers and listen to its updates for as long as the block runs.
+        """Offer a session to the workers and subscribe to its updates for the duration of the block.
 
         Raises:
             QueueUnavailable: Redis does not answer.
@@ -129,7 +129,7 @@ class LiveSessions:
         offered = session.model_dump_json(exclude_unset=True)
         channel: LiveGatewayChannel | None = None
         try:
-            await listener.subscribe(keys.news(session.id))
+            await listener.subscribe(keys.updates(session.id))
             await self._redis.rpush(keys.SESSIONS, offered)
             channel = LiveGatewayChannel(self._redis, listener, session)
             yield channel
@@ -173,7 +173,7 @@ class LiveGatewayChannel:
         await self._publish(pack(frame))
 
     async def end(self) -> None:
-        """Say that no more frames will come.
+        """Send the end of the frames.
 
         Raises:
             SessionLost: no worker listens.
@@ -181,7 +181,7 @@ class LiveGatewayChannel:
         await self._publish(END)
 
     async def withdraw(self) -> bool:
-        """Take the session back; False where a worker has it already."""
+        """Withdraw the session; return False if a worker has it already."""
         offered = self._session.model_dump_json(exclude_unset=True)
         return bool(await self._redis.lrem(keys.SESSIONS, 1, offered))
 

@@ -34,7 +34,7 @@ class Repair:
         return found
 
     async def forget_expired(self) -> None:
-        """Take the jobs whose time to live is over off the lists."""
+        """Remove expired jobs from the lists."""
         async with translate_errors():
             async for listed in self._redis.scan_iter(match=keys.ALL_JOBS, count=_LISTED_AT_ONCE):
                 await self._forget_expired(str(listed))

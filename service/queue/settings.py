@@ -9,13 +9,13 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class QueueSettings(BaseModel):
-    """Where the queue is and what it promises. All processes of one service need the same values."""
+    """Location of the queue and lifetime of results. All processes of one service need the same values."""
 
     redis_url: str = Field(
         "redis://127.0.0.1:6379/0", description="The Redis or Valkey that holds the queue; `unix://` for a socket."
     )
     redis_password_file: Path | None = Field(
-        None, description="A file with the password for it, where the URL has none: what a secret is mounted as."
+        None, description="File with the password for it, such as a mounted secret, if the URL has none."
     )
     results_ttl_s: int = Field(24 * 3600, ge=60, description="Seconds for which results can be read.")
 

@@ -32,18 +32,18 @@ class QueueStatus:
             return int(await self._redis.xlen(keys.QUEUE))
 
     async def oldest_s(self) -> float:
-        """Return for how many seconds the oldest job that has not ended has been there; 0 where there is none."""
+        """Return the age in seconds of the oldest job that has not ended; 0 if there is none."""
         async with translate_errors():
             found = await self._redis.zrange(keys.LIVE, 0, 0, withscores=True)
         return max(0.0, (now_ms() - float(found[0][1])) / 1000) if found else 0.0
 
     async def probe(self) -> None:
-        """Raise QueueUnavailable where the queue can be read and takes nothing: its memory or disk is full, say."""
+        """Raise QueueUnavailable if the queue accepts no writes, for example because its memory or disk is full."""
         async with translate_errors():
             await self._redis.set(keys.PROBE, "1", ex=60)
 
     async def memory(self) -> tuple[float, float]:
-        """Return the bytes that Redis uses and may use (0: no bound); NaN where it is not to be asked."""
+        """Return the bytes that Redis uses and may use (0: no limit); NaN if the server does not tell."""
         try:
             async with translate_errors():
                 found = await self._redis.info("memory")

@@ -103,7 +103,7 @@ class _Child:
 
 
 class _Waiting:
-    """What is waited for, said again and again."""
+    """Log periodically what is being waited for."""
 
     def __init__(self, what: str) -> None:
         self._what = what

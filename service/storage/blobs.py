@@ -36,7 +36,7 @@ INCOMING = "incoming"
 """What clients put straight to the store. Nothing is analysed from there: a URL could overwrite it."""
 
 _PROBE = "probe/written"
-_PROBE_BYTES = 4096  # a block: fewer may fit on a disk that is full
+_PROBE_BYTES = 4096  # one block: fewer bytes may fit on a full disk
 
 # obstore buffers one part: this bounds the memory of an upload.
 _PART_BYTES = 1 << 20
@@ -282,7 +282,7 @@ class Blobs:
 
 
 def _why(error: Exception) -> str:
-    """Return in words for users why a write failed."""
+    """Return why a write failed, in terms that users know."""
     if "os error 28" in str(error):  # ENOSPC
         return "its disk is full"
     if isinstance(error, FileNotFoundError):

@@ -76,7 +76,7 @@ class YuNet:
     _SHARE = 0.95  # of YuNet's height: the side of the square
     _FACE = 64  # pixels: to this size a known face is shrunk; more shows no more of it
     _TILTS = (-30.0, 30.0)  # degrees; upright heads are found up to 20 degrees and more
-    _COARSE = 160  # pixels: longest side of the pictures in which tilted heads are looked for
+    _COARSE = 160  # pixels: longest side of the pictures in which tilted heads are searched
     _TALLER = 1.4  # height of the turned picture, so that only its corners are cut off
     _TURNED = (0.3, 0.7)  # see `_turn`: about 30 and 55 degrees, good to unreadable
 

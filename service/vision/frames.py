@@ -143,7 +143,7 @@ def open_video(
 
 
 class VideoReader:
-    """Read the frames of an open video once, from front to back.
+    """Read the frames of an open video once, in order.
 
     Attributes:
         origin_s: what the file's own timestamps are at time 0, in seconds.
@@ -370,9 +370,9 @@ class VideoReader:
     def _pixel_aspect(self, frame: av.VideoFrame) -> float:
         """Return the pixel aspect of the frame that was decoded last; 1 if it is nearly that, unknown or absurd.
 
-        The container's word counts, where it has one, until the codec says something else than at first.
+        The container's value is used, if it declares one, until the codec's changes.
         """
-        if not self._began or frame.key_frame:  # until then, the decoder's word is that on frames still to come
+        if not self._began or frame.key_frame:  # until then, the decoder's value may be that of later frames
             self._coded_aspect = self._stream.codec_context.sample_aspect_ratio
         if not self._began:
             self._first_coded_aspect = self._coded_aspect
@@ -516,7 +516,7 @@ def _indexed(container: av.container.InputContainer, stream: av.VideoStream) -> 
 
 
 def _is_cut_off(container: av.container.InputContainer) -> bool:
-    """Return whether a Matroska file ends before its segment does; FFmpeg reads such a one without a word."""
+    """Return whether a Matroska file ends before its segment does; FFmpeg reads such a file without an error."""
     return container.format.name.startswith("matroska") and ebml.is_cut_off(Path(container.name))
 
 

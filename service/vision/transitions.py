@@ -95,7 +95,7 @@ class Appearance:
     """How one face looked lately.
 
     Attributes:
-        began_s: the earliest time at which the transition that `change` told of last can have begun.
+        began_s: the earliest time at which the last transition that `change` reported can have begun.
     """
 
     def __init__(self) -> None:

@@ -1,6 +1,6 @@
 """Run one attempt at a job: fetch the video, analyse it, commit the outcome; or give the job back.
 
-An outage of the queue or the store is no fault of the job: it waits where it is, and its attempt goes on.
+An outage of the queue or the store is not counted against the job: it waits, and its attempt continues.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ log = structlog.get_logger()
 Reply = TypeVar("Reply")
 
 _RATE_SMOOTHING = 0.3
-# Pauses between tries to read a video that a store keeps back although it works otherwise.
+# Pauses between tries to read a video that the store does not return although it works otherwise.
 _READ_AGAIN_AFTER_S = (1.0, 4.0, 15.0)
 
 
@@ -44,7 +44,7 @@ class AttemptRunner:
         consumer: the worker's end of the queue.
         blobs: the store of uploads and results.
         pipeline: analyses the videos.
-        outages: waits them out.
+        outages: waits for the end of outages.
 
     Attributes:
         price_per_s: recent speed of one job, 0 until a job has succeeded.
@@ -58,7 +58,7 @@ class AttemptRunner:
         self.price_per_s = 0.0
 
     def run(self, job: RunningJob) -> None:
-        """Run a job's attempt to its end, whatever that is."""
+        """Run a job's attempt to its end, whether that is a commit, a release or the loss of its lease."""
         attempt = job.attempt
         with (
             structlog.contextvars.bound_contextvars(job=attempt.job_id, attempt=attempt.number),
@@ -139,7 +139,7 @@ class AttemptRunner:
                     if not reporter.note(event):
                         job.interrupted.set()
             except BadMedia as error:
-                # The decoder cannot tell a store that fails under it from a bad video.
+                # The decoder cannot tell a failing store from a bad video.
                 if not _is_whole(video, attempt.size):
                     raise StorageUnavailable("The video could not be read to its end.", 1) from error
                 raise
@@ -149,8 +149,8 @@ class AttemptRunner:
         """Return the job's video as a file that stays until `stack` is closed.
 
         Raises:
-            FileNotFoundError: it is not in the store any more.
-            StorageUnavailable: the store works, and keeps this video back.
+            FileNotFoundError: the store does not have it any more.
+            StorageUnavailable: the store works, but does not return this video.
         """
         for pause_s in (*_READ_AGAIN_AFTER_S, None):
             try:
@@ -183,7 +183,7 @@ class AttemptRunner:
         return "exhausted"
 
     def _waited_for_store(self, job: RunningJob) -> bool:
-        """Wait until the store works; False where it does at once, so that the fault is this video's."""
+        """Wait until the store works; return False if it works at once, so that only this video cannot be read."""
         tries = 0
 
         def check() -> None:
@@ -195,7 +195,7 @@ class AttemptRunner:
         return tries > 1
 
     def _outlasting(self, job: RunningJob) -> Callable[[Callable[[], Reply]], Reply]:
-        """Return a function that calls another as often as outages make it fail, until the job is interrupted."""
+        """Return a function that calls another again whenever an outage made it fail, until the job is interrupted."""
         return lambda action: self._outages.outlast(action, job.interrupted, job.move)
 
     def _erase(self, name: str) -> None:

@@ -1,6 +1,6 @@
-"""Confine the decode child: three layers of the kernel's, each of which holds where another fails.
+"""Confine the decode child with three layers of the Linux kernel, each of which holds if another fails.
 
-namespaces ─▶ Landlock ─▶ seccomp. docs/operations.md says what each of them stops.
+namespaces ─▶ Landlock ─▶ seccomp. docs/operations.md says what each of them prevents.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ class _Capabilities(ctypes.Structure):
 
 
 def confine(readable: Sequence[Path]) -> list[str]:
-    """Confine this process for ever, and return the layers that the kernel does not offer.
+    """Confine this process irrevocably, and return the layers that the kernel does not offer.
 
-    What is imported or opened later must be so before. The process must have a single thread.
+    All imports must be done and all files opened before. The process must have a single thread.
 
     Args:
         readable: the files that may still be opened, for reading.
@@ -72,10 +72,10 @@ def _offered(layer: Callable[[], None]) -> bool:
 
 
 def _enter_namespaces() -> None:
-    # No user is mapped into the namespace: files are open to this process as to their owner, and nothing more.
+    # No user is mapped into the namespace: this process has its user's access to files, and no other rights.
     kernel.call("unshare", _CLONE_NEWUSER | _CLONE_NEWNET | _CLONE_NEWIPC)
 
 
 def _drop_capabilities() -> None:
-    # Those in a namespace of its own, and root's.
+    # Those in its own namespace, and root's.
     kernel.call("capset", _CapabilityHeader(_CAPABILITY_VERSION_3, 0), _Capabilities())

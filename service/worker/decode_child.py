@@ -1,4 +1,4 @@
-"""The child that decodes a stranger's video or live frames: limits, confinement, then events into the pipe.
+"""The child that decodes an untrusted video or live frames: it limits and confines itself, then sends events.
 
 It starts from a fork server without environment, holds no secret and no connection but the pipe, and dies
 with its worker.
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-# PyAV imports these as it first meets a stream, when the confinement no longer lets it.
+# PyAV imports these when it first reads a stream, which the confinement would prevent.
 import av.subtitles.codeccontext
 import av.subtitles.stream
 import av.subtitles.subtitle  # noqa: F401
@@ -50,9 +50,9 @@ class Part:
 
 @dataclass(frozen=True)
 class Assignment:
-    """What a child is to read, and what it may use up: `memory_bytes` come on top of what it starts with.
+    """What a child reads, and its limits; `memory_bytes` are in addition to the memory that it starts with.
 
-    A pipe as its source gives packed frames (`mien.contract.live_messages`) until it is closed.
+    A pipe as `source` gives packed frames (`mien.contract.live_messages`) until it is closed.
     """
 
     source: Part | Connection
@@ -71,7 +71,7 @@ def run(pipe: Connection, assignment: Assignment, required: bool) -> None:
     Args:
         pipe: to the worker.
         assignment: what to read.
-        required: do not read it unless every layer of the confinement is there.
+        required: read it only if every layer of the confinement is available.
     """
     _leave_session(pipe, assignment.source)
     _limit_resources(assignment)
@@ -83,7 +83,7 @@ def run(pipe: Connection, assignment: Assignment, required: bool) -> None:
         detector = open_detector(assignment.yunet)
         lacking = confine([assignment.source.video] if isinstance(assignment.source, Part) else [])
         if required and lacking:
-            # The way to die that is no fault of the video.
+            # Exit in the way that is not blamed on the video.
             signal.raise_signal(signal.SIGKILL)
         for event in _events(assignment, detector):
             send_event(pipe, event)
@@ -93,16 +93,16 @@ def run(pipe: Connection, assignment: Assignment, required: bool) -> None:
         send_error(pipe, error)
     except MemoryError:
         send_error(pipe, too_costly)
-    except Exception as error:  # strangers' bytes raise anything, and its text must not leak
+    except Exception as error:  # untrusted bytes may raise any error, and its text must not leak
         send_error(
             pipe,
             too_costly
-            if _tells_of_no_memory(error)
+            if _is_out_of_memory(error)
             else CannotDecode("The video cannot be decoded. Convert it to MP4 (H.264) and try again."),
         )
 
 
-def rehearse(pipe: Connection) -> None:
+def report_confinement(pipe: Connection) -> None:
     """Run a child that is confined and reads nothing: send the layers that the kernel does not offer, in JSON."""
     _leave_session(pipe, pipe)
     pipe.send_bytes(json.dumps(confine([])).encode())
@@ -136,7 +136,7 @@ def _frames(pipe: Connection) -> Iterator[LiveFrame]:
             yield unpack(pipe.recv_bytes())
 
 
-def _tells_of_no_memory(error: BaseException | None) -> bool:
+def _is_out_of_memory(error: BaseException | None) -> bool:
     if error is None:
         return False
     if isinstance(error, cv2.error):
@@ -144,24 +144,24 @@ def _tells_of_no_memory(error: BaseException | None) -> bool:
     return (
         isinstance(error, MemoryError)
         or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
-        or _tells_of_no_memory(error.__cause__)
+        or _is_out_of_memory(error.__cause__)
     )
 
 
 def _leave_session(pipe: Connection, source: Part | Connection) -> None:
     """Leave the fork server's session, and all its open files but those of this child."""
     os.umask(0o077)
-    # Its own group, so that whatever it might start is killed with it.
+    # Its own process group, so that all processes that it might start are killed with it.
     os.setsid()
-    # Libraries that print would meet the limit on file sizes.
+    # Libraries that print would exceed the limit on file sizes.
     with Path(os.devnull).open("r+b") as nowhere:
         for stream in range(3):
             os.dup2(nowhere.fileno(), stream)
-    # multiprocessing leaves the pipes by which the fork server and the resource tracker are told to end.
+    # multiprocessing leaves the pipes open that keep the fork server and the resource tracker running.
     kept = {2, pipe.fileno()} | ({source.fileno()} if isinstance(source, Connection) else set())
     for below, above in itertools.pairwise([*sorted(kept), os.sysconf("SC_OPEN_MAX")]):
         os.closerange(below + 1, above)
-    # A terminal's interrupt is for the worker, which then ends this child in order.
+    # Ctrl-C is handled by the worker, which then ends this child.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.platform == "linux":
         kernel.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -177,7 +177,7 @@ def _limit_resources(assignment: Assignment) -> None:
 
 
 def _address_space() -> int:
-    # The libraries alone map most of a gigabyte, the more the more processors there are, and use little of it.
+    # The libraries alone map most of a gigabyte, more on more processors, and use little of it.
     if sys.platform != "linux":
         return 0
     return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()

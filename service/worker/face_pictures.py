@@ -17,7 +17,7 @@ _EVERY_S = 1.0
 
 
 class FacePictures:
-    """Collect pictures, one of each face every second, or less often where they would be too many."""
+    """Collect pictures, one of each face every second, or less often if there would be too many."""
 
     def __init__(self) -> None:
         self._kept: dict[int, list[FacePicture]] = {}

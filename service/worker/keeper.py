@@ -24,13 +24,13 @@ _REGISTER_EVERY_S = 5.0
 
 
 class Keeper:
-    """A thread beside the main loop, from `with` until its end.
+    """A thread beside the main loop, which runs for the duration of the `with` block.
 
     Args:
         consumer: the worker's end of the queue.
         running: the jobs whose leases are renewed while they make progress.
         register: returns this worker's registration.
-        stopping: set when the worker drains: it is no longer registered then, but its leases are renewed.
+        stopping: set when the worker drains: then it is not registered any more, but its leases are renewed.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Keeper:
         self._thread.join()
 
     def move(self) -> None:
-        """Note that the main loop makes progress, or knows what it waits for."""
+        """Record that the main loop makes progress, or waits for something known."""
         self._moved_at = time.monotonic()
 
     def _keep(self) -> None:

@@ -1,4 +1,4 @@
-"""Landlock: from then on this process opens no file but those it is given, read-only, and makes no TCP connection."""
+"""Landlock: restrict this process to opening the given files for reading; it can make no TCP connection."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _CREATE_RULESET_VERSION = 1
 _RULE_PATH_BENEATH = 1
 _READ_FILE = 1 << 2
 
-# linux/landlock.h: how many rights on files each version knows, the lowest bits first.
+# linux/landlock.h: the number of rights on files that each version knows, the lowest bits first.
 _FILE_RIGHTS = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}
 _TCP_RIGHTS = 0b11  # bind and connect, from version 4
 _SCOPES = 0b11  # abstract Unix sockets and signals to processes outside, from version 6

@@ -1,4 +1,4 @@
-"""Claim live sessions, analyse their frames, and send back windows. Nothing is stored, and none is retried."""
+"""Claim live sessions, analyse their frames, and send back windows. Nothing is stored or retried."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from service.worker.sandbox import InterruptedWork
 log = structlog.get_logger()
 
 # Frames in flight per session: enough to hide network latency at 15 frames per second; they bound a session's memory.
-# One of them is on display in the worker, which gives its credit back when the next one comes.
+# One of them is on display in the worker, which returns its credit when the next one comes.
 _CREDITS = 5
 _WAIT_S = 1.0
 _SILENT_S = 0.25  # without a frame: then the gateway may be gone, or the session interrupted
@@ -38,7 +38,7 @@ class LiveLoop:
         pipeline: analyses the frames.
         slots: maximum number of sessions at once.
         max_s: maximum length of a session in seconds.
-        occupancy: who works in this process, jobs included.
+        occupancy: counts the work in this process, jobs included.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class LiveLoop:
             thread.join(5)
 
     def _claim(self) -> LiveSession | None:
-        """Wait for a session and take it, unless a job runs alone here, or wants to."""
+        """Wait for a session and take it, unless a job runs alone here or waits to."""
         if not self._occupancy.open:
             self._stopping.wait(_WAIT_S)
             return None

@@ -6,7 +6,7 @@ Threads:
 - One thread per job runs the attempt (`attempts.py`).
 - The keeper renews leases (`keeper.py`).
 
-A job that was tried before runs alone, for it may be what killed its worker.
+A job that was tried before runs alone, because it may have killed its worker.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ log = structlog.get_logger()
 
 Reply = TypeVar("Reply")
 
-# How often a job that waits to run alone looks whether it may, at least, or whether another worker has taken it over.
+# Longest time until a job that waits to run alone checks whether it can, and whether another worker has it.
 _LOOK_S = 1.0
 
 
@@ -47,8 +47,8 @@ class JobLoop:
         pipeline: analyses the videos.
         slots: maximum number of jobs at once.
         drain_s: seconds that running jobs get to finish after `stop`.
-        occupancy: who works in this process, live sessions included.
-        outages: waits them out.
+        occupancy: counts the work in this process, live sessions included.
+        outages: waits for the end of outages.
         register: returns this worker's registration for its recent speed in bytes per second.
     """
 
@@ -96,7 +96,7 @@ class JobLoop:
             self._drain()
 
     def _step(self) -> None:
-        """Begin the job that waits to run alone, or claim jobs and begin them; wait a moment where there is no room."""
+        """Begin the job that waits to run alone, or claim jobs and begin them; wait a moment if there is no room."""
         if self._waiting:
             if self._running.any_hangs():  # leave the job to a worker that can run it alone
                 self._waiting.clear()
@@ -112,11 +112,11 @@ class JobLoop:
         self._running.wait(min(_LOOK_S, self._consumer.lease_s / 4))
 
     def _begin(self, entry: Entry) -> bool:
-        """Begin a claimed entry's job; False where it has to run alone, and something else runs."""
+        """Begin a claimed entry's job; return False if it has to run alone and other work runs."""
         if self._runs_here(entry):
             return True
         again = entry in self._waiting
-        # Nobody but this thread closes the room to others.
+        # Only this thread stops other work from being admitted.
         entered = self._occupancy.enter_alone() if again else self._occupancy.enter()
         attempt: Attempt | Literal["alone"] | None = None
         try:
@@ -134,10 +134,10 @@ class JobLoop:
         return True
 
     def _runs_here(self, entry: Entry) -> bool:
-        """Return whether an entry is that of a job that runs here: this process was stopped, or the job hangs.
+        """Return whether an entry's job runs here already: this process was suspended, or the job hangs.
 
-        One that makes progress keeps its lease. One that hangs, or was handed back a moment ago, is interrupted; where
-        it does not end at once, its entry comes again after a lease.
+        A job that makes progress keeps its lease. One that hangs, or was handed back a moment ago, is interrupted; if
+        it does not end at once, its entry is claimed again after a lease.
         """
         job = self._running.find(entry.job_id)
         if job is None:

@@ -6,7 +6,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 ATTEMPTS = Counter("mien_worker_attempts", "Attempts at jobs by how they ended.", ["outcome"])
 LIVE = Gauge("mien_worker_live_analyses", "Live analyses under way.")
-RUNNING = Gauge("mien_worker_jobs_running", "Jobs worked on now.")
+RUNNING = Gauge("mien_worker_jobs_running", "Running jobs.")
 WAITING = Gauge("mien_worker_waiting", "Jobs and loops that wait for the queue or the store to work again.", ["part"])
 WAIT_SECONDS = Histogram(
     "mien_worker_queue_wait_seconds",

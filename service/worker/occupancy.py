@@ -1,6 +1,6 @@
 """Admit work to this process: jobs and live sessions side by side, or one job that was tried before alone.
 
-Such a job may have killed its worker, and what ran beside it would die with it.
+Such a job may have killed its worker, which would also end the work beside it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Occupancy:
             return not (self._alone or self._wanted)
 
     def enter(self) -> bool:
-        """Begin work beside other work; False if a job runs alone, or waits to."""
+        """Begin work beside other work; return False if a job runs alone or waits to."""
         with self._lock:
             if self._alone or self._wanted:
                 return False
@@ -32,7 +32,7 @@ class Occupancy:
             return True
 
     def enter_alone(self) -> bool:
-        """Begin work alone; False while other work runs, and no more begins until that has ended."""
+        """Begin work alone; return False while other work runs, and admit no more work until that has ended."""
         with self._lock:
             self._wanted = self._inside > 0
             if self._wanted:

@@ -1,8 +1,8 @@
 """Run bundles on ONNX Runtime: open them, check them against their manifests, and warm them up.
 
 Only the batch sizes in `BUCKETS` are run: ONNX Runtime's memory arena grows with each new shape and never shrinks. The
-largest is run before the model is ready, so that its memory is there. On a graphics card all are, for each shape has
-its kernels chosen at its first run.
+largest is run before the model is ready, so that its memory is allocated. On a graphics card all are, because the
+kernels of a shape are chosen at its first run.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class OnnxModel:
 
     Attributes:
         manifest: the bundle's manifest.
-        info: description of the model in answers.
+        info: description of the model in results.
         served: description of the model at `/models`.
         provider: name of the execution provider.
     """
@@ -72,8 +72,8 @@ class OnnxModel:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = available_cpus()
         options.inter_op_num_threads = 1
-        # A pattern is one block of memory for each shape, kept beside the arena: 231 MB instead of 157 for the default
-        # bundle, and no faster.
+        # Memory patterns keep one block of memory for each shape beside the arena: 231 MB instead of 157 for the
+        # default bundle, and no faster.
         options.enable_mem_pattern = provider != "cpu"
         settings = {"use_tf32": str(int(tf32))} if provider == "cuda" else {}
         try:

@@ -1,4 +1,4 @@
-"""Wait out outages of the queue and of the store: repeat what fails because of them until it works."""
+"""Wait for the end of outages of the queue and of the store: repeat what they make fail until it works."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _LONGEST_PAUSE_S = 10.0
 
 
 class Outages:
-    """Wait outages out, and report what this worker waits for to the log, the metrics and the registration."""
+    """Wait for the end of outages, and report them to the log, the metrics and the registration."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -35,18 +35,18 @@ class Outages:
 
     @property
     def parts(self) -> list[Part]:
-        """What this worker waits for now."""
+        """The parts that this worker waits for now."""
         with self._lock:
             return sorted(part for part, count in self._waiting.items() if count)
 
     def outlast(
         self, action: Callable[[], Reply], stopping: threading.Event, on_wait: Callable[[], None] = lambda: None
     ) -> Reply:
-        """Return what `action` returns; repeat it with growing pauses as long as the queue or the store is out.
+        """Return what `action` returns; repeat it with growing pauses during an outage of the queue or the store.
 
         Args:
             action: safe to repeat.
-            stopping: ends the waiting.
+            stopping: set to end the waiting.
             on_wait: called before each pause.
 
         Raises:

@@ -21,8 +21,8 @@ class Reporter:
 
     Args:
         consumer: the worker's end of the queue.
-        attempt: whose events these are.
-        outlast: calls a function as often as an outage of the queue makes it fail.
+        attempt: the attempt whose events are reported.
+        outlast: calls a function again whenever an outage of the queue made it fail.
     """
 
     def __init__(self, consumer: Consumer, attempt: Attempt, outlast: Callable[[Callable[[], bool]], bool]) -> None:

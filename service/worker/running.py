@@ -32,12 +32,12 @@ class RunningJob:
     moved_at: float = field(default_factory=time.monotonic)
 
     def move(self) -> None:
-        """Note that it makes progress, or knows what it waits for."""
+        """Record that it makes progress, or waits for something known."""
         self.moved_at = time.monotonic()
 
     @property
     def moving(self) -> bool:
-        """Whether it made progress recently; one that did not hangs."""
+        """Whether it made progress recently; otherwise it hangs."""
         return time.monotonic() - self.moved_at < HUNG_AFTER_S
 
 

@@ -1,4 +1,4 @@
-"""Decoding in a child: one child a video, from a fork server, killed when it is over a limit or not wanted any more."""
+"""Decode each video in a child of a fork server, which is killed if it exceeds a limit or is not needed any more."""
 
 from __future__ import annotations
 
@@ -20,34 +20,34 @@ from service.worker import decode_child
 from service.worker.decode_child import Assignment
 from service.worker.pipe import Event, receive_event
 
-# How long an interruption may go unnoticed.
+# Longest time until an interruption is noticed.
 _SLICE_S = 0.2
-# How long a child that has closed its end may take to die, so that its exit code tells why.
+# Longest time for a child that has closed its end to exit, so that its exit code is known.
 _ENDS_WITHIN_S = 30.0
-# What multiprocessing gives as exit code when the fork server is gone; its children die with it.
+# The exit code that multiprocessing reports if the fork server died; its children die with it.
 _FORK_SERVER_DIED = 255
 
-# Both are read as a process starts; what they save is address space, which the children have little of.
+# Both are read when a process starts; they save address space, which is limited in the children.
 _CHILD_ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
 _ENVIRONMENT_LOCK = threading.Lock()
 
 
 class InterruptedWork(Exception):
-    """The job is to be dropped: it was cancelled, lost to another worker, or the worker drains."""
+    """The work was interrupted: the job was cancelled or taken over by another worker, or the worker drains."""
 
 
 class ChildLost(Exception):
-    """The child was killed from outside: no fault of the video that is known."""
+    """The child was killed from outside, for no known fault of the video."""
 
 
 class Sandbox:
-    """The fork server and the way to a child of it.
+    """The fork server and its children.
 
     Children inherit nothing of this process's environment.
 
     Args:
-        stall_s: seconds without anything from a child before it is killed.
-        required: read no video unless the kernel offers every layer of the confinement.
+        stall_s: seconds without output of a child until it is killed.
+        required: read videos only if the kernel offers every layer of the confinement.
     """
 
     def __init__(self, stall_s: float, *, required: bool = False) -> None:
@@ -56,17 +56,17 @@ class Sandbox:
         self._context = multiprocessing.get_context("forkserver")
 
     def start(self) -> list[str]:
-        """Start the fork server, with the decoder's libraries already in it.
+        """Start the fork server, with the decoder's libraries loaded in it.
 
         Returns:
-            The layers of the confinement that the kernel does not offer, as a first child has found.
+            The layers of the confinement that the kernel does not offer, as a first child reports.
 
         Raises:
-            Misconfigured: all are required, and one is lacking.
+            Misconfigured: all are required, and one is missing.
         """
         self._context.set_forkserver_preload(["service.worker.decode_child"])
         receiver, sender = self._context.Pipe(duplex=False)
-        child = self._context.Process(target=decode_child.rehearse, args=(sender,), daemon=True)
+        child = self._context.Process(target=decode_child.report_confinement, args=(sender,), daemon=True)
         with _child_environment():
             child.start()
         sender.close()
@@ -91,7 +91,7 @@ class Sandbox:
         """Yield the events of a video or of live frames. Closing the generator, or any error, kills the child.
 
         Raises:
-            BadMedia: the video is at fault.
+            BadMedia: the video cannot be decoded.
             InterruptedWork: `interrupted` was set.
             ChildLost: the child was killed from outside.
         """
@@ -101,7 +101,7 @@ class Sandbox:
             child.start()
         sender.close()
         if isinstance(assignment.source, Connection):
-            assignment.source.close()  # the child has it now, and sees its end only where nobody else has it
+            assignment.source.close()  # the child has it now, and notices its end only if no other process holds it
         listener = _Listener(receiver, self._stall_s, interrupted)
         event: Event | None = None
         try:
@@ -118,7 +118,7 @@ class Sandbox:
 
 
 class _Listener:
-    """The parent's end of the pipe. It never waits for long, not even in mid-message, where a child may stop too."""
+    """The parent's end of the pipe. It never waits for long, not even within a message, where a child may stop too."""
 
     # How multiprocessing frames a message: its length, then its bytes.
     _LENGTH = struct.Struct("!i")
@@ -136,7 +136,7 @@ class _Listener:
 
         Raises:
             OSError: it is longer than `maxlength`.
-            EOFError: the child is gone.
+            EOFError: the child has exited.
             InterruptedWork: the work was interrupted.
             DecodeStalled: the message did not come in time.
         """
@@ -154,7 +154,7 @@ class _Listener:
             if self._interrupted.is_set():
                 raise InterruptedWork
             if not heard:
-                self._note_silence()
+                self._check_stall()
                 continue
             count = os.readv(self._file, [left])
             if count == 0:
@@ -162,9 +162,9 @@ class _Listener:
             left = left[count:]
         return content
 
-    def _note_silence(self) -> None:
+    def _check_stall(self) -> None:
         # Only time in which the worker listens counts: a child that waits for a slow worker has not stalled, nor has
-        # one that was stopped together with its worker, which a clock would not tell apart.
+        # one that was suspended together with its worker, which a clock could not tell.
         self._quiet_s += _SLICE_S
         if self._quiet_s >= self._stall_s:
             raise DecodeStalled(
@@ -175,7 +175,7 @@ class _Listener:
 
 @contextlib.contextmanager
 def _child_environment() -> Iterator[None]:
-    """Replace this process's environment for a moment: a fork server inherits what is there as it starts."""
+    """Clear this process's environment for the duration of the block: a fork server inherits it when it starts."""
     with _ENVIRONMENT_LOCK:
         before = dict(os.environ)
         os.environ.clear()

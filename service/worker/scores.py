@@ -1,4 +1,4 @@
-"""Convert model outputs to scores in answers: one row for each kind of task.
+"""Convert model outputs to scores of results: one row for each kind of task.
 
 Probabilities and traits are in [0, 1]. Dimensions are rescaled from their range in the manifest to [-1, 1].
 """
@@ -47,7 +47,7 @@ def _personality(task: Task, values: Values) -> dict[str, dict[str, float]]:
 
 @dataclass(frozen=True)
 class _Kind:
-    """What a kind of task adds to answers: `fields` turns a task and its output into fields of a window or a face."""
+    """What a kind of task adds to results: `fields` turns a task and its output into fields of a window or a face."""
 
     fields: Callable[[Any, Values], Mapping[str, Any]]
     in_windows: bool = True

@@ -1,4 +1,4 @@
-"""seccomp: from then on this process makes no system call but those that decoding needs; all others return EPERM.
+"""seccomp: restrict this process to the system calls that decoding needs; all others return EPERM.
 
 The filter is a program of classic BPF that the kernel runs at each call over `struct seccomp_data`.
 """
@@ -134,7 +134,7 @@ _ALLOWED = {
 _ALLOWED_IF = {
     # threads, no processes
     "clone": (Numbers(56, 220), (Argument(0, (_CLONE_THREAD,), _CLONE_THREAD),)),
-    # for reading; which files is Landlock's to say
+    # for reading; Landlock restricts which files
     "openat": (Numbers(257, 56), (Argument(2, (os.O_RDONLY,), _WRITES),)),
     # no new code
     "mmap": (Numbers(9, 222), (Argument(2, (0,), _PROT_EXEC),)),
@@ -164,7 +164,7 @@ Instruction = tuple[int, int, int, int]
 
 
 def restrict_calls() -> None:
-    """Forbid all threads of this process, for ever, the system calls that decoding does not need.
+    """Forbid all threads of this process, irrevocably, the system calls that decoding does not need.
 
     `no_new_privs` must be set.
 
@@ -191,7 +191,7 @@ def program(machine: int, process: int) -> list[Instruction]:
     rules = [
         # libc then takes `clone`, whose flags a filter can see.
         (number(_CLONE3), [_returns(_ERRNO | errno.ENOSYS)]),
-        # Limits are read, not set: the pointer to new ones is null.
+        # Limits may be read but not set: the pointer to new ones must be null.
         (
             number(_PRLIMIT64),
             _allows_if([Argument(0, (0, process)), Argument(2, (0,)), Argument(2, (0,), upper=True)]),
@@ -202,7 +202,7 @@ def program(machine: int, process: int) -> list[Instruction]:
         *((number(numbers), [_returns(_ALLOW)]) for numbers in _ALLOWED.values()),
     ]
     lines: list[Instruction] = [
-        # Another machine's numbers mean other calls: i386 on x86_64.
+        # The same numbers are other calls on other machines: i386 on x86_64.
         (_LOAD, 0, 0, _MACHINE_AT),
         (_IF_EQUAL, 1, 0, machine),
         _returns(_KILL_PROCESS),
@@ -220,7 +220,7 @@ def _allows_if(conditions: Iterable[Argument]) -> list[Instruction]:
         # Both machines are little-endian.
         lines.append((_LOAD, 0, 0, _ARGUMENTS_AT + 8 * condition.index + 4 * condition.upper))
         lines.append((_AND, 0, 0, condition.mask))
-        # To behind the refusal that ends this condition.
+        # Skip the refusal that ends this condition.
         left = range(len(condition.values), 0, -1)
         lines += [(_IF_EQUAL, jump, 0, value) for jump, value in zip(left, condition.values, strict=True)]
         lines.append(_returns(_ERRNO | errno.EPERM))

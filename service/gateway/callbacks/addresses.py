@@ -54,7 +54,7 @@ def parse_callback_url(text: str, *, allow_private: bool) -> SplitResult:
 
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052
 _GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
-# What `ipaddress` calls global in some version of Python, and no host of the internet has.
+# Global for `ipaddress` in some Python versions, although no host on the internet has them.
 _RESERVED = tuple(
     ipaddress.ip_network(network)
     for network in (
@@ -68,7 +68,7 @@ _RESERVED = tuple(
 
 
 def is_public(address: Address) -> bool:
-    """Return whether an address belongs to the public internet; one that embeds an IPv4 address, if that does."""
+    """Return whether an address is on the public internet; if it embeds an IPv4 address, that one decides."""
     if isinstance(address, ipaddress.IPv6Address):
         embedded = address.ipv4_mapped or address.sixtofour
         if address in _NAT64:

@@ -1,7 +1,7 @@
 """The routes' dependencies: use cases, the owner of the key, path parameters, headers.
 
-All of these are coroutines, though some await nothing: FastAPI runs any other in a thread, and on a busy machine each
-request, refusals too, would wait for its turn there several times.
+All of these are coroutines, even those that await nothing: FastAPI runs other functions in threads, and on a busy
+machine each request would wait for a thread several times.
 """
 
 from __future__ import annotations

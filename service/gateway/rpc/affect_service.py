@@ -95,7 +95,7 @@ class AffectService(affect_pb2_grpc.AffectServiceServicer):  # type: ignore[misc
         """Cancel and erase an analysis."""
         async with call("CancelAnalysis", context):
             owner = await self._owner(context, Scope.ANALYZE)
-            # Once the job is gone from the queue, its blobs must go from the store although the call is cancelled.
+            # Once the job is removed from the queue, its blobs must be deleted even if the call is cancelled.
             await asyncio.shield(self._uses.cancel(owner.own(request.id)))
             return pb.CancelAnalysisResponse()
 
@@ -151,7 +151,7 @@ class AffectService(affect_pb2_grpc.AffectServiceServicer):  # type: ignore[misc
             most_s=settings.upload_max_s,
             containers=settings.containers,
         )
-        # A cancelled call ends its messages, and so the upload, which then gives back its reservation and its key.
+        # Cancelling a call ends its messages and so the upload, which then releases its reservation and its key.
         return await asyncio.shield(
             self._uses.submit(owner, video, options, declared=first.size_bytes or None, key=key)
         )
@@ -176,7 +176,7 @@ class AffectService(affect_pb2_grpc.AffectServiceServicer):  # type: ignore[misc
                 yield _event_message(event)
         if self._uses.notifier.stage >= Stage.ENDING:
             raise QueueUnavailable("This gateway is shutting down. Watch again from the last event's id.", 1)
-        await self._uses.follow.job(analysis_id)  # raises the reason why no end came: the analysis expired
+        await self._uses.follow.job(analysis_id)  # raises the reason for the missing end: the analysis expired
 
     async def _last_events(
         self, analysis_id: str, event: WatchedEvent, ended: Ended, *, whole: bool

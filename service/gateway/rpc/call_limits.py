@@ -1,4 +1,4 @@
-"""Bound gRPC calls: how many one address may have at a time, and how long their request may take to arrive."""
+"""Limit gRPC calls: their number from one address, and the time for their request to arrive."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from service.gateway.rpc.calls import Context, abort
 
 Method = Callable[..., Any]
 Take = Callable[[AsyncIterator[Message]], Any]
-Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"  # no generic when it runs
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"  # not generic at run time
 
 
 class CallLimits(grpc.aio.ServerInterceptor):
-    """Interceptor of every call, those of health checks and reflection included.
+    """Intercept every call, including health checks and reflection.
 
-    gRPC itself waits without end for the message of a call that takes one, so such calls could hold all places.
+    gRPC itself waits for a call's request without a limit, so silent calls could take up all places.
 
     Args:
-        most_per_address: calls at a time.
+        most_per_address: maximum number of calls.
         idle_s: seconds for a message to arrive.
-        own: prefix of the methods that bound their streams themselves.
+        own: prefix of the methods that limit their streams themselves.
     """
 
     def __init__(self, most_per_address: int, idle_s: float, own: str) -> None:
@@ -53,7 +53,7 @@ class CallLimits(grpc.aio.ServerInterceptor):
         if not handler.request_streaming:
             take: Take = self._message
         elif details.method.startswith(self._own):
-            take = _as_it_is
+            take = _unchanged
         else:
             take = self._in_time
         method: Any = handler.stream_stream or handler.stream_unary or handler.unary_stream or handler.unary_unary
@@ -122,12 +122,12 @@ class CallLimits(grpc.aio.ServerInterceptor):
             yield message
 
 
-def _as_it_is(requests: AsyncIterator[Message]) -> AsyncIterator[Message]:
+def _unchanged(requests: AsyncIterator[Message]) -> AsyncIterator[Message]:
     return requests
 
 
 def source_of_peer(peer: str) -> str:
-    """Return the address in what gRPC says of a client, such as `ipv4:127.0.0.1:5` or `ipv6:%5B::1%5D:5`."""
+    """Return the address in gRPC's name of a client, such as `ipv4:127.0.0.1:5` or `ipv6:%5B::1%5D:5`."""
     kind, _, rest = unquote(peer).partition(":")
     if kind not in {"ipv4", "ipv6"}:
         return peer

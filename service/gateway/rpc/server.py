@@ -32,11 +32,11 @@ _OPTIONS = [
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
     ("grpc.max_concurrent_streams", 100),
     ("grpc.max_connection_idle_ms", 60_000),
-    # Calls that run then go on; so connections spread over gateways that were added.
+    # Running calls continue; clients connect anew, so that added gateways get connections.
     ("grpc.max_connection_age_ms", 3_600_000),
 ]
 
-_LAST_WORDS_S = 1.0  # for streams that have not ended by then to say so
+_STREAMS_END_S = 1.0  # for streams that have not ended by then to end with an error
 
 
 @asynccontextmanager
@@ -72,18 +72,18 @@ async def serving_grpc(uses: UseCases) -> AsyncIterator[None]:
     for name in ("", _NAME):
         await lives.set(name, health_pb2.HealthCheckResponse.SERVING)
     log.info("listening", protocol="grpc", port=port)
-    leaving = asyncio.create_task(_say_when_leaving(uses, lives))
+    leaving = asyncio.create_task(_report_shutdown(uses, lives))
     try:
         yield
     finally:
         leaving.cancel()
         await lives.enter_graceful_shutdown()
         stopping = asyncio.create_task(server.stop(settings.drain_s))
-        await asyncio.wait([stopping], timeout=max(0.0, settings.drain_s - _LAST_WORDS_S))
+        await asyncio.wait([stopping], timeout=max(0.0, settings.drain_s - _STREAMS_END_S))
         uses.notifier.enter(Stage.ENDING)
         await stopping
 
 
-async def _say_when_leaving(uses: UseCases, lives: health.aio.HealthServicer) -> None:
-    await uses.notifier.left()
+async def _report_shutdown(uses: UseCases, lives: health.aio.HealthServicer) -> None:
+    await uses.notifier.shutdown_begun()
     await lives.enter_graceful_shutdown()

@@ -1,4 +1,4 @@
-"""Say an error's sentence, which use cases write for REST, in gRPC's words."""
+"""Translate the messages of errors, which use cases write for REST, into gRPC's terms."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ from service.gateway.usecases.lease import LEASE_S, keep_renewing
 from service.queue.live_sessions import LiveGatewayChannel, LiveSession, LiveSessions
 
 _CLAIMED_WITHIN_S = 5.0
-# Beyond the credits on their way: so that a worker that comes free finds one, and not an old one.
+# Frames that wait for credits: enough that one is there when a credit comes, and that it is recent.
 _MOST_WAITING = 2
 _MOST_UNREAD = 1000  # windows
 _SILENT_S = 30.0
@@ -45,19 +45,19 @@ class AnalyzeLive:
     async def __call__(
         self, owner: Owner, options: LiveOptions, frames: AsyncIterator[LiveFrame]
     ) -> AsyncGenerator[LiveScored]:
-        """Yield windows as they are scored, until the frames have ended and all of them were looked at.
+        """Yield windows as they are scored, until the frames have ended and all of them are analysed.
 
         Args:
-            owner: whose analysis it is.
+            owner: the owner of the analysis.
             options: the options of the analysis.
-            frames: as the client sends them; read on while windows are scored, and not closed here.
+            frames: the client's frames; they are read while windows are scored, and not closed.
 
         Raises:
-            InvalidRequest: a time stamp does not follow the one before, frames stay away, windows are not read, or no
-                model does a requested task.
-            BadMedia: a frame is at fault.
-            QuotaReached: the owner has as many live analyses as one may.
-            Unavailable: no worker is free, it is gone, or Redis is.
+            InvalidRequest: a time stamp does not follow the one before, no frame comes in time, windows are not read,
+                or no model has a requested task.
+            BadMedia: a frame cannot be analysed.
+            QuotaReached: the owner has the maximum number of live analyses.
+            Unavailable: no worker is free, the worker stopped, or Redis does not answer.
         """
         session = LiveSession(id=secrets.token_urlsafe(16), options=options)
         async with self._place(owner, session.id), self._sessions.open(session) as channel:
@@ -74,7 +74,7 @@ class AnalyzeLive:
 
     @asynccontextmanager
     async def _place(self, owner: Owner, session_id: str) -> AsyncIterator[None]:
-        """Hold one of an API key's places; where no key is needed, the workers' places are the only bound."""
+        """Hold one of an API key's places; without a key, the number of the workers' places is the only limit."""
         key = owner.key_id
         if not key:
             yield
@@ -90,7 +90,7 @@ class AnalyzeLive:
             yield
         finally:
             keeper.cancel()
-            with suppress(QueueUnavailable):  # then it ends with its lease
+            with suppress(QueueUnavailable):  # then the place becomes free when its lease ends
                 await self._sessions.leave_place(key, session_id)
 
 
@@ -115,25 +115,25 @@ class _Relay:
         """
         until = time.monotonic() + _CLAIMED_WITHIN_S
         while not self._credits:
-            news = await self._channel.receive()
-            if news is not None and news.problem is not None:
-                raise from_problem(news.problem)
-            if news is not None:
-                self._credits += news.credits
+            update = await self._channel.receive()
+            if update is not None and update.problem is not None:
+                raise from_problem(update.problem)
+            if update is not None:
+                self._credits += update.credits
             elif time.monotonic() > until and await self._channel.withdraw():
                 raise NoWorker("No worker is free for a live analysis. Try again in a moment.", 5)
             elif time.monotonic() > until + _CLAIMED_WITHIN_S:
                 raise SessionLost("A worker took the live analysis and is gone. Begin another one.", 1)
 
     async def windows(self) -> AsyncGenerator[LiveScored]:
-        """Yield what `listen` finds."""
+        """Yield the windows that `listen` receives."""
         while (found := await self._found.get()) is not None:
             if isinstance(found, Exception):
                 raise found
             yield found
 
     async def carry(self, frames: AsyncIterator[LiveFrame]) -> None:
-        """Take frames from the client and send those for which there is room."""
+        """Read frames from the client and send those for which there are credits."""
         try:
             last_s: float | None = None
             while (frame := await self._next(frames)) is not None:
@@ -153,7 +153,7 @@ class _Relay:
             self._all_came = True
             await self._flush()
         except Exception as error:
-            self._tell(error)
+            self._put(error)
 
     async def _next(self, frames: AsyncIterator[LiveFrame]) -> LiveFrame | None:
         try:
@@ -163,28 +163,28 @@ class _Relay:
             raise FramesStalled(f"No frame came for {LONGEST_GAP_S:g} s. Begin another live analysis.") from error
 
     async def listen(self) -> None:
-        """Take the worker's news."""
+        """Receive the worker's updates."""
         try:
             heard = time.monotonic()
             while True:
-                news = await self._channel.receive()
+                update = await self._channel.receive()
                 now = time.monotonic()
-                if news is None:
+                if update is None:
                     if now - heard > _SILENT_S:
                         raise SessionLost("The worker of this live analysis is silent. Begin another one.", 1)
                     continue
                 heard = now
-                if news.problem is not None:
-                    raise from_problem(news.problem)
-                if news.window is not None:
-                    self._tell(LiveScored(window=news.window, dropped_frames=self._dropped))
-                if news.ended:
-                    self._tell(None)
+                if update.problem is not None:
+                    raise from_problem(update.problem)
+                if update.window is not None:
+                    self._put(LiveScored(window=update.window, dropped_frames=self._dropped))
+                if update.ended:
+                    self._put(None)
                     return
-                self._credits += news.credits
+                self._credits += update.credits
                 await self._flush()
         except Exception as error:
-            self._tell(error)
+            self._put(error)
 
     async def _flush(self) -> None:
         async with self._sending:
@@ -195,11 +195,11 @@ class _Relay:
                 self._ended_sent = True
                 await self._channel.end()
 
-    def _tell(self, found: LiveScored | Exception | None) -> None:
+    def _put(self, found: LiveScored | Exception | None) -> None:
         try:
             self._found.put_nowait(found)
         except asyncio.QueueFull:
-            # What is unread is worth nothing any more: who comes back to read hears why it ended.
+            # Unread windows are dropped: a client that reads again learns why the analysis ended.
             while not self._found.empty():
                 self._found.get_nowait()
             with suppress(asyncio.QueueFull):

@@ -20,36 +20,36 @@ _BEARER = re.compile(r"bearer +([^ ]+) *", re.IGNORECASE | re.ASCII)  # RFC 6750
 
 @dataclass(frozen=True)
 class Owner:
-    """Whose analyses are meant: those sent with the key of this id, or, where it is "", without any."""
+    """The owner of analyses: the API key with this id, or "" for analyses that were sent without a key."""
 
     key_id: str
 
     def own(self, analysis_id: str) -> str:
-        """Return the id under which the queue knows an analysis of this owner.
+        """Return the job id of an analysis of this owner.
 
         Raises:
             NoSuchAnalysis: no analysis could have this id.
         """
-        if "-" in analysis_id:  # which only parts an owner from an id
+        if "-" in analysis_id:  # in a job id, it separates the owner's id
             raise NoSuchAnalysis("No analysis has this id. Ids are given by POST /analyze.")
         return f"{self.key_id}-{analysis_id}" if self.key_id else analysis_id
 
     def own_name(self, name: str) -> str:
-        """Return a client's name for something, made unique to this owner."""
+        """Return a name that a client chose, made unique to this owner."""
         return f"{self.key_id}\0{name}" if self.key_id else name
 
 
-ANYBODY = Owner("")
+NO_OWNER = Owner("")
 
 
 def public_id(job_id: str) -> str:
-    """Return the id by which its owner knows a job; see `Owner.own`."""
+    """Return the public id of a job; the inverse of `Owner.own`."""
     return job_id.rpartition("-")[2]
 
 
 @dataclass(frozen=True)
 class Authenticate:
-    """The use case.
+    """Authenticate requests by their API keys.
 
     Attributes:
         keys: the valid keys.
@@ -60,9 +60,9 @@ class Authenticate:
     required: bool
 
     async def __call__(self, authorization: str | None, scope: Scope, address: str) -> Owner:
-        """Return who sends a request with this `Authorization` header, or gRPC metadata of that name.
+        """Return the owner for a request's `Authorization` header, or gRPC metadata of that name.
 
-        A valid key is never refused for what else came from its address, which may be that of a proxy.
+        A valid key is never refused because of other requests from its address, which may be a proxy's.
 
         Args:
             authorization: the header.
@@ -70,9 +70,9 @@ class Authenticate:
             address: where the request comes from.
 
         Raises:
-            KeyRequired: there is no key, and there has to be one.
-            KeyRefused: the key is none, or not valid any more.
-            TooManyWrongKeys: so are many others from this address.
+            KeyRequired: there is no key, but one is required.
+            KeyRefused: the key is malformed, unknown or revoked.
+            TooManyWrongKeys: so are too many others from this address.
             ScopeMissing: the key does not allow this.
             QueueUnavailable: the queue does not answer.
         """
@@ -81,7 +81,7 @@ class Authenticate:
                 raise KeyRequired(
                     "Send an API key: `Authorization: Bearer mien_…`. The operator makes one with `mien keys create`."
                 )
-            return ANYBODY
+            return NO_OWNER
         bearer = _BEARER.fullmatch(authorization)
         try:
             key = parse_api_key(bearer[1] if bearer else "")

@@ -16,7 +16,7 @@ from service.queue.jobs import Jobs
 
 USUAL_LIMIT, MOST_LIMIT = 20, 100
 
-# A filter that hardly anything passes must not keep Redis busy: the page is short then, and the next one continues.
+# A filter that few jobs match must not keep Redis busy: then the page is short, and the next one continues.
 _MOST_LOOKED_AT = 2000
 _AT_ONCE = 100
 
@@ -25,7 +25,7 @@ _PLACE = re.compile(r"\d{1,15}:[\w-]{1,64}", re.ASCII)
 
 @dataclass(frozen=True)
 class Browse:
-    """The use case. A page continues from a place in the list, so that new and erased analyses shift nothing."""
+    """List analyses. A page continues from a place in the list, so that new and erased analyses shift nothing."""
 
     jobs: Jobs
 
@@ -36,10 +36,10 @@ class Browse:
 
         Only those in `state` if that is given.
 
-        A page may be short and yet give `next`; the list has ended where there is none.
+        A page may be short and still have `next`; the last page has none.
 
         Raises:
-            InvalidOption: no page gave this cursor, or a page is not of so many.
+            InvalidOption: the cursor is not valid, or the limit is out of range.
             QueueUnavailable: the queue does not answer.
         """
         if not 1 <= limit <= MOST_LIMIT:

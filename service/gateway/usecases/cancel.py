@@ -19,20 +19,20 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class Cancel:
-    """The use case, over its queue and store."""
+    """Cancel and erase analyses."""
 
     jobs: Jobs
     blobs: Blobs
     erasure: Erasure
 
     async def __call__(self, job_id: str) -> None:
-        """Erase an analysis in any state; blobs that the store keeps for now are erased once it works again.
+        """Erase an analysis in any state; blobs that the store cannot delete now are deleted once it works again.
 
-        A worker at it stops within a second or, without progress, a lease.
+        A worker that runs it stops within a second, or within a lease if it makes no progress.
 
         Raises:
             NoSuchAnalysis: there is none.
-            Expired: it is gone already.
+            Expired: it was erased already.
             QueueUnavailable: the queue does not answer.
         """
         erased = await self.jobs.cancel(job_id)

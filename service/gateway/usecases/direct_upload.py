@@ -33,18 +33,18 @@ from service.storage.blobs import Blobs, incoming_name, taken_name
 from service.telemetry.traces import traceparent
 
 _TTL_S = 3600
-_LATE_S = 3600  # for an upload that began just before its URL's end
+_LATE_S = 3600  # for an upload that began just before its URL expired
 
 
 @dataclass(frozen=True)
 class DirectUpload:
-    """The use case, over its queue and store.
+    """Give URLs for uploads, and analyse what was uploaded there.
 
     Attributes:
         limits: the limits of admission.
         most_bytes: the largest upload.
-        containers: the containers that are taken.
-        check_callback: raises InvalidOption where no callback can go to a URL.
+        containers: the accepted containers.
+        check_callback: raises InvalidOption if callbacks to a URL are not allowed.
     """
 
     admission: Admission
@@ -56,10 +56,10 @@ class DirectUpload:
     check_callback: Callable[[str], None]
 
     async def slot(self, owner: Owner) -> UploadSlot:
-        """Return where the owner may upload a video to, for an hour.
+        """Return a URL to which the owner may upload a video for an hour.
 
         Raises:
-            NotOffered: the store takes nothing from outside.
+            NotOffered: the store has no presigned URLs.
             QueueFull, QuotaReached: too many slots are open.
         """
         upload_id = str(ULID())
@@ -69,19 +69,19 @@ class DirectUpload:
         return UploadSlot(id=upload_id, url=url, expires_at=datetime.now(UTC) + timedelta(seconds=_TTL_S))
 
     async def analyze(self, owner: Owner, upload_id: str, options: AnalyzeOptions, sha256: str | None = None) -> str:
-        """Queue the analysis of a video that was uploaded, and return its job's id. A repeat is the same job.
+        """Queue the analysis of an uploaded video and return its job's id; a repeated call returns the same job.
 
-        What is analysed is a copy, checked as it is: whatever is put to the slot's URL from then on is swept away. The
-        check takes in the digest `sha256`, in hexadecimal, where the client gives one.
+        A copy is checked and analysed: whatever is uploaded to the slot's URL afterwards is deleted. The copy is also
+        compared with `sha256`, in hexadecimal, if the client gives one.
 
         Raises:
-            InvalidOption: no callback can go where it is asked to.
+            InvalidOption: callbacks to the given URL are not allowed.
             NoSuchUpload: nothing was uploaded there.
-            Expired: its analysis is gone.
-            EmptyUpload, UploadTooLarge, UnsupportedContainer: what was uploaded is not taken, and erased.
-            DigestMismatch: it is not what the client meant; the slot stays open.
+            Expired: its analysis was erased.
+            EmptyUpload, UploadTooLarge, UnsupportedContainer: the upload is not accepted, and erased.
+            DigestMismatch: the upload has another digest; the slot stays open.
             QueueFull, QuotaReached: there is no room.
-            StorageUnavailable, QueueUnavailable: what is needed does not answer.
+            StorageUnavailable, QueueUnavailable: the store or the queue does not answer.
         """
         if options.callback_url is not None:
             self.check_callback(options.callback_url)
@@ -129,7 +129,7 @@ class DirectUpload:
         return job_id
 
     async def _check(self, name: str, size: int, head: bytes) -> None:
-        """Check what was uploaded, and erase it if it is not taken."""
+        """Check what was uploaded, and erase it if it is not accepted."""
         try:
             if size > self.most_bytes:
                 raise too_large(self.most_bytes)

@@ -18,10 +18,10 @@ _EVERY_S = 5.0
 
 @dataclass(frozen=True)
 class Erase:
-    """The use case, over its queue and store; every gateway runs it, because erasing twice is harmless.
+    """Erase what is due. Every gateway does, because erasing twice is harmless.
 
     Attributes:
-        rewrite_s: the pause between two rewritings of Redis' file; 0 for none.
+        rewrite_s: seconds between two rewrites of Redis' append-only file; 0 for none.
     """
 
     erasure: Erasure
@@ -29,7 +29,7 @@ class Erase:
     rewrite_s: int
 
     async def every(self) -> None:
-        """Erase every few seconds, for ever."""
+        """Erase every few seconds, until cancelled."""
         while True:
             try:
                 await self()

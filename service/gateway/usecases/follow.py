@@ -16,14 +16,14 @@ from service.storage.blobs import Blobs
 
 @dataclass(frozen=True)
 class Follow:
-    """The use case, over its queue, its store and the notifier that ends its waits at once."""
+    """Read analyses and wait for their end; the notifier ends a wait at once."""
 
     jobs: Jobs
     blobs: Blobs
     notifier: JobNotifier
 
     async def job(self, job_id: str, wait_s: float = 0.0) -> Job:
-        """Return a job, at its end or when `wait_s` seconds are over.
+        """Return a job when it has ended, or after `wait_s` seconds.
 
         Raises:
             NoSuchAnalysis, Expired, QueueUnavailable: as for `look_up`.
@@ -39,7 +39,7 @@ class Follow:
                 await subscription.wait(left)
 
     async def present(self, job: Job) -> Analysis:
-        """Return the analysis as users see it, with its findings where there are any.
+        """Return a job as users see it, with its findings if there are any.
 
         Raises:
             Expired: the result was erased a moment ago.

@@ -10,7 +10,7 @@ from mien.contract.errors import QueueUnavailable, StorageUnavailable, Unavailab
 from service.queue.status import QueueStatus
 from service.storage.blobs import Blobs
 
-# Anyone may ask whether the service is ready: no more often than this is anything written to the store for it.
+# Anyone may ask whether the service is ready, so the store is tried at most once in this time.
 _STORE_EVERY_S = 1.0
 _STORE_ANSWERS_WITHIN_S = 5.0
 
@@ -20,8 +20,8 @@ class Availability:
     """Which parts fail, and which operations work.
 
     Attributes:
-        failing: why the queue or the store takes nothing, by the part's name.
-        works: what can be done: `analyze`, `read` (states, events, lists), `results`, `delete`, `live`.
+        failing: why the queue or the store accepts no writes, by the part's name.
+        works: the operations that work: `analyze`, `read` (states, events, lists), `results`, `delete`, `live`.
     """
 
     failing: dict[str, Unavailable]

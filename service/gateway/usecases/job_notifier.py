@@ -15,20 +15,20 @@ from service.queue.jobs import Jobs
 
 log = structlog.get_logger()
 
-# Publish/subscribe may drop a message: who waits looks this often all the same.
+# Publish/subscribe may lose a message, so waiters also poll this often.
 _LONGEST_S = 2.0
 
 
 class Stage(IntEnum):
-    """How far a gateway is on its way to its end: in this order."""
+    """The stages of a gateway's shutdown, in order."""
 
     SERVING = 0
     LEAVING = 1
-    """It says that it is not ready, so that load balancers send it nothing more; all works as before."""
+    """It reports that it is not ready, so that load balancers send it no more requests; everything works as before."""
     DRAINING = 2
-    """Requests that wait and HTTP streams end at once: both have an answer that says how to go on."""
+    """Waiting requests and HTTP streams end at once: both have a response that says how to continue."""
     ENDING = 3
-    """gRPC streams, which have none but an error, end as well."""
+    """gRPC streams, which can only end with an error, end as well."""
 
 
 class JobSubscription:
@@ -38,11 +38,11 @@ class JobSubscription:
         self._notified = asyncio.Event()
 
     def notify(self) -> None:
-        """Wake the waiter, now or when it comes to wait."""
+        """Wake the waiter, now or when it waits next."""
         self._notified.set()
 
     async def wait(self, most_s: float = _LONGEST_S) -> None:
-        """Wait for a notification, for `most_s` or two seconds, whichever is less; then it is time to look."""
+        """Wait for a notification, at most `most_s` and at most two seconds; then the caller polls."""
         try:
             async with asyncio.timeout(min(most_s, _LONGEST_S)):
                 await self._notified.wait()
@@ -61,7 +61,7 @@ class JobNotifier:
         self._left = asyncio.Event()
 
     async def listen(self) -> None:
-        """Notify the subscriptions of jobs that change, for ever."""
+        """Notify the subscriptions of jobs that change, until cancelled."""
         while True:
             try:
                 async for job_id in self._jobs.changed():
@@ -72,20 +72,20 @@ class JobNotifier:
             await asyncio.sleep(1.0)
 
     def enter(self, stage: Stage) -> None:
-        """Go on to a stage, and wake all who wait, so that those end who may wait no longer."""
+        """Enter a stage and wake all waiters, so that those end that may not wait any longer."""
         self.stage = max(self.stage, stage)
         self._left.set()
         for subscriptions in self._subscriptions.values():
             for subscription in subscriptions:
                 subscription.notify()
 
-    async def left(self) -> None:
-        """Wait until the gateway leaves: it serves no more, or not for long."""
+    async def shutdown_begun(self) -> None:
+        """Wait until the gateway begins to shut down."""
         await self._left.wait()
 
     @contextmanager
     def subscribe(self, job_id: str) -> Iterator[JobSubscription]:
-        """Subscribe to a job for as long as the block runs."""
+        """Subscribe to a job for the duration of the block."""
         subscription = JobSubscription()
         self._subscriptions[job_id].add(subscription)
         try:

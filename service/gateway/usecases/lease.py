@@ -1,4 +1,4 @@
-"""Leases of a gateway: what it holds for a request is held as long as it lives, and little longer."""
+"""Leases of a gateway: what it holds for a request becomes free soon after the gateway dies."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from mien.contract.errors import QueueUnavailable
 
 log = structlog.get_logger()
 
-# As short as a worker's lease by default: what a killed gateway held is free again that soon.
+# Like a worker's lease by default: what a killed gateway held is free after this time.
 LEASE_S = 30.0
 
 
 async def keep_renewing(renew: Callable[[], Awaitable[None]]) -> None:
-    """Renew a lease of `LEASE_S` seconds again and again, until cancelled."""
+    """Renew a lease of `LEASE_S` seconds periodically, until cancelled."""
     while True:
         await asyncio.sleep(LEASE_S / 4)
         try:

@@ -14,8 +14,8 @@ async def look_up(jobs: Jobs, job_id: str) -> Job:
     """Return a job.
 
     Raises:
-        NoSuchAnalysis: there never was one, or not in living memory.
-        Expired: it is over, or was deleted.
+        NoSuchAnalysis: it never existed, or its tombstone has expired.
+        Expired: it has expired or was deleted.
         QueueUnavailable: the queue does not answer.
     """
     found = await jobs.find(job_id)
@@ -28,7 +28,7 @@ async def look_up(jobs: Jobs, job_id: str) -> Job:
 
 
 def summary(job: Job) -> Summary:
-    """Return a job as users see it, without its findings; what does not apply is unset."""
+    """Return a job as users see it, without its findings; fields that do not apply are unset."""
     seen = Summary(
         id=public_id(job.id),
         state=job.state,
@@ -43,5 +43,5 @@ def summary(job: Job) -> Summary:
 
 
 def moment(unix_ms: int) -> datetime:
-    """Return a point in time that the queue knows in milliseconds."""
+    """Convert Unix milliseconds, as the queue stores them, to a time."""
     return datetime.fromtimestamp(unix_ms / 1000, UTC)

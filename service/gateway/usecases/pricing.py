@@ -1,11 +1,11 @@
-"""The price of a video: what its analysis will take, in bytes, or in pixels where these say more."""
+"""The price of a video: the estimated cost of its analysis, by its bytes or, if that is more, by its pixels."""
 
 from __future__ import annotations
 
-from service.gateway.frame_count import pixels_in_all
+from service.gateway.frame_count import total_pixels
 from service.storage.blobs import Blobs
 
-# What usual videos have: 1080p at 30 frames and 5 Mbit a second has 100 pixels a byte, 360p at 1 Mbit has 55.
+# Pixels per byte of usual videos: 1080p at 30 frames and 5 Mbit a second has 100 pixels a byte, 360p at 1 Mbit has 55.
 _PIXELS_PER_BYTE = 100
 
 
@@ -21,4 +21,4 @@ async def price_of(blobs: Blobs, name: str, size: int) -> int:
         length = min(length, size - start)
         return await blobs.read_range(name, start, length) if length > 0 else b""
 
-    return max(size, await pixels_in_all(read, size) // _PIXELS_PER_BYTE)
+    return max(size, await total_pixels(read, size) // _PIXELS_PER_BYTE)

@@ -1,4 +1,4 @@
-"""Reserve room for an upload as its bytes come, for as long as this gateway lives."""
+"""Reserve room for an upload as its bytes arrive, under a lease of this gateway."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _FULL: dict[Lacking, str] = {
     "key_uploads": "This API key has as many uploads under way, or slots open for some, as it may.",
     "key_video": "This API key has had as many seconds of video analysed as it may in a day.",
 }
-# Each step reserves as much again as has come, within these bounds: who sends little holds little.
+# Each step reserves as much again as has arrived, within these bounds: a small upload holds little room.
 _LEAST_STEP, _MOST_STEP = 64 << 10, 8 << 20
 
 
@@ -28,10 +28,10 @@ class Reservation:
     """Room for one upload. As a context manager, it renews the reservation, and releases it if the upload fails.
 
     Args:
-        admission: the queue's end.
-        job_id: whose upload it is.
+        admission: the queue's admission.
+        job_id: the job of the upload.
         limits: the limits of admission.
-        most_bytes: the largest that the upload can be.
+        most_bytes: maximum size of the upload.
     """
 
     def __init__(self, admission: Admission, job_id: str, limits: AdmissionLimits, most_bytes: int) -> None:
@@ -75,7 +75,7 @@ class Reservation:
     ) -> None:
         if self._keeper is not None:
             self._keeper.cancel()
-        if self._asked and error is not None:  # else it went with the job's submission
+        if self._asked and error is not None:  # otherwise submitting the job has released it
             with suppress(QueueUnavailable):  # then it ends with its lease
                 await self._admission.release(self._job_id)
 

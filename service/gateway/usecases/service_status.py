@@ -14,17 +14,17 @@ from service.queue.status import QueueStatus
 
 
 class Readiness(BaseModel):
-    """That jobs can be accepted; `workers` live, and `waiting_for_store` of them find the blob store out of order."""
+    """Jobs are accepted. `workers` are live; `waiting_for_store` of them wait for the blob store to work again."""
 
     status: str = Field(description="`ok`: jobs can be accepted.")
     queued: int = Field(description="Number of jobs that wait or run.")
     workers: int = Field(description="Number of live workers.")
-    waiting_for_store: int = Field(default=0, description="Number of these that find the store out of order.")
+    waiting_for_store: int = Field(default=0, description="Number of these that wait for the store to work again.")
 
 
 @dataclass(frozen=True)
 class ServiceStatus:
-    """The use case, over its queue; `notifier` knows whether this gateway is shutting down."""
+    """Report the status; `notifier` knows whether this gateway is shutting down."""
 
     queue: QueueStatus
     check: HealthCheck

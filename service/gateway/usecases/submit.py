@@ -1,6 +1,6 @@
-"""Take a video in and queue it: check for room → stream to a temporary blob → finalise → one script → accepted.
+"""Accept a video and queue it: check for room → stream to a temporary blob → finalise → one script → accepted.
 
-Room is reserved as the bytes come.
+Room is reserved as the bytes arrive.
 
 A request with an idempotency key is accepted once. While its upload is under way no other request gets the key; once it
 is accepted, a repeat's body is read and compared, never stored, and the repeat joins the job that there is.
@@ -32,13 +32,14 @@ _RETRY_IN_USE_AFTER_S = 2
 
 @dataclass(frozen=True)
 class Submit:
-    """The use case, over its queue and store.
+    """Accept videos and queue their analyses.
 
     Attributes:
         limits: the limits of admission.
         most_bytes: the largest upload.
-        upload_idle_s: the longest that an upload may stand still; twice as long a key outlives its gateway's death.
-        check_callback: raises InvalidOption where no callback can go to a URL.
+        upload_idle_s: longest time without progress of an upload; after its gateway died, a key is held for twice as
+            long.
+        check_callback: raises InvalidOption if callbacks to a URL are not allowed.
     """
 
     admission: Admission
@@ -61,19 +62,19 @@ class Submit:
         """Accept a video and return the id of its job, which may be that of an earlier request with the same `key`.
 
         Args:
-            owner: whose analysis it is to be.
-            video: its bytes, not asked for before there is room for them.
+            owner: the owner of the analysis.
+            video: its bytes, read only when there is room for them.
             options: the options of the analysis.
-            declared: how many bytes there are at most, where the client says.
+            declared: the maximum number of bytes, if the client declares it.
             key: the request's idempotency key.
 
         Raises:
-            InvalidOption: no callback can go where it is asked to.
+            InvalidOption: callbacks to the given URL are not allowed.
             QueueFull: there is no room.
             KeyInUse: the first request with this key is still uploading.
             KeyReused: the key was used for another video or other options.
-            Expired: the job of this key is gone.
-            MienError: whatever `video` raises, or the store's or the queue's failure; the upload is given up.
+            Expired: the job of this key was erased.
+            MienError: an error that `video` raises, or a failure of the store or the queue; the upload is discarded.
         """
         if options.callback_url is not None:
             self.check_callback(options.callback_url)
@@ -100,7 +101,7 @@ class Submit:
         declared: int | None,
         key: str | None = None,
     ) -> KeyHolder | None:
-        """Store an upload and queue its job, or return the one that its key stands for by now."""
+        """Store an upload and queue its job, or return the job that a faster request with the same key queued."""
         most_bytes = self.most_bytes if declared is None else declared
         async with Reservation(self.admission, job_id, self.limits, most_bytes) as room:
             await room.check(declared or 1)
@@ -119,7 +120,7 @@ class Submit:
                     trace=traceparent(),
                 )
             except QueueUnavailable as error:
-                # Else the job may be accepted all the same: the blob is for the sweeper to judge.
+                # Otherwise the job may have been accepted, so the blob is left to the sweeper.
                 if nothing_changed(error):
                     await asyncio.to_thread(self.blobs.delete, [upload])
                 raise

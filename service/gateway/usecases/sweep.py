@@ -1,7 +1,7 @@
 """Clean up what crashes leave behind: orphaned blobs, unfinished uploads, jobs without a stream entry.
 
-One gateway of all does each round. A blob is removed when the job that it belongs to has ended or is gone and does not
-name it, or when it is old and there never was such a job.
+One gateway runs each round. A blob is removed if its job has ended or was erased and does not refer to it, or if it is
+old and its job never existed.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from service.storage.blobs import INCOMING, RESULTS, UPLOADS, Blobs, job_of
 
 log = structlog.get_logger()
 
-# A blob is this old before it can be an orphan: longer than from its last byte to its job's next step.
+# Minimum age of an orphan: longer than the time from a blob's last byte to its job's next step.
 _GRACE_S = 600.0
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """The use case, over its queue and store; `idle_s` is the longest that an upload may stand still."""
+    """Remove what crashes leave behind; `idle_s` is the longest time without progress of an upload."""
 
     jobs: Jobs
     admission: Admission
@@ -34,7 +34,7 @@ class Sweep:
     idle_s: float
 
     async def every(self, round_s: int) -> None:
-        """Sweep every `round_s` seconds, for ever."""
+        """Sweep every `round_s` seconds, until cancelled."""
         while True:
             try:
                 if await self.repair.take_sweep(round_s):
@@ -50,7 +50,7 @@ class Sweep:
         await self.repair.forget_dead_workers()
         await self.repair.forget_expired()
         orphans = [name for prefix in (UPLOADS, RESULTS) for name in await self._orphans(prefix, grace_s)]
-        orphans += await self._unasked()
+        orphans += await self._in_closed_slots()
         await asyncio.to_thread(self.blobs.delete, orphans)
         if unfinished or requeued or orphans:
             log.info("swept", unfinished=unfinished, requeued=requeued, orphans=len(orphans))
@@ -59,7 +59,7 @@ class Sweep:
         orphans = []
         async for name, age_s in self.blobs.ages(prefix):
             job = await self.jobs.find(job_of(name))
-            # While the job lives, a result that it does not name yet may be one about to be committed.
+            # While the job runs, a result that it does not refer to yet may be about to be committed.
             owned = isinstance(job, Job) and (
                 job.result == name if job.state.terminal else prefix == RESULTS or job.upload == name
             )
@@ -67,7 +67,7 @@ class Sweep:
                 orphans.append(name)
         return orphans
 
-    async def _unasked(self) -> list[str]:
-        """Return what was put to the URLs of slots that are used or past their time."""
+    async def _in_closed_slots(self) -> list[str]:
+        """Return what was uploaded to slots that are used or expired."""
         found = [name async for name, _ in self.blobs.ages(INCOMING)]
         return [name for name in found if not await self.admission.is_slot_open(job_of(name))]

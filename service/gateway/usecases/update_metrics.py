@@ -16,7 +16,10 @@ _EVERY_S = 5.0
 
 @dataclass(frozen=True)
 class UpdateMetrics:
-    """The use case. A queue that does not answer makes its metrics NaN; one that accepts no writes, all but memory."""
+    """Update the metrics.
+
+    If the queue does not answer, its metrics are NaN; if it accepts no writes, all of them but its memory are.
+    """
 
     status: QueueStatus
     check: HealthCheck
@@ -41,7 +44,7 @@ class UpdateMetrics:
         REDIS_MOST.set(most)
 
     async def every(self) -> None:
-        """Do so every few seconds, for ever."""
+        """Set the metrics every few seconds, until cancelled."""
         while True:
             await self()
             await asyncio.sleep(_EVERY_S)

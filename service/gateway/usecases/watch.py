@@ -1,4 +1,4 @@
-"""Watch an analysis: what happened to it since an event, then what happens until its end."""
+"""Watch an analysis: its events since a given one, then new events until its end."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class WatchedEvent:
 
 @dataclass
 class Watch:
-    """The use case; it reads only, and holds nothing but a subscription while it waits.
+    """Read the events of analyses; while it waits, a watcher holds nothing but a subscription.
 
     Attributes:
-        most: watchers at a time.
+        most: maximum number of watchers.
     """
 
     jobs: Jobs
@@ -42,13 +42,13 @@ class Watch:
     ) -> AsyncGenerator[WatchedEvent] | None:
         """Return the events after the one with the id `after` (from the first, where that is empty).
 
-        They end with the analysis or, early, when this gateway is stopped and comes to the stage `until`. None:
-        `after` is the analysis's end.
+        They end with the analysis or, early, when this gateway's shutdown reaches the stage `until`. Returns None if
+        `after` is the analysis's last event.
 
         Raises:
             NoSuchAnalysis, Expired: as for `look_up`.
             InvalidOption: the analysis has had no event `after`.
-            QueueUnavailable: the queue does not answer; in mid-way, too.
+            QueueUnavailable: the queue does not answer; also raised between two events.
             TooManyWatchers: there are `most` already.
         """
         if self._watching >= self.most:
@@ -100,12 +100,12 @@ class Watch:
     async def _look(
         self, job_id: str, seen: EventId | None
     ) -> tuple[Job | Literal["expired", "deleted"] | None, list[StoredEvent]]:
-        # In this order: once a job has ended, no event follows.
+        # The job is read first: once it has ended, no event follows.
         return await self.jobs.find(job_id), await self.jobs.events(job_id, seen)
 
 
 def _adjoin(seen: EventId | None, following: EventId) -> bool:
-    # An attempt's first event makes void whatever else there was.
+    # An attempt's first event makes all earlier ones void.
     return following.number == 0 or (seen is not None and following == seen._replace(number=seen.number + 1))
 
 

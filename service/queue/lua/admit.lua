@@ -1,11 +1,12 @@
--- Looks for room for an upload, and reserves it once its first bytes have come; a repeat changes what is reserved.
+-- Checks whether there is room for an upload, and reserves it once its first bytes have arrived; a repeat changes the
+-- reservation.
 -- KEYS: queue, live_bytes, reserved, reserved_bytes, probe, slots, unfinished jobs of the API key, its seconds of video,
 --   live_price
--- ARGV: now_ms, end of the lease in ms (0: reserve nothing yet), job id, bytes that it needs in all, most jobs,
---   most bytes, most seconds of wait, what all workers process of the price in a second (0: unknown), id of the API key
---   or "", its most jobs, uploads and seconds of video
--- Returns {} where there is room, else {what there is none of, seconds after which to try again}.
--- A refusal writes nothing: each write waits for the disk, and an overload would be one of the disk.
+-- ARGV: now_ms, end of the lease in ms (0: reserve nothing yet), job id, bytes that it needs in all, maximum jobs,
+--   maximum bytes, maximum seconds of wait, price that all workers process in a second (0: unknown), id of the API key
+--   or "", its maximum jobs, uploads and seconds of video
+-- Returns {} if there is room, else {the exhausted resource, seconds after which to try again}.
+-- A refusal writes nothing, because each write waits for the disk, which would become the bottleneck under overload.
 local now_ms, id, owner = ARGV[1], ARGV[3], ARGV[9]
 local queued = tonumber(redis.call('GET', KEYS[2]) or '0')
 if tonumber(redis.call('ZSCORE', KEYS[3], id) or '0') <= tonumber(now_ms) then
@@ -27,7 +28,7 @@ for _, other in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '(' .. now_ms, '+inf
   if other ~= id then bytes = bytes + tonumber(redis.call('HGET', KEYS[4], other) or '0') end
 end
 if bytes > tonumber(ARGV[6]) then return {'bytes', 30} end
--- A server that takes nothing refuses here, before the upload is read; after any other write of a script it would not.
+-- A server that accepts no writes refuses here, before the upload is read; a later write of a script is never refused.
 redis.call('SET', KEYS[5], '1', 'EX', 60)
 forget_expired(now_ms, KEYS[3], KEYS[4], KEYS[6])
 if ARGV[2] ~= '0' then

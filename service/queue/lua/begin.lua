@@ -1,15 +1,16 @@
 -- Starts an attempt: increments the fence, so that no earlier attempt can write any more, drops the events of earlier
 -- attempts and adds the event `began`. Repeated with the same token, the script changes nothing and returns the same.
--- An entry whose job has ended, was erased or was requeued is acknowledged and deleted; one that another worker holds by
--- now is left to it.
+-- An entry whose job has ended, was erased or was requeued is acknowledged and deleted; one that another worker holds
+-- now is left alone.
 -- A job whose attempts are exhausted fails here, because the worker that died could not report it (end_job.lua).
--- One that was tried before is only begun by a worker that runs nothing else: it may kill it. Until this one does, the
--- lease runs on: where something runs here for longer, a live analysis say, a worker that is empty takes the job over.
+-- A job that was tried before is only begun by a worker that runs nothing else, because it may kill the worker. Until
+-- then the lease is not renewed: if other work, such as a live analysis, runs here for long, an idle worker takes the
+-- job over.
 -- KEYS: job, queue, live, live_bytes, gone, dead, events, callbacks, erase
--- ARGV: job id, group, now_ms, results ttl s, tombstone ttl s, events ttl s, channel, entry, most attempts,
---   error of exhaustion, consumer, token, "1" where the worker runs nothing else
--- Returns {fence, attempts, created_ms, upload, bytes, price, options, traceparent or ""}, {"alone"} where the job waits for
--- the worker to run nothing else, or {} where there is nothing to do.
+-- ARGV: job id, group, now_ms, results ttl s, tombstone ttl s, events ttl s, channel, entry, maximum attempts,
+--   error of exhaustion, consumer, token, "1" if the worker runs nothing else
+-- Returns {fence, attempts, created_ms, upload, bytes, price, options, traceparent or ""}, {"alone"} if the job waits
+--   for the worker to run nothing else, or {} if there is nothing to do.
 local function attempt()
   local job = redis.call('HMGET', KEYS[1], 'fence', 'attempts', 'created_ms', 'upload', 'bytes', 'price', 'options',
     'trace')

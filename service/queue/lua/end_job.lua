@@ -1,5 +1,5 @@
 -- Functions that end a job, for the scripts that begin, commit and cancel; scripts.py puts this text before theirs.
--- They promise that a job ends the same way whatever ends it. The calling script's keys start with
+-- A job ends the same way whichever script ends it. The calling script's keys start with
 -- KEYS: job, queue, live, live_bytes, gone
 
 -- Charges the seconds of video that were analysed to an API key, for a day from the first.
@@ -9,7 +9,7 @@ local function charge(owner, done_s)
   if redis.call('TTL', charged) < 0 then redis.call('EXPIRE', charged, 86400) end
 end
 
--- Deletes the stream entry of a job that has not ended, gives back its places, the bytes of its upload and its price, and
+-- Deletes the stream entry of a job that has not ended, releases its places, the bytes of its upload and its price, and
 -- charges the API key that it was sent with.
 local function leave_queue(job_id, group)
   local job = redis.call('HMGET', KEYS[1], 'entry', 'bytes', 'done_s', 'price')
@@ -26,9 +26,9 @@ local function leave_queue(job_id, group)
 end
 
 -- Sets the outcome of a job that has not ended, the expiry of the job and its events, and its tombstone; queues its
--- callback where it has one; lists it as dead where its attempts are exhausted; publishes that it changed.
+-- callback if it has one; lists it as dead if its attempts are exhausted; publishes that it changed.
 -- What it leaves behind is listed for erasure: its upload now, its events and its result when they have expired.
--- KEYS goes on with: dead, events, callbacks, erase
+-- KEYS continues with: dead, events, callbacks, erase
 -- ARGV starts with: job id, group, now_ms, results ttl s, tombstone ttl s, events ttl s, channel
 -- `...`: further fields of the job and their values
 local function end_job(state, dead, ...)

@@ -1,7 +1,7 @@
 -- Opens a slot for an upload that goes straight to the store, if there are not too many.
 -- KEYS: slots, reserved, reserved_bytes
--- ARGV: now_ms, end of the slot in ms, job id, most slots, id of the API key or "", its most uploads
--- Returns {} where it is open, else {what there are too many of, seconds after which to try again}.
+-- ARGV: now_ms, end of the slot in ms, job id, maximum slots, id of the API key or "", its maximum uploads
+-- Returns {} if it is open, else {the exhausted resource, seconds after which to try again}.
 forget_expired(ARGV[1], KEYS[2], KEYS[3], KEYS[1])
 if redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[4]) then return {'slots', 60} end
 if ARGV[5] ~= '' then

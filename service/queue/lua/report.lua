@@ -1,9 +1,9 @@
--- Tells what happened in an attempt, if it is still the job's current one: each as an event, and the progress in the
--- job, too. Said again it adds nothing, for the attempt numbers its events. The oldest are dropped beyond a bound.
+-- Appends the events of an attempt, if it is still the job's current one, and stores the progress in the job, too. A
+-- repeat adds nothing, because the attempt numbers its events. Beyond a limit the oldest are dropped.
 -- KEYS: job, events
--- ARGV: job id, fence, number of the first event, most events, channel, done_s ("" where there is none), total_s
---   ("" where unknown), then kind and data of each event
--- Returns 1, or 0 where the job ended, was erased or went to another attempt.
+-- ARGV: job id, fence, number of the first event, maximum events, channel, done_s ("" if there is none), total_s ("" if
+--   unknown), then kind and data of each event
+-- Returns 1, or 0 if the job ended, was erased or has another attempt.
 if redis.call('HGET', KEYS[1], 'fence') ~= ARGV[2] or redis.call('HGET', KEYS[1], 'state') ~= 'running' then return 0 end
 local number = tonumber(ARGV[3])
 local last = redis.call('HGET', KEYS[1], 'event')

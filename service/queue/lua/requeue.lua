@@ -1,7 +1,7 @@
--- Queues a job anew that has not ended but has lost its stream entry.
+-- Queues a job again that has not ended but has lost its stream entry.
 -- KEYS: job, queue, live
 -- ARGV: job id
--- Returns 1 when queued anew, else 0.
+-- Returns 1 if queued again, else 0.
 local job = redis.call('HMGET', KEYS[1], 'state', 'entry')
 if job[1] ~= 'queued' and job[1] ~= 'running' then
   redis.call('ZREM', KEYS[3], ARGV[1])

@@ -1,11 +1,11 @@
 -- Accepts a job: its hash, its place among the live ones and in the list, its stream entry and its idempotency key
--- appear together, once. Where the key stands for another job by now, only the reservation is given up.
--- KEYS: job, queue, live, live_bytes, reserved, jobs, reserved_bytes, live_price, and the idempotency key where there is
+-- appear together, once. If the key belongs to another job by now, only the reservation is released.
+-- KEYS: job, queue, live, live_bytes, reserved, jobs, reserved_bytes, live_price, and the idempotency key if there is
 --   one
 -- ARGV: job id, created_ms, upload, bytes, options, digest, idempotency key's ttl s, callback or "",
 --   traceparent or "", price
--- Returns {}, or {job, options, digest} of that other job, or {"", "", ""} where that was erased.
--- The first write takes memory: a server that is full refuses a script at such a one, but lets it go on after another.
+-- Returns {}, or {job, options, digest} of that other job, or {"", "", ""} if that was erased.
+-- The first write needs memory: a full server refuses a script at such a write, but not after another write.
 local function release()
   redis.call('ZREM', KEYS[5], ARGV[1])
   redis.call('HDEL', KEYS[7], ARGV[1])

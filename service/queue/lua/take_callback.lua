@@ -1,4 +1,4 @@
--- Takes the callback that is due the longest, and hides it from others for a while: it comes again where its taker dies.
+-- Takes the callback that is most overdue, and hides it from others for a while: if its taker dies, it is due again.
 -- KEYS: callbacks
 -- ARGV: now_ms, until when it is hidden, ms
 -- Returns the job's id, or false.

@@ -1,4 +1,4 @@
--- Gives up the claim of an upload that came to nothing; the key of an accepted job stays.
+-- Gives up the claim of an upload that failed; the key of an accepted job stays.
 -- KEYS: idempotency key
 -- ARGV: job id
 local holder = redis.call('HMGET', KEYS[1], 'job', 'digest')

@@ -1,6 +1,6 @@
 -- Functions for the scripts that let uploads begin; scripts.py puts this text before theirs.
 
--- Forgets what has run out: reservations whose gateway is gone, and slots that were not used in time.
+-- Removes what has expired: reservations whose gateway died, and slots that were not used in time.
 local function forget_expired(now_ms, reserved, reserved_bytes, slots)
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', reserved, '-inf', now_ms)) do
     redis.call('ZREM', reserved, id)
@@ -9,7 +9,7 @@ local function forget_expired(now_ms, reserved, reserved_bytes, slots)
   redis.call('ZREMRANGEBYSCORE', slots, '-inf', now_ms)
 end
 
--- Returns how many of the ids in a sorted set that have not run out belong to an API key, without one of them.
+-- Returns the number of ids in a sorted set that have not expired and belong to an API key, without one of them.
 local function count_of(owner, key, but, now_ms)
   local found = 0
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', key, '(' .. now_ms, '+inf')) do

@@ -10,7 +10,7 @@ from typing import TypeVar
 from redis.asyncio import Redis
 
 from mien.contract.options import AnalyzeOptions
-from service.gateway.usecases.authenticate import ANYBODY
+from service.gateway.usecases.authenticate import NO_OWNER
 from service.gateway.usecases.cancel import Cancel
 from service.gateway.usecases.submit import Submit
 from service.queue.admission import Admission, AdmissionLimits
@@ -53,7 +53,7 @@ class House:
         async def work(redis: Redis) -> str:
             limits = AdmissionLimits(10, 1000, 100)
             submit = Submit(Admission(redis), Jobs(redis), self.blobs, limits, 100, 30, lambda _: None)
-            return await submit(ANYBODY, video(), options or AnalyzeOptions(), key=key)
+            return await submit(NO_OWNER, video(), options or AnalyzeOptions(), key=key)
 
         return self.run(work)
 

@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from service.gateway.frame_count import pixels_in_all
+from service.gateway.frame_count import total_pixels
 from tests.videos import face_video, scene, still, write_video
 
 FRAMES, WIDTH, HEIGHT = 40, 320, 240
@@ -18,7 +18,7 @@ def told(content: bytes) -> int:
     async def read(start: int, length: int) -> bytes:
         return content[start : start + length]
 
-    return asyncio.run(pixels_in_all(read, len(content)))
+    return asyncio.run(total_pixels(read, len(content)))
 
 
 @pytest.fixture(scope="module", params=["mp4", "mov", "mkv", "webm", "avi"])

@@ -24,7 +24,7 @@ from mien.contract.errors import CannotDecode, DecodeStalled, DecodeTooCostly, M
 from service.vision.clips import Clip, ClipSpec, FaceSeen, Limits, VideoEnded, VideoOpened, read_clips
 from service.vision.faces import open_detector
 from service.worker import decode_child
-from service.worker.decode_child import Assignment, Part, _tells_of_no_memory
+from service.worker.decode_child import Assignment, Part, _is_out_of_memory
 from service.worker.pipeline import DecodeSettings
 from service.worker.sandbox import ChildLost, InterruptedWork, Sandbox
 from tests.processes import HANG_S, wait_for
@@ -180,7 +180,7 @@ def test_a_video_is_not_read_where_a_layer_is_required_and_lacking(face: Path, m
 def test_a_worker_that_requires_a_layer_refuses_to_start_without_it(monkeypatch: pytest.MonkeyPatch):
     if not Sandbox(30).start():
         assert Sandbox(30, required=True).start() == []
-    monkeypatch.setattr(decode_child, "rehearse", _found_no_landlock)
+    monkeypatch.setattr(decode_child, "report_confinement", _found_no_landlock)
 
     assert Sandbox(30).start() == ["landlock"]
     with pytest.raises(Misconfigured, match="does not offer landlock"):
@@ -353,9 +353,9 @@ def test_a_library_that_runs_out_of_memory_is_understood_however_it_says_so(erro
     wrapped = SystemError("returned a result with an exception set")
     wrapped.__cause__ = error
 
-    assert _tells_of_no_memory(error)
-    assert _tells_of_no_memory(wrapped)
-    assert not _tells_of_no_memory(ValueError("bad pixels"))
+    assert _is_out_of_memory(error)
+    assert _is_out_of_memory(wrapped)
+    assert not _is_out_of_memory(ValueError("bad pixels"))
 
 
 def test_a_video_that_takes_too_much_processor_time_is_too_costly(tmp_path: Path):

@@ -10,7 +10,7 @@ import pytest
 from mien.contract.errors import Expired, InvalidOption, KeyInUse, KeyReused, QueueFull, UploadStalled
 from mien.contract.jobs import State
 from mien.contract.options import AnalyzeOptions
-from service.gateway.usecases.authenticate import ANYBODY, Owner
+from service.gateway.usecases.authenticate import NO_OWNER, Owner
 from service.gateway.usecases.submit import Submit
 from service.queue import keys
 from service.queue.admission import AdmissionLimits
@@ -48,7 +48,7 @@ def nothing_is_held(queue: Queue) -> bool:
 
 
 def test_a_video_is_stored_and_its_job_queued(queue, submit, stored):
-    job_id = queue.run(submit(ANYBODY, arriving(), AnalyzeOptions(faces=3)))
+    job_id = queue.run(submit(NO_OWNER, arriving(), AnalyzeOptions(faces=3)))
 
     assert queue.find(job_id).state is State.QUEUED
     assert stored() == [VIDEO]
@@ -62,9 +62,9 @@ def test_a_job_is_its_owners(queue, submit):
 
 
 def test_a_repeat_with_the_same_key_joins_the_first(queue, submit, stored):
-    first = queue.run(submit(ANYBODY, arriving(), PLAIN, key="k"))
+    first = queue.run(submit(NO_OWNER, arriving(), PLAIN, key="k"))
 
-    assert queue.run(submit(ANYBODY, arriving(), PLAIN, key="k")) == first
+    assert queue.run(submit(NO_OWNER, arriving(), PLAIN, key="k")) == first
     assert stored() == [VIDEO]
     assert queue.depth() == 1
 
@@ -79,10 +79,10 @@ def test_each_owner_has_keys_of_its_own(queue, submit):
     ("video", "options"), [(b"another", PLAIN), (VIDEO, AnalyzeOptions(faces=3))], ids=["video", "options"]
 )
 def test_a_key_is_not_taken_for_another_request(queue, submit, stored, video, options):
-    queue.run(submit(ANYBODY, arriving(), PLAIN, key="k"))
+    queue.run(submit(NO_OWNER, arriving(), PLAIN, key="k"))
 
     with pytest.raises(KeyReused, match="Send another key"):
-        queue.run(submit(ANYBODY, arriving(video), options, key="k"))
+        queue.run(submit(NO_OWNER, arriving(video), options, key="k"))
     assert stored() == [VIDEO]
     assert queue.depth() == 1
 
@@ -91,7 +91,7 @@ def test_a_key_whose_upload_is_under_way_is_in_use(queue, submit):
     queue.run(queue.admission.claim("k", "first", hold_s=HANG_S))
 
     with pytest.raises(KeyInUse):
-        queue.run(submit(ANYBODY, arriving(), PLAIN, key="k"))
+        queue.run(submit(NO_OWNER, arriving(), PLAIN, key="k"))
 
 
 def test_a_slow_upload_keeps_its_key(queue, submit):
@@ -107,23 +107,23 @@ def test_a_slow_upload_keeps_its_key(queue, submit):
             yield VIDEO
             assert queue.redis.pttl(claim) > 1500 * HANG_S
 
-    assert queue.run(patient(ANYBODY, slow(), PLAIN, key="k"))
+    assert queue.run(patient(NO_OWNER, slow(), PLAIN, key="k"))
 
 
 def test_a_key_whose_analysis_was_deleted_is_gone(queue, submit):
-    queue.run(queue.jobs.cancel(queue.run(submit(ANYBODY, arriving(), PLAIN, key="k"))))
+    queue.run(queue.jobs.cancel(queue.run(submit(NO_OWNER, arriving(), PLAIN, key="k"))))
 
     with pytest.raises(Expired):
-        queue.run(submit(ANYBODY, arriving(), PLAIN, key="k"))
+        queue.run(submit(NO_OWNER, arriving(), PLAIN, key="k"))
 
 
 def test_an_upload_that_fails_gives_back_its_room_and_its_key(queue, submit, stored):
     with pytest.raises(UploadStalled):
-        queue.run(submit(ANYBODY, arriving(error=UploadStalled("It stalled. Send it again.")), PLAIN, key="k"))
+        queue.run(submit(NO_OWNER, arriving(error=UploadStalled("It stalled. Send it again.")), PLAIN, key="k"))
 
     assert stored() == []
     assert nothing_is_held(queue)
-    assert queue.run(submit(ANYBODY, arriving(), PLAIN, key="k"))
+    assert queue.run(submit(NO_OWNER, arriving(), PLAIN, key="k"))
 
 
 def test_no_byte_is_read_where_there_is_no_room(queue, submit):
@@ -133,11 +133,11 @@ def test_no_byte_is_read_where_there_is_no_room(queue, submit):
 
     full = replace(submit, limits=replace(submit.limits, jobs=0))
     with pytest.raises(QueueFull, match="Try again"):
-        queue.run(full(ANYBODY, untouched(), PLAIN))
+        queue.run(full(NO_OWNER, untouched(), PLAIN))
     assert nothing_is_held(queue)
 
 
 def test_a_callback_that_cannot_be_called_is_refused(queue, submit):
     with pytest.raises(InvalidOption, match="callback_url"):
-        queue.run(submit(ANYBODY, arriving(), AnalyzeOptions(callback_url="https://example.com/")))
+        queue.run(submit(NO_OWNER, arriving(), AnalyzeOptions(callback_url="https://example.com/")))
     assert nothing_is_held(queue)
