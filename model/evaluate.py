@@ -2,9 +2,9 @@
 
 2 × 2 views of each clip, their probabilities and values averaged (Sun et al., SVFAP, arXiv 2401.00416). With folds,
 each model is scored on the part that it was not trained on, and then all clips are scored together.
-PyTorch and ONNX Runtime take the same steps (`evaluation.scoring`).
+PyTorch and ONNX Runtime share all steps (`evaluation.scoring`).
 
-N clips, B views of them at once.
+N clips, B views at once.
 """
 
 from __future__ import annotations

@@ -16,7 +16,8 @@ from model.train.trained import Trained, read_trained
 from model.train.validate import CALIBRATED, TEMPERATURE, UNCALIBRATED
 
 FEW_CLIPS = 500
-"""A model that was fine-tuned on fewer clips is warned of; the smallest published training set has about a thousand."""
+"""Number of training clips below which the bundle has a warning; the smallest published training set has about
+1,000."""
 
 
 def export_run(
@@ -104,11 +105,11 @@ def _scores(trained: Trained, reports: Sequence[EvaluationReport]) -> dict[str, 
 
 
 def _warnings(trained: Trained, *, tested: bool) -> Iterator[str]:
-    """Yield why a model is not to be trusted; nothing of a run that did not record its number of clips.
+    """Yield reasons not to trust a model; none if the run did not record its number of clips.
 
     Args:
         trained: the model.
-        tested: whether its metrics are an evaluation's, not those of the run.
+        tested: whether its metrics are from an evaluation rather than from the run.
     """
     if trained.clips is not None and trained.clips < FEW_CLIPS:
         yield (

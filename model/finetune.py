@@ -97,7 +97,7 @@ class FinetuneRecipe(LabelLosses, Recipe):
 
 
 def finetune(recipe: FinetuneRecipe) -> Loop:
-    """Set a recipe up, from its last checkpoint if it was begun; `Loop.run` runs it.
+    """Set up a recipe, from its last checkpoint if there is one; `Loop.run` runs it.
 
     Raises:
         ModelError: the recipe, its data, its start or its folder cannot be used.

@@ -54,7 +54,7 @@ class PretrainRecipe(Recipe):
 
 
 def pretrain(recipe: PretrainRecipe) -> Loop:
-    """Set a recipe up, from its last checkpoint if it was begun; `Loop.run` runs it.
+    """Set up a recipe, from its last checkpoint if there is one; `Loop.run` runs it.
 
     Raises:
         ModelError: the recipe, its data or its folder cannot be used.
@@ -114,7 +114,7 @@ def _validation(
 
     def validate(model: nn.Module) -> dict[str, float]:
         total = torch.zeros(2, device=accelerator.device)  # the sum of losses, the number of clips
-        first = torch.empty(0)  # what is drawn; no clip is read in this process, see `ObjectStore`
+        first = torch.empty(0)  # the clip that is drawn; this process reads no clip itself, see `ObjectStore`
         with torch.inference_mode():
             for number, batch in enumerate(loader):
                 first = batch["pixels"][:1] if number == 0 else first

@@ -34,7 +34,7 @@ EMBEDDING = "embedding"
 PREFIX = "model."
 SIZE = "encoder_size"
 FOLD_LIMIT = 2**24
-"""Constants of up to so many elements are folded at export: more than any table of positions has."""
+"""Maximum number of elements of constants that are folded at export: more than any table of positions has."""
 _COMPARED = 4  # different clips in a comparison; a larger batch repeats them, for PyTorch is the slower of the two
 
 
@@ -118,7 +118,7 @@ def difference(
         which = np.arange(size) % distinct
         found = session.run(list(graph.outputs), {graph.clip.name: clips[which]})
         gaps += [np.abs(ours[which] - theirs).max() for ours, theirs in zip(expected, found, strict=True)]
-    return float(np.max(gaps))  # NaN if any is
+    return float(np.max(gaps))  # NaN if any difference is
 
 
 @contextlib.contextmanager

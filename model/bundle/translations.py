@@ -34,4 +34,5 @@ TRANSLATIONS: dict[Callable[..., Value], Callable[..., Value]] = {
     torch.ops.aten.gelu.default: _gelu,
     torch.ops.aten.scaled_dot_product_attention.default: _attention,
 }
-"""What to write for an operator of PyTorch. Options that the model does not use are no parameters: they fail loudly."""
+"""What to write for an operator of PyTorch. Options that the model does not use are not parameters, so that they raise
+an error."""

@@ -31,7 +31,7 @@ TOLERANCE = 1e-4
 
 
 class ExportRefused(ModelError):
-    """Raised where no bundle was written; the message says why."""
+    """Raised if no bundle was written; the message says why."""
 
 
 def export_bundle(
@@ -57,7 +57,7 @@ def export_bundle(
         folder: the bundle's folder; it is only written if the export succeeds.
         name: of the bundle, in lower case.
         version: of the bundle.
-        clip: the clips that the model takes, with the mean and standard deviation it was trained on.
+        clip: the model's input, with the mean and standard deviation that it was trained with.
         crop: how faces were cut out for its training.
         hop_s: seconds between the starts of two windows.
         training: where the weights come from.

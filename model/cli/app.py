@@ -360,7 +360,7 @@ def _report_bundle(manifest: Manifest, out: Path) -> None:
 
 
 def _run(loop: Loop, *, name: str, dry: bool) -> None:
-    """Run a loop and say how it ended, or only what it would take."""
+    """Run a loop and print how it ended, or only an estimate of its cost."""
     if dry:
         from model.cli.estimate import show
 

@@ -23,7 +23,7 @@ def cpus() -> int:
 
 
 class Steps:
-    """Show which step of a command runs, and say how long each took; a context manager.
+    """Show the running step of a command, and the time that each step took; a context manager.
 
     Call it with the name of a step when the step begins.
     """
@@ -42,11 +42,11 @@ class Steps:
         self._status.start()
 
     def __enter__(self) -> Self:
-        """Begin without a step."""
+        """Enter without a running step."""
         return self
 
     def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
-        """End the last step; one that failed took no time worth telling."""
+        """End the last step; print no time if it failed."""
         if error and self._status is not None:
             self._status.stop()
         else:

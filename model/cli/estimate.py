@@ -1,4 +1,4 @@
-"""Run `mien-model pretrain --dry-run` and `finetune --dry-run`: say what a run would take."""
+"""Run `mien-model pretrain --dry-run` and `finetune --dry-run`: print an estimate of a run's cost."""
 
 from __future__ import annotations
 

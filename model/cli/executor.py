@@ -1,4 +1,4 @@
-"""Choose where the clips of `mien-model prepare` and `render` are worked on, by the options --workers and --ray."""
+"""Choose where `mien-model prepare` and `render` process their clips, by the options --workers and --ray."""
 
 from __future__ import annotations
 

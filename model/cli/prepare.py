@@ -15,7 +15,7 @@ from model.errors import ModelError
 
 
 def columns_of(named: Sequence[str]) -> dict[str, str]:
-    """Parse column options such as clip=Video into a mapping from our name to the table's.
+    """Parse column options such as clip=Video into a mapping from Mien's name to the table's.
 
     Raises:
         ModelError: an option is not of that form.

@@ -1,1 +1,1 @@
-"""Datasets on disk, and the clips that training takes from them."""
+"""Datasets on disk, and training clips from them."""

@@ -1,10 +1,10 @@
 """Augment training clips in the data loader's processes.
 
 A clip is RGB uint8 (T, H, W, 3) before and after. Random numbers are drawn once a clip and apply to all its frames;
-the same generator state and clip give the same result. The loop turns a batch to floats with `as_floats`, on whatever
-device it is, and mixes it with `model.data.mix`.
+the same generator state and clip give the same result. The loop converts a batch to floats with `as_floats`, on the
+batch's device, and mixes it with `model.data.mix`.
 
-The numbers are the paper's (Sun et al., SVFAP, arXiv 2401.00416); those that it does not print, the published recipe's.
+Defaults are the paper's (Sun et al., SVFAP, arXiv 2401.00416), or the published recipe's where the paper gives none.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _PLACES = (
     *((0, 0.5), (1, 0.5), (0.5, 0), (0.5, 1)),
     *((0.25, 0.25), (0.25, 0.75), (0.75, 0.25), (0.75, 0.75)),
 )
-"""Where a part may lie, across and down: 0 at the left and top, 1 at the right and bottom."""
+"""Places of a part, across and down: 0 at the left and top, 1 at the right and bottom."""
 
 STILL = 2
 """Frames of the shortest clip, one time step of the encoder."""
@@ -108,7 +108,7 @@ def _still(clip: Frames, random: np.random.Generator) -> Frames:
 
 
 def as_floats(pixels: Tensor) -> Tensor:
-    """Return a batch as the model takes it: uint8 (B, T, H, W, 3) → float32 (B, 3, T, H, W) in [0, 1]."""
+    """Convert a batch to the model's input: uint8 (B, T, H, W, 3) → float32 (B, 3, T, H, W) in [0, 1]."""
     return pixels.permute(0, 4, 1, 2, 3).to(torch.float32, memory_format=torch.contiguous_format).div_(255)
 
 

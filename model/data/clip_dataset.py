@@ -7,7 +7,7 @@ An item is a dict:
     index   int64 (): which of the rows the clip is of
 
 Frames are sampled in seconds: what is on display at start + k·interval_s, by the same code that serves; a clip that
-is too short repeats its last frame, as there. A still repeats its only one.
+is too short repeats its last frame, as in the service. A still repeats its only frame.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from model.tasks.learnt import LearntTask
 Item = dict[str, Any]
 
 _ROUNDING_S = 1e-3
-_REPLACEMENTS = 20  # unreadable clips in a row that training puts up with
+_REPLACEMENTS = 20  # maximum number of unreadable clips in a row
 _log = logging.getLogger(__name__)
 
 
@@ -50,7 +50,7 @@ class ClipDataset(Dataset[Item]):
     """The clips of some rows.
 
     Mode "train": one clip a row, from a start that is drawn for each (seed, epoch, index), augmented from the same
-    draw. A clip that cannot be read is replaced by another, drawn likewise, and logged.
+    draw. A clip that cannot be read is replaced by another random one, and logged.
 
     Mode "test": `views` (temporal, spatial) of each row, in the order of rows, then time, then space; a row's are
     averaged by `index`. Temporal views begin evenly from the clip's start to where the last one ends with it. The
@@ -59,20 +59,20 @@ class ClipDataset(Dataset[Item]):
 
     Args:
         folder: the prepared dataset.
-        rows: those of its rows that are wanted.
-        tasks: whose labels are wanted.
+        rows: the rows to load.
+        tasks: the tasks whose labels to load.
         clip: what the model takes.
         interval_s: seconds between two frames.
         mode: see above.
-        seed: of what is drawn.
+        seed: seed of random starts and augmentations.
         augment: changes clips in mode "train".
-        views: how many clips a row gives in mode "test": (1, 1) is the middle of each.
+        views: (temporal, spatial) clips of each row in mode "test"; (1, 1) is the middle of each.
         store: where the shards are, if not in the folder.
-        hold: keep what was decoded of rows that are as long as a clip, which give the same one each time; processes
-            that are forked from this one share it.
+        hold: keep decoded clips in memory; rows must be no longer than a clip, so that they give the same one each
+            time. Forked processes share the memory.
 
     Raises:
-        ModelError: there is not memory enough for what is to be held, or there are no shards.
+        ModelError: there is not enough memory for the held clips, or there are no shards.
     """
 
     def __init__(
@@ -90,9 +90,9 @@ class ClipDataset(Dataset[Item]):
         store: ObjectStore | None = None,
         hold: bool = False,
     ) -> None:
-        cv2.setNumThreads(1)  # a loader's forked process that meets OpenCV's threads hangs, and the pictures are small
+        cv2.setNumThreads(1)  # OpenCV's threads would make a forked loader process hang, and the pictures are small
         prepared = read_prepared(folder)
-        self._media = [folder / row.media for row in rows]  # no rows are kept: they take several times the memory
+        self._media = [folder / row.media for row in rows]  # the rows are not kept: they need several times the memory
         self._fps = [row.fps for row in rows]
         self._spans = [(row.start_s, row.end_s) for row in rows]
         self._stills = [row.fps is None and is_still(folder / row.media) for row in rows]
@@ -176,12 +176,12 @@ class ClipDataset(Dataset[Item]):
 
 
 class _Held:
-    """Clips of some rows, decoded when they are first wanted, in memory that forked processes share.
+    """Clips of some rows, decoded on first use, in memory that forked processes share.
 
-    Not PyTorch's shared memory: that is a file of /dev/shm, which containers have little of.
+    PyTorch's own shared memory is a file in /dev/shm, which is small in containers.
 
     Args:
-        rows: which of them are held.
+        rows: the rows to hold.
         stills: whether each row of all is one picture.
         clip: what the model takes.
     """
@@ -201,13 +201,13 @@ class _Held:
         span = self._spans[row]
         if not self._known[span.start]:
             self._frames[span] = decode()
-            self._known[span.start] = True  # another process may do the same, and writes the same
+            self._known[span.start] = True  # another process may do the same, with the same result
         held: NDArray[np.uint8] = self._frames[span]
         return held
 
 
 def _shared(shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """Return zeros whose memory is taken page by page, as they are written to."""
+    """Return zeros whose memory is allocated page by page when it is written to."""
     size = math.prod(shape)
     try:
         return np.ndarray(shape, np.uint8, mmap.mmap(-1, max(1, size)))

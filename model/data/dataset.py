@@ -25,10 +25,10 @@ class BadRow(ModelError):
 
 
 def row_or_problem(place: str, make: Callable[[], ClipRow | ClipProblem]) -> ClipRow | ClipProblem:
-    """Return a row, or the problem that it has.
+    """Return a row, or its problem.
 
     Args:
-        place: the file and line, or the file's name, which stand for a clip in the list of problems.
+        place: the file and line, or the file's name, which identify a clip in the list of problems.
         make: makes the row; may raise `BadRow`.
     """
     try:
@@ -51,22 +51,22 @@ class PublishedDataset:
         protocol: see `model.data.prepared.Prepared`.
         parts: see there.
         stride: frames from one that is sampled to the next.
-        fps: frames a second that the stride is counted at; also those of its frame folders, which do not say it.
-        choice: which of stride and fps is not published but chosen here, in words; empty where both are published.
+        fps: frame rate to which the stride refers; also the frame rate of frame folders, which do not record it.
+        choice: sentence that says whether stride or fps is chosen here because it is not published; else empty.
         crops: whether it shows faces already cut out, at about our margin.
-        crops_in: folders of the layout with faces already cut out, where only some copies have them; they go first.
+        crops_in: folders of the layout with faces already cut out, which only some copies have; they are preferred.
         fit: see `Prepared`.
-        licence: what its owners ask for.
-        codes: published expression label → ours, in the published order. Names are ours (happiness for happy) where
-            the meaning is the same; calm, contempt and the like stay what they are.
-        tasks: what its labels are.
-        columns: our name → the header in the dataset's own table; the user may rename them.
+        licence: its owners' conditions.
+        codes: published expression label → Mien's, in the published order. Labels of the same meaning are renamed
+            (happy to happiness); others, such as calm and contempt, keep their names.
+        tasks: the tasks of its labels.
+        columns: Mien's name → the header in the dataset's own table; users may rename them.
         region: see `Prepared`.
-        clips: how many it has, by part.
-        subjects: how many people it shows, by part.
-        total: how many clips it has, where the parts' are not published.
-        left_out: clips that the protocol leaves out.
-        settle: completes the row from what was read, where the dataset is the user's own.
+        clips: number of clips, by part.
+        subjects: number of people, by part.
+        total: number of clips, if the parts' numbers are not published.
+        left_out: clips that the protocol excludes.
+        settle: completes this description from the rows that were read, for a user's own dataset.
     """
 
     title: str
@@ -96,7 +96,7 @@ class PublishedDataset:
         return self.stride / self.fps
 
     def expression(self, code: str, where: str) -> str:
-        """Return our name of a published label.
+        """Return Mien's name of a published label.
 
         Args:
             code: as published.

@@ -1,4 +1,4 @@
-"""Run one job a clip, or a shard, where there are processors for it: in processes of this machine, or on a cluster.
+"""Run one job for each clip or shard: in processes of this machine, or on a cluster.
 
 An executor yields each job with its result as it finishes, in any order. `Processes` is here; `model.data.ray_cluster`
 has the other one.
@@ -18,10 +18,10 @@ from typing import Protocol, TypeVar
 from model.errors import ModelError
 
 AHEAD = 4
-"""Jobs that wait for each processor."""
+"""Number of jobs that wait for each processor."""
 
 ONE_THREAD = {"LP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-"""The environment of processes of which each processor has one: Mesa's and NumPy's threads would compete with them."""
+"""Environment of the processes, one for each processor, with which Mesa's and NumPy's threads would compete."""
 
 
 class Identified(Protocol):
@@ -38,7 +38,7 @@ Result = TypeVar("Result")
 
 
 class Executor(Protocol):
-    """Where jobs run."""
+    """Run jobs."""
 
     def run(self, jobs: Sequence[Work], do: Callable[[Work], Result]) -> Iterator[tuple[Work, Result]]:
         """Run jobs and yield each with its result as it finishes.
@@ -54,7 +54,7 @@ class Processes:
     """Processes of this machine.
 
     Attributes:
-        count: how many; 1 runs the jobs in this process.
+        count: number of processes; 1 runs the jobs in this process.
     """
 
     count: int

@@ -20,14 +20,14 @@ class Journal:
     """The journal of a prepared folder.
 
     Args:
-        out: the folder; it is made where it is not there.
-        settings: in one line; those of a folder that was begun must be the same.
+        out: the folder; it is created if it is missing.
+        settings: in one line; a resumed folder must have the same.
 
     Attributes:
         results: clip id → its result, a JSON value.
 
     Raises:
-        ModelError: the folder has something else in it.
+        ModelError: the folder contains something else, or was begun with other settings.
     """
 
     def __init__(self, out: Path, settings: str) -> None:

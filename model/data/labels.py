@@ -70,4 +70,4 @@ def _split(row: ClipRow, name: str, text: str | None, count: int) -> list[float]
 
 
 _READERS = {"class": _shares, "numbers": _numbers, "text": _text}
-"""How a row's label is read, by `Kind.cells`."""
+"""The function that reads a row's label, by `Kind.cells`."""

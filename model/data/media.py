@@ -1,6 +1,6 @@
 """Read clips from video files, frames in a folder or in memory, and stills.
 
-All go through `service.vision.sampling`, as what is served does, so that a clip is the same whatever it is stored as.
+All use `service.vision.sampling`, as the service does, so that a clip does not depend on how it is stored.
 Pictures are RGB uint8 (H, W, 3); times are seconds, 0 at the first frame.
 """
 
@@ -51,7 +51,7 @@ class Media(Protocol):
 
     @property
     def duration_s(self) -> float | None:
-        """How long it is, where that can be told without reading it."""
+        """Its duration, if that is known without reading it."""
         ...
 
     def read(self, start_s: float, /) -> Iterator[Frame]:
@@ -64,7 +64,7 @@ def open_media(path: Path, fps: float | None) -> Iterator[Media]:
     """Open a video file, a folder of frames that come `fps` times a second, or a still (`read_still`).
 
     Raises:
-        ClipUnreadable: it cannot be read; also where that shows only later on.
+        ClipUnreadable: it cannot be read; raised also while it is read.
     """
     with _named(str(path)):
         if fps is not None:
@@ -93,7 +93,7 @@ def read_still(path: Path) -> Picture:
 
 @cache
 def arrays_in(path: Path) -> Mapping[str, NDArray[Any]]:
-    """Return the arrays of an .npz file, which this process keeps.
+    """Return the arrays of an .npz file; they are kept in memory.
 
     Of pictures, `images` (N, H, W) or (N, H, W, 3) has them as they are, RGB or grey; or `jpegs` (bytes,) has them as
     files, of which picture N is jpegs[offsets[N] : offsets[N + 1]].
@@ -110,7 +110,7 @@ def arrays_in(path: Path) -> Mapping[str, NDArray[Any]]:
 
 @contextmanager
 def open_held(name: str, files: Mapping[str, bytes], fps: float | None) -> Iterator[Media]:
-    """Open what is held in memory: one video, or frames in the order of their names.
+    """Open files in memory: one video, or frames in the order of their names.
 
     Raises:
         ClipUnreadable: see `open_media`.
@@ -120,10 +120,10 @@ def open_held(name: str, files: Mapping[str, bytes], fps: float | None) -> Itera
             yield FrameSequence([_bytes_loader(key, files[key]) for key in sorted(files, key=in_order)], fps)
         else:
             ((kind, content),) = files.items()
-            if f".{kind}" in IMAGES:  # a shard names the one file of a clip by its ending
+            if f".{kind}" in IMAGES:  # in a shard, the single file of a clip is named by its suffix
                 yield FrameSequence([_bytes_loader(kind, content)], 1.0)
                 return
-            with tempfile.NamedTemporaryFile(prefix="mien-") as file:  # FFmpeg wants a file
+            with tempfile.NamedTemporaryFile(prefix="mien-") as file:  # FFmpeg needs a file
                 file.write(content)
                 file.flush()
                 with open_video(Path(file.name), LIMITS, OWN_FILES) as video:
@@ -131,7 +131,7 @@ def open_held(name: str, files: Mapping[str, bytes], fps: float | None) -> Itera
 
 
 def sample(media: Media, start_s: float, *, frames: int, interval_s: float) -> list[Picture]:
-    """Return the pictures on display at start_s + k·interval_s; where the clip ends before, the last is repeated."""
+    """Return the pictures on display at start_s + k·interval_s; if the clip ends earlier, the last is repeated."""
     pictures: list[Picture] = []
     last: Frame | None = None
     for frame, instant, _ in Grid([interval_s], start_s).looks(media.read(start_s)):
@@ -147,7 +147,7 @@ def sample(media: Media, start_s: float, *, frames: int, interval_s: float) -> l
 
 
 def frame_files(folder: Path) -> Sequence[Path]:
-    """Return the pictures in a folder, in order; a number counts as a number, whether zeros lead it or not."""
+    """Return the pictures in a folder; numbers in names are compared by value, with or without leading zeros."""
     return sorted((p for p in folder.iterdir() if p.suffix.lower() in IMAGES), key=lambda p: in_order(p.name))
 
 

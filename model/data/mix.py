@@ -48,7 +48,7 @@ def _beta(alpha: float, generator: torch.Generator) -> float:
 
 
 def _paste(clips: Tensor, share: float, generator: torch.Generator) -> tuple[Tensor, float]:
-    """Paste a rectangle of 1 − `share` of the area; return the share that is really left, too."""
+    """Paste a rectangle of 1 − `share` of the area; also return the share that is really left."""
     height, width = clips.shape[-2:]
     side = (1 - share) ** 0.5
     x, y = (torch.rand(2, generator=generator) * torch.tensor([width, height])).tolist()

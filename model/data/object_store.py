@@ -1,4 +1,4 @@
-"""Read parts of files in object storage: S3 and what speaks like it, Google's, Azure's, or plain HTTP."""
+"""Read parts of files in object storage: S3 and compatible stores, Google's, Azure's, or plain HTTP."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class ObjectStore:
         """Return the bytes from `start` to before `end` of a file.
 
         Raises:
-            OSError: the store does not give them.
-            RuntimeError: this process was forked from one that has read already: its connections would hang here.
+            OSError: the store does not return them.
+            RuntimeError: this process was forked from one that has read already, whose connections would hang here.
         """
         if _process() != os.getpid():
             raise RuntimeError(f"{self.url} was read before this process was forked: read in loaders only.")

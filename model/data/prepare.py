@@ -77,10 +77,10 @@ def prepare(
     """Prepare a dataset, or resume its preparation.
 
     Args:
-        settings: which one, and how; those of a folder that was begun must be the same.
+        settings: the dataset and how to prepare it; a resumed folder must have the same.
         out: the folder.
         executor: where clips are read and shards written.
-        progress: called with the number of clips that are done, and of all.
+        progress: called with the number of finished clips, and of all.
         packing: called with the number of clips that are in shards, and of all.
 
     Raises:

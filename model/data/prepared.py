@@ -145,6 +145,6 @@ def read_rows(folder: Path) -> Sequence[ClipRow]:
 
 
 def _first(error: ValidationError) -> str:
-    """Say in a few words what is wrong first."""
+    """Describe the first validation error briefly."""
     what = error.errors()[0]
     return f"{'.'.join(map(str, what['loc']))}: {what['msg']}"

@@ -1,4 +1,4 @@
-"""Run jobs on a Ray cluster: one task a job, run again where its node is lost."""
+"""Run jobs on a Ray cluster: one task for each job, which is run again if its node is lost."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import service
 from model.data.executors import AHEAD, ONE_THREAD, Result, Work
 from model.errors import ModelError
 
-_RETRIES = 3  # of a task whose process or node is lost
+_RETRIES = 3  # retries of a task whose process or node is lost
 _LEAST_AHEAD = 16
 
 
@@ -52,7 +52,7 @@ class RayCluster:
         try:
             yield from _run(ray, jobs, do, self.shared)
         finally:
-            ray.shutdown()  # ends what still runs
+            ray.shutdown()  # ends running tasks
 
 
 def _run(

@@ -1,4 +1,4 @@
-"""The datasets that `mien-model prepare` knows: nine published ones of affect, VoxCeleb2, two of stills, and one's own.
+"""The datasets that `mien-model prepare` knows: nine of affect, VoxCeleb2, two of stills, and users' own.
 
 Labels are in the order of the published checkpoints (Sun et al., SVFAP, arXiv 2401.00416). All nine need their
 owners' permission; none comes with Mien.
@@ -261,5 +261,5 @@ def find(name: str) -> PublishedDataset:
 
 
 def title_of(name: str) -> str:
-    """Return a dataset's name as people write it; the name itself of one that no row has."""
+    """Return a dataset's name as people write it; the name itself if there is no such row."""
     return DATASETS[name].title if name in DATASETS else name

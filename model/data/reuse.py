@@ -1,8 +1,8 @@
-"""Take faces that another preparation has cut out already, instead of cutting them again.
+"""Reuse face crops of another preparation instead of cropping the faces again.
 
     crops.json  in a prepared folder: for each crop in clips/, what it was cut from and how → its file
 
-Prepared folders beside the new one are looked at. A crop is shared as a hard link, or copied where that cannot be.
+Prepared folders beside the new one are searched. A crop is shared as a hard link, or copied if that is not possible.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ CROPS_FILE = "crops.json"
 
 
 def note(out: Path, jobs: Sequence[CropJob]) -> None:
-    """Write down what a folder's crops were cut from."""
+    """Record what a folder's crops were made from."""
     crops = {
         key: job.target.relative_to(out).as_posix()
         for job in jobs
@@ -32,7 +32,7 @@ def note(out: Path, jobs: Sequence[CropJob]) -> None:
 
 
 def take(out: Path, jobs: Sequence[CropJob]) -> None:
-    """Put crops that folders beside this one have where the jobs would write theirs."""
+    """Link crops of folders beside this one to where the jobs would write them."""
     known: dict[str, Path] = {}
     for path in sorted(out.absolute().parent.glob(f"*/{CROPS_FILE}")):
         if path.parent != out.absolute():
@@ -52,7 +52,7 @@ def take(out: Path, jobs: Sequence[CropJob]) -> None:
 
 
 def _key(job: CropJob) -> str | None:
-    """Return what a crop depends on, as text; None where the file cannot be looked at."""
+    """Return what a crop depends on, as text; None if the file cannot be read."""
     try:
         found = job.media.stat()
     except OSError:

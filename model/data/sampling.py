@@ -27,7 +27,7 @@ class Sampling:
         frames: pictures in a clip (T).
         interval_s: seconds between two of them.
         size: height and width in pixels.
-        region: the part of each picture that is wanted; None for all of it.
+        region: the part of each picture to use; None for all of it.
         fit: see `Prepared`.
     """
 
@@ -38,11 +38,11 @@ class Sampling:
     fit: Literal["middle", "squeeze"] = "middle"
 
     def random_start_s(self, duration_s: float, random: np.random.Generator) -> float:
-        """Draw where a clip begins, so that it does not run over the end if that can be."""
+        """Draw a clip's start, so that the clip does not exceed the end if that is possible."""
         return float(random.uniform(0, max(0.0, duration_s - self.frames * self.interval_s)))
 
     def view_start_s(self, duration_s: float, share: float) -> float:
-        """Return where a view begins: share 0 at the start, share 1 so that its last frame is the last one sampled."""
+        """Return a view's start: share 0 is the clip's start, with share 1 the last frame is the last one sampled."""
         samples = math.ceil((duration_s - _SAME_S) / self.interval_s)
         return share * max(0, samples - self.frames) * self.interval_s
 
@@ -55,9 +55,9 @@ class Sampling:
         """Return a clip, (T, size, size, 3).
 
         Args:
-            opened: opens the clip; may be called again where the clip is not as long as it says.
-            start: its duration in seconds → where to begin.
-            end_s: where the clip ends if the media goes on; what is missing then repeats the last frame.
+            opened: opens the clip; it is called again if the clip is shorter than declared.
+            start: duration in seconds → start in seconds.
+            end_s: end of the clip if the media continues; the last frame is repeated as often as frames are missing.
 
         Raises:
             ClipUnreadable: the clip cannot be read.
@@ -66,7 +66,7 @@ class Sampling:
             if media.duration_s is not None:
                 try:
                     return self._pixels(media, start(media.duration_s), end_s)
-                except NoFrames:  # it began beyond the real end
+                except NoFrames:  # the start was beyond the real end
                     pass
         with opened() as media:
             duration_s = max((frame.until_s for frame in media.read(0.0)), default=0.0)
@@ -82,7 +82,7 @@ class Sampling:
         return np.stack([done[id(picture)] for picture in pictures])
 
     def fitted(self, picture: Picture) -> Picture:
-        """Return the picture's part that is wanted as a square, at the size that is wanted."""
+        """Return the used part of the picture as a square of the clip's size."""
         if self.region is not None:
             picture = self.region.of(picture)
         height, width = picture.shape[:2]

@@ -4,8 +4,8 @@
     shards/PART-NUMBER-DIGEST.tar.json  key → its files, each [name, offset, bytes], so that any clip can be read alone
 
 `clips.csv` names a clip as shards/….tar/KEY. The digest is of the ids in the shard: other clips are other files.
-The tar files may lie in object storage: each clip is read by itself, in one request for its part of the file. So a
-clip is read by the process that trains on it, and by no other.
+The tar files may be in object storage: each clip is read with one request for its part of the file, and only by the
+process that trains on it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _CLIPS = 1000  # in a shard
 
 @dataclass(frozen=True)
 class Shard:
-    """A shard that is to be: the rows of its clips, each with the clip's own file or folder, as (key, row)."""
+    """A shard to write: the rows of its clips as (key, row), each with the clip's own file or folder."""
 
     path: Path
     clips: tuple[tuple[str, ClipRow], ...]
@@ -43,7 +43,7 @@ class Shard:
 
 
 def plan(folder: Path, rows: Sequence[ClipRow]) -> list[Shard]:
-    """Return which shards the clips of a prepared dataset go to: each holds clips of one part."""
+    """Distribute the clips of a prepared dataset over shards; each shard holds clips of one part."""
     shards = []
     for part in dict.fromkeys(row.part for row in rows):
         whole = [row for row in rows if row.part == part]
@@ -56,7 +56,7 @@ def plan(folder: Path, rows: Sequence[ClipRow]) -> list[Shard]:
 
 
 def write(shard: Shard, folder: Path) -> None:
-    """Write a shard of a prepared dataset, unless it is there; a half written one never has its name."""
+    """Write a shard of a prepared dataset atomically, unless it exists."""
     import webdataset
 
     index = _index_path(shard.path)
@@ -74,13 +74,13 @@ def write(shard: Shard, folder: Path) -> None:
 
 @contextmanager
 def open_sharded(shard: Path, key: str, fps: float | None, store: ObjectStore | None = None) -> Iterator[Media]:
-    """Open a clip in a shard, reading no other.
+    """Open a clip in a shard without reading other clips.
 
     Args:
-        shard: the tar file; its index lies beside it.
+        shard: the tar file; its index is beside it.
         key: the clip's key.
         fps: as in its row.
-        store: where the tar file is, if not there.
+        store: the object storage that holds the tar file, if it is not in the folder.
 
     Raises:
         ClipUnreadable: see `model.data.media.open_media`.
@@ -88,7 +88,7 @@ def open_sharded(shard: Path, key: str, fps: float | None, store: ObjectStore | 
     name = f"{shard}/{key}"
     try:
         places = _index(shard)[key]
-        first, end = places[0][1], places[-1][1] + places[-1][2]  # a clip's files follow each other
+        first, end = places[0][1], places[-1][1] + places[-1][2]  # a clip's files are consecutive
         content = _read(shard, first, end) if store is None else store.read(shard.name, first, end)
         found = {name: content[at - first : at - first + size] for name, at, size in places}
     except OSError as error:

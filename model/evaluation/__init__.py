@@ -1,1 +1,1 @@
-"""Evaluation: which model is scored on what, the scores, the report."""
+"""Evaluation: the choice of models and test parts, scores, reports."""

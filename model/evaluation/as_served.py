@@ -44,7 +44,7 @@ _LEAST = 64  # pixels of a video's sides
 
 @dataclass(frozen=True)
 class ScoreJob:
-    """A clip to score, with what a process needs for it."""
+    """A clip to score, with the inputs that a process needs."""
 
     id: str
     media: Path
@@ -72,7 +72,7 @@ def evaluate_as_served(
         part: the part to score.
         yunet: another model of YuNet than Mien's own.
         workers: processes.
-        progress: called with the number of clips that are done, and of all.
+        progress: called with the number of finished clips, and of all.
 
     Returns:
         The report; clips without a face are excluded from the scores, and a warning counts them.

@@ -1,4 +1,4 @@
-"""Score groups of people apart, so that it is seen whom a model reads worse."""
+"""Score groups of people separately, to show for whom a model is worse."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Estimate how far the scores of few clips may be off: percentile bootstrap over clips (Efron and Tibshirani, 1993).
+"""Estimate the uncertainty of scores of few clips: percentile bootstrap over clips (Efron and Tibshirani, 1993).
 
 N clips.
 """

@@ -1,4 +1,4 @@
-"""Draw what a masked autoencoder makes of a clip: original, masked, reconstructed.
+"""Draw a masked autoencoder's reconstruction of a clip: original, masked, reconstructed.
 
 Masked tubelets are predicted normalised by their own mean and standard deviation; the picture scales them back with
 the original's. Visible tubelets are shown unchanged.
@@ -29,7 +29,7 @@ def write_reconstruction(model: MaskedAutoencoder, clip: Tensor, mask_ratio: flo
     Args:
         model: in evaluation mode.
         clip: RGB in [0, 1], (1, 3, T, H, W), on the model's device.
-        mask_ratio: share of the places that are hidden, the same ones each time.
+        mask_ratio: share of masked places, the same ones each time.
         out: the PNG file.
 
     Returns:

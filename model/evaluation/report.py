@@ -18,10 +18,10 @@ Scores = dict[TaskKind, dict[str, float]]
 """By the kind of task and the name of the metric."""
 
 Intervals = dict[TaskKind, dict[str, tuple[float, float]]]
-"""The lower and upper end of scores' 95 % intervals, likewise; only of scores of few clips."""
+"""The lower and upper end of the scores' 95 % intervals, by the same keys; only for scores of few clips."""
 
 FEW_SCORED = 30
-"""Scores of fewer labelled clips come with an interval and a sentence."""
+"""Scores of fewer labelled clips are reported with an interval and a warning."""
 
 
 class PartScores(BaseModel):

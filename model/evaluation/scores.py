@@ -16,7 +16,7 @@ from model.tasks.kinds import kind_of
 from model.tasks.metrics import confusion, likeliest_levels
 
 LEVELS = "levels of dimensions"
-"""Key of the probabilities of a dimension's levels, (N, dimensions·levels), which a bundle does not answer."""
+"""Key of the probabilities of a dimension's levels, (N, dimensions·levels), which a bundle does not return."""
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from model.tasks.heads import LevelsHead
 from model.tpsbt.affect_model import AffectModel
 
 Outputs = dict[str, NDArray[np.float32]]
-"""By the kind of task, (B, columns): probabilities and values as a bundle's outputs have them; perhaps `LEVELS`."""
+"""By the kind of task, (B, columns): probabilities and values like a bundle's outputs; also `LEVELS` if known."""
 
 
 class Scorer(Protocol):

@@ -1,4 +1,4 @@
-"""Choose which models are scored on which parts of a prepared dataset."""
+"""Choose the models to score and the parts of a prepared dataset to score them on."""
 
 from __future__ import annotations
 

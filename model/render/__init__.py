@@ -1,1 +1,1 @@
-"""Faces that nobody owns: rendered people whose expressions, dimensions and traits are known."""
+"""Synthetic faces: rendered people whose expressions, dimensions and traits are known."""

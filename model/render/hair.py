@@ -68,10 +68,10 @@ def scalp(head: Head, *, front: float, nape: float, random: np.random.Generator)
     """Return where hair grows, 0–1 for each vertex.
 
     Args:
-        head: whose.
-        front: how far above the brows it begins, cm.
-        nape: how far below the ears' middle it ends, cm.
-        random: of the hairline's wobble.
+        head: the head.
+        front: distance of its front edge above the brows, cm.
+        nape: distance of its lower edge below the ears' middle, cm.
+        random: the random generator, for an irregular hairline.
     """
     places = head.vertices
     brow, chin, side = head.at(19)[0], head.at(8)[0], head.at(16)[0]

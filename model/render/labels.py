@@ -56,8 +56,8 @@ def dimensions(feelings: Floats) -> tuple[float, float]:
     return float(valence), float(arousal)
 
 
-# Effects of behaviour on apparent traits, in the order of `TRAITS`. The signs are from the sources; the sizes are our
-# choice.
+# Effects of behaviour on apparent traits, in the order of `TRAITS`. The signs are from the sources; the sizes are
+# chosen here.
 _CUES = {
     # Sutherland et al., "Personality judgments from everyday images of faces", Frontiers in Psychology 2015: smiles
     # raise openness, extraversion, agreeableness and stability; Stahelski et al., "The affective meaning of smiling and
@@ -75,7 +75,7 @@ _CUES = {
     # agreeable.
     "looking away": (0.0, -0.2, 0.0, -0.2, 0.0),
     # Knutson, "Facial expressions of emotion influence interpersonal trait inferences", J. Nonverbal Behavior 1996:
-    # sadness and fear are taken for low dominance.
+    # sadness and fear are seen as low dominance.
     "low": (0.0, 0.0, -0.25, 0.0, 0.0),
 }
 

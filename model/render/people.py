@@ -23,10 +23,10 @@ class Person:
 
     Attributes:
         neutral: (V, 3), the face at rest, cm.
-        shells: what lies over the head.
-        solids: what goes with the head and keeps its shape.
-        paint: (mesh, 4), as the rasteriser takes it.
-        triangles: (F, 3), of the mesh, without what always lies under something else.
+        shells: surfaces over the head, such as hair.
+        solids: rigid things that move with the head.
+        paint: (mesh, 4), the rasteriser's input.
+        triangles: (F, 3), of the mesh, without those that are always covered.
         opaque: (G, 3), those of them that cast shadows.
         skin: linear RGB, (3,).
         age: 0 for a young adult to 1 for an old one.

@@ -73,7 +73,7 @@ def draw_scene(times: Floats, size: int, centre: Floats, skin: Floats, random: n
         size: side of the rasteriser's picture in pixels.
         centre: (3,), the middle of the face, cm.
         skin: linear RGB of the hands that may come before it.
-        random: what it is drawn from.
+        random: the random generator.
     """
     lighting = _lighting(random)
     zoom = random.uniform(1.8, 5.5)

@@ -31,7 +31,7 @@ class RenderedClip:
 
     Attributes:
         frames: (T, H, W, 3), display RGB.
-        behaviour: what is done in it.
+        behaviour: the person's behaviour.
         landmarks: (T, 68, 2), where the head's are in the picture, right and down, in shares of its side; some may be
             hidden or outside.
         quality: H.264's constant rate factor.

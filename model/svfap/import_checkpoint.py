@@ -119,7 +119,7 @@ def import_finetuned(
         name: the dataset that it was fine-tuned on; sets labels, interval and licence. None where `task` says all.
         depths: number of blocks in each stage.
         task: what the outputs of the head are; by default the dataset's.
-        activation: of a regression's head; by default ours for the kind of task, which the bundle then says.
+        activation: of a regression's head; by default Mien's for the kind of task, with a warning in the bundle.
         interval_s: seconds between two frames; by default the dataset's, or the paper's.
         progress: called with the name of each step when it begins.
 
@@ -154,7 +154,7 @@ def import_finetuned(
 
 
 def import_pretraining(path: Path, weights: Mapping[str, Tensor], out: Path, *, depths: tuple[int, int, int]) -> Path:
-    """Write a checkpoint to start from, with the decoder where there is one, from a published pre-training checkpoint.
+    """Write a checkpoint to start from, with the decoder if there is one, from a published pre-training checkpoint.
 
     Args:
         path: the checkpoint's path, for messages.

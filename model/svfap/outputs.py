@@ -1,4 +1,4 @@
-"""Say what the outputs of a published checkpoint's head are, where no dataset of the registry does."""
+"""Describe the outputs of a published checkpoint's head that belongs to no dataset of the registry."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from model.errors import ModelError
 
 
 def task_of(*, expressions: Sequence[str], dimensions: Sequence[str], traits: Sequence[str]) -> Task | None:
-    """Return the task that the command line describes; None where it does not.
+    """Return the task that the command line describes; None if it describes none.
 
     Args:
         expressions: labels, in the order of the head's outputs.

@@ -74,7 +74,7 @@ class RegressionHead(Head):
     Args:
         width: number of input features.
         ranges: the lowest and highest value of each column.
-        activation: what maps the linear layer's output to the range; `none` leaves it as it is.
+        activation: the function that maps the linear layer's output to the range; `none` for the identity.
     """
 
     low: Tensor

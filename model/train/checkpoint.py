@@ -7,7 +7,7 @@
 `about`     metadata of the model, e.g. its tasks and its input (plain containers; written by each recipe)
 `optimisers` their state dicts    `step`     steps done        `config`  of the run
 `best`      the best validation score so far, or None
-`trained`   where `model` is a moving average of the weights: those that training goes on from
+`trained`   if `model` is a moving average of the weights: the weights with which training continues
 
 A checkpoint has no random generator states and no position in the data: random numbers of a step depend on
 (seed, step, process) only, a clip on (seed, epoch, index) only, see `loop`. So a run may resume with another number

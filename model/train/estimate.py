@@ -1,4 +1,4 @@
-"""Estimate a run's memory and time: count operations on tensors without content, measure the device for a moment."""
+"""Estimate a run's memory and time: count operations on tensors without content, and measure the device briefly."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from model.train.loop import Batch, Learner
 from model.train.plan import Plan
 
 _GB = 1e9
-_WEIGHT_BYTES = 4 * 4  # of each parameter: itself, its gradient, and AdamW's two means
+_WEIGHT_BYTES = 4 * 4  # values of each parameter: itself, its gradient, and AdamW's two moments
 _USED = 0.4  # share of a device's rate of matrix products that training reaches
 _MATRIX, _PRODUCTS = 1024, 8
 _CLIPS_READ = 4
@@ -24,16 +24,16 @@ _CLIPS_READ = 4
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a run takes.
+    """The cost of a run.
 
     Attributes:
         clips: training clips of an epoch.
         steps: of the run.
         steps_per_epoch: of an epoch.
         weights_gb: memory of weights, gradients and optimiser on each device.
-        activations_gb: memory of what a micro-batch keeps for the backward pass.
-        clips_per_s: what a device trains on, by its rate of matrix products.
-        loaded_per_s: what one loader process reads.
+        activations_gb: memory of the activations that a micro-batch keeps for the backward pass.
+        clips_per_s: training clips a second on one device, by its rate of matrix products.
+        loaded_per_s: clips a second that one loader process reads.
         hours: of the run on these devices, if data never waits.
     """
 
@@ -55,7 +55,7 @@ def estimate(learner: Learner, plan: Plan, *, device: torch.device, bf16: bool, 
         plan: its steps.
         device: of this process.
         bf16: whether activations have 16 bits.
-        recompute: whether blocks are computed again instead of kept; then about a third more time is taken.
+        recompute: whether activations are recomputed in the backward pass, which costs about a third more time.
     """
     started = time.perf_counter()
     items = [learner.dataset[index * len(learner.dataset) // _CLIPS_READ] for index in range(_CLIPS_READ)]
@@ -81,7 +81,7 @@ def _of_a_clip(learner: Learner, batch: Batch) -> tuple[float, float]:
     model = copy.deepcopy(learner.model).to("meta").train()
     clips = len(batch["pixels"])
     weights = {id(storage): storage for storage in (parameter.untyped_storage() for parameter in model.parameters())}
-    kept: dict[int, torch.UntypedStorage] = {}  # held, so that no id comes twice
+    kept: dict[int, torch.UntypedStorage] = {}  # held, so that no id is reused
 
     def pack(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()

@@ -44,7 +44,7 @@ _PREFETCHED = 4  # batches for each worker
 
 @dataclass(frozen=True)
 class Learner:
-    """What a recipe gives to the loop.
+    """A recipe's inputs to the loop.
 
     Attributes:
         kind: the kind of its checkpoints.
@@ -87,7 +87,7 @@ def plan_of(recipe: Recipe, clips: int, accelerator: Accelerator) -> Plan:
 
 
 def accelerator_of(recipe: Recipe) -> Accelerator:
-    """Set up this process's devices and precision; from then on the process keeps freed memory (`memory`)."""
+    """Set up this process's devices and precision, and make it keep freed memory (`memory`)."""
     keep_memory()
     torch.backends.cudnn.benchmark = True  # clips have one shape
     return Accelerator(mixed_precision=recipe.precision)
@@ -257,12 +257,12 @@ class Loop:
 
     @property
     def _kept_model(self) -> nn.Module:
-        """The model that is validated and kept: with averaged weights where the recipe asks for them."""
+        """The model that is validated and kept: with averaged weights if the recipe sets them."""
         model: nn.Module = self.accelerator.unwrap_model(self._model)
         return self._average.module if self._average else model
 
     def _averaged(self, state: Mapping[str, Any] | None) -> AveragedModel:
-        """Begin or go on with a moving average of the weights (all buffers are the model's own)."""
+        """Begin or continue a moving average of the weights (all buffers are the model's own)."""
         rule = get_ema_multi_avg_fn(self.recipe.ema or 0.0)  # type: ignore[no-untyped-call]
         average = AveragedModel(self.learner.model, multi_avg_fn=rule)
         average.to(self.accelerator.device)
@@ -272,7 +272,7 @@ class Loop:
         return average
 
     def _to_resume(self) -> dict[str, Any]:
-        """Return what a checkpoint needs, besides what all have, to go on from."""
+        """Return the state with which a run can resume, besides that of all checkpoints."""
         state: dict[str, Any] = {"optimisers": [optimiser.state_dict() for optimiser in self._optimisers]}
         if self._average:
             state["trained"] = self.accelerator.unwrap_model(self._model).state_dict()
@@ -304,7 +304,7 @@ class Loop:
         )
 
     def _anyone(self, *, asked: bool) -> bool:
-        """Return whether any process got a stop signal: all must stop after the same step."""
+        """Return whether any process received a stop signal: all must stop after the same step."""
         if self.accelerator.num_processes == 1:
             return asked
         votes = torch.tensor(int(asked), device=self.accelerator.device)

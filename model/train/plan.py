@@ -25,7 +25,7 @@ class Plan:
     Attributes:
         clips: training clips.
         batch: clips a step, over all processes.
-        batch_on_device: clips a process takes at once.
+        batch_on_device: clips that a process computes at once (micro-batch).
         processes: processes that share a batch.
         epochs: passes over the clips; clips that do not fill a last batch are dropped in that epoch.
         warmup_epochs: over which the learning rate rises.

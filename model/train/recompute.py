@@ -13,7 +13,7 @@ from model.tpsbt.blocks import Block
 def recompute_blocks(model: nn.Module) -> None:
     """Make each transformer block compute its activations again in the backward pass instead of keeping them.
 
-    Names of parameters stay; what is random in a block is drawn the same again.
+    Parameters keep their names; random numbers in a block are the same in both passes.
     """
     for block in model.modules():
         if isinstance(block, Block):

@@ -125,7 +125,7 @@ def clip_input(shape: ClipShape, interval_s: float) -> ClipInput:
 
 
 class Joined:
-    """Concatenate datasets, each repeated so many times, with another draw for each repetition."""
+    """Concatenate datasets, each repeated `times` times, with another draw for each repetition."""
 
     def __init__(self, parts: Sequence[Clips], times: Sequence[int]) -> None:
         self._parts = parts

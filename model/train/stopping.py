@@ -20,7 +20,7 @@ class StopAsked:
 def stop_on_signals() -> Iterator[StopAsked]:
     """Record the first SIGINT or SIGTERM; the next one has its usual effect."""
     stop = StopAsked()
-    if threading.current_thread() is not threading.main_thread():  # signals come to the main thread only
+    if threading.current_thread() is not threading.main_thread():  # only the main thread receives signals
         yield stop
         return
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}

@@ -27,11 +27,11 @@ class Trained(NamedTuple):
     scores: dict[str, float]
     """Validation scores, on clips held out from training."""
     data: tuple[str, ...]
-    """Its training datasets, in words."""
+    """Descriptions of its training datasets."""
     clips: int | None = None
-    """How many clips it was trained on; None of a run that did not record it."""
+    """Number of training clips; None if the run did not record it."""
     held_out: int | None = None
-    """How many clips the scores are of, likewise."""
+    """Number of held-out clips that the scores are of, likewise."""
 
 
 def read_trained(run: Path) -> Trained:

@@ -40,12 +40,12 @@ def validation(
 ) -> Callable[[nn.Module], dict[str, float]]:
     """Return a function that scores a model on several sets of clips.
 
-    Its scores are named as "expression UAR", of several sets as "ferplus expression UAR"; `score`, the better the
-    higher, is the mean over the sets of the mean over the served tasks of their main metric.
+    Its scores are named as "expression UAR", of several sets as "ferplus expression UAR"; `score` (higher is better) is
+    the mean over the sets of the mean over the served tasks of their main metric.
 
     Args:
         watched: the sets by their names; all processes share each.
-        tasks: what the model learns.
+        tasks: the tasks that the model learns.
         recipe: the batch size and number of loader workers.
         accelerator: the devices.
         calibrated_on: the set that the temperature is fitted on; by default all clips of all sets.

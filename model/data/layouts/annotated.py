@@ -25,7 +25,7 @@ from model.errors import ModelError
 
 _WEREWOLF = re.compile(r"(?P<group>\d\d)_(?P<player>\d\d)_\d{3}")
 _GROUPS = 30
-_ALIGNED = "_aligned"  # what OpenFace calls a folder of faces
+_ALIGNED = "_aligned"  # suffix of OpenFace's folders of faces
 
 # The owners' words, from the lowest level to the highest. (Their loader counts from the other end.)
 _LEVELS: Mapping[str, tuple[str, ...]] = {
@@ -42,8 +42,8 @@ _FACE_FPS = 16  # of the owners' crops of faces
 def read_werewolf_xl(root: Path, dataset: PublishedDataset) -> Iterator[ClipRow | ClipProblem]:
     """Read Werewolf-XL; each fold has six groups.
 
-    A row's subject is its group, a session of one game: the 129 people sit in several of the 30 sessions, and no file
-    of the dataset's says who sits where, so that a player of a group is no person.
+    A row's subject is its group, a session of one game: the 129 people take part in several of the 30 sessions, and no
+    file of the dataset says which player of a group is which person.
     """
     media = {path.stem: path for path in tables.videos(root)}
     frames = {path.name.removesuffix(_ALIGNED): path for path in sorted(root.rglob(f"*{_ALIGNED}")) if path.is_dir()}

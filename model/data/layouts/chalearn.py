@@ -2,8 +2,8 @@
 
 annotation_{training,validation,test}.pkl are pickled by Python 2: a dict trait → {file: score}, scores in [0, 1]. They
 lie at the root or in any folder below it: train-annotation/, val-annotation/, test-annotation/ in public copies.
-Unpickling can run code, so the unpickler here knows dicts, lists, tuples, sets, strings, numbers, and NumPy's numbers
-of a closed list of types; these it makes itself, and calls nothing that a file names.
+Unpickling can run code, so the unpickler here accepts only dicts, lists, tuples, sets, strings, numbers, and NumPy's
+numbers of a closed list of types; it builds these itself, and calls nothing that a file names.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _NUMBERS = {"f2": "e", "f4": "f", "f8": "d", "i1": "b", "i2": "h", "i4": "i", "i
 
 
 class _NumberType:
-    """What a pickle holds of a NumPy number's type: its name, and its byte order."""
+    """A NumPy number's type as a pickle stores it: its name and its byte order."""
 
     def __init__(self, name: str, *_: object) -> None:
         if name not in _NUMBERS:
@@ -54,14 +54,14 @@ _KNOWN: Mapping[tuple[str, str], Callable[..., Any]] = {
     ("numpy._core.multiarray", "scalar"): _number,
     ("_codecs", "encode"): _bytes,  # how Python 3 writes bytes for Python 2
 }
-"""The names that a pickle may hold, and what is called in their place."""
+"""The names that a pickle may contain, and the functions that are called in their place."""
 
 
 class PlainUnpickler(pickle.Unpickler):
     """Unpickle plain containers, strings and numbers; refuse anything else before code runs."""
 
     def find_class(self, module: str, name: str) -> Callable[..., Any]:
-        """Return what makes a number, or refuse the name."""
+        """Return the function that builds a number, or refuse the name."""
         if (module, name) not in _KNOWN:
             raise pickle.UnpicklingError(f"it names {module}.{name}; expected plain dicts of numbers")
         return _KNOWN[module, name]

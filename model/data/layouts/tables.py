@@ -1,4 +1,4 @@
-"""Read tables from text files, line by line: a bad line is a problem with its file and line, and ends nothing."""
+"""Read tables from text files, line by line: a bad line is reported with its file and line, and the rest is read."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def _header(rows: Iterator[tuple[str, list[str]] | ClipProblem]) -> list[str]:
 
 
 def _cells(path: Path, delimiter: str) -> Iterator[tuple[str, list[str]] | ClipProblem]:
-    """Yield (place, cells) of each line that is not blank; lines are parsed one by one, so that none spoils others."""
+    """Yield (place, cells) of each line that is not blank; a line that cannot be parsed does not affect others."""
     try:
         with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
             for number, line in enumerate(file, 1):
