@@ -7,7 +7,7 @@ const BITS_PER_PIXEL = 0.15; // of each frame
 const NO_PLAY = "This browser cannot play this video. The command draws on it: mien analyze VIDEO --annotate seen.mp4";
 const FRAMES_A_SECOND = 30;
 
-/** Tell whether this browser can record a video. */
+/** Return whether this browser can record a video. */
 export const canRecord = () => Boolean(globalThis.MediaRecorder && HTMLCanvasElement.prototype.captureStream);
 
 /**
@@ -36,7 +36,7 @@ export async function annotated(file, { analysis, people }, { onProgress, signal
     };
     const stream = canvas.captureStream();
     const heard = sound.createMediaStreamDestination();
-    sound.createMediaElementSource(video).connect(heard); // into the recording, not into the room
+    sound.createMediaElementSource(video).connect(heard); // into the recording, not to the loudspeakers
     heard.stream.getAudioTracks().forEach((track) => stream.addTrack(track));
     const recorder = new MediaRecorder(stream, {
       mimeType: TYPES.find((type) => MediaRecorder.isTypeSupported(type)),
@@ -72,7 +72,7 @@ export async function annotated(file, { analysis, people }, { onProgress, signal
   } finally {
     done.abort();
     video.removeAttribute("src");
-    video.load(); // else what it still loads fails when its address is gone
+    video.load(); // otherwise loading fails when its address is revoked
     URL.revokeObjectURL(url);
     sound.close();
   }

@@ -7,8 +7,8 @@ import { expressionPhrase } from "./words.js";
  * Draw the boxes of people at a time.
  *
  * `scale` is from pixels of the video to those of the canvas, `width` the picture's width on the canvas, `unit` the size
- * of a label's pixel, and `full` tells whose label says the expression, too: all labels of many would cover each other.
- * `pictures` maps a track to what `pictureAt` finds its pictures in, where the video itself cannot be seen.
+ * of a label's pixel, and `full` says whose label includes the expression: all labels would cover each other.
+ * `pictures` maps a track to its pictures for `pictureAt`, if the video itself cannot be shown.
  */
 export function drawBoxes(context, { people, chosen, now, scale, width, unit = 1, full = () => true, pictures = null }) {
   context.font = `600 ${13 * unit}px system-ui, sans-serif`;

@@ -26,8 +26,8 @@ export class Charts {
   #printing = false;
 
   /**
-   * `elements` by name: people, expression, dimensions, plane, traits; all may lack. `onSeek` gets a time in seconds.
-   * `signal` ends it, for charts that do not stay as long as the page.
+   * `elements` by name: people, expression, dimensions, plane, traits; all are optional. `onSeek` gets a time in seconds.
+   * `signal` ends it, for charts that are removed before the page is closed.
    */
   constructor(elements, view, onSeek, signal) {
     this.elements = elements;
@@ -88,7 +88,7 @@ export class Charts {
 
   draw() {
     for (const name of this.names) if (name !== "plane") this.#paint(name);
-    this.#mark(); // which paints the plane
+    this.#mark(); // which draws the plane
   }
 
   #paint(name) {

@@ -5,15 +5,15 @@ import { $, element, row } from "./dom.js";
 import { csvOf } from "./exports.js";
 import { peopleOf } from "./people.js";
 import { group } from "./summary.js";
-import { save } from "./takeaway.js";
+import { save } from "./downloads.js";
 import { windowAt } from "./timeline.js";
 import { TimeView } from "./timeview.js";
 import { capital, clock, nameOf, percent, phrases, signed } from "./words.js";
 
 export class Compare {
   #view = new TimeView();
-  #looking = new AbortController(); // aborted when something else is shown
-  #after = []; // what draws the charts, once they are on the page
+  #looking = new AbortController(); // aborted when another view is shown
+  #after = []; // functions that draw the charts once they are on the page
 
   constructor({ uploads, library }) {
     Object.assign(this, { uploads, library, ids: [] });
@@ -33,7 +33,7 @@ export class Compare {
     });
     $("compare-title").textContent = `${analyses.length} results`;
     $("compare-columns").replaceChildren(...this.shown.map((one) => this.#column(one)));
-    for (const draw of this.#after.splice(0)) draw(); // charts need a width, which only what is on the page has
+    for (const draw of this.#after.splice(0)) draw(); // charts need a width, which elements have only on the page
     this.#drawGroup();
     $("compare-title").focus();
   }
@@ -91,7 +91,7 @@ export class Compare {
 
   #drawGroup() {
     const rows = group(this.#timelines).map(({ name, kind, count, mean, half }) => {
-      // An interval about a share may reach beyond what a share can be.
+      // An interval around a share may exceed 0 and 1.
       const told = kind === "share" ? (value) => percent(Math.min(1, Math.max(0, value))) : signed;
       const range = Number.isNaN(half) ? "–" : `${told(mean - half)} to ${told(mean + half)}`;
       return row("td", [kind === "share" ? `${capital(name)}, share of time` : capital(name), told(mean), range, String(count)]);

@@ -10,7 +10,7 @@ export function element(kind, text = "", name = "") {
   return made;
 }
 
-/** Create a button with a text, a class and what a click on it does. */
+/** Create a button with a text, a class and a click handler. */
 export function button(text, name, onClick) {
   const made = element("button", text, name);
   made.type = "button";

@@ -14,7 +14,7 @@ export async function videosIn({ items, files }) {
   const plain = [...files];
   if (!entries.length) return plain.length === 1 ? plain : videosOf(plain);
   const found = (await Promise.all(entries.map(filesIn))).flat();
-  // Whoever drops a single file means it, whatever it is called: the service says what is wrong with it.
+  // A single file is uploaded whatever its name: the service says what is wrong with it.
   return entries.length === 1 && entries[0].isFile ? found : videosOf(found);
 }
 
@@ -23,7 +23,7 @@ async function filesIn(entry) {
   const reader = entry.createReader();
   const inside = [];
   for (;;) {
-    // It gives some hundred at a time, and none at the end.
+    // It returns about a hundred at a time, and none at the end.
     const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
     if (!some.length) break;
     inside.push(...some);

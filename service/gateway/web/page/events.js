@@ -3,7 +3,7 @@
 import { stretches } from "./timeline.js";
 import { middle, SURE } from "./words.js";
 
-// Two thresholds (hysteresis), so that a probability that wavers about one of them is one event, not many.
+// Two thresholds (hysteresis), so that a probability that fluctuates around one of them is one event, not many.
 const ONSET = SURE;
 const OFFSET = 0.35;
 

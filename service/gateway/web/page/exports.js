@@ -1,4 +1,4 @@
-// Files to take away: CSV, WebVTT, ELAN (EAF) and BORIS tables, with the viewer's names and markers. Pure functions.
+// Exports: CSV, WebVTT, ELAN (EAF) and BORIS tables, with the viewer's names and markers. Pure functions.
 //
 // `shown` is { name: the video's file name or "", analysis, people, markers: [{ at_s, text }] }.
 

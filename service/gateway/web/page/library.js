@@ -1,12 +1,12 @@
-// What this browser keeps of videos: names, thumbnails, notes, and those that are not uploaded yet.
+// The browser's store of videos: names, thumbnails, notes, and files that are not uploaded yet.
 //
 // A record: { key: idempotency key, id: of the analysis or null, name, size, modified, added (ms), thumbnail: data URL,
 // file: Blob until it is uploaded, faces and pictures: its options, notes: { names, joined, markers } }. Where the browser
-// keeps nothing (IndexedDB is refused in some private windows), the page works all the same until it is closed.
+// keeps nothing (IndexedDB is refused in some private windows), the page works, but only until it is closed.
 
 const KEPT_MS = 30 * 24 * 3600 * 1000;
 
-/** Return an id that nobody else makes. */
+/** Return a unique id. */
 export const newKey = () => crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`;
 
 const noNotes = () => ({ names: {}, joined: {}, markers: [] });
@@ -15,7 +15,7 @@ export class Library {
   #records = new Map();
   #database = null;
 
-  /** Read what is kept, and forget what is old. */
+  /** Read the store, and delete old records. */
   async load() {
     try {
       this.#database = await opened();
@@ -41,7 +41,7 @@ export class Library {
   keep(change) {
     const record = { id: null, name: "", added: Date.now(), thumbnail: "", notes: noNotes(), ...this.#records.get(change.key), ...change };
     this.#records.set(record.key, record);
-    // A file that cannot be kept, for want of room, is asked for again after a reload.
+    // If there is no room for a file, the user is asked for it again after a reload.
     this.#write(record).catch(() => record.file && this.#write({ ...record, file: null }).catch(() => {}));
     return record;
   }
@@ -56,7 +56,7 @@ export class Library {
     if (this.#database) this.#store("readwrite").delete(key);
   }
 
-  /** Return what is kept of a video by now, which another tab may have changed; undefined if it is forgotten. */
+  /** Return the current record of a video, which another tab may have changed; undefined if it was deleted. */
   async latest(key) {
     return this.#database ? await settled(this.#store("readonly").get(key)) : this.#records.get(key);
   }

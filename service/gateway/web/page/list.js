@@ -23,13 +23,13 @@ export class List {
     $("compare").addEventListener("click", () => onCompare(this.#chosen()));
   }
 
-  /** Ask for the analyses anew; again while some are running. */
+  /** Request the analyses, repeatedly while some are running. */
   async refresh() {
     clearTimeout(this.#timer);
     try {
       this.#analyses = (await recent()).analyses;
     } catch {
-      // The last known list stays; other requests tell what is wrong.
+      // The last known list stays; other requests report what is wrong.
     }
     this.#draw();
     if (this.#analyses.some(underWay) || this.#expected()) this.#soon(POLL_MS);

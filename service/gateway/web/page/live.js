@@ -14,7 +14,7 @@ const SIDE = 640; // pixels of the longer side
 const QUALITY = 0.8;
 const FRESH_S = 2; // after this a person's scores are removed
 const HISTORY_S = 60;
-const UNSENT_BYTES = 1 << 20; // above this the network is behind, and frames are skipped
+const UNSENT_BYTES = 1 << 20; // above this the network is too slow, and frames are skipped
 
 export class Live {
   /** `elements`: viewfinder, boxes, scores, note, history. `onError` is called when the analysis ends by itself. */

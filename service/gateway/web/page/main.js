@@ -1,4 +1,4 @@
-// The page: which of its views is shown, as the address says, and how videos get in.
+// The page: show the view of the address, and accept videos.
 
 import { Compare } from "./compare.js";
 import { $, element } from "./dom.js";
@@ -87,7 +87,7 @@ function analyse(videos) {
   }
 }
 
-/** Go to where an address says, as a new entry of the browser's history. */
+/** Go to an address, as a new entry of the browser's history. */
 function goTo(address) {
   if (addressed() === address) goWhereTheAddressSays();
   else location.hash = address;
@@ -223,7 +223,7 @@ for (const id of ["file", "folder"]) {
   $(id).addEventListener("change", ({ target }) => {
     const files = [...target.files];
     target.value = "";
-    // Whoever chooses a single file means it, whatever it is called.
+    // A single file is uploaded whatever its name.
     if (files.length) analyse(id === "file" ? files : videosOf(files));
   });
 }

@@ -32,7 +32,7 @@ function weighted(faces) {
   return Object.fromEntries(Object.keys(faces[0].personality).map((trait) => [trait, faces.length > 1 ? mean(trait) : faces[0].personality[trait]]));
 }
 
-/** Tell whether two people are visible at one time, so that they cannot be the same. */
+/** Return whether two people are visible at the same time, so that they cannot be the same person. */
 export const together = (one, other) =>
   one.faces.some((face) => other.faces.some((another) => face.start_s < another.end_s && another.start_s < face.end_s));
 
@@ -40,7 +40,7 @@ export const together = (one, other) =>
 export const atOnce = (faces) =>
   Math.max(0, ...faces.map((face) => faces.filter((one) => one.start_s <= face.start_s && face.start_s < one.end_s).length));
 
-/** Say how many people there are, or how many appearances where they may be of the same people. */
+/** Return the number of people as text, or of appearances if some may be of the same person. */
 export function howMany(people) {
   const count = people.length;
   if (!count) return "No face was found";
@@ -62,7 +62,7 @@ export function joinedNotes(notes, person, other) {
   return { ...notes, names, joined };
 }
 
-/** Return the notes with a person's appearances apart again. */
+/** Return the notes with a person's appearances separated again. */
 export function partedNotes(notes, person) {
   const joined = { ...notes.joined };
   for (const track of person.tracks) delete joined[track];

@@ -1,4 +1,4 @@
-// A report as one HTML file that needs nothing else. Pure functions.
+// A report as one self-contained HTML file. Pure functions.
 
 import { events } from "./events.js";
 import { dimension, shares } from "./summary.js";
@@ -30,7 +30,7 @@ function summaryRows(person) {
   return rows;
 }
 
-/** Return the report. `charts` are { title, svg }, those of everybody first; `about` is a line on video and models. */
+/** Return the report. `charts` are { title, svg }, those of all people first; `about` is a line about the video and the models. */
 export function report({ name, about, people, markers, charts }) {
   const person = (one) => {
     const found = events(one.timeline).map(({ label, onset_s, peak_s, offset_s, peak }) => [

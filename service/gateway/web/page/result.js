@@ -1,4 +1,4 @@
-// The view of one result: player, summary, charts, events, markers, and what can be taken away.
+// The view of one result: player, summary, charts, events, markers, and exports.
 
 import { annotated, canRecord } from "./annotated.js";
 import { Charts, labelsOf } from "./charts.js";
@@ -11,7 +11,7 @@ import { report } from "./report.js";
 import { Problem, timelineCsv } from "./service.js";
 import { Stage } from "./stage.js";
 import { dimension, shares, UNCERTAIN } from "./summary.js";
-import { png, save } from "./takeaway.js";
+import { png, save } from "./downloads.js";
 import { portraits } from "./thumbnail.js";
 import { windowAt } from "./timeline.js";
 import { TimeView } from "./timeview.js";
@@ -28,18 +28,18 @@ const TITLES = {
 
 export const named = ({ name, version, trained }) => `${name} ${version}, ${trained ? "trained" : "not trained"}`;
 
-// The API speaks of options; the page has fields.
+// The API has options where the page has fields.
 const inPagesWords = (warning) =>
   warning.replace(/raise the option faces \(up to \d+\)/, "choose more under “Faces to follow at a time” and analyse the video again");
 
-/** Return a picture of a person that the service keeps with the result, as a data URL; "" where it keeps none. */
+/** Return a person's picture from the result as a data URL; "" if there is none. */
 function kept({ faces }) {
   const pictures = faces.flatMap((face) => face.pictures ?? []);
   return pictures.length ? `data:image/jpeg;base64,${pictures[pictures.length >> 1].jpeg}` : "";
 }
 
 export class Result {
-  #looking = new AbortController(); // aborted when something else is shown
+  #looking = new AbortController(); // aborted when another view is shown
   #pictures = new Map(); // track → canvas
   #view = new TimeView();
 
@@ -337,7 +337,7 @@ export class Result {
       });
     }
     window.addEventListener("beforeprint", () => document.querySelectorAll("#cards details").forEach((part) => (part.open = true)));
-    // As menus do: a choice, a click elsewhere or Escape closes it.
+    // A choice, a click elsewhere or Escape closes it, as menus do.
     const close = () => ($("more").open = false);
     document.addEventListener("click", ({ target }) => (target.closest("#more > summary") ? null : close()));
     $("more").addEventListener("keydown", ({ key }) => {

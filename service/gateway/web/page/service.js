@@ -26,7 +26,7 @@ const authorized = (headers = {}) => (key.get() ? { ...headers, Authorization: `
  * `options` are those of the API.
  *
  * A video that is sent again with the same idempotency key, after a lost connection, gets the same analysis. A problem
- * that is worth another try is `passing`.
+ * after which a retry makes sense is `passing`.
  */
 export function upload(video, { idempotencyKey, options, onProgress, signal }) {
   return new Promise((resolve, reject) => {
@@ -47,7 +47,7 @@ export function upload(video, { idempotencyKey, options, onProgress, signal }) {
   });
 }
 
-// What says when to try again will be over; so will what a proxy says while the service is away.
+// Errors with Retry-After are temporary, and so are those of a proxy while the service is down.
 function refusal(request) {
   const problem = told(request.response, request.status);
   return request.status >= 502 || request.getResponseHeader("Retry-After") ? passing(problem) : problem;
@@ -55,7 +55,7 @@ function refusal(request) {
 
 const passing = (problem) => Object.assign(problem, { passing: true });
 
-/** Yield { name, data } of each event of an analysis, up to `ended`; after a broken connection `lost`, and try again. */
+/** Yield { name, data } of each event of an analysis, up to `ended`; after a broken connection `lost`, then retry. */
 export async function* follow(id, signal) {
   let last = "";
   while (true) {
@@ -84,7 +84,7 @@ export async function* follow(id, signal) {
 /** Return an analysis in its current state. */
 export const read = (id) => ask(`analyses/${id}`);
 
-/** Tell whether an analysis has not ended. */
+/** Return whether an analysis has not ended. */
 export const underWay = ({ state }) => state === "queued" || state === "running";
 
 export const erase = (id) => ask(`analyses/${id}`, { method: "DELETE" });

@@ -15,7 +15,7 @@ export class Stage {
     this.play.addEventListener("click", () => this.#toggle());
     this.video.addEventListener("click", () => this.#toggle());
     for (const name of ["play", "pause", "ended", "emptied"]) this.video.addEventListener(name, () => this.#sayPlaying());
-    // Where the browser has no decoder for the picture, it plays the sound: the video has no size then.
+    // If the browser has no decoder for the picture, it plays the sound only, and the video has no size.
     this.video.addEventListener("loadedmetadata", () => this.video.videoWidth || this.#without());
     for (const name of ["seeking", "loadeddata", "resize", "pause"]) this.video.addEventListener(name, () => this.#look());
     this.video.addEventListener("error", () => this.#without());

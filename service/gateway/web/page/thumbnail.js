@@ -49,7 +49,7 @@ async function* pictures(file, places) {
     // The browser cannot play the video: there are no pictures.
   } finally {
     video.removeAttribute("src");
-    video.load(); // else what it still loads fails when its address is gone
+    video.load(); // otherwise loading fails when its address is revoked
     URL.revokeObjectURL(url);
   }
 }

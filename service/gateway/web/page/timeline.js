@@ -28,7 +28,7 @@ export const within = (timeline, [from, to]) => timeline.filter((one) => one.end
 /**
  * Divide the time of a timeline among its windows: each gets the time that is nearest to its middle.
  *
- * Windows overlap; their cells do not, so that a share of time can be counted. Gaps belong to nobody.
+ * Windows overlap; their cells do not, so that shares of time can be counted. Gaps belong to no window.
  */
 export function cells(timeline, has = () => true) {
   const valued = timeline.filter(has);
@@ -75,7 +75,7 @@ export function smoothed(timeline, seconds) {
       while (middle(stretch[from]) < middle(window) - seconds / 2) from += 1;
       while (to < stretch.length && middle(stretch[to]) <= middle(window) + seconds / 2) to += 1;
       const one = averaged(stretch.slice(from, to));
-      // Only what the window has itself: models score windows of their own.
+      // Only scores that the window itself has: each model has its own windows.
       if (!window.expression) delete one.expression;
       for (const name of ["valence", "arousal"]) if (window[name] === undefined) delete one[name];
       return { ...window, ...one, start_s: window.start_s, end_s: window.end_s };
@@ -95,7 +95,7 @@ export function stretches(timeline) {
   return found;
 }
 
-// Each score is the mean over those that have it: models look at windows of their own.
+// Each score is the mean over the windows that have it: each model has its own windows.
 function averaged(windows) {
   const one = { start_s: windows[0].start_s, end_s: Math.max(...windows.map((window) => window.end_s)) };
   for (const name of ["valence", "arousal"]) {

@@ -2,7 +2,7 @@
 
 const SHORTEST_S = 1;
 
-/** What charts of one clock share. Fires "span" when the visible part changes, "moment" when the moment does. */
+/** The state that charts of one clock share. Fires "span" when the visible part changes, "moment" when the moment does. */
 export class TimeView extends EventTarget {
   constructor(length = 0) {
     super();

@@ -1,4 +1,4 @@
-// The queue of uploads: one at a time, again after a lost connection, on after a reload.
+// The queue of uploads: one at a time, retried after a lost connection, resumed after a reload.
 
 import { newKey } from "./library.js";
 import { upload } from "./service.js";
@@ -43,7 +43,7 @@ export class Uploads extends EventTarget {
     this.#all.set(key, { key, name, file, state: "sent", share: 1, id });
   }
 
-  /** Take up the uploads that a reload interrupted. */
+  /** Resume the uploads that a reload interrupted. */
   resume() {
     for (const { key, id, name, file, added } of this.#library.all.sort((one, other) => one.added - other.added)) {
       if (!id) this.#all.set(key, { key, name, file, added, state: file ? "waiting" : "lost", share: 0, id: null, resumed: true });
@@ -51,7 +51,7 @@ export class Uploads extends EventTarget {
     this.#work();
   }
 
-  /** Add files; return their uploads. A file whose upload was lost takes up that one. No `faces` is the service's own. */
+  /** Add files; return their uploads. A file whose upload was lost resumes that one. Without `faces` the service's default is used. */
   add(files, faces = null) {
     const added = files.map((file, number) => {
       const name = file.name ?? "Your recording";
@@ -73,7 +73,7 @@ export class Uploads extends EventTarget {
     return added;
   }
 
-  /** Cancel an upload and forget it. */
+  /** Cancel an upload and delete its record. */
   cancel(key) {
     const one = this.of(key);
     this.#all.delete(key);
@@ -82,7 +82,7 @@ export class Uploads extends EventTarget {
     this.#tell();
   }
 
-  /** Forget what is kept of an analysis. */
+  /** Delete the record of an analysis. */
   forget(id) {
     const record = this.#library.of(id);
     if (record) this.cancel(record.key);
@@ -96,7 +96,7 @@ export class Uploads extends EventTarget {
 
   async #send(one) {
     one.abort = new AbortController();
-    // Another tab may send, or have sent or cancelled, what this one has found after a reload.
+    // Another tab may be sending, or have sent or cancelled, an upload that this one found after a reload.
     if (!navigator.locks) return this.#upload(one);
     const { signal } = one.abort;
     try {
@@ -108,7 +108,7 @@ export class Uploads extends EventTarget {
           this.#tell();
         } else if (record) {
           await this.#upload(one);
-          await this.#library.latest(one.key); // what is forgotten is so before another tab looks
+          await this.#library.latest(one.key); // so that the record is deleted before another tab looks
         } else this.cancel(one.key); // there
       });
     } catch (error) {

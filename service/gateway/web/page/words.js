@@ -21,7 +21,7 @@ export const mean = (values) => values.reduce((sum, value) => sum + value, 0) / 
 
 export const written = (time) => new Date(time).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
 
-/** Return what to call an analysis: its file's name, where this browser has kept it. */
+/** Return an analysis's name: its file's name, if this browser has kept it. */
 export const nameOf = (analysis, record) => record?.name || `Analysis of ${written(analysis.created_at)}`;
 
 /** Return the label of a window as a phrase: "uncertain" where the model is not sure of any. */

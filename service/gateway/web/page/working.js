@@ -30,7 +30,7 @@ export class Working {
     return Boolean(this.#key || this.id);
   }
 
-  /** Leave the view; what is under way goes on. */
+  /** Leave the view; uploads and analyses continue. */
   leave() {
     this.#session?.abort();
     this.#session = this.#key = this.id = null;
@@ -90,7 +90,7 @@ export class Working {
         }
         if (name === "ended") return data;
       }
-      return { state: "succeeded" }; // no event follows the last one: the analysis had ended
+      return { state: "succeeded" }; // no event follows the last one, because the analysis has ended
     } finally {
       clearInterval(timer);
     }
@@ -152,7 +152,7 @@ export class Working {
   }
 }
 
-/** Say the state of an upload. */
+/** Describe the state of an upload. */
 export function uploadState({ state, share, problem }) {
   if (state === "waiting") return "Waiting for the other uploads";
   if (state === "uploading") return share ? `Uploading: ${percent(share)}` : "Uploading…";
