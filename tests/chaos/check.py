@@ -1,4 +1,4 @@
-"""Take stock after a run: what became of each accepted job, and what was left over."""
+"""Count the outcomes of a run: the end of each accepted job, and what was left over."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from tests.processes import HANG_S
 
 
 @dataclass
-class Stock:
-    """How it ended.
+class Outcomes:
+    """The outcomes of a run.
 
     Attributes:
         reservations_left: room still held for uploads when the lease of each killed gateway has ended.
-        double: jobs of which two attempts were told that theirs is the result.
+        double: jobs of which the queue accepted the result of two attempts.
         extra_attempts: attempts beyond the first of each job.
-        unprovoked: those of them that followed no strike at the worker that had the attempt before.
+        unexplained: those of them that followed no fault of the worker of the attempt before.
     """
 
     accepted: int = 0
@@ -43,7 +43,7 @@ class Stock:
     lost: int = 0
     double: int = 0
     extra_attempts: int = 0
-    unprovoked: int = 0
+    unexplained: int = 0
     blobs_left: int = 0
     reservations_left: int = 0
 
@@ -62,9 +62,9 @@ class _Entry(NamedTuple):
     at: float
 
 
-def take_stock(fleet: Fleet, accepted: list[str]) -> Stock:
+def count_outcomes(fleet: Fleet, accepted: list[str]) -> Outcomes:
     """Wait until all jobs have ended, sweep, and count."""
-    stock = asyncio.run(_take_stock(fleet, accepted))
+    outcomes = asyncio.run(_count_outcomes(fleet, accepted))
     began: defaultdict[str, list[_Entry]] = defaultdict(list)
     committed: defaultdict[str, set[int]] = defaultdict(set)
     for line in fleet.ledger.read_text().splitlines():
@@ -74,19 +74,19 @@ def take_stock(fleet: Fleet, accepted: list[str]) -> Stock:
             began[job_id].append(entry)
         else:
             committed[job_id].add(entry.fence)
-    stock.double = sum(len(fences) > 1 for fences in committed.values())
+    outcomes.double = sum(len(fences) > 1 for fences in committed.values())
     for entries in began.values():
         entries.sort(key=lambda entry: entry.fence)
-        stock.unprovoked += sum(not _was_struck(fleet, before, after) for before, after in pairwise(entries))
-    return stock
+        outcomes.unexplained += sum(not _had_fault(fleet, before, after) for before, after in pairwise(entries))
+    return outcomes
 
 
-def _was_struck(fleet: Fleet, before: _Entry, after: _Entry) -> bool:
+def _had_fault(fleet: Fleet, before: _Entry, after: _Entry) -> bool:
     # A stop that began before the attempt may still last, when orders came at the same time.
-    return any(pid == before.pid and before.at - 2 * LEASE_S < at < after.at for pid, at in fleet.struck)
+    return any(pid == before.pid and before.at - 2 * LEASE_S < at < after.at for pid, at in fleet.faulted)
 
 
-async def _take_stock(fleet: Fleet, accepted: list[str]) -> Stock:
+async def _count_outcomes(fleet: Fleet, accepted: list[str]) -> Outcomes:
     redis = connect_async(fleet.redis.url)
     jobs, blobs, erasure = Jobs(redis), Blobs(fleet.blobs), Erasure(redis)
     try:
@@ -96,34 +96,34 @@ async def _take_stock(fleet: Fleet, accepted: list[str]) -> Stock:
                 await asyncio.sleep(0.2)
         await Sweep(jobs, Admission(redis), Repair(redis), blobs, idle_s=0)(0)
         await Erase(erasure, blobs, 0)()
-        stock = Stock(accepted=len(set(accepted)))
+        outcomes = Outcomes(accepted=len(set(accepted)))
         results = set()
         for job_id in set(accepted):
             job = await jobs.find(job_id)
             if not isinstance(job, Job) or not job.state.terminal:
-                stock.lost += 1
+                outcomes.lost += 1
                 continue
-            stock.extra_attempts += int(await redis.hget(keys.job(job_id), "attempts") or 1) - 1
+            outcomes.extra_attempts += int(await redis.hget(keys.job(job_id), "attempts") or 1) - 1
             if job.state is State.FAILED:
-                stock.failed += 1
+                outcomes.failed += 1
             elif job.result is None or not (fleet.blobs / job.result).is_file():
-                stock.lost += 1
+                outcomes.lost += 1
             else:
-                stock.done += 1
+                outcomes.done += 1
                 results.add(job.result)
-        # So has a job of which no client heard that it was accepted.
+        # A job of which no client knows that it was accepted has a result, too.
         async for key in redis.scan_iter(match=keys.job("*")):
             results.add(await redis.hget(key, "result"))
         found = {name for part in (UPLOADS, RESULTS) async for name, _ in blobs.ages(part)}
-        stock.blobs_left = len(found - results)
-        stock.reservations_left = await _held(redis)
+        outcomes.blobs_left = len(found - results)
+        outcomes.reservations_left = await _held(redis)
     finally:
         await redis.aclose()
-    return stock
+    return outcomes
 
 
 async def _held(redis: Redis) -> int:
-    """Count the reservations that somebody still renews: those of a killed gateway end with their leases."""
+    """Count the reservations that are still renewed: those of a killed gateway end with their leases."""
     for last in await redis.zrange(keys.RESERVED, -1, -1):
         until_ms = await redis.zscore(keys.RESERVED, str(last))
         await asyncio.sleep(max(0.0, (until_ms or 0.0) - now_ms()) / 1000)

@@ -85,8 +85,8 @@ class Gateway(Member):
         return False
 
 
-class Strike(NamedTuple):
-    """Something that a service has to withstand, at a step of its work or, where that is "", at any moment."""
+class Fault(NamedTuple):
+    """A fault to inject, at a step of the process's work or, if that is "", at any moment."""
 
     what: str
     whom: str
@@ -97,8 +97,8 @@ class Fleet:
     """Redis, gateways and workers; `fenced` says whether the workers' commits are checked as they should be.
 
     Attributes:
-        done: how often each kind of strike was made.
-        struck: which process was struck when (Unix time).
+        done: the number of faults injected of each kind.
+        faulted: the id of each process with a fault, and the Unix time of the fault.
     """
 
     def __init__(
@@ -120,7 +120,7 @@ class Fleet:
             "MIEN_UNREADY_S": str(unready_s),
             "MIEN_LEASE_S": str(LEASE_S),
             "MIEN_UPLOAD_IDLE_S": "5",  # for twice as long, a gateway that was killed holds its idempotency keys
-            "MIEN_MAX_ATTEMPTS": "100",  # what fails is lost: how often a job is struck is chance
+            "MIEN_MAX_ATTEMPTS": "100",  # a failed job counts as lost, and the number of faults of a job is random
             "MIEN_BUNDLES": json.dumps([str(bundle)]),
             "CHAOS_LEDGER": str(self.ledger),
             "CHAOS_ORDERS": str(self.orders),
@@ -130,7 +130,7 @@ class Fleet:
         self.gateways = [self._gateway() for _ in range(gateways)]
         self.workers = [self._worker() for _ in range(workers)]
         self.done: Counter[str] = Counter()
-        self.struck: list[tuple[int, float]] = []
+        self.faulted: list[tuple[int, float]] = []
         self._obeyed: set[orders.Taken] = set()
         self._redis_lock = threading.Lock()
 
@@ -160,18 +160,18 @@ class Fleet:
         """Wait until every worker is ready."""
         wait_for(lambda: all(worker.said('"event": "ready"') for worker in self.workers))
 
-    def strike(self, strike: Strike, random: Random) -> None:
-        """Kill or stop something, and put it right a while later."""
-        what, whom, step = strike
+    def inject(self, fault: Fault, random: Random) -> None:
+        """Kill or stop a process, and start or continue it a while later."""
+        what, whom, step = fault
         if step:
             orders.give(self.orders, what, step)
             return
         self.done[f"{what} {whom}"] += 1
         if whom == "redis":
-            self._strike_redis(what, random)
+            self._disturb_redis(what, random)
             return
         member = random.choice(self.gateways if whom == "gateway" else self.workers)
-        self.struck.append((member.pid, time.time()))
+        self.faulted.append((member.pid, time.time()))
         if whom == "child":
             for pid in random.sample(found := member.children(), min(1, len(found))):
                 with suppress(ProcessLookupError):
@@ -182,7 +182,7 @@ class Fleet:
             member.send(signal.SIGSTOP)
             threading.Timer(random.uniform(1, 2) * LEASE_S, member.send, [signal.SIGCONT]).start()
 
-    def _strike_redis(self, what: str, random: Random) -> None:
+    def _disturb_redis(self, what: str, random: Random) -> None:
         with self._redis_lock:
             if what == "kill":
                 self.redis.stop()
@@ -194,12 +194,12 @@ class Fleet:
                 os.kill(self.redis.pid, signal.SIGCONT)
 
     def keep(self) -> None:
-        """Start again what has ended, and let those go on that stopped themselves, after 1.5 leases."""
+        """Start processes again that have ended, and continue those that stopped themselves, after 1.5 leases."""
         for taken in set(orders.taken(self.orders)) - self._obeyed:
             self._obeyed.add(taken)
             whom = "gateway" if taken.step in orders.GATEWAY_STEPS else "worker"
             self.done[f"{taken.what} {whom} once {taken.step}"] += 1
-            self.struck.append((taken.pid, taken.at))
+            self.faulted.append((taken.pid, taken.at))
             if taken.what == "stop":
                 threading.Timer(1.5 * LEASE_S, self._go_on, [taken.pid]).start()
         for member in self.members:
@@ -216,7 +216,7 @@ class Fleet:
         return [*self.gateways, *self.workers]
 
     def calm(self) -> None:
-        """Let all that was stopped go on."""
+        """Continue all stopped processes."""
         for member in self.members:
             member.send(signal.SIGCONT)
 

@@ -1,7 +1,7 @@
 """Replace gateways and workers one after another under load: `python -m tests.chaos.rolling --seconds 600`.
 
 In front of the gateways stands what a load balancer does: it asks each for its readiness every now and then, sends
-requests to those that were ready, and does not repeat what fails. Nothing may fail, at neither door.
+requests to those that were ready, and does not repeat what fails. Nothing may fail, by REST or gRPC.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import httpx2
 from service.pb.affect.v1 import affect_pb2 as pb
 from service.pb.affect.v1 import affect_pb2_grpc
 from tests.bundles import write_bundle
-from tests.chaos.check import Stock, take_stock
+from tests.chaos.check import Outcomes, count_outcomes
 from tests.chaos.fleet import Fleet, Gateway
 from tests.chaos.stand_in import script
 from tests.processes import HANG_S, wait_for
@@ -62,7 +62,7 @@ class Balancer:
 
 
 class Traffic:
-    """Clients at both doors, each in a thread: they count answers by door and status, and note the accepted jobs."""
+    """Clients of REST and gRPC, each in a thread: they count answers by API and status, and note the accepted jobs."""
 
     def __init__(self, balancer: Balancer, clients: int) -> None:
         self.answers: Counter[str] = Counter()
@@ -118,8 +118,10 @@ class Traffic:
             self._note(f"Analyze {error.code().name}", job_id)
 
 
-def roll(folder: Path, *, seconds: float, unready_s: float = UNREADY_S, clients: int = 8) -> tuple[Traffic, Stock, int]:
-    """Replace processes one after another for so long; return what clients and books say, and how many there were."""
+def roll(
+    folder: Path, *, seconds: float, unready_s: float = UNREADY_S, clients: int = 8
+) -> tuple[Traffic, Outcomes, int]:
+    """Replace processes one after another for some seconds; return traffic, outcomes and number of replacements."""
     fleet = Fleet(folder, gateways=2, workers=2, bundle=write_bundle(folder / "bundle"), unready_s=unready_s)
     replaced = 0
     try:
@@ -132,7 +134,7 @@ def roll(folder: Path, *, seconds: float, unready_s: float = UNREADY_S, clients:
             replaced += 1
         traffic.stop()
         balancer.close()
-        return traffic, take_stock(fleet, traffic.accepted), replaced
+        return traffic, count_outcomes(fleet, traffic.accepted), replaced
     finally:
         fleet.close()
 
@@ -143,18 +145,18 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=60)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="mien-rolling-") as folder:
-        traffic, stock, replaced = roll(Path(folder), seconds=asked.seconds)
+        traffic, outcomes, replaced = roll(Path(folder), seconds=asked.seconds)
     rows = dict(sorted(traffic.answers.items())) | {
         "processes replaced": replaced,
-        "jobs accepted": stock.accepted,
-        "done": stock.done,
-        "failed": stock.failed,
-        "lost": stock.lost,
-        "extra attempts": stock.extra_attempts,
+        "jobs accepted": outcomes.accepted,
+        "done": outcomes.done,
+        "failed": outcomes.failed,
+        "lost": outcomes.lost,
+        "extra attempts": outcomes.extra_attempts,
     }
     for name, value in rows.items():
         print(f"{name:32}{value:>8}")
-    return 0 if stock.promise_kept and not traffic.failed else 1
+    return 0 if outcomes.promise_kept and not traffic.failed else 1
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The short form of `make chaos`, and whether its books would show a broken promise."""
+"""The short form of `make chaos`, and whether its counts would show a broken promise."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ import pytest
 from tests.bundles import write_bundle
 from tests.chaos import plan
 from tests.chaos.__main__ import attack
-from tests.chaos.check import take_stock
+from tests.chaos.check import count_outcomes
 from tests.chaos.clients import Clients, Load
-from tests.chaos.fleet import LEASE_S, Fleet, Strike
+from tests.chaos.fleet import LEASE_S, Fault, Fleet
 from tests.chaos.stand_in import script
 from tests.contract.helpers import Queue
 from tests.processes import wait_for
 
 
 def test_no_job_is_lost_or_done_twice_whatever_is_killed_or_stopped(tmp_path: Path):
-    strikes = [Strike("kill", "redis"), *plan.for_jobs(Random(5), 10_000)[:7]]
+    faults = [Fault("kill", "redis"), *plan.for_jobs(Random(5), 10_000)[:7]]
 
-    stock, seen, fleet = attack(tmp_path, strikes, jobs=60, seed=5)
+    outcomes, seen, fleet = attack(tmp_path, faults, jobs=60, seed=5)
 
-    assert stock.promise_kept, stock
-    assert stock.done == stock.accepted >= 60
+    assert outcomes.promise_kept, outcomes
+    assert outcomes.done == outcomes.accepted >= 60
     assert not seen.defects
-    assert (seen.watched, seen.unended) == (stock.accepted, 0)
+    assert (seen.watched, seen.unended) == (outcomes.accepted, 0)
     assert sum(fleet.done.values()) >= 5
 
 
@@ -47,8 +47,8 @@ def test_without_the_fence_a_worker_that_stood_still_would_be_seen_to_write_twic
         wait_for(lambda: stopped.said('"event": "attempt ended"'))
         queue.close()
 
-        stock = take_stock(fleet, [job_id])
+        outcomes = count_outcomes(fleet, [job_id])
     finally:
         fleet.close()
 
-    assert (stock.done, stock.lost, stock.double) == (1, 0, 0 if fenced else 1)
+    assert (outcomes.done, outcomes.lost, outcomes.double) == (1, 0, 0 if fenced else 1)
