@@ -17,7 +17,7 @@ from service.queue import keys
 from service.queue.consumer import Attempt, Consumer
 from service.queue.erasure import Erasure
 from service.storage.blobs import result_name
-from tests.integration.gateway.house import House
+from tests.integration.gateway.backend import Backend
 from tests.processes import HANG_S, StoppableRedis, stoppable_redis, wait_for
 
 VIDEO = b"the very bytes of a video"
@@ -25,7 +25,7 @@ DIGEST = hashlib.sha256(VIDEO).hexdigest()
 CALLBACK = "https://example.org/secret-path"
 
 
-class ErasedHouse(House):
+class ErasedBackend(Backend):
     """On a server of its own, with the erasure and what Redis and its disk hold."""
 
     def __init__(self, server: StoppableRedis, folder: Path) -> None:
@@ -76,127 +76,127 @@ class ErasedHouse(House):
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[ErasedHouse]:
+def backend(tmp_path: Path) -> Iterator[ErasedBackend]:
     with stoppable_redis() as server:
-        opened = ErasedHouse(server, tmp_path)
+        opened = ErasedBackend(server, tmp_path)
         yield opened
         opened.redis.close()
 
 
 @pytest.mark.parametrize("when", ["queued", "running", "succeeded", "failed"])
-def test_a_deleted_analysis_leaves_no_trace(house: ErasedHouse, when: str):
-    job_id = house.request()
-    consumer = house.lapsing_consumer(max_attempts=1)
+def test_a_deleted_analysis_leaves_no_trace(backend: ErasedBackend, when: str):
+    job_id = backend.request()
+    consumer = backend.lapsing_consumer(max_attempts=1)
     if when == "succeeded":
-        house.succeed(consumer)
+        backend.succeed(consumer)
     elif when != "queued":
-        house.begin(consumer)
+        backend.begin(consumer)
         if when == "failed":
             time.sleep(0.05)
-            assert house.begin(consumer) is None
-    assert job_id in house.memory()
+            assert backend.begin(consumer) is None
+    assert job_id in backend.memory()
 
-    house.delete(job_id)
+    backend.delete(job_id)
 
     traces = [job_id, DIGEST, CALLBACK, "0.123456"]
-    assert not [trace for trace in traces if trace in house.memory()]
-    assert house.names == set()
+    assert not [trace for trace in traces if trace in backend.memory()]
+    assert backend.names == set()
 
     def gone_from_disk() -> bool:
-        house.erase(rewrite_s=1)
-        return not any(trace.encode() in house.disk() for trace in traces)
+        backend.erase(rewrite_s=1)
+        return not any(trace.encode() in backend.disk() for trace in traces)
 
     wait_for(gone_from_disk, pause=0.2)
     with pytest.raises(Expired):
-        house.delete(job_id)
+        backend.delete(job_id)
 
 
-def test_the_same_request_again_is_told_that_its_analysis_is_gone(house: ErasedHouse):
-    house.delete(house.request())
+def test_the_same_request_again_is_told_that_its_analysis_is_gone(backend: ErasedBackend):
+    backend.delete(backend.request())
 
     with pytest.raises(Expired, match="Send another key"):
-        house.request()
-    assert house.names == set()
+        backend.request()
+    assert backend.names == set()
 
 
-def test_an_id_leaves_the_file_although_other_jobs_wait(house: ErasedHouse):
-    job_id = house.request(key=None)
-    house.request(key=None)
-    house.delete(job_id)
+def test_an_id_leaves_the_file_although_other_jobs_wait(backend: ErasedBackend):
+    job_id = backend.request(key=None)
+    backend.request(key=None)
+    backend.delete(job_id)
 
     def gone_from_disk() -> bool:
-        house.erase(rewrite_s=1)
-        return job_id.encode() not in house.disk()
+        backend.erase(rewrite_s=1)
+        return job_id.encode() not in backend.disk()
 
     wait_for(gone_from_disk, pause=0.2)
 
 
-def test_the_video_goes_although_its_worker_died_after_the_commit(house: ErasedHouse):
-    house.request()
-    house.succeed(house.lapsing_consumer())
-    assert len(house.names) == 2
+def test_the_video_goes_although_its_worker_died_after_the_commit(backend: ErasedBackend):
+    backend.request()
+    backend.succeed(backend.lapsing_consumer())
+    assert len(backend.names) == 2
 
-    house.erase()
+    backend.erase()
 
-    assert [name.partition("/")[0] for name in house.names] == ["results"]
+    assert [name.partition("/")[0] for name in backend.names] == ["results"]
 
 
-def test_the_video_goes_of_a_job_whose_attempts_are_used_up(house: ErasedHouse):
-    job_id = house.request()
-    consumer = house.lapsing_consumer(max_attempts=1)
-    house.begin(consumer)
+def test_the_video_goes_of_a_job_whose_attempts_are_used_up(backend: ErasedBackend):
+    job_id = backend.request()
+    consumer = backend.lapsing_consumer(max_attempts=1)
+    backend.begin(consumer)
     time.sleep(0.05)
-    assert house.begin(consumer) is None
-    assert house.find(job_id).error.code == AttemptsExhausted.code
+    assert backend.begin(consumer) is None
+    assert backend.find(job_id).error.code == AttemptsExhausted.code
 
-    house.erase()
+    backend.erase()
 
-    assert house.names == set()
-
-
-def test_a_result_leaves_the_disk_when_it_expires(house: ErasedHouse):
-    house.request()
-    house.succeed(house.lapsing_consumer(ttl_s=HANG_S))
-    house.erase()
-    assert len(house.names) == 1
-
-    for due in house.redis.zrange(keys.ERASE, 0, -1):
-        house.redis.zincrby(keys.ERASE, -1000 * (HANG_S + 1), due)  # as if its time to live had passed
-    house.erase()
-
-    assert house.names == set()
-    assert house.redis.zcard(keys.ERASE) == 0
+    assert backend.names == set()
 
 
-def test_a_store_that_is_away_while_an_analysis_is_deleted_is_told_later(house: ErasedHouse, monkeypatch):
-    job_id = house.request()
+def test_a_result_leaves_the_disk_when_it_expires(backend: ErasedBackend):
+    backend.request()
+    backend.succeed(backend.lapsing_consumer(ttl_s=HANG_S))
+    backend.erase()
+    assert len(backend.names) == 1
+
+    for due in backend.redis.zrange(keys.ERASE, 0, -1):
+        backend.redis.zincrby(keys.ERASE, -1000 * (HANG_S + 1), due)  # as if its time to live had passed
+    backend.erase()
+
+    assert backend.names == set()
+    assert backend.redis.zcard(keys.ERASE) == 0
+
+
+def test_a_store_that_is_away_while_an_analysis_is_deleted_is_told_later(backend: ErasedBackend, monkeypatch):
+    job_id = backend.request()
     with monkeypatch.context() as away:
 
         def refuse(_names: object) -> None:
             raise StorageUnavailable("away", 1)
 
-        away.setattr(house.blobs, "delete", refuse)
-        house.delete(job_id)
-    assert len(house.names) == 1
+        away.setattr(backend.blobs, "delete", refuse)
+        backend.delete(job_id)
+    assert len(backend.names) == 1
 
-    house.erase()
+    backend.erase()
 
-    assert house.names == set()
+    assert backend.names == set()
 
 
-def test_redis_rewrites_its_file_only_where_something_was_erased(house: ErasedHouse):
-    rewrite = lambda: house.run(lambda redis: Erasure(redis).rewrite_file(60))  # noqa: E731
-    house.request(key=None)
+def test_redis_rewrites_its_file_only_where_something_was_erased(backend: ErasedBackend):
+    rewrite = lambda: backend.run(lambda redis: Erasure(redis).rewrite_file(60))  # noqa: E731
+    backend.request(key=None)
     assert not rewrite()
 
-    house.delete(house.redis.zrange(keys.LIVE, 0, -1)[0])
+    backend.delete(backend.redis.zrange(keys.LIVE, 0, -1)[0])
 
     assert rewrite()
     assert not rewrite()
 
 
-def test_a_server_that_keeps_no_file_is_not_told_to_write_one(house: ErasedHouse):
-    house.redis.config_set("appendonly", "no")
-    house.delete(house.request())
+def test_a_server_that_keeps_no_file_is_not_told_to_write_one(backend: ErasedBackend):
+    backend.redis.config_set("appendonly", "no")
+    backend.delete(backend.request())
 
-    assert not house.run(lambda redis: Erasure(redis).rewrite_file(60))
+    assert not backend.run(lambda redis: Erasure(redis).rewrite_file(60))

@@ -13,12 +13,12 @@ from service.queue.admission import Admission
 from service.queue.jobs import Job, Jobs
 from service.queue.repair import Repair
 from service.storage.blobs import result_name, upload_name
-from tests.integration.gateway.house import House
+from tests.integration.gateway.backend import Backend
 
 GRACE_S = 600
 
 
-class SweptHouse(House):
+class SweptBackend(Backend):
     """With the sweep, and time that passes for what is stored."""
 
     def sweep(self) -> None:
@@ -42,140 +42,140 @@ class SweptHouse(House):
 
 
 @pytest.fixture
-def house(redis_url, tmp_path):
-    opened = SweptHouse(redis_url, tmp_path)
+def backend(redis_url, tmp_path):
+    opened = SweptBackend(redis_url, tmp_path)
     yield opened
     opened.redis.close()
 
 
-def test_blobs_that_no_job_owns_are_removed_once_they_are_old(house):
-    house.put(upload_name("orphan"))
-    house.put(result_name("orphan", 1))
-    house.sweep()
-    assert len(house.names) == 2
-    house.age()
-    house.sweep()
-    assert house.names == set()
+def test_blobs_that_no_job_owns_are_removed_once_they_are_old(backend):
+    backend.put(upload_name("orphan"))
+    backend.put(result_name("orphan", 1))
+    backend.sweep()
+    assert len(backend.names) == 2
+    backend.age()
+    backend.sweep()
+    assert backend.names == set()
 
 
-def test_the_upload_of_a_queued_job_stays_however_old(house):
-    job_id = house.submit()
-    house.age(1e6)
-    house.sweep()
-    assert house.names == {upload_name(job_id)}
-    assert house.redis.xlen(keys.QUEUE) == 1
+def test_the_upload_of_a_queued_job_stays_however_old(backend):
+    job_id = backend.submit()
+    backend.age(1e6)
+    backend.sweep()
+    assert backend.names == {upload_name(job_id)}
+    assert backend.redis.xlen(keys.QUEUE) == 1
 
 
-def test_a_running_jobs_upload_and_a_result_about_to_be_committed_stay(house):
-    job_id = house.submit()
-    _, attempt = house.begin()
-    house.put(result_name(job_id, attempt.fence))
-    house.age(1e6)
-    house.sweep()
-    assert house.names == {upload_name(job_id), result_name(job_id, attempt.fence)}
+def test_a_running_jobs_upload_and_a_result_about_to_be_committed_stay(backend):
+    job_id = backend.submit()
+    _, attempt = backend.begin()
+    backend.put(result_name(job_id, attempt.fence))
+    backend.age(1e6)
+    backend.sweep()
+    assert backend.names == {upload_name(job_id), result_name(job_id, attempt.fence)}
 
 
-def test_an_ended_jobs_result_stays_and_what_else_it_left_goes(house):
-    job_id = house.submit()
-    consumer, attempt = house.begin()
+def test_an_ended_jobs_result_stays_and_what_else_it_left_goes(backend):
+    job_id = backend.submit()
+    consumer, attempt = backend.begin()
     # An earlier attempt's result, and the upload that a worker died before erasing.
-    house.put(result_name(job_id, attempt.fence + 7))
-    house.put(result_name(job_id, attempt.fence))
+    backend.put(result_name(job_id, attempt.fence + 7))
+    backend.put(result_name(job_id, attempt.fence))
     assert consumer.commit_success(attempt, result=result_name(job_id, attempt.fence), decode_ms=1, inference_ms=1)
-    house.age()
-    house.sweep()
-    assert house.names == {result_name(job_id, attempt.fence)}
+    backend.age()
+    backend.sweep()
+    assert backend.names == {result_name(job_id, attempt.fence)}
 
 
-def test_a_failed_jobs_upload_goes(house):
-    house.submit()
-    consumer, attempt = house.begin()
+def test_a_failed_jobs_upload_goes(backend):
+    backend.submit()
+    consumer, attempt = backend.begin()
     assert consumer.commit_failure(attempt, Problem(code="cannot_decode", title="t", detail="d"))
-    house.age()
-    house.sweep()
-    assert house.names == set()
+    backend.age()
+    backend.sweep()
+    assert backend.names == set()
 
 
-def test_the_result_of_an_expired_job_goes(house):
-    job_id = house.submit()
-    consumer, attempt = house.begin()
-    house.put(result_name(job_id, attempt.fence))
+def test_the_result_of_an_expired_job_goes(backend):
+    job_id = backend.submit()
+    consumer, attempt = backend.begin()
+    backend.put(result_name(job_id, attempt.fence))
     consumer.commit_success(attempt, result=result_name(job_id, attempt.fence), decode_ms=1, inference_ms=1)
-    house.redis.delete(keys.job(job_id))  # as its time to live does
-    house.age()
-    house.sweep()
-    assert house.names == set()
-    assert house.find(job_id) == "expired"
+    backend.redis.delete(keys.job(job_id))  # as its time to live does
+    backend.age()
+    backend.sweep()
+    assert backend.names == set()
+    assert backend.find(job_id) == "expired"
 
 
-def test_an_unfinished_file_goes_once_nobody_writes_to_it(house):
-    house.put(upload_name("x"))
-    unfinished = house.folder / "uploads" / "01ABC#1"
+def test_an_unfinished_file_goes_once_nobody_writes_to_it(backend):
+    backend.put(upload_name("x"))
+    unfinished = backend.folder / "uploads" / "01ABC#1"
     unfinished.write_bytes(b"half")
-    house.sweep()
+    backend.sweep()
     assert unfinished.exists()
-    house.age()
-    house.sweep()
+    backend.age()
+    backend.sweep()
     assert not unfinished.exists()
 
 
-def test_an_unfinished_file_that_is_still_written_to_stays(house):
-    house.put(upload_name("x"))
-    house.age()
-    unfinished = house.folder / "uploads" / "01ABC#1"
+def test_an_unfinished_file_that_is_still_written_to_stays(backend):
+    backend.put(upload_name("x"))
+    backend.age()
+    unfinished = backend.folder / "uploads" / "01ABC#1"
     unfinished.write_bytes(b"half")
-    house.sweep()
-    assert house.names == {"uploads/01ABC#1"}
+    backend.sweep()
+    assert backend.names == {"uploads/01ABC#1"}
 
 
-def test_a_live_job_without_its_entry_is_queued_anew_with_a_new_fence(house):
-    job_id = house.submit()
-    _, attempt = house.begin()
-    house.redis.xtrim(keys.QUEUE, 0)
-    house.sweep()
-    assert house.redis.xlen(keys.QUEUE) == 1
-    job = house.find(job_id)
+def test_a_live_job_without_its_entry_is_queued_anew_with_a_new_fence(backend):
+    job_id = backend.submit()
+    _, attempt = backend.begin()
+    backend.redis.xtrim(keys.QUEUE, 0)
+    backend.sweep()
+    assert backend.redis.xlen(keys.QUEUE) == 1
+    job = backend.find(job_id)
     assert isinstance(job, Job)
     assert job.state == "queued"
-    assert int(house.redis.hget(keys.job(job_id), "fence")) == attempt.fence + 1
-    house.sweep()
-    assert house.redis.xlen(keys.QUEUE) == 1
+    assert int(backend.redis.hget(keys.job(job_id), "fence")) == attempt.fence + 1
+    backend.sweep()
+    assert backend.redis.xlen(keys.QUEUE) == 1
 
 
-def test_the_name_of_an_ended_job_among_the_live_ones_is_dropped(house):
-    house.redis.zadd(keys.LIVE, {"nobody": 1})
-    house.sweep()
-    assert house.redis.zcard(keys.LIVE) == 0
-    assert house.redis.xlen(keys.QUEUE) == 0
+def test_the_name_of_an_ended_job_among_the_live_ones_is_dropped(backend):
+    backend.redis.zadd(keys.LIVE, {"nobody": 1})
+    backend.sweep()
+    assert backend.redis.zcard(keys.LIVE) == 0
+    assert backend.redis.xlen(keys.QUEUE) == 0
 
 
-def test_workers_that_died_are_forgotten_and_live_ones_are_not(house):
+def test_workers_that_died_are_forgotten_and_live_ones_are_not(backend):
     now = time.time() * 1000
-    house.redis.zadd(keys.WORKERS, {"dead": now - 3_600_000, "live": now})
-    house.submit()
-    house.begin()
-    house.sweep()
-    assert house.redis.zrange(keys.WORKERS, 0, -1) == ["live"]
-    assert [consumer["name"] for consumer in house.redis.xinfo_consumers(keys.QUEUE, keys.GROUP)] == ["w"]
+    backend.redis.zadd(keys.WORKERS, {"dead": now - 3_600_000, "live": now})
+    backend.submit()
+    backend.begin()
+    backend.sweep()
+    assert backend.redis.zrange(keys.WORKERS, 0, -1) == ["live"]
+    assert [consumer["name"] for consumer in backend.redis.xinfo_consumers(keys.QUEUE, keys.GROUP)] == ["w"]
 
 
-def test_a_sweep_of_an_empty_house_does_nothing(house):
-    house.sweep()
-    assert house.names == set()
-    assert house.redis.keys("*") == []
+def test_a_sweep_of_an_empty_house_does_nothing(backend):
+    backend.sweep()
+    assert backend.names == set()
+    assert backend.redis.keys("*") == []
 
 
-def test_one_gateway_sweeps_in_a_round(house):
+def test_one_gateway_sweeps_in_a_round(backend):
     async def work(redis: Redis) -> list[bool]:
         return [await Repair(redis).take_sweep(60) for _ in range(3)]
 
-    assert house.run(work) == [True, False, False]
+    assert backend.run(work) == [True, False, False]
 
 
-def test_cancelling_erases_the_blobs_and_a_sweep_finds_nothing_left(house):
-    job_id = house.submit()
-    house.delete(job_id)
-    assert house.names == set()
-    assert house.find(job_id) == "deleted"
-    house.sweep()
-    assert house.redis.xlen(keys.QUEUE) == 0
+def test_cancelling_erases_the_blobs_and_a_sweep_finds_nothing_left(backend):
+    job_id = backend.submit()
+    backend.delete(job_id)
+    assert backend.names == set()
+    assert backend.find(job_id) == "deleted"
+    backend.sweep()
+    assert backend.redis.xlen(keys.QUEUE) == 0

@@ -1,4 +1,4 @@
-"""A queue and a store with the gateway's use cases and one worker's hand, without processes."""
+"""A gateway's use cases and a worker's end of the queue over one queue and one store, without processes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from service.storage.blobs import Blobs
 T = TypeVar("T")
 
 
-class House:
+class Backend:
     """A queue at a server, a store in a folder, and what gateways and workers do with them."""
 
     def __init__(self, url: str, folder: Path) -> None:
