@@ -166,7 +166,7 @@ class _Connection(H11Protocol):
         self._cancel_timer()
         self.connections.discard(self)
         REFUSALS.labels("full_connections").inc()
-        self._send_error(TooManyConnections("There are as many connections as this service takes. Try again later.", 5))
+        self._send_error(TooManyConnections("The service has the maximum number of connections. Try again later.", 5))
         if len(self.limits.lingering) >= _MOST_LINGERING:
             self.transport.close()
             return

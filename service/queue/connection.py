@@ -149,7 +149,7 @@ async def translate_errors() -> AsyncIterator[None]:
         if (reason := _refuses_writes(error)) is not None:
             log.warning("queue refuses writes", error=str(error))
             raise QueueUnavailable(
-                f"The queue takes nothing new at the moment: {reason}. Try again later.", 30
+                f"The queue accepts no writes at the moment: {reason}. Try again later.", 30
             ) from error
         if not is_outage(error):
             raise

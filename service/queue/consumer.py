@@ -131,8 +131,8 @@ class Consumer:
         other work runs here: begin it later, if no other worker has taken it over by then.
         """
         exhausted = AttemptsExhausted(
-            f"The analysis was tried {self.max_attempts} times and came to no end; the last worker that had it died or "
-            "stood still. Upload the video again; if it happens again, the video itself may be the cause."
+            f"The analysis was tried {self.max_attempts} times without success; the last worker that had it died or "
+            "hung. Upload the video again; if it happens again, the video itself may be the cause."
         )
         found = self._begin(
             keys=_ending_keys(entry.job_id),

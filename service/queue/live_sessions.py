@@ -187,4 +187,4 @@ class LiveGatewayChannel:
 
     async def _publish(self, data: bytes) -> None:
         if not await self._redis.publish(keys.frames(self._session.id), data):
-            raise SessionLost("The worker of this live analysis is gone. Begin another one.", 1)
+            raise SessionLost("The worker of this live analysis stopped. Start another one.", 1)

@@ -192,7 +192,7 @@ class Blobs:
         except FileNotFoundError:
             raise
         except BaseError as error:
-            raise StorageUnavailable("The upload could not be taken. Try again later.", 30) from error
+            raise StorageUnavailable("The upload could not be copied. Try again later.", 30) from error
 
     async def probe(self) -> None:
         """Write a small blob and delete it.
@@ -208,7 +208,7 @@ class Blobs:
         except (BaseError, FileNotFoundError, OSError) as error:
             log.warning("store takes nothing", error=str(error))
             raise StorageUnavailable(
-                f"The store takes nothing at the moment: {_why(error)}. Try again later.", 30
+                f"The store accepts no writes at the moment: {_why(error)}. Try again later.", 30
             ) from error
 
     async def readable(self) -> bool:

@@ -172,10 +172,10 @@ class AttemptRunner:
             job.interrupted.wait(random.uniform(0.1, 1.0) * attempt.number)  # noqa: S311 - jitter, no secret
             released = outlast(lambda: self._consumer.release(attempt, counts=True, error=type(error).__name__))
             return "retried" if released else "lost"
-        reason = "its video was not in the store any more" if isinstance(error, FileNotFoundError) else "it broke"
+        reason = "its video was missing from the store" if isinstance(error, FileNotFoundError) else "it failed"
         exhausted = AttemptsExhausted(
-            f"The analysis was tried {attempt.number} times and came to no end; the last time {reason}. "
-            "Upload the video again; if it happens again, tell the operator of this service the analysis id."
+            f"The analysis was tried {attempt.number} times without success; the last time {reason}. "
+            "Upload the video again; if it happens again, give the operator of this service the analysis id."
         )
         if not outlast(lambda: self._consumer.commit_failure(attempt, exhausted.problem())):
             return "lost"

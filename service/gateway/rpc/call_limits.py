@@ -93,7 +93,7 @@ class CallLimits(grpc.aio.ServerInterceptor):
         if self._calls[source] >= self._most:
             REFUSALS.labels("full_calls").inc()
             raise TooManyConnections(
-                f"This address has {self._most} calls, as many as it may. Try again when one has ended.",
+                f"This address has the maximum of {self._most} calls. Try again when one has ended.",
                 5,
             )
         self._calls[source] += 1

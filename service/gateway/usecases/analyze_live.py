@@ -82,7 +82,7 @@ class AnalyzeLive:
         if not await self._sessions.take_place(key, session_id, self._most_per_key, LEASE_S):
             REFUSALS.labels("full_key_live").inc()
             raise QuotaReached(
-                f"This API key has as many live analyses under way as it may. Try again in {_PLACE_FREE_S} s.",
+                f"This API key has the maximum number of live analyses. Try again in {_PLACE_FREE_S} s.",
                 _PLACE_FREE_S,
             )
         keeper = asyncio.create_task(keep_renewing(lambda: self._sessions.renew_place(key, session_id, LEASE_S)))
@@ -123,7 +123,7 @@ class _Relay:
             elif time.monotonic() > until and await self._channel.withdraw():
                 raise NoWorker("No worker is free for a live analysis. Try again in a moment.", 5)
             elif time.monotonic() > until + _CLAIMED_WITHIN_S:
-                raise SessionLost("A worker took the live analysis and is gone. Begin another one.", 1)
+                raise SessionLost("The worker of this live analysis stopped. Start another one.", 1)
 
     async def windows(self) -> AsyncGenerator[LiveScored]:
         """Yield the windows that `listen` receives."""
@@ -160,7 +160,7 @@ class _Relay:
             async with asyncio.timeout(LONGEST_GAP_S):
                 return await anext(frames, None)
         except TimeoutError as error:
-            raise FramesStalled(f"No frame came for {LONGEST_GAP_S:g} s. Begin another live analysis.") from error
+            raise FramesStalled(f"No frame came for {LONGEST_GAP_S:g} s. Start another live analysis.") from error
 
     async def listen(self) -> None:
         """Receive the worker's updates."""
@@ -171,7 +171,7 @@ class _Relay:
                 now = time.monotonic()
                 if update is None:
                     if now - heard > _SILENT_S:
-                        raise SessionLost("The worker of this live analysis is silent. Begin another one.", 1)
+                        raise SessionLost("The worker of this live analysis does not answer. Start another one.", 1)
                     continue
                 heard = now
                 if update.problem is not None:
@@ -203,5 +203,5 @@ class _Relay:
             while not self._found.empty():
                 self._found.get_nowait()
             with suppress(asyncio.QueueFull):
-                unread = AnswerNotRead("The scores were not read for too long. Begin another live analysis.")
+                unread = AnswerNotRead("The scores were not read for too long. Start another live analysis.")
                 self._found.put_nowait(unread)

@@ -87,17 +87,15 @@ class Authenticate:
             key = parse_api_key(bearer[1] if bearer else "")
         except ValueError as error:
             await self._count_wrong(address)
-            raise KeyRefused(
-                "This is no API key, or a part of it is missing. Send it as `Authorization: Bearer mien_…`."
-            ) from error
+            raise KeyRefused("This is not a complete API key. Send it as `Authorization: Bearer mien_…`.") from error
         kept = await self.keys.find(key.id)
         if kept is None or not hmac.compare_digest(kept.digest, key.digest):
             await self._count_wrong(address, key.id)
-            raise KeyRefused("This API key is not valid, or not any more. Send one that is.")
+            raise KeyRefused("This API key is unknown or was revoked. Send a valid one.")
         if scope not in kept.scopes:
             audit.warning("scope missing", key=key.id, scope=scope)
             raise ScopeMissing(
-                f"This API key does not allow to {SCOPES[scope]}. The operator can make one that does: "
+                f"This API key does not allow to {SCOPES[scope]}. The operator can create one that does: "
                 f"`mien keys create --scope {scope}`."
             )
         audit.info("key used", key=key.id, scope=scope)

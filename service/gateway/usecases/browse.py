@@ -73,5 +73,5 @@ def _place(cursor: str) -> str:
     except (binascii.Error, ValueError):
         place = ""
     if not _PLACE.fullmatch(place):
-        raise InvalidOption("cursor: no page gave this. Send the last page's `next` as it was, or leave it out.")
+        raise InvalidOption("cursor: this is not valid. Send the last page's `next` unchanged, or leave it out.")
     return place

@@ -40,7 +40,7 @@ class Cancel:
         if erased is None:
             if await self.jobs.find(job_id) is None:
                 raise NoSuchAnalysis("No analysis has this id. Ids are given by POST /analyze.")
-            raise Expired("This analysis is gone already.")
+            raise Expired("This analysis was erased already.")
         names = [erased.upload] + ([erased.result] if erased.result else [])
         try:
             await asyncio.to_thread(self.blobs.delete, names)

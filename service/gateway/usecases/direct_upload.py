@@ -92,7 +92,7 @@ class DirectUpload:
         if isinstance(found, Job):
             return job_id
         if found is not None:
-            raise Expired("The analysis of this upload is gone. Upload the video again to a new slot.")
+            raise Expired("The analysis of this upload was erased. Upload the video again to a new slot.")
         incoming, taken = incoming_name(job_id), taken_name(job_id)
         try:
             size, head = await self.blobs.head(incoming, HEAD_BYTES)

@@ -22,7 +22,7 @@ async def look_up(jobs: Jobs, job_id: str) -> Job:
     if found is None:
         raise NoSuchAnalysis("No analysis has this id. Ids are given by POST /analyze.")
     if not isinstance(found, Job):
-        why = "was deleted" if found == "deleted" else "is past its time to live and was erased"
+        why = "was deleted" if found == "deleted" else "has expired"
         raise Expired(f"This analysis {why}. Upload the video again for a new one.")
     return found
 

@@ -12,13 +12,13 @@ from service.gateway.usecases.lease import LEASE_S, keep_renewing
 from service.queue.admission import Admission, AdmissionLimits, Lacking, NoRoom
 
 _FULL: dict[Lacking, str] = {
-    "jobs": "There are as many jobs queued as this service takes.",
+    "jobs": "The maximum number of jobs is queued.",
     "bytes": "The store has no room for this upload.",
-    "wait": "The queue is too long to take more at the moment.",
-    "slots": "There are as many upload slots open as this service gives.",
-    "key_jobs": "This API key has as many analyses under way as it may.",
-    "key_uploads": "This API key has as many uploads under way, or slots open for some, as it may.",
-    "key_video": "This API key has had as many seconds of video analysed as it may in a day.",
+    "wait": "The queue is too long at the moment.",
+    "slots": "The maximum number of upload slots is open.",
+    "key_jobs": "This API key has the maximum number of analyses under way.",
+    "key_uploads": "This API key has the maximum number of uploads under way and upload slots open.",
+    "key_video": "This API key has used up its seconds of video for one day.",
 }
 # Each step reserves as much again as has arrived, within these bounds: a small upload holds little room.
 _LEAST_STEP, _MOST_STEP = 64 << 10, 8 << 20

@@ -182,4 +182,4 @@ def _check_same(earlier: KeyHolder, options: AnalyzeOptions, digest: str | None 
 
 
 def _gone() -> Expired:
-    return Expired("The analysis of this Idempotency-Key is gone. Send another key for a new one.")
+    return Expired("The analysis of this Idempotency-Key was erased. Send another key for a new one.")

@@ -52,7 +52,7 @@ class Watch:
             TooManyWatchers: there are `most` already.
         """
         if self._watching >= self.most:
-            raise TooManyWatchers("Too many watch analyses here at the moment. Try again, or ask now and then.", 5)
+            raise TooManyWatchers("Too many clients are watching analyses. Try again later, or poll the analysis.", 5)
         job = await look_up(self.jobs, job_id)
         if not after:
             return self._events(job_id, None, until)

@@ -133,7 +133,7 @@ def test_a_key_has_so_many_live_analyses_at_a_time_and_others_have_theirs(limite
     with grpc.insecure_channel(address) as channel, pytest.raises(grpc.RpcError) as denied:
         list(AffectServiceStub(channel).AnalyzeLive(iter([first]), metadata=metadata))
     assert denied.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-    assert "live analyses under way" in denied.value.details()
+    assert "maximum number of live analyses" in denied.value.details()
     with begun(url, bob) as socket:
         assert json.loads(socket.recv(timeout=HANG_S))["code"] == "no_worker"
 

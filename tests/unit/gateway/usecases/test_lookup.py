@@ -24,7 +24,7 @@ def test_what_never_was_is_told_from_what_is_gone(queue: Queue):
 
     with pytest.raises(Expired, match="was deleted"):
         queue.run(look_up(queue.jobs, "a"))
-    with pytest.raises(Expired, match="past its time to live"):
+    with pytest.raises(Expired, match="has expired"):
         queue.run(look_up(queue.jobs, "b"))
     with pytest.raises(NoSuchAnalysis):
         queue.run(look_up(queue.jobs, "c"))
