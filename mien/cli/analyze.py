@@ -79,7 +79,8 @@ def analyze(  # noqa: PLR0917 - typer calls it by name
     if failed:
         raise typer.Exit(1)
     if results is not None:
-        hint(f"read the files in {out} from R or pandas: docs/researchers.md shows how.")
+        tables = f"the files in {out}" if as_csv else "tables, which --csv writes in place of JSON,"
+        hint(f"read {tables} from R or pandas: docs/researchers.md shows how.")
     elif not (as_json or as_csv):
         hint(f"mien report {' '.join(files)} --out report.html draws charts; --csv prints every window.")
 

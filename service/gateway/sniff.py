@@ -25,7 +25,7 @@ class Kind:
     advice: str
 
 
-_BYTES = f"Send the bytes of the video file themselves: {_TAKEN}."
+_FILE = f"Send the video file itself: {_TAKEN}."
 _PICTURE = f"Send a video: {_TAKEN}."
 _SOUND = f"It has no pictures. Send a video: {_TAKEN}."
 _CONVERT = f"Convert it to {_TAKEN}."
@@ -34,9 +34,9 @@ _ARCHIVE = "Unpack it and send the video that is in it, one request for each."
 _COMPRESSED = "Send it without compression: videos are compressed already."
 _SIDE_FILE = "Send the file of the same name without the ._ in front."
 _READ_AS_TEXT = "Read the file as bytes and send those."
-_PAGE = f"It may be an error or sign-in page, saved in the video's place. {_BYTES}"
+_PAGE = f"It may be an error or sign-in page, saved in the video's place. {_FILE}"
 _NESTED = "Send one file in one form, with the Content-Type that the client sets: multipart/form-data and its boundary."
-_LIST = "It only refers to videos, and nothing is fetched from elsewhere. " + _BYTES
+_LIST = "It only refers to videos, and nothing is fetched from elsewhere. " + _FILE
 
 
 def _kinds(flags: re.RegexFlag, *rows: tuple[bytes, str, str]) -> tuple[tuple[re.Pattern[bytes], Kind], ...]:
@@ -76,25 +76,25 @@ _FILES = _kinds(
     (rb"\.RMF", "a RealMedia video", _CONVERT),
     (rb"\x00\x05\x16\x07", "macOS's side file of a video (its name begins with ._)", _SIDE_FILE),
     (rb"\x1aE\xef\xbf\xbd", "a WebM or MKV video that was read as text, which breaks it", _READ_AS_TEXT),
-    (rb"\xff\xfe|\xfe\xff", "text in UTF-16", _BYTES),
-    (rb"\x7fELF|MZ", "a program", _BYTES),
+    (rb"\xff\xfe|\xfe\xff", "text in UTF-16", _FILE),
+    (rb"\x7fELF|MZ", "a program", _FILE),
 )  # fmt: skip
 _TEXTS = _kinds(
     re.IGNORECASE,
     (rb"<!doctype html|<html|<head|<body|<script", "an HTML page", _PAGE),
-    (rb"<\?xml|<smil|<mpd|<svg", "an XML document", _BYTES),
+    (rb"<\?xml|<smil|<mpd|<svg", "an XML document", _FILE),
     (rb"#EXTM3U|ffconcat|v=0\r?\n|\[playlist", "a playlist", _LIST),
     (rb"data:", "a data: URL", "Decode what follows the comma from base64 and send those bytes."),
     (rb"(?:https?|s3|ftp|file|blob|rtsp|rtmp)://?", "an address", _LIST),
-    (rb"blob:", "an address that only the browser knows", _BYTES),
-    (rb"[{[\"]", "JSON", _BYTES + " Base64 and addresses in JSON are not taken."),
+    (rb"blob:", "an address that only the browser knows", _FILE),
+    (rb"[{[\"]", "JSON", _FILE + " Base64 and addresses in JSON are not taken."),
     (rb"--", "a multipart form that is not declared as one, or one inside another", _NESTED),
-    (rb"%PDF", "a PDF", _BYTES),
+    (rb"%PDF", "a PDF", _FILE),
     (rb"version https://git-lfs", "a Git LFS pointer", "Fetch the file itself (git lfs pull) and send that."),
 )  # fmt: skip
 _LINE_BYTES = 80
 _BASE64 = Kind("a video in base64", "Decode it and send those bytes.")
-_TEXT = Kind("text", _BYTES)
+_TEXT = Kind("text", _FILE)
 UNKNOWN = Kind("no video that is known here", _CONVERT)
 """What no row matches."""
 

@@ -27,16 +27,20 @@ _PERSONS: tuple[Colour, ...] = (
 )  # fmt: skip
 _SMALLEST, _SHARE = 12, 1 / 32  # pixels; of the picture's shorter side
 _MOST_LEGEND = 0.2  # of the picture's height: a legend that takes more is left out
-_LEGEND = (
-    "Box: a face.", "Bars: how probable each expression is.", "Valence: unpleasant -1 to pleasant +1.",
-    "Arousal: calm -1 to excited +1.",
-)  # fmt: skip
+_BOX = "Box: a face."
+_LEGEND = {
+    "expression": "Bars, where there is room: how probable each expression is.",
+    "valence": "Valence: unpleasant -1 to pleasant +1.",
+    "arousal": "Arousal: calm -1 to excited +1.",
+    "dominance": "Dominance: controlled -1 to in control +1.",
+}
+"""What a score is, as it is drawn."""
 
 
 def draw(picture: Picture, analysis: Analysis, time_s: float) -> None:
     """Draw the faces that are seen at a time, and the legend, on a picture."""
     size = max(_SMALLEST, round(_SHARE * min(picture.shape[:2])))
-    legend = _legend(picture.shape[1], size)
+    legend = _legend(_explained(analysis), picture.shape[1], size)
     taken: list[Place] = []
     if len(legend) <= _MOST_LEGEND * len(picture):
         taken.append(_paste(picture, legend, (0, len(picture) - len(legend))))
@@ -73,6 +77,11 @@ def _box_at(face: Face, time_s: float) -> Place | None:
 
 def _colour(face: Face) -> Colour:
     return _PERSONS[face.track % len(_PERSONS)]
+
+
+def _explained(analysis: Analysis) -> tuple[str, ...]:
+    faces = analysis.faces or []
+    return _BOX, *(text for name, text in _LEGEND.items() if any(getattr(face, name) is not None for face in faces))
 
 
 def _put_label(  # noqa: PLR0917 - all of one place
@@ -167,11 +176,11 @@ def _bars(shares: tuple[tuple[str, float], ...], size: int, colour: Colour) -> P
 
 
 @lru_cache(maxsize=8)
-def _legend(width: int, size: int) -> Picture:
-    """Draw the legend on a panel as wide as the picture, (H, W, 3)."""
+def _legend(sentences: tuple[str, ...], width: int, size: int) -> Picture:
+    """Draw sentences on a panel as wide as the picture, (H, W, 3)."""
     font = _font(size)
     lines: list[str] = []
-    for sentence in _LEGEND:
+    for sentence in sentences:
         if lines and font.getlength(f"{lines[-1]}  {sentence}") <= width - size:
             lines[-1] += f"  {sentence}"
         else:

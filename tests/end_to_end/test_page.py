@@ -280,11 +280,39 @@ def test_the_address_of_an_analysis_that_failed_says_why(visit):
     expect(page.locator("#start")).to_be_visible()
 
 
+def test_an_analysis_that_failed_is_taken_off_the_list(visit):
+    page = visit()
+    error = {"code": "unreadable", "title": "It broke", "detail": "Why."}
+    failed = {
+        "id": "01M00000000000000000000000",
+        "state": "failed",
+        "created_at": "2026-01-01T00:00:00Z",
+        "warnings": [],
+    }
+    failed |= {"error": error, "progress": {"done_s": 0, "total_s": None}}
+    listed, erased = [failed], []
+
+    def erase(route: Route) -> None:
+        erased.append(route.request.method)
+        listed.clear()
+        route.fulfill(status=204)
+
+    page.route("**/analyses?*", lambda route: route.fulfill(json={"analyses": listed}))
+    page.route(f"**/analyses/{failed['id']}", erase)
+    page.reload()
+    expect(page.locator("#recent-list")).to_contain_text("It broke: Why.")
+    page.get_by_role("button", name=re.compile("Remove")).click()
+
+    expect(page.locator("#recent")).to_be_hidden()
+    assert erased == ["DELETE"]
+
+
 def test_the_address_of_an_analysis_that_is_gone_is_told(visit, served: Served):
     page = visit(refused="404")
     page.goto(f"{served.url}/#01M00000000000000000000000")
 
     expect(page.get_by_role("alert")).to_contain_text("There is no such analysis")
+    expect(page.get_by_role("alert")).to_contain_text("Check the address, or choose the video again")
     expect(page.locator("#start")).to_be_visible()
 
 
@@ -318,6 +346,34 @@ def turned_video(path: Path) -> Path:
                 packet.pts = packet.dts = 25 * part + index
                 container.mux(packet)
     return path
+
+
+def test_on_paper_the_boxes_have_the_shape_of_the_video(visit, tmp_path: Path):
+    page = visit(viewport={"width": 1280, "height": 400})  # beside the low picture there are bars on the screen
+    analyse(page, write_video(tmp_path / "upright.mp4", scene([still(side=0.8)], seconds=1.2, size=(240, 480))))
+    shape = "() => boxes.width / boxes.height"
+    assert page.evaluate(shape) > 0.6
+
+    page.emulate_media(media="print")
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    assert page.evaluate(shape) == pytest.approx(0.5, abs=0.01)
+    for part in ("#stage", "#boxes"):
+        box = page.locator(part).bounding_box()
+        assert box["width"] / box["height"] == pytest.approx(0.5, abs=0.01)
+    page.emulate_media(media="screen")
+    page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    assert page.evaluate(shape) > 0.6
+
+
+def test_one_person_alone_needs_no_strip_of_everybody(visit, face: Path):
+    page = visit()
+    analyse(page, face)
+    page.get_by_role("button", name="Mark this moment").click()
+    page.locator("#smooth").fill("1")
+
+    expect(page.locator("#smooth-said")).to_have_text("1.0 s")
+    expect(page.locator("#expression svg")).to_be_visible()
+    expect(page.locator("#people-box")).to_be_hidden()
 
 
 def test_boxes_stay_on_the_face_of_a_camera_that_is_turned(visit, tmp_path: Path):
@@ -369,6 +425,18 @@ def test_the_camera_is_recorded_and_analysed(visit):
 
     expect(page.locator("#result")).to_be_visible()
     expect(page.get_by_role("heading", name="One person")).to_be_visible()
+
+
+def test_a_recording_is_cancelled(visit):
+    page = visit()
+    uploads = []
+    page.on("request", lambda one: one.method == "POST" and uploads.append(one.url))
+    page.get_by_role("button", name="Record with the camera").click()
+    page.get_by_role("button", name="Cancel").click()
+
+    expect(page.get_by_role("button", name="Record with the camera")).to_be_focused()
+    assert page.evaluate("document.querySelector('#viewfinder').srcObject") is None
+    assert not uploads
 
 
 def test_a_recording_ends_unheard_where_a_file_is_chosen_meanwhile(visit, face: Path):
@@ -657,7 +725,7 @@ def test_what_is_no_video_is_said(visit, tmp_path: Path):
     page = visit(refused="415")
     page.set_input_files("#file", file)
 
-    expect(page.get_by_role("alert")).to_contain_text("Send the bytes of the video file themselves")
+    expect(page.get_by_role("alert")).to_contain_text("Send the video file itself")
     expect(page.locator("#start")).to_be_visible()
 
 

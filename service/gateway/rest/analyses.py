@@ -31,6 +31,7 @@ class ListOptions(BaseModel):
 @router.get(
     "/analyses",
     response_model_exclude_unset=True,
+    response_description="A page of analyses, newest first.",
     responses=problems(400, 401, 403, 429),
     tags=["analyses"],
     summary="List the analyses",
@@ -48,6 +49,7 @@ async def list_analyses(asker: Reader, options: Annotated[ListOptions, Query()],
     "/analyses/{analysis_id}",
     response_model=Analysis,
     response_model_exclude_unset=True,
+    response_description="The analysis in its current state; with its result if it has succeeded.",
     responses={200: {"content": CSV}, **problems(400, 401, 403, 404, 409, 410, 429)},
     openapi_extra={"parameters": [PREFER]},
     tags=["analyses"],
@@ -67,6 +69,7 @@ async def get_analysis(
 @router.get(
     "/analyses/{analysis_id}/timeline.csv",
     response_class=Response,
+    response_description="The windows, one per line.",
     responses={
         200: {"content": CSV},
         **problems(401, 403, 404, 409, 410, 429),
@@ -83,6 +86,7 @@ async def get_timeline(analysis_id: AnalysisId, asker: Reader, uses: Uses) -> Re
 @router.delete(
     "/analyses/{analysis_id}",
     status_code=204,
+    response_description="Erased.",
     responses=problems(401, 403, 404, 410, 429),
     tags=["analyses"],
     summary="Cancel and erase an analysis",

@@ -16,7 +16,7 @@ from service.gateway.uploads import FORM_OVERHEAD_BYTES, check_encoding, video_b
 
 router = APIRouter()
 
-_VIDEO = {"type": "string", "format": "binary"}
+_VIDEO = {"type": "string", "format": "binary", "description": "The video file."}
 _UPLOAD = {
     "requestBody": {
         "required": True,
@@ -46,6 +46,7 @@ _UPLOAD = {
     "/analyze",
     response_model=Analysis,
     response_model_exclude_unset=True,
+    response_description="The result: the analysis has succeeded.",
     responses=ACCEPTED | problems(400, 401, 403, 409, 410, 413, 415, 422, 429),
     openapi_extra=_UPLOAD,
     tags=["analyses"],

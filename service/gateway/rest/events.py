@@ -33,6 +33,7 @@ async def watched(
 @router.get(
     "/analyses/{analysis_id}/events",
     response_class=EventSourceResponse,
+    response_description="The events, as `text/event-stream`.",
     responses={
         204: {"description": "No event follows `Last-Event-ID`: it was the last."},
         **problems(400, 401, 403, 404, 410, 429),

@@ -24,13 +24,25 @@ class Health(BaseModel):
     status: str = Field(description="`ok`.", examples=["ok"])
 
 
-@router.get("/models", responses=problems(401, 403, 429), tags=["service"], summary="List the models")
+@router.get(
+    "/models",
+    response_description="The models that are served now, and the number of workers.",
+    responses=problems(401, 403, 429),
+    tags=["service"],
+    summary="List the models",
+)
 async def list_models(_: Reader, uses: Uses) -> Models:
     """List the models that live workers serve."""
     return await uses.status.models()
 
 
-@router.get("/healthz", responses=problems(), tags=["service"], summary="Liveness probe")
+@router.get(
+    "/healthz",
+    response_description="The process is running.",
+    responses=problems(),
+    tags=["service"],
+    summary="Liveness probe",
+)
 async def get_health() -> Health:
     """Report that the process is running."""
     return Health(status="ok")
@@ -39,6 +51,7 @@ async def get_health() -> Health:
 @router.get(
     "/readyz",
     response_model=Readiness,
+    response_description="The service accepts jobs.",
     responses={
         **problems(),
         503: {"description": "Not ready", "content": {MEDIA_TYPE: {"schema": _NOT_READY}}},

@@ -29,6 +29,7 @@ class UploadOptions(AnalyzeOptions):
 @router.post(
     "/uploads",
     status_code=201,
+    response_description="Where to upload the video, and until when.",
     responses=problems(401, 403, 429, 501),
     tags=["uploads"],
     summary="Get a presigned URL for a large video",
@@ -45,6 +46,7 @@ async def create_upload(asker: Sender, uses: Uses) -> UploadSlot:
     "/uploads/{upload_id}/analyze",
     response_model=Analysis,
     response_model_exclude_unset=True,
+    response_description="The result: the analysis has succeeded.",
     responses=ACCEPTED | problems(400, 401, 403, 404, 410, 413, 415, 422, 429),
     openapi_extra={"parameters": [PREFER]},
     tags=["uploads"],

@@ -44,9 +44,11 @@ _TASKS: dict[TaskKind, Any] = {
     "dimensions": pb.TASK_DIMENSIONS,
     "personality": pb.TASK_PERSONALITY,
 }
-# No message may be larger than 1 MiB: a window with twelve labels takes about 300 bytes, a path point about 25.
+# No message may be larger than 1 MiB: a window with twelve labels takes about 300 bytes, a path point about 25, a
+# picture of a face up to 10 kB.
 _WINDOWS_AT_ONCE = 1000
 _POINTS_AT_ONCE = 10_000
+_PICTURES_AT_ONCE = 40
 
 
 def options_of(message: pb.Options) -> AnalyzeOptions:
@@ -134,20 +136,20 @@ def analysis_message(analysis: Summary) -> pb.Analysis:
 
 
 def face_messages(face: Face, *, timeline: bool) -> Iterator[pb.Face]:
-    """Yield a face with its path and, if `timeline`, its timeline, split into messages below the size limit."""
-    if face.pictures:
-        yield pb.Face(track=face.track, pictures=map(_picture, face.pictures))
+    """Yield a face with path, pictures and, if `timeline`, its timeline, split into messages below the size limit."""
     message = _verdict(face)
-    windows, path = face.timeline if timeline else [], face.path
+    windows, path, pictures = face.timeline if timeline else [], face.path, face.pictures or []
     while True:
         message.timeline.extend(window_message(face.track, window) for window in windows[:_WINDOWS_AT_ONCE])
         message.path.extend(
             pb.PathPoint(time_s=time_s, x=x, y=y, width=width, height=height)
             for time_s, x, y, width, height in path[:_POINTS_AT_ONCE]
         )
+        message.pictures.extend(map(_picture, pictures[:_PICTURES_AT_ONCE]))
         yield message
         windows, path = windows[_WINDOWS_AT_ONCE:], path[_POINTS_AT_ONCE:]
-        if not windows and not path:
+        pictures = pictures[_PICTURES_AT_ONCE:]
+        if not windows and not path and not pictures:
             return
         message = pb.Face(track=face.track)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
 import signal
 import threading
@@ -18,7 +19,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 from mien.contract.events import FaceWindow
-from mien.contract.results import Expression, Face, Findings, ModelInfo, Progress, Video, Window
+from mien.contract.results import Expression, Face, FacePicture, Findings, ModelInfo, Progress, Video, Window
 from service.pb.affect.v1 import affect_pb2 as pb
 from service.pb.affect.v1.affect_pb2_grpc import AffectServiceStub
 from service.queue.consumer import Attempt, Consumer
@@ -207,6 +208,29 @@ def test_an_hour_of_four_faces_passes_default_limits(running, queue: Queue, stub
         assert [one.start_s for piece in pieces for one in piece.timeline] == [one.start_s for one in face.timeline]
         assert sum(len(piece.path) for piece in pieces) == len(face.path)
         assert [piece.coverage for piece in pieces if piece.coverage] == [0.5]
+
+
+def test_pictures_of_faces_are_asked_for_and_come_with_the_faces(running, queue: Queue, stub):
+    options = pb.AnalyzeRequest(options=pb.Options(pictures=True))
+    answers = stub.Analyze(parts(MP4, first=options), timeout=HANG_S)
+    accepted = next(answers).accepted
+    ann = queue.worker()
+    attempt = take(ann)
+    assert attempt.options.pictures
+    found = findings()
+    jpegs = [bytes([number]) * 10_000 for number in range(240)]  # as many and as large as a worker makes them
+    found.faces[0].pictures = [
+        FacePicture(time_s=number, jpeg=base64.b64encode(jpeg).decode()) for number, jpeg in enumerate(jpegs)
+    ]
+    succeed(ann, attempt, running.folder, found)
+
+    for events in ([answer.event for answer in answers], watch(stub, accepted.id)):
+        pieces = [event.face for event in events if event.HasField("face")]
+        assert max(piece.ByteSize() for piece in pieces) < 1 << 20
+        pictures = [picture for piece in pieces for picture in piece.pictures]
+        assert [(picture.time_s, picture.jpeg) for picture in pictures] == list(enumerate(jpegs))
+        assert [piece.coverage for piece in pieces if piece.coverage] == [0.5]
+    assert not stub.GetAnalysis(pb.GetAnalysisRequest(id=accepted.id)).analysis.faces[0].pictures
 
 
 def test_who_does_not_read_is_let_go(redis_url, queue: Queue, tmp_path):

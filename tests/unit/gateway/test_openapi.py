@@ -3,6 +3,7 @@
 import json
 import re
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 from openapi_spec_validator import validate
@@ -50,14 +51,29 @@ def test_options_that_are_not_valid_are_400():
             assert "400" in operation["responses"], name
 
 
-def test_every_schema_property_and_parameter_is_described():
+def test_every_schema_property_parameter_body_and_response_is_described():
     for name, schema in SCHEMAS.items():
         assert schema["description"], name
-        for field, of in schema.get("properties", {}).items():
-            assert of.get("description"), f"{name}.{field}"
+    for name, of in properties(DESCRIPTION["components"], DESCRIPTION["paths"]):
+        assert of.get("description"), name
     for name, operation in OPERATIONS.items():
         for parameter in operation.get("parameters", ()):
             assert parameter.get("description"), f"{name}: {parameter['name']}"
+        assert operation.get("requestBody", {"description": "none"}).get("description"), name
+        for status, response in operation["responses"].items():
+            assert response["description"] not in {"", "Successful Response"}, f"{name}: {status}"
+            for header, of in response.get("headers", {}).items():
+                assert of.get("description"), f"{name}: {status}: {header}"
+
+
+def properties(*parts: object) -> Iterator[tuple[str, dict[str, object]]]:
+    """Yield the properties of all schemas, however deep they lie, with their names."""
+    for part in parts:
+        if isinstance(part, dict):
+            yield from part.get("properties", {}).items()
+            yield from properties(*(of for key, of in part.items() if key not in {"example", "examples"}))
+        elif isinstance(part, list):
+            yield from properties(*part)
 
 
 def test_every_array_says_what_it_holds():

@@ -81,11 +81,19 @@ def test_a_person_without_scores_has_a_box_and_a_number(drawn):
 
 
 def test_text_is_larger_in_larger_pictures():
-    heights = [overlay._legend(width, size).shape[0] for width, size in ((9999, 12), (9999, 68))]
+    heights = [overlay._legend(("Box: a face.",), 9999, size).shape[0] for size in (12, 68)]
     assert heights[1] > 5 * heights[0]
 
 
 def test_the_font_has_every_character_of_the_legend():
     font = overlay._font(24)
     blank = bytes(font.getmask("\uffff"))
-    assert all(bytes(font.getmask(letter)) != blank for letter in set("".join(overlay._LEGEND)) - {" "})
+    assert all(bytes(font.getmask(letter)) != blank for letter in set("".join(overlay._LEGEND.values())) - {" "})
+
+
+def test_the_legend_explains_what_was_scored_and_nothing_else():
+    scored = face(0, expression=window(0).expression, valence=0.5, arousal=-0.25)
+    told = overlay._explained(analysis(face(1), scored))
+
+    assert [line.split()[0] for line in told] == ["Box:", "Bars,", "Valence:", "Arousal:"]
+    assert overlay._explained(analysis(face(0))) == told[:1]

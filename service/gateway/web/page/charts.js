@@ -3,9 +3,9 @@
 // A click goes to its time, dragging zooms, a double click shows all again.
 
 import { element } from "./dom.js";
-import { inOrder, themeOf } from "./palette.js";
+import { themeOf } from "./palette.js";
 import { DIMENSIONS, dimensionsChart, lanesChart, LEFT, peopleChart, planeChart, RIGHT, timeAt, traitsChart } from "./plot.js";
-import { smoothed, windowAt } from "./timeline.js";
+import { labelsOf, smoothed, windowAt } from "./timeline.js";
 import { clock, middle, phrases } from "./words.js";
 
 const TRAIL_S = 3;
@@ -14,10 +14,6 @@ const FILE_PX = 960; // the width of charts in files
 
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 const dark = matchMedia("(prefers-color-scheme: dark)");
-
-/** Return the labels of a timeline's expressions in the order of charts. */
-export const labelsOf = (timeline) =>
-  inOrder(Object.keys(timeline.find((window) => window.expression)?.expression.scores ?? {}));
 
 export class Charts {
   #drawn = {}; // name → function from a frame to SVG
@@ -36,8 +32,8 @@ export class Charts {
     this.smoothing = 0;
     const redraw = () => this.draw();
     dark.addEventListener("change", redraw, { signal });
-    view.addEventListener("span", redraw);
-    view.addEventListener("moment", () => this.#mark());
+    view.addEventListener("span", redraw, { signal });
+    view.addEventListener("moment", () => this.#mark(), { signal });
     window.addEventListener("beforeprint", () => this.#print(true), { signal });
     window.addEventListener("afterprint", () => this.#print(false), { signal });
     const resized = new ResizeObserver(redraw);
@@ -58,7 +54,7 @@ export class Charts {
     const person = this.#smoothed[people.indexOf(chosen)];
     this.#person = person;
     this.#drawn = {
-      people: labelsOf(people.flatMap((one) => one.timeline)).length && ((frame) => peopleChart(this.#smoothed, frame)),
+      people: people.length > 1 && labelsOf(people.flatMap((one) => one.timeline)).length && ((frame) => peopleChart(this.#smoothed, frame)),
       expression: labels.length && ((frame) => lanesChart(person, labels, frame)),
       dimensions: placed && ((frame) => dimensionsChart(person, frame)),
       plane: placed && ((frame) => planeChart(this.#path(), frame)),

@@ -3,11 +3,12 @@
 import { Charts } from "./charts.js";
 import { $, element, row } from "./dom.js";
 import { csvOf } from "./exports.js";
-import { peopleOf } from "./people.js";
+import { howMany, peopleOf } from "./people.js";
 import { group } from "./summary.js";
 import { save } from "./downloads.js";
 import { windowAt } from "./timeline.js";
 import { TimeView } from "./timeview.js";
+import { viewButtons } from "./viewbuttons.js";
 import { capital, clock, nameOf, percent, phrases, signed } from "./words.js";
 
 export class Compare {
@@ -18,15 +19,18 @@ export class Compare {
   constructor({ uploads, library }) {
     Object.assign(this, { uploads, library, ids: [] });
     $("group-csv").addEventListener("click", () => this.#save());
-    $("compare-whole").addEventListener("click", () => this.#view.whole());
+    viewButtons(this.#view, "compare-");
+    $("compare-moment").addEventListener("input", ({ target }) => this.#view.mark(Number(target.value)));
+    this.#view.addEventListener("moment", () => this.#tell());
   }
 
   /** Show analyses that have succeeded. */
   show(analyses) {
     this.leave();
     this.ids = analyses.map((one) => one.id);
-    this.#view = new TimeView(Math.max(...analyses.map((one) => one.video.duration_s)));
-    this.#view.addEventListener("span", () => ($("compare-whole").disabled = !this.#view.zoomed));
+    this.#view.reset(Math.max(...analyses.map((one) => one.video.duration_s)));
+    $("compare-moment").max = this.#view.length;
+    this.#tell();
     this.shown = analyses.map((analysis) => {
       const record = this.library.recordOf(analysis.id);
       return { analysis, name: nameOf(analysis, record), people: peopleOf(analysis.faces, record.notes), markers: record.notes.markers };
@@ -45,9 +49,16 @@ export class Compare {
     $("compare-columns").replaceChildren();
   }
 
+  #tell() {
+    const said = clock(this.#view.moment);
+    $("compare-moment").value = this.#view.moment;
+    $("compare-moment").setAttribute("aria-valuetext", `${said} of ${clock(this.#view.length)}`);
+    $("compare-time").textContent = said;
+  }
+
   #column({ analysis, name, people, markers }) {
     const column = element("article", "", "card");
-    column.append(element("h3", name), element("p", `${clock(analysis.video.duration_s)}, ${people.length || "no"} ${people.length === 1 ? "person" : "people"}`, "hint"));
+    column.append(element("h3", name), element("p", `${clock(analysis.video.duration_s)} · ${howMany(people)}`, "hint"));
     if (!people.length) return column;
     const elements = {};
     const file = this.uploads.fileOf(analysis.id);
@@ -68,7 +79,8 @@ export class Compare {
     column.append(label, said);
     for (const part of ["expression", "dimensions"]) column.append((elements[part] = element("div", "", "chart")));
     const view = this.#view;
-    const charts = new Charts(elements, view, (time) => view.mark(time), this.#looking.signal);
+    const { signal } = this.#looking;
+    const charts = new Charts(elements, view, (time) => view.mark(time), signal);
     const tell = () => {
       const person = people[choice.value];
       const window = windowAt(person.timeline, view.moment);
@@ -80,7 +92,7 @@ export class Compare {
       tell();
     };
     choice.addEventListener("change", draw);
-    view.addEventListener("moment", tell);
+    view.addEventListener("moment", tell, { signal });
     this.#after.push(draw);
     return column;
   }

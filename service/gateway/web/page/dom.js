@@ -18,6 +18,16 @@ export function button(text, name, onClick) {
   return made;
 }
 
+/**
+ * Replace what is in an element. Whatever had the focus has it again where its `data-key` is still there; else
+ * `otherwise` gets it, so that nobody who works by keyboard starts anew at the top of the page.
+ */
+export function replaceAll(parent, children, otherwise) {
+  const focused = parent.contains(document.activeElement) ? document.activeElement.dataset.key : undefined;
+  parent.replaceChildren(...children);
+  if (focused) (parent.querySelector(`[data-key="${focused}"]`) ?? otherwise)?.focus();
+}
+
 /** Return a table's row of texts or elements. */
 export function row(kind, cells) {
   const line = element("tr");

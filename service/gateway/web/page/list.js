@@ -62,6 +62,7 @@ export class List {
     const keys = new Set(entries.map((entry) => entry.key));
     for (const [key, row] of this.#rows) {
       if (keys.has(key)) continue;
+      if (row.line.contains(document.activeElement)) (entries.length ? $("recent-title") : $("main")).focus();
       row.line.remove();
       this.#rows.delete(key);
     }
@@ -102,7 +103,7 @@ export class List {
       share: running ? (total_s ? done_s / total_s : 0) : null,
       open: one.state === "succeeded",
       watch: running,
-      cancel: running ? "Cancel" : null,
+      cancel: running ? "Cancel" : one.state === "failed" ? "Remove" : null,
       bad: one.state === "failed",
     };
   }
@@ -144,6 +145,7 @@ export class List {
       if (entry.share !== null) bar.value = entry.share;
       put(open, "hidden", !entry.open && !entry.watch);
       put(open, "textContent", entry.watch ? "Watch" : "Open");
+      if (!entry.cancel && document.activeElement === cancel) open.focus();
       put(cancel, "hidden", !entry.cancel);
       put(cancel, "textContent", entry.cancel ?? "");
       line.classList.toggle("bad", Boolean(entry.bad));

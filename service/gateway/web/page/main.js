@@ -14,7 +14,11 @@ import { Working } from "./working.js";
 
 const ANALYSES = /^[0-9A-Z]{26}(,[0-9A-Z]{26})*$/;
 const DELETED = { title: "The analysis was deleted", detail: "Somebody deleted it while it was running: perhaps you, in another tab.", code: "" };
-const GONE = ["not_found", "expired"];
+const GONE = {
+  title: "There is no such analysis",
+  detail: "Results are erased after a while, or when somebody deletes them. Check the address, or choose the video again.",
+  code: "",
+};
 const WITHOUT_HASH = location.pathname + location.search;
 
 const library = new Library();
@@ -148,8 +152,9 @@ async function lookAt(ids) {
     }
   } catch (error) {
     if (outdated()) return;
-    if (GONE.includes(error.code)) history.replaceState(null, "", WITHOUT_HASH);
-    fail(error);
+    const gone = ["not_found", "expired"].includes(error.code);
+    if (gone) history.replaceState(null, "", WITHOUT_HASH);
+    fail(gone ? new Problem(GONE) : error);
   }
 }
 
@@ -243,6 +248,7 @@ const recorder = new Recorder(
     viewfinder: $("viewfinder"),
     hint: $("recorded"),
     stop: $("recorded-all"),
+    cancel: $("recorded-none"),
   },
   (video) => analyse([video]),
   (message) => say({ title: "No camera", message }),
@@ -272,6 +278,7 @@ $("key-form").addEventListener("submit", (event) => {
   event.preventDefault();
   key.set($("key").value);
   $("key").value = "";
+  $("main").focus();
   $("key-form").hidden = true;
   say(null);
   introduce();

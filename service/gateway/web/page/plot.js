@@ -4,6 +4,7 @@
 // { span: [from, to] in s, width in px, theme, markers: [{ at_s, text }] }.
 
 import { dominant, runs, UNCERTAIN } from "./summary.js";
+import { inOrder } from "./palette.js";
 import { timeTicks } from "./ticks.js";
 import { lines, thinned, within } from "./timeline.js";
 import { capital, clock, escaped, percent } from "./words.js";
@@ -15,6 +16,7 @@ const FOOT = 24;
 const STRIP = 20;
 const LANE = 30;
 const GAP = 6;
+const ROW = 20; // of a legend
 const FADED = 0.35;
 
 const num = (value) => Number(value.toFixed(2));
@@ -62,14 +64,15 @@ function overTime(frame, bottom, inside, said) {
 const endingAt = (x, y, said, theme) => text(x, y, said, theme, `text-anchor="end"`);
 const side = (y, said, theme) => endingAt(LEFT - 8, y, said, theme);
 
+const lookOf = (label, theme) =>
+  label === UNCERTAIN ? `fill="${theme.soft}" fill-opacity="${FADED}"` : `fill="${theme.colourOf(label)}"`;
+
 /** Draw the dominant expression over time: faded and grey where it is uncertain. */
 function strip(timeline, y, frame, x, clipped) {
   const parts = runs(within(timeline, frame.span)).map(({ label, start_s, end_s, probability }) => {
     const wide = Math.max(0.5, x(end_s) - x(start_s));
     const said = `${capital(label)}, ${clock(start_s)} to ${clock(end_s)}, ${percent(probability)}`;
-    const look =
-      label === UNCERTAIN ? `fill="${frame.theme.soft}" fill-opacity="${FADED}"` : `fill="${frame.theme.colourOf(label)}"`;
-    return `<rect x="${num(x(start_s))}" y="${y}" width="${num(wide)}" height="${STRIP}" ${look}><title>${escaped(said)}</title></rect>`;
+    return `<rect x="${num(x(start_s))}" y="${y}" width="${num(wide)}" height="${STRIP}" ${lookOf(label, frame.theme)}><title>${escaped(said)}</title></rect>`;
   });
   const from = num(x(frame.span[0]));
   const back = `<rect x="${from}" y="${y}" width="${num(x(frame.span[1]) - from)}" height="${STRIP}" fill="none" stroke="${frame.theme.line}"/>`;
@@ -78,13 +81,30 @@ function strip(timeline, y, frame, x, clipped) {
 
 const shorten = (name) => (name.length > 12 ? `${name.slice(0, 11)}…` : name);
 
+/** Draw the legend of strips, in as many rows as it needs: the expressions that occur in the time shown. */
+function legend(people, frame) {
+  const shown = people.flatMap((person) => within(person.timeline, frame.span)).filter((window) => window.expression);
+  let [x, row] = [LEFT, 0];
+  const entries = inOrder(new Set(shown.map(dominant))).map((label) => {
+    const wide = 28 + 7 * label.length;
+    if (x > LEFT && x + wide > frame.width - RIGHT) [x, row] = [LEFT, row + 1];
+    const y = TOP + row * ROW;
+    const entry = `<rect x="${x}" y="${y}" width="12" height="12" ${lookOf(label, frame.theme)}/>` + text(x + 17, y + 10, capital(label), frame.theme);
+    x += wide;
+    return entry;
+  });
+  return { drawn: entries.join(""), height: entries.length ? (row + 1) * ROW : 0 };
+}
+
 /** Draw a strip a person on one clock. */
 export function peopleChart(people, frame) {
-  const bottom = TOP + people.length * (STRIP + GAP);
+  const { drawn, height } = legend(people, frame);
+  const bottom = TOP + height + people.length * (STRIP + GAP);
   const inside = (x, clipped) =>
+    drawn +
     people
       .map((person, number) => {
-        const y = TOP + number * (STRIP + GAP);
+        const y = TOP + height + number * (STRIP + GAP);
         return side(y + 14, shorten(person.name), frame.theme) + strip(person.timeline, y, frame, x, clipped);
       })
       .join("");
@@ -124,6 +144,8 @@ export function lanesChart(person, labels, frame) {
 
 export const DIMENSIONS = ["valence", "arousal"];
 
+const level = (value) => `${value > 0 ? "+" : value < 0 ? "−" : ""}${Math.abs(value)}`;
+
 /** Draw valence and arousal over time; arousal is dashed. */
 export function dimensionsChart(person, frame) {
   const height = 170;
@@ -134,7 +156,7 @@ export function dimensionsChart(person, frame) {
     const levels = [1, 0.5, 0, -0.5, -1].map(
       (value) =>
         `<path d="M${LEFT} ${y(value)}H${frame.width - RIGHT}" stroke="${value ? frame.theme.grid : frame.theme.line}"/>` +
-        side(y(value) + 4, `${value > 0 ? "+" : value < 0 ? "−" : ""}${Math.abs(value)}`, frame.theme),
+        side(y(value) + 4, level(value), frame.theme),
     );
     const drawn = DIMENSIONS.map((name, number) => {
       const d = lines(few, (one) => one[name]).map((points) => `M${points.map(([at, value]) => `${num(x(at))} ${y(value)}`).join("L")}`);
@@ -161,8 +183,8 @@ export function planeChart(path, { width, theme }) {
   const levels = [-1, -0.5, 0, 0.5, 1].map(
     (value) =>
       `<path d="M${x(value)} ${top}V${top + size}M${left} ${y(value)}H${right}" stroke="${value ? theme.grid : theme.line}"/>` +
-      text(x(value), top + size + 15, value, theme, `text-anchor="middle"`) +
-      text(left - 6, y(value) + 4, value, theme, `text-anchor="end"`),
+      text(x(value), top + size + 15, level(value), theme, `text-anchor="middle"`) +
+      text(left - 6, y(value) + 4, level(value), theme, `text-anchor="end"`),
   );
   const words = Object.entries({ tense: [-0.66, 0.7], excited: [0.66, 0.7], sad: [-0.66, -0.7], calm: [0.66, -0.7] }).map(
     ([word, [valence, arousal]]) => text(x(valence), y(arousal), word, theme, `text-anchor="middle"`),

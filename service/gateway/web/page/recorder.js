@@ -5,10 +5,14 @@ import { openCamera } from "./camera.js";
 const MOST_S = 20;
 
 export class Recorder {
-  /** `elements`: start, ways, panel, viewfinder, hint, stop. `onVideo` gets a Blob, `onError` a sentence. */
+  /** `elements`: start, ways, panel, viewfinder, hint, stop, cancel. `onVideo` gets a Blob, `onError` a sentence. */
   constructor(elements, onVideo, onError) {
     Object.assign(this, elements, { onVideo, onError });
     this.start.addEventListener("click", () => this.#record());
+    this.cancel.addEventListener("click", () => {
+      this.abandon();
+      this.start.focus();
+    });
   }
 
   /** Discard the current recording, if there is one. */

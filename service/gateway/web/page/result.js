@@ -1,8 +1,9 @@
 // The view of one result: player, summary, charts, events, markers, and exports.
 
 import { annotated, canRecord } from "./annotated.js";
-import { Charts, labelsOf } from "./charts.js";
-import { $, button, element, row } from "./dom.js";
+import { Charts } from "./charts.js";
+import { $, button, element, replaceAll, row } from "./dom.js";
+import { png, save } from "./downloads.js";
 import { events } from "./events.js";
 import { additions, boris, csvRows, csvWithNames, eaf, fileName, vtt } from "./exports.js";
 import { themeOf } from "./palette.js";
@@ -11,11 +12,11 @@ import { report } from "./report.js";
 import { Problem, timelineCsv } from "./service.js";
 import { Stage } from "./stage.js";
 import { dimension, shares, UNCERTAIN } from "./summary.js";
-import { png, save } from "./downloads.js";
 import { portraits } from "./thumbnail.js";
-import { windowAt } from "./timeline.js";
+import { labelsOf, windowAt } from "./timeline.js";
 import { TimeView } from "./timeview.js";
-import { capital, clock, nameOf, percent, phrases, signed, written } from "./words.js";
+import { viewButtons } from "./viewbuttons.js";
+import { capital, clock, IMPRESSION, nameOf, percent, phrases, signed, written } from "./words.js";
 
 const ROWS_AT_MOST = 1000;
 const TITLES = {
@@ -68,7 +69,7 @@ export class Result {
     this.#pictures.clear();
     const file = this.uploads.fileOf(analysis.id);
     this.#view.reset(analysis.video.duration_s);
-    $("about").textContent = this.#about;
+    $("about").textContent = [this.record.name, ...this.#about].filter(Boolean).join(" · ");
     $("warnings").hidden = !analysis.warnings.length;
     $("warnings").replaceChildren(...analysis.warnings.map((text) => element("li", inPagesWords(text))));
     this.stage.show(analysis, file);
@@ -96,11 +97,10 @@ export class Result {
   get #about() {
     const { video, models, expires_at } = this.analysis;
     const parts = [clock(video.duration_s), `${video.width} × ${video.height}`];
-    if (this.record.name) parts.unshift(this.record.name);
     if (video.fps) parts.push(`${Math.round(video.fps)}\u00a0fps`);
     parts.push(...models.map(named));
     if (expires_at) parts.push(`kept until ${written(expires_at)}`);
-    return parts.join(" · ");
+    return parts;
   }
 
   get #shown() {
@@ -134,36 +134,39 @@ export class Result {
   }
 
   #drawChips() {
-    const focused = document.activeElement?.dataset.track;
-    $("people-chips").replaceChildren(
-      ...this.people.map((person) => {
+    replaceAll(
+      $("people-chips"),
+      this.people.map((person) => {
         const chip = button("", "", () => this.#choose(person));
         const picture = person.tracks.map((track) => this.#pictures.get(track)).find(Boolean);
         if (picture) chip.append(picture);
         else if (kept(person)) chip.append(Object.assign(element("img"), { src: kept(person), alt: "" }));
         const times = person.faces.length > 1 ? `, ${person.faces.length} appearances` : "";
         chip.append(element("span", person.name), element("small", `visible ${percent(person.coverage)} of the time${times}`));
-        chip.dataset.track = person.track;
+        chip.dataset.key = `chip-${person.track}`;
         chip.setAttribute("aria-pressed", String(person === this.chosen));
         return chip;
       }),
     );
-    if (focused) $("people-chips").querySelector(`[data-track="${focused}"]`)?.focus();
   }
 
   #drawNaming() {
-    $("naming-rows").replaceChildren(
-      ...this.people.map((person) => {
+    // A change is shown once the focus is where the key that ended it takes it: what it moves to would be gone.
+    const show = () => setTimeout(() => this.analysis && this.#drawPeople());
+    replaceAll(
+      $("naming-rows"),
+      this.people.map((person) => {
         const line = element("li");
         const label = element("label", person.faces.length > 1 ? `Name (appearances ${person.tracks.map((track) => track + 1).join(", ")})` : `Name of person ${person.track + 1}`);
         const field = element("input");
         field.value = this.record.notes.names[person.track] ?? "";
         field.placeholder = defaultName(person.track);
         field.maxLength = 60;
+        field.dataset.key = `name-${person.track}`;
         field.addEventListener("change", () => {
           const { notes } = this.record;
           this.#note({ ...notes, names: { ...notes.names, [person.track]: field.value.trim() } });
-          this.#drawPeople();
+          show();
         });
         label.append(field);
         line.append(label);
@@ -171,25 +174,27 @@ export class Result {
         if (others.length) {
           const same = element("label", "Is the same person as");
           const choice = element("select");
+          choice.dataset.key = `same-${person.track}`;
           choice.append(new Option("–", ""), ...others.map((other) => new Option(other.name, other.track)));
           choice.addEventListener("change", () => {
             const other = others.find((one) => String(one.track) === choice.value);
             if (other) this.#note(joinedNotes(this.record.notes, person, other));
-            this.#drawPeople();
+            show();
           });
           same.append(choice);
           line.append(same);
         }
         if (person.faces.length > 1) {
-          line.append(
-            button("Separate again", "secondary", () => {
-              this.#note(partedNotes(this.record.notes, person));
-              this.#drawPeople();
-            }),
-          );
+          const apart = button("Separate again", "secondary", () => {
+            this.#note(partedNotes(this.record.notes, person));
+            show();
+          });
+          apart.dataset.key = `apart-${person.track}`;
+          line.append(apart);
         }
         return line;
       }),
+      $("naming").querySelector("summary"),
     );
   }
 
@@ -198,7 +203,6 @@ export class Result {
     this.#drawChips();
     this.stage.select(this.people, person);
     this.charts.show(this.people, person, this.record.notes.markers);
-    $("people-box").hidden = this.people.length < 2;
     this.#drawSummary();
     this.#drawEvents();
     this.#drawTable();
@@ -247,35 +251,43 @@ export class Result {
     const rows = found.slice(0, ROWS_AT_MOST).map(({ label, onset_s, peak_s, offset_s, peak }) =>
       row("td", [capital(label), ...[onset_s, peak_s, offset_s].map((time) => this.#jump(time)), percent(peak)]),
     );
+    if (found.length > ROWS_AT_MOST) rows.push(row("td", [`${found.length} events in total: download the table for BORIS`]));
     $("events").replaceChildren(...(found.length ? [head, ...rows] : []));
   }
 
   #drawMarkers() {
-    const { markers } = this.record.notes;
-    $("markers").replaceChildren(
-      ...markers.map((marker, number) => {
+    replaceAll(
+      $("markers"),
+      this.record.notes.markers.map((marker, number) => {
         const line = element("li");
         const field = element("input");
         field.value = marker.text;
         field.setAttribute("aria-label", `Note at ${clock(marker.at_s)}`);
-        field.addEventListener("change", () => this.#putMarkers(markers.with(number, { ...marker, text: field.value })));
-        const away = button("Remove", "quiet", () => this.#putMarkers(markers.toSpliced(number, 1)));
+        field.dataset.key = `note-${number}`;
+        field.addEventListener("change", () => this.#changeMarkers((all) => all.with(number, { ...marker, text: field.value })));
+        const away = button("Remove", "quiet", () => {
+          this.#changeMarkers((all) => all.toSpliced(number, 1));
+          this.#drawMarkers();
+        });
+        away.dataset.key = `away-${number}`;
         away.setAttribute("aria-label", `Remove the marker at ${clock(marker.at_s)}`);
         line.append(this.#jump(marker.at_s), field, away);
         return line;
       }),
+      $("mark"),
     );
   }
 
-  #putMarkers(markers) {
-    this.#note({ ...this.record.notes, markers: markers.toSorted((one, other) => one.at_s - other.at_s) });
-    this.#drawMarkers();
+  #changeMarkers(change) {
+    const markers = change(this.record.notes.markers).toSorted((one, other) => one.at_s - other.at_s);
+    this.#note({ ...this.record.notes, markers });
     if (this.chosen) this.charts.show(this.people, this.chosen, this.record.notes.markers);
   }
 
   #mark() {
     const at_s = Number(this.stage.now.toFixed(3));
-    this.#putMarkers([...this.record.notes.markers, { at_s, text: "" }]);
+    this.#changeMarkers((all) => [...all, { at_s, text: "" }]);
+    this.#drawMarkers();
     $("markers").children[this.record.notes.markers.findIndex((marker) => marker.at_s === at_s)]?.querySelector("input").focus();
   }
 
@@ -304,16 +316,11 @@ export class Result {
   }
 
   #report() {
-    const charts = this.charts.names
-      .filter((name) => name !== "plane" && (name !== "people" || this.people.length > 1))
-      .map((name) => ({
-        title: name === "people" ? TITLES.people : `${TITLES[name]}: ${this.chosen.name}`,
-        svg: this.charts.svg(name),
-      }));
-    return report({ ...this.#shown, name: nameOf(this.analysis, this.record), about: this.#about, charts });
+    return report({ ...this.#shown, name: nameOf(this.analysis, this.record), about: this.#about.join(" · ") });
   }
 
   #listen() {
+    $("impression").textContent = IMPRESSION;
     const taking = {
       json: async () => [JSON.stringify({ ...this.analysis, viewer: additions(this.#shown) }, null, 1), "json", "application/json"],
       csv: async () => [csvWithNames(await timelineCsv(this.id), this.people), "csv", "text/csv"],
@@ -337,14 +344,14 @@ export class Result {
       });
     }
     window.addEventListener("beforeprint", () => document.querySelectorAll("#cards details").forEach((part) => (part.open = true)));
-    // A choice, a click elsewhere or Escape closes it, as menus do.
-    const close = () => ($("more").open = false);
+    // A choice, a click elsewhere, leaving it by Tab or Escape closes it, as menus do.
+    const close = () => {
+      if ($("more").querySelector("div").contains(document.activeElement)) $("more").querySelector("summary").focus();
+      $("more").open = false;
+    };
     document.addEventListener("click", ({ target }) => (target.closest("#more > summary") ? null : close()));
-    $("more").addEventListener("keydown", ({ key }) => {
-      if (key !== "Escape") return;
-      close();
-      $("more").querySelector("summary").focus();
-    });
+    $("more").addEventListener("keydown", ({ key }) => key === "Escape" && close());
+    $("more").addEventListener("focusout", ({ relatedTarget }) => relatedTarget && !$("more").contains(relatedTarget) && close());
     $("annotate").hidden = !canRecord();
     $("annotate").addEventListener("click", () => this.#annotate());
     $("print").addEventListener("click", () => window.print());
@@ -363,14 +370,7 @@ export class Result {
     }
     $("smooth").addEventListener("input", () => this.#smooth(Number($("smooth").value)));
     $("raw").addEventListener("click", () => this.#smooth(0));
-    $("zoom-in").addEventListener("click", () => this.#view.scale(0.5));
-    $("zoom-out").addEventListener("click", () => this.#view.scale(2));
-    $("earlier").addEventListener("click", () => this.#view.shift(-0.5));
-    $("later").addEventListener("click", () => this.#view.shift(0.5));
-    $("whole").addEventListener("click", () => this.#view.whole());
-    this.#view.addEventListener("span", () => {
-      for (const id of ["zoom-out", "earlier", "later", "whole"]) $(id).disabled = !this.#view.zoomed;
-    });
+    viewButtons(this.#view);
     $("mark").addEventListener("click", () => this.#mark());
     document.addEventListener("keydown", (event) => {
       const typing = event.target.closest("input:not([type=range]), select, textarea");
@@ -389,6 +389,7 @@ export class Result {
       this.stage.show(this.analysis, file);
       this.stage.select(this.people, this.chosen);
       this.stage.seek(time);
+      $("play").focus(); // what was chosen with is gone
       this.#takePictures(file);
     });
   }
@@ -406,6 +407,7 @@ export class Result {
     $("unannotate").onclick = () => stop.abort();
     $("annotated").value = 0;
     $("annotating").hidden = false;
+    $("unannotate").focus();
     $("annotate").disabled = true;
     this.stage.pause();
     try {
@@ -414,12 +416,14 @@ export class Result {
     } catch (error) {
       if (!signal.aborted) this.onProblem(new Problem({ title: "The video cannot be recorded", detail: error.message, code: "" }));
     } finally {
+      if (document.activeElement === $("unannotate")) $("more").querySelector("summary").focus();
       $("annotating").hidden = true;
       $("annotate").disabled = false;
     }
   }
 
   #smooth(seconds) {
+    if (!seconds && document.activeElement === $("raw")) $("smooth").focus(); // before it is disabled
     $("smooth").value = seconds;
     $("smooth-said").textContent = seconds ? `${seconds.toFixed(1)} s` : "raw";
     $("raw").disabled = !seconds;

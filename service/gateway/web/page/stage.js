@@ -4,7 +4,11 @@ import { drawBoxes } from "./boxes.js";
 import { codecOf } from "./codec.js";
 import { clock } from "./words.js";
 
+const PRINTED_PX = 480;
+
 export class Stage {
+  #printed = null; // the size of the stage on paper
+
   /** `elements`: stage, video, boxes, scrub, play, time, missing, attach. `onMoment` gets a time in seconds, many times a second. */
   constructor(elements, onMoment) {
     Object.assign(this, elements);
@@ -20,6 +24,9 @@ export class Stage {
     for (const name of ["seeking", "loadeddata", "resize", "pause"]) this.video.addEventListener(name, () => this.#look());
     this.video.addEventListener("error", () => this.#without());
     new ResizeObserver(() => this.draw()).observe(this.stage);
+    // On paper the stage has the shape of the video, and the boxes are stretched over it.
+    window.addEventListener("beforeprint", () => this.#print(true));
+    window.addEventListener("afterprint", () => this.#print(false));
     let last = 0;
     const tick = (now) => {
       if (!this.video.paused) this.#look();
@@ -71,6 +78,12 @@ export class Stage {
     this.#run(false);
   }
 
+  #print(printing) {
+    const [width, height] = this.size ?? [];
+    this.#printed = printing && width ? { width: PRINTED_PX, height: (PRINTED_PX * height) / width } : null;
+    this.draw();
+  }
+
   #toggle() {
     if (!this.url) this.#run(!this.running);
     else if (!this.video.paused) this.video.pause();
@@ -120,7 +133,7 @@ export class Stage {
     const rest = this.pictures.size
       ? "You see small pictures of the faces instead, one a second or fewer, which the service erases with the result."
       : "The boxes show where the faces are.";
-    this.#have(false, `This browser cannot play this video. The charts and all else work. ${rest}`);
+    this.#have(false, `This browser cannot play this video. Everything else works. ${rest}`);
     this.draw();
     const codec = await codecOf(file).catch(() => "");
     if (codec && this.file === file) this.missing.textContent = this.missing.textContent.replace("this video", `${codec} video, as many phones film it`);
@@ -138,7 +151,7 @@ export class Stage {
     if (!this.size) return;
     // A camera that is turned changes the picture's size; boxes are in pixels of the frame at their time.
     const size = this.url && video.videoWidth ? [video.videoWidth, video.videoHeight] : this.size;
-    const { width, height } = this.stage.getBoundingClientRect();
+    const { width, height } = this.#printed ?? this.stage.getBoundingClientRect();
     const ratio = devicePixelRatio || 1;
     boxes.width = width * ratio;
     boxes.height = height * ratio;

@@ -1,6 +1,11 @@
 // Timelines: lists of windows, ordered by time, that may overlap and may have gaps. Pure functions.
 
+import { inOrder } from "./palette.js";
 import { mean, middle } from "./words.js";
+
+/** Return the labels of a timeline's expressions in the order of charts. */
+export const labelsOf = (timeline) =>
+  inOrder(Object.keys(timeline.find((window) => window.expression)?.expression.scores ?? {}));
 
 /** Return the index of the first `late` item of a list in which all later items are `late` too, or its length. */
 export function firstLate(list, late) {

@@ -2,7 +2,8 @@
 
 // No-break spaces keep a number and its unit on one line.
 export const percent = (share) => `${Math.round(100 * share)}\u00a0%`;
-export const signed = (value) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2)}`;
+/** Format a value with its sign; what rounds to nothing has no minus. */
+export const signed = (value) => `${Number(value.toFixed(2)) < 0 ? "−" : "+"}${Math.abs(value).toFixed(2)}`;
 export const capital = (word) => word.charAt(0).toUpperCase() + word.slice(1);
 
 /** Format seconds as m:ss with some decimals, from one hour on as h:mm:ss: on axes, in tooltips and in lists. */
@@ -38,6 +39,11 @@ export function phrases(window) {
   for (const name of ["valence", "arousal"]) if (window[name] !== undefined) said.push(`${name}\u00a0${signed(window[name])}`);
   return said;
 }
+
+/** What is said beside every chart of apparent personality. */
+export const IMPRESSION =
+  "An impression, not a trait: how strangers might rate this person after this video. Such ratings say more about " +
+  "raters’ stereotypes than about the person. Never use them to judge anybody.";
 
 /** Escape a text for XML and HTML. */
 export const escaped = (text) =>

@@ -156,7 +156,7 @@ export class Working {
 export function uploadState({ state, share, problem }) {
   if (state === "waiting") return "Waiting for the other uploads";
   if (state === "uploading") return share ? `Uploading: ${percent(share)}` : "Uploading…";
-  if (state === "retrying") return `${problem.title}. It is sent again as soon as this is over.`;
+  if (state === "retrying") return `${problem.title}. The upload starts again by itself.`;
   if (state === "lost") return "The upload was cut off. Drop the same file again to go on.";
   return problem ? `${problem.title}: ${problem.message}` : "";
 }

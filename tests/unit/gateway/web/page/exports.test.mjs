@@ -69,8 +69,26 @@ test("charts and reports are well-formed whatever people are called", () => {
   assert.ok(!chart.includes("<b>") && !chart.includes("NaN") && !chart.includes("undefined"));
   const clips = [...chart.matchAll(/id="([^"]*)"/g)].map(([, id]) => id);
   assert.equal(new Set(clips).size, clips.length);
-  const html = report({ ...shown, about: "2 s", charts: [{ title: nasty, svg: chart }] });
+  const html = report({ ...shown, about: "2 s" });
   assert.ok(html.includes("Söhne") && !html.includes("<b>") && !/(src|href)="(?!data:)/.test(html));
+});
+
+test("a report draws every person, and says beside traits what they are not", () => {
+  const traits = { openness: 0.5 };
+  const people = [person, { ...person, name: "Bo", personality: traits }, { ...person, name: "Cy", personality: traits }];
+  const html = report({ ...shown, people, about: "2 s" });
+  const count = (text) => html.split(text).length - 1;
+  assert.deepEqual([count("one lane each"), count("Never use them to judge anybody")], [3, 2]);
+  assert.equal(count("The dominant expression of"), 1);
+  assert.equal(report({ ...shown, people: [person], about: "2 s" }).includes("The dominant expression of"), false);
+});
+
+test("the strips of everybody have a legend of what occurs, in as many rows as it needs", () => {
+  const frame = { span: [0, 2], width: 600, theme: themeOf(false), markers: [] };
+  const wide = peopleChart(shown.people, frame);
+  assert.ok(wide.includes(">Happiness<") && wide.includes(">Neutral<") && !wide.includes(">Anger<"));
+  const height = (chart) => Number(chart.match(/height="([\d.]+)"/)[1]);
+  assert.ok(height(peopleChart(shown.people, { ...frame, width: 200 })) > height(wide));
 });
 
 test("HEVC is recognised at either end of the file, and only in its containers", async () => {

@@ -3,12 +3,16 @@ import { test } from "node:test";
 
 import { happy, page } from "./page.mjs";
 
-const { clock, escaped, phrases } = await page("words");
+const { clock, escaped, phrases, signed } = await page("words");
 const { timeTicks } = await page("ticks");
 
 test("times are written alike everywhere, hours and rounding included", () => {
   assert.deepEqual([0, 59.96, 61.24, 3599.99, 3661.5].map((time) => clock(time)), ["0:00.0", "1:00.0", "1:01.2", "1:00:00.0", "1:01:01.5"]);
   assert.deepEqual([59.6, 320, 7325].map((time) => clock(time, 0)), ["1:00", "5:20", "2:02:05"]);
+});
+
+test("what rounds to nothing has no minus", () => {
+  assert.deepEqual([-0.004, -0.006, 0, 0.5, -1].map(signed), ["+0.00", "−0.01", "+0.00", "+0.50", "−1.00"]);
 });
 
 test("the axis ends at the video's end and says so", () => {
