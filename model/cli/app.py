@@ -233,7 +233,7 @@ def import_checkpoint(  # noqa: PLR0917 — typer makes options of them
     from model.cli.console import Steps
     from model.svfap.import_checkpoint import import_finetuned, import_pretraining
     from model.svfap.outputs import task_of
-    from model.svfap.published import of_pretraining
+    from model.svfap.published import has_head, of_pretraining
     from model.svfap.weights_file import read_weights
 
     task = task_of(expressions=expressions or (), dimensions=dimensions or (), traits=traits or ())
@@ -241,9 +241,9 @@ def import_checkpoint(  # noqa: PLR0917 — typer makes options of them
     with Steps(Console(stderr=True)) as steps:
         steps("Reading the checkpoint")
         weights = read_weights(checkpoint)
-        if of_pretraining(weights):
+        if of_pretraining(weights) or not (has_head(weights) or dataset or task):
             written = import_pretraining(checkpoint, weights, out, depths=depths)
-            typer.echo(f"Pre-training weights: pre-train or fine-tune from them with start={written}.")
+            typer.echo(f"Weights without a head: pre-train or fine-tune from them with start={written}.")
             return
         manifest = import_finetuned(
             checkpoint,

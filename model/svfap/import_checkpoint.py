@@ -23,9 +23,12 @@ from model.svfap.published import (
     MASK_TOKEN,
     decoder_of,
     fitted,
+    has_head,
+    of_pretraining,
     published_name,
     published_pretraining_name,
     size_of,
+    without_head,
 )
 from model.tasks.heads import Activation, RegressionHead
 from model.tasks.kinds import kind_of
@@ -66,7 +69,13 @@ def finetuned(
     Raises:
         ModelError: the weights do not fit the model.
     """
-    model = AffectModel(size_of(weights, depths), tasks)
+    size = size_of(weights, depths)
+    if not has_head(weights):
+        raise ModelError(
+            "it has no head (head.weight), so it cannot answer: leave out --dataset and what its outputs are, and its "
+            "encoder becomes a start for training."
+        )
+    model = AffectModel(size, tasks)
     _fill(model, weights, {ours: published_name(ours, depths) for ours in model.state_dict()})
     if activation:
         for head in model.heads.values():
@@ -80,7 +89,7 @@ def pretrained(weights: Mapping[str, Tensor], depths: tuple[int, int, int]) -> d
     """Convert published pre-training weights to a checkpoint from which pre-training and fine-tuning can start.
 
     Args:
-        weights: by their published names.
+        weights: by their published names; of a fine-tuned model without a head, too.
         depths: number of blocks in each stage.
 
     Returns:
@@ -89,6 +98,8 @@ def pretrained(weights: Mapping[str, Tensor], depths: tuple[int, int, int]) -> d
     Raises:
         ModelError: the weights do not fit the encoder, or the decoder where there is one.
     """
+    if not of_pretraining(weights):
+        weights = without_head(weights)
     size, decoder = size_of(weights, depths, ENCODER), decoder_of(weights)
     model = MaskedAutoencoder(size, decoder) if decoder else nn.ModuleDict({"encoder": Encoder(size)})
     if MASK_TOKEN in weights:

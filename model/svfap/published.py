@@ -24,12 +24,24 @@ MASK_TOKEN = "mask_token"  # noqa: S105 — a parameter's name
 _TO_DECODER = "encoder_to_decoder.weight"
 _DECODER = (_TO_DECODER, "decoder.", MASK_TOKEN)
 _FUSION_NORM = "encoder.norm."
+_HEAD = "head.weight"
+_POOLED_NORM = "fc_norm."
 _MOST_LISTED = 20
 
 
 def of_pretraining(weights: Mapping[str, Tensor]) -> bool:
     """Return whether the weights' names are those of a pre-training checkpoint."""
     return any(name.startswith(ENCODER) for name in weights)
+
+
+def has_head(weights: Mapping[str, Tensor]) -> bool:
+    """Return whether fine-tuned weights have the head that answers."""
+    return _HEAD in weights
+
+
+def without_head(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the encoder of fine-tuned weights without a head under its names in a pre-training checkpoint."""
+    return {ENCODER + name: weight for name, weight in weights.items() if not name.startswith(_POOLED_NORM)}
 
 
 def size_of(weights: Mapping[str, Tensor], depths: tuple[int, int, int], prefix: str = "") -> Size:
@@ -114,7 +126,7 @@ def published_name(ours: str, depths: tuple[int, int, int]) -> str:
         KeyError: `AffectModel` has no such parameter.
     """
     name = re.sub(r"^heads\.\w+\.", "head.", ours)
-    name = re.sub(r"^norm\.", "fc_norm.", name)
+    name = re.sub(r"^norm\.", _POOLED_NORM, name)
     name = name.replace("encoder.tubelet_embedding.", "patch_embed.proj.")
     if match := re.fullmatch(r"encoder\.stages\.(\d)\.(\w+)\.(.+)", name):
         stage, part, rest = int(match[1]), match[2], match[3]

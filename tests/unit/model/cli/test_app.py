@@ -129,9 +129,16 @@ def test_a_checkpoint_that_does_not_fit_is_refused(command, tmp_path, arguments,
     assert not (tmp_path / "bundle").exists()
 
 
-def test_import_tells_pre_training_by_itself_and_writes_a_start(invoke, tmp_path):
-    shapes = pretraining_shapes(width=64, depths=(1, 3, 2))
-    path = saved(tmp_path / "a.pth", {name: torch.zeros(shape) for name, shape in shapes.items()})
+@pytest.mark.parametrize(
+    ("shapes", "left_out"), [(pretraining_shapes, "none"), (finetuned_shapes, "head.")], ids=["pre-training", "no head"]
+)
+def test_import_tells_weights_without_a_head_by_itself_and_writes_a_start(invoke, tmp_path, shapes, left_out):
+    weights = {
+        name: torch.zeros(shape)
+        for name, shape in shapes(width=64, depths=(1, 3, 2)).items()
+        if not name.startswith(left_out)
+    }
+    path = saved(tmp_path / "a.pth", weights)
 
     result = invoke("import", str(path), "--depths", "1", "3", "2", "--out", str(tmp_path / "start"))
 

@@ -219,6 +219,19 @@ def test_pre_training_weights_without_a_decoder_are_a_start_of_the_encoder(publi
     assert torch.equal(model.encoder.tubelet_embedding.bias, read_weights(path)["encoder.patch_embed.proj.bias"])
 
 
+def test_fine_tuned_weights_without_a_head_are_a_start_and_no_bundle(published, imported, tmp_path):
+    shapes = {name: shape for name, shape in finetuned_shapes(**SMALL).items() if not name.startswith("head.")}
+    path = published(shapes)
+
+    with pytest.raises(ModelError, match=r"as a model of dfew: it has no head .* becomes a start"):
+        imported(path)
+    written = import_pretraining(path, read_weights(path), tmp_path / "start", depths=(1, 3, 2))
+
+    encoder = Encoder(SMALL_SIZE)
+    checkpoint.start_encoder(encoder, checkpoint.load(written, "imported"), written)
+    assert torch.equal(encoder.stages[2].blocks[1].cross_attn.q_bias, read_weights(path)["blocks.5.cross_attn.q_bias"])
+
+
 def test_a_decoder_with_a_missing_part_is_refused(published, tmp_path):
     shapes = pretraining_shapes(**SMALL)
     del shapes["decoder.blocks.1.norm1.bias"]
