@@ -1,4 +1,4 @@
-"""Bundles made for tests: a graph of a few nodes whose outputs can be told in advance.
+"""Bundles for tests: a graph of a few nodes whose outputs are known in advance.
 
 Each output's column i is `weights[i] · m + biases[i]`, where m in [0, 1] is the mean of all pixels of the clip.
 """
@@ -47,7 +47,7 @@ def write_bundle(
     graph: onnx.ModelProto | None = None,
     **changes: Any,
 ) -> Path:
-    """Write a bundle into `folder`, which is made, and return it; `changes` go into the manifest as they are."""
+    """Write a bundle into `folder`, which is created, and return it; `changes` are put into the manifest unchecked."""
     folder.mkdir(parents=True)
     if graph is None:
         graph = brightness((frames, size, size, 3), {task["kind"]: COLUMNS[task["kind"]] for task in tasks})

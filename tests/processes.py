@@ -24,10 +24,10 @@ import redis
 from service.queue.connection import connect
 from service.standalone.private_redis import server_command, socket_url
 
-# No wait of a test ends before this but by what it waits for: only a hang takes so long, however slow the machine is.
+# Maximum duration of any wait in tests: only a hang takes so long, however slow the machine is.
 HANG_S = 900
 
-# Beside a service at its usual ports, all tests pass.
+# Tests also pass beside a service at its default ports.
 FREE_PORTS = {"MIEN_PORT": "0", "MIEN_GRPC_PORT": "0", "MIEN_METRICS_PORT": "0"}
 
 T = TypeVar("T")
@@ -35,18 +35,18 @@ _KEPT: list[socket.socket] = []
 
 
 def wait_for(what: Callable[[], T | None], *, pause: float = 0.02) -> T:
-    """Return the first truthy value of `what`, asked for ever less often; fail after `HANG_S`."""
+    """Return the first truthy value of `what`, called at growing intervals; fail after `HANG_S`."""
     deadline = time.monotonic() + HANG_S
     while True:
         if value := what():
             return value
         assert time.monotonic() < deadline, f"not within {HANG_S} s"
         time.sleep(pause)
-        pause = min(1.1 * pause, 0.5)  # whose machine is busy is not asked all the time
+        pause = min(1.1 * pause, 0.5)  # a busy machine is not polled all the time
 
 
 def free_port() -> int:
-    """Return a free port below those that the system gives to who asks for any: nobody takes it meanwhile.
+    """Return a free port below the system's ephemeral ports, so that no other process takes it meanwhile.
 
     It is kept bound until this process ends. That keeps other tests off, which bind it as it is, and not its server,
     which asks for `SO_REUSEADDR` as servers do (Linux: where nobody listens, both may have it).
@@ -63,7 +63,7 @@ def free_port() -> int:
 
 @contextmanager
 def private_redis() -> Iterator[str]:
-    """Run the private server; give its URL."""
+    """Run the private server; yield its URL."""
     with tempfile.TemporaryDirectory(prefix="mien-test-") as folder:
         path = Path(folder) / "redis.sock"
         process = subprocess.Popen(server_command(Path(folder), path))
@@ -78,7 +78,7 @@ def private_redis() -> Iterator[str]:
 
 
 class StoppableRedis:
-    """A Redis with a life of its own, its data kept from one start to the next."""
+    """A Redis that can be stopped and started; its data is kept."""
 
     def __init__(self, folder: Path, *options: str) -> None:
         self.folder = folder
@@ -198,7 +198,7 @@ def worker(folder: Path, redis_url: str, *, module: str = "service.worker", **se
 def gateway(
     folder: Path, redis_url: str, *, module: str = "service.gateway", **settings: object
 ) -> Iterator[tuple[Process, str]]:
-    """Run a gateway like `worker`; give it and its URL."""
+    """Run a gateway like `worker`; yield it and its URL."""
     port = free_port()
     with process(folder, module, _env(folder, redis_url, {"port": port, **settings})) as running:
         url = f"http://127.0.0.1:{port}"
@@ -207,7 +207,7 @@ def gateway(
 
 
 def grpc_address(running: Process) -> str:
-    """Return where a gateway serves gRPC, which its log says."""
+    """Return a gateway's gRPC address, from its log."""
     lines = (json.loads(line) for line in running.log.read_text().splitlines() if line.startswith("{"))
     port = next(line["port"] for line in lines if line.get("protocol") == "grpc")
     return f"127.0.0.1:{port}"
@@ -227,7 +227,7 @@ class Served:
 
 
 def serve_ports() -> dict[str, str]:
-    """Return a free port for each that `mien serve` listens on, which takes no 0."""
+    """Return a free port for each that `mien serve` listens on, because it does not accept 0."""
     return {name: str(free_port()) for name in FREE_PORTS}
 
 
@@ -260,7 +260,7 @@ def _env(folder: Path, redis_url: str, settings: Mapping[str, object]) -> dict[s
 def _pongs(client: redis.Redis) -> bool:
     try:
         return bool(client.ping())
-    except redis.RedisError:  # it is loading its file
+    except redis.RedisError:  # Redis is loading its file
         return False
 
 

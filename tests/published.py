@@ -1,7 +1,7 @@
 """The published implementation (github.com/sunlicai/SVFAP) for tests: its parameters, and weights and clips by a rule.
 
-`ANSWERS` are what the published model answers, in evaluation mode and float32, when every weight and every pixel
-comes from the rule: see `weight` and `noise`. Shapes are made from the architecture, at any size.
+`ANSWERS` are the published model's outputs, in evaluation mode and float32, if every weight and every pixel comes from
+the rule: see `weight` and `noise`. Shapes are made from the architecture, at any size.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def weight(name, shape):
 
 
 def noise():
-    """Return what both clips are made of: (1, 3, 16, 160, 160) in [0, 1)."""
+    """Return the values of which both clips are made: (1, 3, 16, 160, 160) in [0, 1)."""
     k = np.arange(1, 3 * 16 * 160 * 160 + 1, dtype=np.float64)
     return ((np.sin(78.233 * k) * 43758.5453) % 1).reshape(1, 3, 16, 160, 160)
 

@@ -1,4 +1,4 @@
-"""A server that speaks S3's protocol, in this process (moto's), and a bucket on it."""
+"""moto's S3 server in this process, and a bucket on it."""
 
 from __future__ import annotations
 
@@ -50,14 +50,14 @@ class Bucket:
 
 @contextmanager
 def s3_bucket() -> Iterator[Bucket]:
-    """Run the server; give a bucket on it, to which the environment holds the credentials meanwhile."""
+    """Run the server; yield a bucket on it, with its credentials in the environment."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     try:
         host, port = server.get_host_and_port()
         bucket = Bucket("mien", f"http://{host}:{port}")
         bucket.make()
-        bucket.clear()  # servers in one process share what they hold
+        bucket.clear()  # servers in one process share their data
         with pytest.MonkeyPatch.context() as patch:
             for variable, value in _CREDENTIALS.items():
                 patch.setenv(variable, value)

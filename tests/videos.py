@@ -29,7 +29,7 @@ _AROUND = 0.65  # of the face's side: what is pasted with it on each side
 
 
 def shared_video(name: str) -> Path:
-    """Return the path of a sample video, or skip the test where the sample is not there."""
+    """Return the path of a sample video, or skip the test if it is missing."""
     path = SHARED / "videos" / name
     if not path.is_file():
         pytest.skip(f"the sample video {name} is not in {path.parent}")
@@ -37,7 +37,7 @@ def shared_video(name: str) -> Path:
 
 
 def shared_case(name: str) -> Path:
-    """Return the path of a file that once went wrong, or skip the test where it is not there."""
+    """Return the path of a file that once failed, or skip the test if it is missing."""
     path = SHARED / "cases" / name
     if not path.is_file():
         pytest.skip(f"{name} is not in {path.parent}")
@@ -45,7 +45,7 @@ def shared_case(name: str) -> Path:
 
 
 def shared_yunet() -> Path:
-    """Return the path of a YuNet model, or skip the test where it is not there."""
+    """Return the path of a YuNet model, or skip the test if it is missing."""
     path = SHARED / "face_detection" / "yunet_2026may.onnx"
     if not path.is_file():
         pytest.skip(f"the YuNet model is not in {path.parent}")
@@ -59,8 +59,8 @@ class Actor:
     Attributes:
         at: time → (x, y, side) of the face: its centre and its side, in shares of the frame's width, height, height.
         other: the second person instead of the astronaut.
-        leaves_s: when it goes.
-        enters_s: when it comes.
+        leaves_s: time at which it disappears.
+        enters_s: time at which it appears.
     """
 
     at: Callable[[float], tuple[float, float, float]]
@@ -119,7 +119,8 @@ def background(width: int, height: int, *, other: bool = False) -> Picture:
 def picture(
     time: float, actors: Sequence[Actor], size: tuple[int, int] = (320, 240), *, other: bool = False
 ) -> Picture:
-    """Paint one frame, (height, width, 3); later actors stand before earlier ones; `other` takes another background."""
+    """Paint one frame, (height, width, 3); later actors stand before earlier ones; `other` selects the other
+    background."""
     width, height = size
     painted = background(width, height, other=other).astype(np.float32)
     for actor in actors:
@@ -130,7 +131,7 @@ def picture(
         scale = side * height * (1 + 2 * _AROUND) / len(cut)
         left, top = x * width - scale * len(cut) / 2, y * height - scale * len(cut) / 2
         to = np.array([[scale, 0, left], [0, scale, top]])
-        # Shrinking by warpAffine would alias: blur first.
+        # Shrinking by warpAffine would alias, so blur first.
         blurred = cv2.GaussianBlur(cut, (0, 0), 0.4 / scale) if scale < 1 else cut
         head = cv2.warpAffine(blurred, to, size, borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
         soft = cv2.warpAffine(_feather(len(cut)), to, size)[..., None]
@@ -163,12 +164,12 @@ def scene(
     """Yield the frames of one shot.
 
     Args:
-        actors: who is in it.
-        seconds: how long it is.
+        actors: the faces in it.
+        seconds: its length.
         fps: frames a second.
         size: width and height in pixels.
         noise: standard deviation of a camera's noise, in gray levels.
-        other: before the other background.
+        other: whether to use the other background.
     """
     random = np.random.default_rng(7)
     for index in range(round(seconds * fps)):
@@ -193,10 +194,10 @@ def write_video(
     tags: Callable[[av.VideoFrame], None] | None = None,
     container_options: dict[str, str] | None = None,
 ) -> Path:
-    """Write a video and return its path; the file name's ending says which container.
+    """Write a video and return its path; the container follows from the suffix.
 
     Args:
-        path: where to.
+        path: the file to write.
         pictures: the frames, all of one size, both sides even.
         fps: frames a second.
         codec: FFmpeg's name of the encoder.
@@ -238,7 +239,8 @@ def write_video(
 
 @contextmanager
 def _priority_kept() -> Iterator[None]:
-    """Give this thread its scheduling back: SVT-AV1 raises root's to the highest real-time priority, and leaves it."""
+    """Restore this thread's scheduling: SVT-AV1 raises root's to the highest real-time priority, and does not reset
+    it."""
     if not hasattr(os, "sched_getscheduler"):
         yield
         return
@@ -251,13 +253,13 @@ def _priority_kept() -> Iterator[None]:
 
 
 def face_video(path: Path, *, seconds: float = 1.6, fps: float = 25.0, size: tuple[int, int] = (320, 240)) -> Path:
-    """Write the plainest video of a face: the astronaut, who moves and grows a little."""
+    """Write a simple video of a face: the astronaut, who moves and grows a little."""
     actor = pan((0.45, 0.55), seconds=seconds, side=(0.4, 0.45))
     return write_video(path, scene([actor], seconds=seconds, fps=fps, size=size), fps=fps)
 
 
 def long_video(path: Path, *, seconds: int) -> Path:
-    """Write a video of a face that moves to and fro: two seconds of it again and again, encoded once."""
+    """Write a video of a face that moves to and fro: the same two seconds repeatedly, encoded once."""
     actor = Actor(lambda time: (0.5 + 0.05 * np.sin(np.pi * time), 0.45, 0.42))
     once = write_video(path.with_stem(f"{path.stem}-once"), scene([actor], seconds=2))
     with av.open(str(path), "w") as target:

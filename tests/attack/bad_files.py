@@ -1,4 +1,4 @@
-"""Files that are no video, or half a one: name → bytes."""
+"""Files that are not videos, or incomplete ones: name → bytes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.videos import face_video, faceless_video, scene, still, write_video
 
 @cache
 def small_mp4(*, faststart: bool = False) -> bytes:
-    """A tenth of a megabyte of a face; its index at the end, or in front."""
+    """Return 0.1 MB of video of a face, with its index at the end or at the start."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "face.mp4"
         options = {"movflags": "faststart"} if faststart else {}
@@ -26,7 +26,7 @@ def small_mp4(*, faststart: bool = False) -> bytes:
 
 @cache
 def tiny(ending: str) -> bytes:
-    """Half a second of a small gradient, `mp4` or `webm`."""
+    """Return half a second of a small gradient, `mp4` or `webm`."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"tiny.{ending}"
         if ending == "webm":
@@ -39,13 +39,13 @@ def tiny(ending: str) -> bytes:
 
 @cache
 def tiny_face() -> bytes:
-    """Half a second of a small picture with a face."""
+    """Return half a second of a small picture with a face."""
     with tempfile.TemporaryDirectory() as folder:
         return face_video(Path(folder) / "face.mp4", seconds=0.5, fps=10, size=(160, 120)).read_bytes()
 
 
 def sound_only(ending: str) -> bytes:
-    """A tenth of a second of silence."""
+    """Return a tenth of a second of silence."""
     buffer = io.BytesIO()
     with av.open(buffer, "w", format="ipod" if ending == "m4a" else ending) as container:
         stream = container.add_stream("aac", rate=44100)
@@ -58,7 +58,7 @@ def sound_only(ending: str) -> bytes:
 
 
 def no_frames(ending: str) -> bytes:
-    """A container with a video stream and no frame in it."""
+    """Return a container with a video stream but no frame."""
     buffer = io.BytesIO()
     with av.open(buffer, "w", format={"mkv": "matroska"}.get(ending, ending)) as container:
         stream = container.add_stream("mpeg4", rate=25)
@@ -68,7 +68,7 @@ def no_frames(ending: str) -> bytes:
 
 
 def still_image(ending: str) -> bytes:
-    """A picture of one colour."""
+    """Return a picture of one colour."""
     from PIL import Image
 
     buffer = io.BytesIO()
@@ -79,7 +79,7 @@ def still_image(ending: str) -> bytes:
 _MP4_HEAD = b"\x00\x00\x00\x20ftypisom\x00\x00\x02\x00isomiso2avc1mp41"
 _CONCAT = b"ffconcat version 1.0\nfile '/etc/hostname'\n"
 
-# Which of them it is depends on how far FFmpeg goes along with the file.
+# The code depends on how far FFmpeg reads the file.
 NOTHING = {"cannot_decode", "no_video_stream", "no_frames"}
 
 BAD: dict[str, tuple[Callable[[], bytes], int, str | set[str]]] = {

@@ -1,4 +1,4 @@
-"""The running service under attack: after each test it must stand as it stood before."""
+"""The running service under attack: after each test it must be as it was before."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from tests.processes import HANG_S, Served, wait_for
 
-# Nothing of the inside belongs into an answer.
+# No implementation detail may be in an answer.
 _INSIDES = re.compile(
     r"Traceback|\.py\b|/(tmp|work|home|root|usr|var|proc|etc)\b|pydantic|redis|obstore|uvicorn|starlette|fastapi|"
     r"onnx|opencv|cv2|ffmpeg|libav|pyav|numpy|errno|exception|\b0x[0-9a-f]+|<class",
@@ -26,7 +26,8 @@ _WHAT_TO_DO = re.compile(
 
 @pytest.fixture
 def http(served: Served) -> Iterator[httpx2.Client]:
-    """A client of the running service; afterwards its worker must be the same and its store as tidy as before."""
+    """Yield a client of the running service; afterwards its worker must be the same process and its store must be empty
+    of leftovers."""
     with httpx2.Client(base_url=served.url, timeout=HANG_S) as client:
         yield client
         wait_for(lambda: client.get("/readyz").json() == {"status": "ok", "queued": 0, "workers": 1})
@@ -36,7 +37,8 @@ def http(served: Served) -> Iterator[httpx2.Client]:
 
 
 def check_problem(answer: httpx2.Response, status: int, code: str) -> dict[str, Any]:
-    """Check an error answer: its status and stable code, its form, and a sentence that helps and tells nothing else."""
+    """Check an error response: its status, code and form, and that its sentence says what to do and reveals nothing
+    else."""
     assert answer.headers["content-type"] == "application/problem+json", answer.text
     problem = answer.json()
     assert (answer.status_code, problem["code"]) == (status, code), answer.text

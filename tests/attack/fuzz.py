@@ -51,11 +51,11 @@ class Canary:
         self.forget()
 
     def forget(self) -> None:
-        """Begin anew."""
+        """Reset."""
         os.utime(self.file, (_LONG_AGO, _LONG_AGO + 1))  # read after it was written: the access time changes
 
     def touched(self) -> list[str]:
-        """Return what was touched since."""
+        """Return what was touched since the reset."""
         found = ["file"] if self.file.stat().st_atime != _LONG_AGO else []
         try:
             self._listener.accept()[0].close()
@@ -65,7 +65,7 @@ class Canary:
 
 
 def hostile(canary: Canary) -> Iterator[tuple[str, bytes]]:
-    """Yield names and files that refer to the canary, in every form and under every name."""
+    """Yield names and files that refer to the canary, in all forms and under all names."""
     url = f"http://127.0.0.1:{canary.port}/a"
     texts = {
         "concat": f"ffconcat version 1.0\nfile '{canary.file}'\nfile '{url}'\n",
@@ -106,7 +106,7 @@ def _elsewhere(kind: bytes, reference: bytes) -> bytes:
 
 
 def bombs(folder: Path) -> Iterator[tuple[str, bytes]]:
-    """Yield small files that are large when they are decoded."""
+    """Yield small files that become large when decoded."""
     dark = np.zeros((16, 16, 3), np.uint8)
     yield (
         "frames of 8192 by 8192",
@@ -118,7 +118,7 @@ def bombs(folder: Path) -> Iterator[tuple[str, bytes]]:
 
 @dataclass
 class Seen:
-    """How the files of one kind ended."""
+    """The outcomes of the files of one kind."""
 
     codes: Counter[str] = field(default_factory=Counter)
     seconds: list[float] = field(default_factory=list)
@@ -132,7 +132,7 @@ class Seen:
 
 
 class Fuzz:
-    """Reads files and counts how they end."""
+    """Read files and count the outcomes."""
 
     def __init__(self, folder: Path, read: Read) -> None:
         self._folder = folder
@@ -142,7 +142,7 @@ class Fuzz:
         self.seen: dict[str, Seen] = {}
 
     def read(self, kind: str, name: str, content: bytes) -> None:
-        """Read one file, whose name ends as `name` does."""
+        """Read one file with the suffix of `name`."""
         with self._lock:
             path = self._folder / f"{next(self._numbers)}-{name.rsplit(' ', 1)[-1]}"
         path.write_bytes(content)
@@ -167,7 +167,7 @@ class Fuzz:
 
 @contextmanager
 def confined() -> Iterator[Read]:
-    """Give what reads a file as a worker does."""
+    """Yield a function that reads a file as a worker does."""
     sandbox = Sandbox(stall_s=60)
     sandbox.start()
 
@@ -223,7 +223,7 @@ def _clean(path: Path) -> bytes:
 
 
 def main() -> int:
-    """Run for a minute, or as long as it is told to."""
+    """Run for a minute, or for `--seconds`."""
     parser = argparse.ArgumentParser(prog="make fuzz")
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, default=1)

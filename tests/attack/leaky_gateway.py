@@ -14,7 +14,7 @@ _kept: list[object] = []
 
 
 class LeakyContext(RequestContext):
-    """Keep something of each request for ever."""
+    """Leak something at each request."""
 
     async def __call__(self, *request: Any) -> None:
         _kept.append(b"x" * 1_000_000)

@@ -1,8 +1,8 @@
 """A gateway under three times its load: `make load`, or `python -m tests.attack.load --seconds 600`.
 
-A gateway, a private Redis and a stand-in worker that ends a job whenever it is told to run here: what is measured is
-the doors and the queue, not decoding. Three uploads come for each job that is ended, and beside each upload goes
-a request for `/healthz`, which does nothing: what it takes longer than usual is the machine's doing and the client's.
+A gateway, a private Redis and a stand-in worker that ends jobs on request run here: this measures the APIs and the
+queue, not decoding. Three uploads come for each job that is ended, and with each upload a request for `/healthz`, which
+does nothing, to measure the delay of the machine and the client.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ MOST_GROWTH_BYTES = 20_000_000
 
 @dataclass
 class Site:
-    """A running gateway, where it is, and when its stand-in worker ended each job, for which `may_end` is released."""
+    """A running gateway, its address, and when its stand-in worker ended each job, for which `may_end` is released."""
 
     process: Process
     url: str
@@ -47,12 +47,12 @@ class Site:
 
 @dataclass
 class Outcome:
-    """What came of a run.
+    """The outcome of a run.
 
     Attributes:
         took_s: the seconds that each answer took, by status; 200 is that of `/healthz`.
         waits_s: the seconds from the sending of each accepted job to its end.
-        grown_bytes: by how much the gateway's memory grew.
+        grown_bytes: growth of the gateway's memory.
     """
 
     took_s: defaultdict[int, list[float]] = field(default_factory=lambda: defaultdict(list))
@@ -61,7 +61,7 @@ class Outcome:
 
     @property
     def wrong(self) -> list[str]:
-        """What is wrong, however slow the machine is."""
+        """The faults that do not depend on the machine's speed."""
         expected = {TRIVIAL, 202, *REFUSED}
         wrong = [f"{status}: {len(took)} answers" for status, took in self.took_s.items() if status not in expected]
         if not any(status in self.took_s for status in REFUSED):
@@ -73,7 +73,7 @@ class Outcome:
 
 @contextmanager
 def running(folder: Path, **settings: object) -> Iterator[Site]:
-    """Run a gateway and a worker that ends a job each time that it may."""
+    """Run a gateway and a worker that ends a job each time that it is released."""
     stopped = threading.Event()
     with private_redis() as redis_url, gateway(folder, redis_url, **settings) as (process, url):
         site = Site(process, url, {}, threading.Semaphore(0))
@@ -103,7 +103,7 @@ def running(folder: Path, **settings: object) -> Iterator[Site]:
 
 
 def load(folder: Path, *, seconds: float, per_s: float = 30, most_jobs: int = 20) -> Outcome:
-    """Send `per_s` uploads a second, three for each job that ends, and return what came of it."""
+    """Send `per_s` uploads a second, three for each job that ends, and return the outcome."""
     outcome = Outcome()
     with running(folder, queue_max_jobs=most_jobs) as site:
         asyncio.run(_at_rate(site, Outcome(), per_s, min(seconds, 2)))  # warm-up
@@ -132,7 +132,7 @@ async def _at_rate(site: Site, outcome: Outcome, per_s: float, seconds: float) -
 
     async def ask(http: httpx2.AsyncClient) -> None:
         began = time.perf_counter()
-        # A refused upload ends its connection: this one is to be no cheaper.
+        # A refused upload ends its connection, so this request does, too.
         answer = await http.get("/healthz", headers={"Connection": "close"})
         outcome.took_s[answer.status_code].append(time.perf_counter() - began)
 
@@ -153,7 +153,7 @@ def p99(took_s: Sequence[float]) -> float:
 
 
 def too_slow(took_s: Mapping[int, Sequence[float]]) -> list[str]:
-    """Say whether refusals took too much longer, at the 99th percentile, than a request that does nothing."""
+    """Return whether refusals took much longer, at the 99th percentile, than a request that does nothing."""
     refused = [took for status in REFUSED for took in took_s.get(status, ())]
     if not refused:
         return []
@@ -164,7 +164,7 @@ def too_slow(took_s: Mapping[int, Sequence[float]]) -> list[str]:
 
 
 def main() -> int:
-    """Run for a minute, or as long as told; print a table; return 1 if anything was wrong."""
+    """Run for a minute, or for `--seconds`; print a table; return 1 if anything was wrong."""
     parser = argparse.ArgumentParser(prog="python -m tests.attack.load")
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--per-s", type=float, default=30, help="uploads in a second")

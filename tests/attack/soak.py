@@ -1,9 +1,11 @@
 """A whole service under mixed load for long: `make soak`, or `python -m tests.attack.soak --seconds 3600`.
 
-A Redis, a gateway and a worker serve rounds of requests of every kind: uploads at both doors, watchers, live analyses,
-webhooks, deletions, uploads that are cut off, wrong requests. After each round it is noted what each process holds. The
-first third of the rounds is the warm-up; after it nothing may grow. Each request must end as it should: a watcher, say,
-with the end of what it watches.
+A Redis, a gateway and a worker serve rounds of requests of every kind: uploads by REST and gRPC, watchers, live
+analyses,
+webhooks, deletions, uploads that are cut off, wrong requests. After each round the resources of each process are
+counted. The
+first third of the rounds is the warm-up; after it nothing may grow. Each request must end as it should: a watcher, for
+example, with the end of its analysis.
 """
 
 from __future__ import annotations
@@ -129,7 +131,7 @@ def upload_and_read(site: Site) -> bool:
 
 
 def watch_and_be_called(site: Site) -> bool:
-    """Upload a video with a webhook, watch it to its end, and be called."""
+    """Upload a video with a webhook, watch it to its end, and wait for the webhook."""
     place = site.http.post("/analyze", params={"callback_url": site.callbacks}, content=site.video, headers=ASYNC)
     job_id = place.json()["id"]
     ended = False
@@ -156,7 +158,7 @@ def call(site: Site) -> bool:
 
 
 def cancel_call(site: Site) -> bool:
-    """Begin an analysis by gRPC, go away after its first message, and let it expire."""
+    """Begin an analysis by gRPC, cancel the call after its first message, and let the analysis expire."""
     requests = [pb.AnalyzeRequest(options=pb.Options()), pb.AnalyzeRequest(chunk=site.video)]
     told = site.rpc.Analyze(iter(requests), timeout=HANG_S)
     first = next(iter(told))
@@ -165,7 +167,7 @@ def cancel_call(site: Site) -> bool:
 
 
 def live(site: Site) -> bool:
-    """Analyse a second of live frames; whoever finds the worker's places taken comes again."""
+    """Analyse a second of live frames; retry if the worker's places are taken."""
 
     def frames() -> Iterator[pb.AnalyzeLiveRequest]:
         yield pb.AnalyzeLiveRequest(options=pb.LiveOptions())
@@ -224,7 +226,7 @@ KINDS: tuple[Callable[[Site], bool], ...] = (
 def soak(
     folder: Path, *, seconds: float = 0, rounds: int = 0, gateway_module: str = "service.gateway"
 ) -> tuple[list[Counter[str]], Counter[str]]:
-    """Send rounds of all kinds for so long, or so many; return what was held after each, and what went wrong."""
+    """Send rounds of all kinds for some seconds or rounds; return the resources after each round, and the failures."""
     samples: list[Counter[str]] = []
     with running(folder, gateway_module=gateway_module) as site, ThreadPoolExecutor(CLIENTS) as clients:
         until = time.monotonic() + seconds
@@ -246,7 +248,7 @@ def _send(site: Site, kind: Callable[[Site], bool]) -> None:
 
 
 def held(site: Site) -> Counter[str]:
-    """Return what each process and Redis hold now; a worker's children, which come and go, count as its memory."""
+    """Return the resources of each process and of Redis; a worker's children count towards its memory."""
     found: Counter[str] = Counter()
     for name, pid in site.pids.items():
         place = Path(f"/proc/{pid}")
@@ -270,7 +272,7 @@ def _size(redis: Redis, key: str) -> int:
     return int(count[kind](key)) if kind in count else 1  # type: ignore[operator, arg-type]
 
 
-# What may come and go beyond a tenth, by the word that ends a row's name.
+# Slack beyond a tenth, by the last word of a row's name.
 _SLACK = {"MB": 20, "descriptors": 10, "threads": 6, "it": 4, "end": 10, "these": 60}
 
 
@@ -292,7 +294,7 @@ def grown(samples: list[Counter[str]]) -> list[str]:
 
 
 def main() -> int:
-    """Run for a minute, or as long as told; print a table; return 1 if anything grew or went wrong."""
+    """Run for a minute, or for `--seconds`; print a table; return 1 if anything grew or failed."""
     parser = argparse.ArgumentParser(prog="python -m tests.attack.soak")
     parser.add_argument("--seconds", type=float, default=60)
     told = parser.parse_args()

@@ -1,4 +1,4 @@
-"""Hold the tables of two pages against each other: `python -m tests.bench.compare OLD NEW`."""
+"""Compare the tables of two pages: `python -m tests.bench.compare OLD NEW`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Figures of benchmarks, and the Markdown table that they stand in: written, and read again to compare two."""
+"""Figures of benchmarks, and their Markdown table: written, and read to compare two."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from service.worker.cpus import available_cpus
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 
 BEGIN, END = "<!-- figures -->", "<!-- end of figures -->"
-"""The lines in a page between which the table stands."""
+"""The lines of a page before and after the table."""
 
 HEAD = "| benchmark | what | figure | unit | target |\n|---|---|---|---|---|"
 
@@ -45,25 +45,25 @@ def row(benchmark: str, figure: Figure) -> str:
 
 
 def shown(value: float) -> str:
-    """Return a number with three digits that count, or all of its digits before the point."""
+    """Return a number with three significant digits, or with all digits before the point."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def read_rows(text: str) -> dict[tuple[str, str], float]:
-    """Return the figures of a page's table by benchmark and what they are of."""
+    """Return the figures of a page's table by benchmark and name."""
     rows = re.findall(r"^\| (\S+) \| (.+?) \| ([\d.,e-]+) \| .*? \| .*?\|$", text, re.MULTILINE)
     return {(benchmark, what): float(value.replace(",", "")) for benchmark, what, value in rows}
 
 
 def replaced(page: str, lines: Iterable[str]) -> str:
-    """Return a page with these lines of a table in the place of the old ones, below the machine's description."""
+    """Return a page with these lines as its table, below the machine's description."""
     before, rest = page.split(BEGIN)
     _, after = rest.split(END)
     return f"{before}{BEGIN}\n{machine()}\n\n{HEAD}\n{chr(10).join(lines)}\n{END}{after}"
 
 
 def compared(old: str, new: str) -> Iterator[str]:
-    """Yield the lines of a table that holds the figures of two pages against each other."""
+    """Yield the lines of a table that compares the figures of two pages."""
     before, after = read_rows(old), read_rows(new)
     yield "| benchmark | what | old | new | new / old |"
     yield "|---|---|---|---|---|"
@@ -81,7 +81,7 @@ def percentile(values: Iterable[float], share: float) -> float:
 
 
 def machine() -> str:
-    """Describe this machine, and how busy it is."""
+    """Describe this machine and its load."""
     try:
         model = re.search(r"^model name\s*: (.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
     except OSError:

@@ -1,4 +1,4 @@
-"""Clients of a service that is under attack: they send videos until these are accepted, and watch each to its end."""
+"""Clients during the injection of faults: they send videos until these are accepted, and watch each to its end."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Seen:
 
     Attributes:
         accepted: ids of accepted jobs.
-        defects: answers that no attack excuses: 5xx other than 503, and refusals of what is in order.
+        defects: answers that no fault excuses: 5xx other than 503, and refusals of valid requests.
         silence_s: the longest time between two events of one watcher.
         watched: watchers that saw the end of their analysis; `unended`: those that did not.
     """
@@ -64,7 +64,7 @@ class Clients:
             thread.start()
 
     def stop(self) -> None:
-        """Send no more; return when every video is accepted, and every watcher has seen the end or is given up."""
+        """Send no more; return when every video is accepted, and every watcher has seen the end or was abandoned."""
         self._stopping.set()
         for thread in self._senders:
             thread.join()
@@ -75,7 +75,7 @@ class Clients:
         self._http.close()
 
     def accept(self, video: bytes, key: str, random: Random) -> str:
-        """Send a video, at any gateway and again and again, until it is accepted; return its id."""
+        """Send a video repeatedly, to any gateway, until it is accepted; return its id."""
         while True:
             try:
                 answer = self._http.post(

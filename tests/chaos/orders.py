@@ -1,4 +1,5 @@
-"""Orders to kill or stop oneself at a step of one's work: files, of which each is taken by the first who gets there."""
+"""Orders to a process to kill or stop itself at a step of its work: files, each taken by the first process that reaches
+the step."""
 
 from __future__ import annotations
 
@@ -10,9 +11,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 WORKER_STEPS = ("claimed", "begun", "reported", "stored", "committed", "erased")
-"""After each of them; `stored` is when the result lies in the store, before it is committed."""
+"""A process may stop after each of them; `stored`: the result is in the store, but not committed."""
 GATEWAY_STEPS = ("reserved", "uploaded", "accepted")
-"""`uploaded` is when the video lies in the store, before it is queued; `accepted` is before the client hears of it."""
+"""`uploaded`: the video is in the store, but not queued; `accepted`: the client has no response yet."""
 
 _SIGNALS = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
 
@@ -27,12 +28,12 @@ class Taken(NamedTuple):
 
 
 def give(folder: Path, what: str, step: str) -> None:
-    """Order the next process that comes to `step` to `kill` or `stop` itself there."""
+    """Order the next process that reaches `step` to `kill` or `stop` itself there."""
     (folder / f"{step}.{what}").touch()
 
 
 def carry_out(folder: Path, step: str) -> None:
-    """Carry an order for this step out, if there is one."""
+    """Carry out an order for this step, if there is one."""
     for what, number in _SIGNALS.items():
         with suppress(FileNotFoundError):
             (folder / f"{step}.{what}").rename(folder / f"{step}.{what}.{os.getpid()}.{time.time_ns()}")

@@ -1,6 +1,7 @@
-"""Run a worker whose videos may be scripts: after the head of an MP4 file, what shall happen, in JSON.
+"""Run a worker whose videos may be scripts: the head of an MP4 file, then instructions in JSON.
 
-`{"seconds": 0.5}` is work without a decode child, told in steps; `{"poison": true}` kills the worker. Any other file is
+`{"seconds": 0.5}` is work without a decode child, reported in steps; `{"poison": true}` kills the worker. Any other
+file is
 a video and analysed as such.
 """
 
@@ -38,7 +39,7 @@ def script(**what: Any) -> bytes:
 
 
 class ScriptedPipeline(Pipeline):
-    """Act out scripts, and analyse videos."""
+    """Run scripts, and analyse videos."""
 
     def analyze(self, job: str, video: Path, options: AnalyzeOptions, interrupted: threading.Event) -> Iterator[Any]:
         with video.open("rb") as file:
@@ -59,7 +60,7 @@ class ScriptedPipeline(Pipeline):
 
 
 class LedgerConsumer(Consumer):
-    """Note in the file `CHAOS_LEDGER` each attempt begun and each result that the queue has taken; obey orders."""
+    """Record in the file `CHAOS_LEDGER` each attempt begun and each result that the queue accepted; obey orders."""
 
     def claim(self, count: int, wait_s: float) -> list[Entry]:
         claimed = super().claim(count, wait_s)
@@ -107,7 +108,7 @@ def _obey(step: str) -> None:
 
 
 def unfenced(*names: str) -> str:
-    """Return a script's text without commit's check of the fence: what the chaos must find out."""
+    """Return a script's text without commit's check of the fence, which a run must detect."""
     return "\n".join(line for line in script_text(*names).splitlines() if "~= ARGV[8] then return 0" not in line)
 
 

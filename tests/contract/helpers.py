@@ -27,13 +27,13 @@ from tests.processes import HANG_S
 
 T = TypeVar("T")
 
-# No lease here runs out by itself, however slow the machine is: tests make it (`lapse`).
+# Leases here never expire by time, however slow the machine is; tests let them expire (`lapse`).
 LEASE_S = HANG_S
 BROKEN_VIDEO: Problem = CannotDecode("It is text.").problem()
 
 
 class Queue:
-    """A queue with its gateway's end, its raw commands (`redis`) and any number of workers.
+    """A queue with its gateway's end, a client for raw commands (`redis`) and any number of workers.
 
     `connect` and `connect_async` open clients of the same store: a server's (at `url`), or one in memory.
     """
@@ -60,7 +60,7 @@ class Queue:
 
     @classmethod
     def in_memory(cls) -> Queue:
-        """Return a queue of its own that no server holds."""
+        """Return a new queue in memory."""
         server = FakeServer(server_type="redis", version=(7,))
         return cls(
             partial(FakeStrictRedis, server=server, decode_responses=True),
@@ -141,7 +141,8 @@ class Queue:
 
 
 def lapse(client: redis.Redis, holder: str | None = None, *, idle_s: float = LEASE_S + 1) -> None:
-    """Age what the worker `holder` holds, or everybody, as if nobody had renewed it for `idle_s` seconds."""
+    """Age the entries of the worker `holder`, or of all workers, as if they had not been renewed for `idle_s`
+    seconds."""
     for one in client.xpending_range(keys.QUEUE, keys.GROUP, "-", "+", 1000, consumername=holder):
         client.xclaim(
             keys.QUEUE, keys.GROUP, one["consumer"], 0, [one["message_id"]], idle=int(1000 * idle_s), justid=True
@@ -160,7 +161,7 @@ def take(worker: Consumer) -> Attempt:
 
 
 def has_nothing(worker: Consumer) -> bool:
-    """Whether the worker finds nothing to claim; the first claim of all only makes the group."""
+    """Return whether the worker finds nothing to claim; the very first claim only creates the group."""
     return not worker.claim(1, wait_s=0.01) and not worker.claim(1, wait_s=0.01)
 
 

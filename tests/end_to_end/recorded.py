@@ -1,6 +1,6 @@
-"""What a running service answers, in the form in which the examples in its two contracts are kept.
+"""Record the responses of a running service as the examples of its two contracts.
 
-python -m tests.end_to_end.recorded     # `make examples`: starts one, asks it, writes what it says
+python -m tests.end_to_end.recorded     # `make examples`: starts a service, sends requests, writes the responses
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def rpc(address: str, video: Path) -> dict[str, list[dict[str, Any]]]:
 
 
 def kept() -> dict[str, dict[str, Any]]:
-    """Return the examples of the REST door, as `rest` gives them."""
+    """Return the examples of the REST API, as `rest` gives them."""
     examples: dict[str, dict[str, Any]] = json.loads(EXAMPLES.read_text("utf-8"))
     return examples
 
@@ -103,7 +103,7 @@ def examples_in(proto: str) -> dict[str, list[dict[str, Any]]]:
 
 
 def write(url: str, address: str, video: Path) -> None:
-    """Put what the service says into the files."""
+    """Write the service's responses into the files."""
     EXAMPLES.write_text(json.dumps(rest(url, video), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     proto = re.sub(
         f"^{re.escape(_FIRST)}.*\n(?:{re.escape(_MORE)}.*\n)*", "", PROTO.read_text("utf-8"), flags=re.MULTILINE

@@ -1,9 +1,9 @@
-"""A gRPC client that knows of the service what reflection tells it; run in a process of its own, with gRPC's defaults.
+"""A gRPC client that knows the service by reflection only; run in a process of its own, with gRPC's defaults.
 
     python reflected_client.py HOST:PORT VIDEO FRAMES
 
 FRAMES is a folder of pictures, in the order of their names 0.08 s apart.
-It does what the service can do, prints what it saw as JSON, and never imports anything of Mien.
+It calls all methods, prints the responses as JSON, and imports nothing of Mien.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What makes sense in any answer, whatever the model says."""
+"""Check what must hold in any result, whatever the model's scores are."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One gateway for the tests that leave it as they find it, on an emptied Redis and store for each."""
+"""One gateway for all tests that do not change it, with an emptied Redis and store for each test."""
 
 from __future__ import annotations
 
@@ -60,13 +60,14 @@ def _emptied(made: Gateway) -> Gateway:
 
 @pytest.fixture
 def running(_gateway: Gateway, redis_url: str) -> Gateway:
-    """A gateway with a wait of half a second, 5 MB of upload at most, and all patience for its clients."""
+    """Yield a gateway with a wait of half a second, uploads of at most 5 MB, and long limits for its clients."""
     return _emptied(_gateway)
 
 
 @pytest.fixture
 def hasty(_hasty: Gateway, redis_url: str) -> Gateway:
-    """A gateway that waits a second for a head, for the next bytes or message, and for who does not read."""
+    """Yield a gateway that waits one second for a head, for the next bytes or message, and for clients that do not
+    read."""
     return _emptied(_hasty)
 
 
@@ -77,7 +78,7 @@ def _workers_stay_known(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def queue(redis_url: str) -> Iterator[Queue]:
-    """Both ends of the gateway's queue, emptied: the test plays the worker."""
+    """Yield both ends of the gateway's queue, emptied: the test acts as the worker."""
     made = Queue.at(redis_url)
     yield made
     made.close()

@@ -1,4 +1,4 @@
-"""HTTP by hand, for what no client library would send, and the store's and the queue's state beside it."""
+"""Raw HTTP, for requests that no client library would send; and the state of the store and the queue."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import redis
 from service.queue import keys
 from tests.processes import HANG_S
 
-# The least that is taken for the beginning of a video; no test here has a worker to decode it.
+# The shortest accepted beginning of a video; no test here has a worker to decode it.
 HEAD = b"\x00\x00\x00\x20ftypisom\x00\x00\x02\x00isomiso2avc1mp41"
 
 
@@ -56,7 +56,7 @@ class Raw:
         self.send(b"%x\r\n%s\r\n" % (len(data), data))
 
     def answer(self) -> Answer:
-        """Read one answer, `100 Continue` included."""
+        """Read one response, including `100 Continue`."""
         head = self._until(b"\r\n\r\n").decode("latin-1")
         status_line, *lines = head.strip().split("\r\n")
         headers = {name.lower(): value.strip() for name, value in (line.split(":", 1) for line in lines)}

@@ -25,7 +25,7 @@ def long_face(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bundle that is opened and run in no time."""
+    """A bundle that is opened and run very fast."""
     return write_bundle(tmp_path_factory.mktemp("bundles") / "tiny")
 
 
@@ -38,7 +38,7 @@ def site(redis_url: str, tmp_path: Path, bundle: Path) -> Iterator[Site]:
 
 @pytest.fixture
 def job(site: Site) -> str:
-    """The id of a job that is queued, its video any bytes."""
+    """The id of a queued job whose video is arbitrary bytes."""
     video = site.folder / "video"
     video.write_bytes(b"any bytes")
     site.submit("a", video)

@@ -1,4 +1,4 @@
-"""A queue, a folder of blobs, and workers at both."""
+"""A queue, a folder of blobs, and workers for them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.processes import Process, descendants, wait_for, worker
 
 @dataclass
 class Site:
-    """What the processes of one service share."""
+    """The queue and the store of one service."""
 
     queue: Queue
     folder: Path
@@ -78,7 +78,7 @@ Analyze = Callable[[Path], Iterator[AnalysisEvent]]
 
 
 class ToldPipeline:
-    """A pipeline that does and tells what it is told to, and then finds nothing."""
+    """A pipeline that yields given events, and then no face."""
 
     def __init__(self, analyze: Analyze) -> None:
         self._analyze = analyze

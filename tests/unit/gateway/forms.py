@@ -1,4 +1,4 @@
-"""Bodies as they arrive, for tests: multipart forms, and what is read of them."""
+"""Request bodies for tests: multipart forms, and the video that is read from them."""
 
 from __future__ import annotations
 

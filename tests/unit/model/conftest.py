@@ -23,7 +23,7 @@ def _same_random_numbers():
 
 @pytest.fixture(scope="session")
 def micro():
-    """The smallest model with everything in it."""
+    """The smallest model with all parts."""
     return Size(width=32, heads=2, depths=(1, 2, 2))
 
 
@@ -38,7 +38,8 @@ def tasks():
 
 @pytest.fixture(scope="session")
 def affect_model(micro, tasks):
-    """A model whose heads answer differently for each clip, as after training. One for all tests: copy to change."""
+    """A model whose heads give different outputs for each clip, as after training. Shared by all tests: copy to
+    change."""
     torch.manual_seed(0)
     model = AffectModel(micro, tasks)
     for head in model.heads.values():
@@ -48,7 +49,7 @@ def affect_model(micro, tasks):
 
 @pytest.fixture(scope="session")
 def facts():
-    """What a recipe tells `export_bundle` besides the model."""
+    """A recipe's arguments to `export_bundle` besides the model."""
     return {
         "name": "micro",
         "version": "1.2.3",
@@ -68,7 +69,7 @@ def export(facts):
 
 @pytest.fixture(scope="session")
 def bundle(affect_model, facts, tmp_path_factory):
-    """The model as a bundle. One for all tests: copy to change."""
+    """The model as a bundle. Shared by all tests: copy to change."""
     folder = tmp_path_factory.mktemp("bundles") / "micro"
     export_bundle(affect_model, folder, **facts)
     return folder

@@ -1,4 +1,4 @@
-"""What a terminal shows of the text that a program prints: lines and movements of the cursor."""
+"""Interpret the text that a program prints as a terminal does: lines and cursor movements."""
 
 import re
 

@@ -10,12 +10,12 @@ SHADES = 8  # gray levels between two frames of a numbered clip
 
 
 def numbered(count, side=32):
-    """Frames whose gray level tells their number."""
+    """Return frames whose gray level is their number."""
     return [np.full((side, side, 3), SHADES * index, np.uint8) for index in range(count)]
 
 
 def numbers(pixels):
-    """The numbers of the frames in a clip (T, H, W, 3)."""
+    """Return the numbers of the frames in a clip (T, H, W, 3)."""
     return [round(float(frame.mean()) / SHADES) for frame in np.asarray(pixels, np.float64)]
 
 

@@ -1,6 +1,6 @@
-"""A head made by formulas, so that the tests need no published one; and where the published one is.
+"""A head made by formulas, so that the tests need no published one; and the path of the published one.
 
-It stands as ICT's does: centimetres, y up, z towards the viewer, landmarks about where they are there.
+Its coordinates are ICT's: centimetres, y up, z towards the viewer, landmarks at similar places.
 """
 
 from functools import cache
@@ -28,7 +28,7 @@ _MIRRORED = {
     **{8 - k: 8 + k for k in range(1, 9)}, **{21 - k: 22 + k for k in range(5)}, 31: 35, 32: 34,
     36: 45, 37: 44, 38: 43, 39: 42, 40: 47, 41: 46, 48: 54, 49: 53, 50: 52, 58: 56, 59: 55, 60: 64, 61: 63, 67: 65,
 }  # fmt: skip
-_PLACES = {  # where a shape moves the left half of the face, and how far, cm
+_PLACES = {  # the place and distance by which a shape moves the left half of the face, cm
     "brow": ((3, 6, 10), (0, 0.7, 0)),
     "eye": ((3, 3.9, 9.5), (0, -0.4, 0)),
     "cheek": ((4, 0, 9), (0, 0.5, 0)),
@@ -39,7 +39,7 @@ _PLACES = {  # where a shape moves the left half of the face, and how far, cm
 
 
 def facekit() -> Path:
-    """Return where the ICT Face Model is, or skip the test where it is not there."""
+    """Return the path of the ICT Face Model, or skip the test if it is missing."""
     path = SHARED / "facekit"
     if not path.is_dir():
         pytest.skip(f"the ICT Face Model is not in {path}")
