@@ -1,18 +1,18 @@
-# One command for each thing one does here; `make help` lists them.
+# One command for each task; `make help` lists them.
 PYTHON ?= python3
 # PyTorch for development: on Linux this version's wheel on PyPI needs CUDA packages; name another build here,
 # e.g. make test TORCH="torch==2.13.0 --index-url <an index of CPU builds>".
 TORCH ?= torch==2.13.0
 VENV := .venv
-# Bytecode is kept, whatever the environment says: the tests start a hundred processes that would compile all anew.
+# Bytecode is always kept: the tests start a hundred processes that would compile everything again.
 export PYTHONDONTWRITEBYTECODE =
 BIN := $(VENV)/bin
 
 .PHONY: help run test test-fast coverage check proto docs docs-site examples pictures lock e2e-compose fuzz load soak sbom audit bench bench-compare bench-train default-model rendered-model clean chaos
 .DEFAULT_GOAL := help
 
-help: ## say what each command does
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+help: ## list the commands
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 23
 
 run: $(VENV)/.serve ## set everything up and serve on http://127.0.0.1:8000
 	@$(BIN)/mien serve
@@ -23,10 +23,10 @@ test: $(VENV)/.dev $(VENV)/npm/.done $(VENV)/generator/.done ## set up what test
 test-fast: $(VENV)/.dev ## run the unit tests of the package and the service, in about a minute
 	$(BIN)/pytest --numprocesses auto --dist loadfile tests/unit --ignore tests/unit/model
 
-coverage: $(VENV)/.dev ## run all tests and measure which lines and branches they reach
+coverage: $(VENV)/.dev ## run all tests and measure line and branch coverage
 	$(BIN)/pytest --numprocesses auto --dist loadfile --cov --cov-report term:skip-covered
 
-check: $(VENV)/.dev ## lint, types, architecture, code written twice, generated files
+check: $(VENV)/.dev ## linters, types, import rules, duplicated code, generated files
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
@@ -48,10 +48,10 @@ docs: $(VENV)/.dev ## generate docs/configuration.md and docs/openapi.json
 docs-site: $(VENV)/.docs ## build docs/ as a site with search, in build/site
 	$(BIN)/mkdocs build --strict
 
-pictures: $(VENV)/.dev ## make the README's pictures anew: the page, and a frame of an annotated video
+pictures: $(VENV)/.dev ## make the README's pictures: the page, and a frame of an annotated video
 	$(BIN)/python docs/pictures.py
 
-examples: $(VENV)/.dev ## ask a running service for the examples in docs/openapi.json and in the proto
+examples: $(VENV)/.dev ## record the examples in docs/openapi.json and in the proto from a running service
 	$(BIN)/python -m tests.end_to_end.recorded
 	$(MAKE) proto docs
 
@@ -63,12 +63,12 @@ bench: $(VENV)/.dev ## measure speed and memory of all parts, and write docs/ben
 
 NEW ?= docs/benchmarks.md
 
-bench-compare: $(VENV)/.dev ## hold the table of OLD, an earlier copy of docs/benchmarks.md, against it, or NEW
+bench-compare: $(VENV)/.dev ## compare the table of OLD, an earlier copy of docs/benchmarks.md, with it or with NEW
 	$(BIN)/python -m tests.bench.compare $(OLD) $(NEW)
 
 SECONDS ?= 60
 
-chaos: $(VENV)/.dev ## kill and stop workers, children, gateways and Redis at random, and count what was lost
+chaos: $(VENV)/.dev ## kill and stop workers, children, gateways and Redis at random, and count lost jobs
 	$(BIN)/python -m tests.chaos --seconds $(SECONDS)
 
 bench-train: $(VENV)/.dev ## measure: steps of pre-training and fine-tuning, peak memory, reading clips
@@ -90,7 +90,7 @@ rendered/dataset.json:
 prepared/%/report.json:
 	$(BIN)/mien-model prepare $* --root $(FACES) --margin 0.05 --out prepared/$*
 
-default-model: $(PREPARED) ## make the default bundle from nothing: learn, measure, export
+default-model: $(PREPARED) ## make the default bundle from scratch: train, evaluate, export
 	$(BIN)/mien-model pretrain default_pretrain
 	$(BIN)/mien-model finetune default_stills
 	$(BIN)/mien-model finetune default_finetune
@@ -100,7 +100,7 @@ default-model: $(PREPARED) ## make the default bundle from nothing: learn, measu
 	$(BIN)/mien-model export runs/default_finetune --out service/worker/bundles/default $(EXPORT) \
 	  --report reports/ferplus --report reports/pictures --report reports/rendered --notes model/recipes/default_notes.md
 
-rendered-model: rendered/dataset.json ## make a bundle that has seen rendered faces only, bundles/rendered
+rendered-model: rendered/dataset.json ## make a bundle trained on rendered faces only, bundles/rendered
 	$(BIN)/mien-model pretrain rendered_pretrain
 	$(BIN)/mien-model finetune rendered_stills
 	$(BIN)/mien-model finetune rendered_finetune
@@ -110,11 +110,11 @@ rendered-model: rendered/dataset.json ## make a bundle that has seen rendered fa
 fuzz: $(VENV)/.dev ## attack: hostile and damaged videos through the confined decoder
 	$(BIN)/python -m tests.attack.fuzz --seconds $(SECONDS)
 
-load: $(VENV)/.dev ## attack: three times as many uploads as can be worked on; then replace all processes under load
+load: $(VENV)/.dev ## attack: three times as many uploads as can be processed; then replace all processes under load
 	$(BIN)/python -m tests.attack.load --seconds $(SECONDS)
 	$(BIN)/python -m tests.chaos.rolling --seconds $(SECONDS)
 
-soak: $(VENV)/.dev ## attack: requests of all kinds; fails if what any process holds grows, or one does not end well
+soak: $(VENV)/.dev ## attack: requests of all kinds; fails if memory, descriptors or threads grow, or a request fails
 	$(BIN)/python -m tests.attack.soak --seconds $(SECONDS)
 
 IMAGES := gateway worker worker-gpu train
@@ -125,7 +125,7 @@ sbom: $(VENV)/.audit ## list the packages of each image in CycloneDX, build/sbom
 	  $(VENV)/audit/bin/cyclonedx-py requirements deploy/requirements/$$image.txt --of JSON -o build/sbom/$$image.json || exit 1; \
 	done
 
-audit: $(VENV)/.audit ## look up the packages of each image among known vulnerabilities; a package that cannot be looked up fails it
+audit: $(VENV)/.audit ## check the packages of each image for known vulnerabilities; fails if a package cannot be looked up
 	for image in $(IMAGES); do \
 	  $(VENV)/audit/bin/pip-audit --strict --disable-pip --require-hashes -r deploy/requirements/$$image.txt || exit 1; \
 	done
@@ -143,7 +143,7 @@ $(VENV)/bin/python:
 	@$(PYTHON) -m venv $(VENV) || \
 	  { rm -rf $(VENV); echo "Python's venv is missing: install it (Debian, Ubuntu: apt install python3-venv)"; exit 1; }
 
-# Apart from what is audited.
+# In its own environment, separate from the audited packages.
 $(VENV)/.audit: | $(VENV)/bin/python
 	$(BIN)/python -m venv $(VENV)/audit
 	$(VENV)/audit/bin/pip install --disable-pip-version-check -q 'cyclonedx-bom>=7,<8' 'pip-audit>=2.9,<3'
@@ -158,13 +158,13 @@ $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --disable-pip-version-check -q -e '.[dev]'
 	@touch $@ $(VENV)/.serve
 
-# What generates the Python client; apart, because it needs an older typer.
+# The generator of the Python client, in its own environment because it needs an older typer.
 $(VENV)/generator/.done: | $(VENV)/bin/python
 	$(BIN)/python -m venv $(VENV)/generator
 	$(VENV)/generator/bin/pip install --disable-pip-version-check -q 'openapi-python-client>=0.29,<0.30'
 	@touch $@
 
-# What compiles the generated TypeScript client, where npm is.
+# The compiler of the generated TypeScript client, if npm is installed.
 $(VENV)/npm/.done: tests/generated_clients/package-lock.json | $(VENV)/bin/python
 	@mkdir -p $(@D) && cp $(<D)/package*.json $(@D)
 	@if npm ci --prefix $(@D) --ignore-scripts --no-audit --no-fund --loglevel=error; then touch $@; else \

@@ -1,6 +1,6 @@
-"""Try the whole of docker-compose.yml on this machine, and say what was seen: `make e2e-compose [VIDEO=clip.mp4]`.
+"""Test docker-compose.yml on this machine, and print each result: `make e2e-compose [VIDEO=clip.mp4]`.
 
-Needs a Docker engine and docker-compose. It takes a project name of its own, so nothing else is touched, and leaves
+Needs a Docker engine and docker-compose. It has its own project name, so nothing else is touched, and leaves
 nothing behind. NETWORK=host builds with the host's network; COMPOSE="docker compose" tries another Compose.
 """
 
@@ -45,12 +45,12 @@ def compose(*arguments: str, check: bool = True) -> str:
 
 
 def saw(what: str) -> None:
-    """Say what was seen."""
+    """Print a result."""
     print(f"{time.strftime('%H:%M:%S')}  {what}", flush=True)  # noqa: T201 - what the command is for
 
 
 def expect(truth: object, what: str) -> None:
-    """Say what was seen, or end."""
+    """Print a result, or exit."""
     if not truth:
         raise SystemExit(f"NOT SO: {what}")
     saw(what)
@@ -70,7 +70,7 @@ def wait_for(what: Callable[[], object], seconds: float, name: str) -> None:
 
 
 def build() -> None:
-    """Build the images and say their sizes."""
+    """Build the images and print their sizes."""
     network = [f"--network={os.environ['NETWORK']}"] if "NETWORK" in os.environ else []
     for target in ("gateway", "worker"):
         began = time.monotonic()
@@ -94,7 +94,7 @@ def analyse(http: httpx2.Client, video: Path, **headers: str) -> dict[str, Any]:
 
 
 def by_grpc(video: Path, *metadata: tuple[str, str]) -> str:
-    """Analyse a video through the gRPC door; return how it ended, or the status that refuses it."""
+    """Analyse a video by gRPC; return how it ended, or the status that refuses it."""
 
     def parts() -> Iterator[pb.AnalyzeRequest]:
         yield pb.AnalyzeRequest(options=pb.Options())
@@ -111,7 +111,7 @@ def by_grpc(video: Path, *metadata: tuple[str, str]) -> str:
 
 
 def try_it(video: Path) -> None:
-    """Go through all of it."""
+    """Run all checks."""
     key = compose("run", "--rm", "gateway", "mien", "keys", "create", "e2e").strip()
     expect(key.startswith("mien_"), "`docker-compose run --rm gateway mien keys create` gives a key")
     compose("up", "-d", "--no-build")
@@ -134,7 +134,7 @@ def try_it(video: Path) -> None:
 
 
 def keys(url: str, video: Path, others: str) -> None:
-    """See who is refused: whoever has no key, another's key, a key that was revoked."""
+    """Check that requests without a key, with another's key or with a revoked key are refused."""
     refused = httpx2.post(f"{url}/analyze", content=video.read_bytes())
     expect(refused.status_code == 401, "without a key REST refuses a video (401)")
     expect(by_grpc(video) == "UNAUTHENTICATED", "without a key gRPC refuses it (UNAUTHENTICATED)")
@@ -149,7 +149,7 @@ def keys(url: str, video: Path, others: str) -> None:
 
 
 def redis() -> None:
-    """See how Redis is set up."""
+    """Check the settings of Redis."""
 
     def cli(*command: str, login: str = 'REDISCLI_AUTH="$(cat /run/mien/redis-password)" ') -> list[str]:
         return compose("exec", "-T", "redis", "sh", "-c", f"{login}redis-cli {shlex.join(command)}").split()
@@ -162,13 +162,13 @@ def redis() -> None:
 
 
 def inspect(service: str) -> dict[str, Any]:
-    """Return what the engine says of a running container."""
+    """Return the engine's description of a running container."""
     [found] = json.loads(run("docker", "inspect", compose("ps", "-q", service).split()[0]))
     return dict(found)
 
 
 def isolation() -> None:
-    """See that the containers may do next to nothing, and that a worker is shut in, beside a gateway that is not."""
+    """Check that the containers have few rights, and that a worker reaches no network but a gateway does."""
     for service in ("redis", "gateway", "worker"):
         limits = inspect(service)["HostConfig"]
         shut = limits["ReadonlyRootfs"] and limits["CapDrop"] == ["ALL"] and limits["PidsLimit"] > 0
@@ -180,7 +180,7 @@ def isolation() -> None:
     expect(ports == ["gateway"], "only the gateway has ports on this machine")
     for place in ("/etc/x", "/opt/venv/x", "/usr/x"):
         said = inside("worker", f"open({place!r}, 'w')", "--user=0").stderr
-        expect("Read-only file system" in said, f"nobody can write {place} in the worker")
+        expect("Read-only file system" in said, f"{place} cannot be written in the worker")
     form = "{{(index .IPAM.Config 0).Gateway}}"
     host = run("docker", "network", "inspect", "--format", form, f"{PROJECT}_outside").strip()
     expect(_reaches("gateway", host, PORT), f"the gateway reaches the machine at {host}:{PORT}")
@@ -211,7 +211,7 @@ def killed(http: httpx2.Client, video: Path) -> None:
 
 
 def stopped() -> None:
-    """Stop them; each ends by itself."""
+    """Stop the containers; each exits by itself."""
     compose("stop", "gateway", "worker")
     ids = compose("ps", "-a", "-q", "gateway", "worker").split()
     codes = [run("docker", "inspect", "--format", "{{.State.ExitCode}}", one).strip() for one in ids]
@@ -224,7 +224,7 @@ def state(http: httpx2.Client, analysis_id: str) -> str:
 
 
 def main() -> None:
-    """Build, try, and take it down whatever happens."""
+    """Build and test, and remove everything in any case."""
     video = Path(os.environ.get("VIDEO") or sample())
     build()
     try:
@@ -238,7 +238,7 @@ def main() -> None:
 
 
 def sample() -> Path:
-    """Return a video made here."""
+    """Make a video."""
     sys.path.insert(0, str(ROOT))
     from tests.videos import face_video
 

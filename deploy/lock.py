@@ -1,4 +1,4 @@
-"""Write deploy/requirements: for each image, every package with its version and hashes, from what pyproject.toml asks.
+"""Write deploy/requirements: every package of each image with its version and hashes, from pyproject.toml.
 
 make lock
 """
@@ -23,7 +23,7 @@ _PLACES = ("--no-emit-index-url", "--no-emit-trusted-host", "--no-emit-find-link
 _SOURCES = ("--constraint=deploy/requirements/tested.in", "pyproject.toml", "deploy/requirements/any-python.in")
 _WARNING = re.compile(r"^# WARNING: .*\n(?:# .*\n)*", re.MULTILINE)
 _OURS = re.compile(r"^mien @ .*\n", re.MULTILINE)
-# PyPI alone, whatever else this machine's pip looks at: other places have builds that nobody else can get.
+# PyPI only, whatever index this machine's pip uses: other indexes may have builds that are not public.
 _ELSEWHERE = ("PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_INDEX_URL")
 _ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in _ELSEWHERE}
 _ENVIRONMENT["PIP_CONFIG_FILE"] = os.devnull

@@ -1,4 +1,4 @@
-"""Write the generated pages, configuration.md and openapi.json; with --check, fail where one is out of date."""
+"""Write the generated pages, configuration.md and openapi.json; with --check, fail if one is out of date."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def configuration() -> str:
 
 
 def openapi() -> str:
-    """Return the description of the REST door."""
+    """Return the description of the REST API."""
     return json.dumps(create_app(GatewaySettings()).openapi(), indent=1, ensure_ascii=False) + "\n"
 
 

@@ -1,6 +1,6 @@
 """Make the pictures in docs/pictures anew, from the page's sample video of a rendered person: `make pictures`.
 
-It needs Chromium. Nobody has the face in the sample.
+It needs Chromium. The face in the sample is rendered.
 """
 
 from __future__ import annotations

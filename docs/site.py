@@ -1,4 +1,4 @@
-"""A hook of MkDocs: links to files outside `docs/`, which the site does not have, become their names."""
+"""A hook of MkDocs: links to files outside `docs/`, which the site does not have, are replaced by their names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Python client of the REST door: `Mien`, and `AsyncMien` for asyncio."""
+"""The Python client of the REST API: `Mien`, and `AsyncMien` for asyncio."""
 
 from mien.client.aio import DEFAULT_URL, AsyncMien
 from mien.client.analysis import Analysis
