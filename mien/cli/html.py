@@ -36,7 +36,8 @@ p svg { display: inline; }
 <p>A face shows how a person looks to others for a moment, and not what they feel, who they are, or whether they tell
 the truth. Do not base decisions about people on it.</p>
 $sections
-<p><small>Written by Mien $version. Shares of time count each window for the time nearest to its centre.</small></p>
+<p><small>Written by Mien $version. Shares of time count each window for the time nearest to its centre;
+“uncertain” is where no expression reaches 50 %.</small></p>
 </main>
 </body>
 </html>

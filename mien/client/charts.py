@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 
-from mien.client.segments import segments
+from mien.client.segments import UNCERTAIN, dominant, segments
 from mien.contract.results import Analysis, Face, Window
 
 # Okabe and Ito's palette, which people with deuteranopia and protanopia tell apart.
@@ -21,6 +21,7 @@ COLOURS = {
     "contempt": "#cc79a7",
 }
 _OTHER_COLOURS = tuple(COLOURS.values())
+_UNCERTAIN_COLOUR = "#dddddd"
 LINES = {"valence": ("#0072b2", ""), "arousal": ("#d55e00", "6 3"), "dominance": ("#009e73", "2 2")}
 """Colour and dashes of each line, so that it is not the colour alone that tells them apart."""
 
@@ -29,7 +30,9 @@ _TICKS = 8
 
 
 def colour_of(label: str) -> str:
-    """Return the colour of an expression label."""
+    """Return the colour of an expression label, or of none."""
+    if label == UNCERTAIN:
+        return _UNCERTAIN_COLOUR
     return COLOURS.get(label) or _OTHER_COLOURS[sum(label.encode()) % len(_OTHER_COLOURS)]
 
 
@@ -53,7 +56,7 @@ def timeline_svg(analysis: Analysis, *, width: int = 720) -> str:
 
 def legend_html(faces: Iterable[Face]) -> str:
     """Return the legend of the charts: the expressions that occur, and the lines."""
-    labels = dict.fromkeys(w.expression.label for face in faces for w in face.timeline if w.expression is not None)
+    labels = dict.fromkeys(dominant(w.expression) for face in faces for w in face.timeline if w.expression is not None)
     swatch = '<span style="display:inline-block;width:.8em;height:.8em;background:{}"></span> {}'
     line = (
         '<svg width="26" height="8" aria-hidden="true"><path d="M1 4H25" stroke="{}" stroke-width="2" '
@@ -72,11 +75,13 @@ def _person(face: Face, top: float, scale: float, width: int) -> Iterator[str]:
     yield f'<text x="0" y="{top + _STRIP - 4}">Person {face.track + 1}</text>'
     for start_s, end_s, window in segments(face.timeline):
         if window.expression is not None:
-            label = window.expression.label
-            what = f"{start_s:.1f}–{end_s:.1f} s: {label} {window.expression.scores[label]:.0%}"
+            label = dominant(window.expression)
+            probability = window.expression.scores[window.expression.label]
+            what = f"{start_s:.1f}–{end_s:.1f} s: {label} {probability:.0%}"
             yield (
                 f'<rect x="{_LEFT + start_s * scale:.1f}" y="{top}" width="{max(0.5, (end_s - start_s) * scale):.1f}" '
-                f'height="{_STRIP}" fill="{colour_of(label)}"><title>{escape(what)}</title></rect>'
+                f'height="{_STRIP}" fill="{colour_of(label)}" shape-rendering="crispEdges">'
+                f"<title>{escape(what)}</title></rect>"
             )
     low = top + _STRIP + _GAP / 2
     for value, named in ((1, "+1"), (0, "0"), (-1, "−1")):

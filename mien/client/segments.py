@@ -6,7 +6,10 @@ from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from typing import NamedTuple
 
-from mien.contract.results import Face, Window
+from mien.contract.results import Expression, Face, Window
+
+UNCERTAIN = "uncertain"
+_SURE = 0.5  # below it, all other expressions together are more probable than the most probable one
 
 
 class Segment(NamedTuple):
@@ -30,12 +33,17 @@ def segments(timeline: Sequence[Window]) -> Iterator[Segment]:
         yield Segment(begin, max(begin, end_s), window)
 
 
+def dominant(expression: Expression) -> str:
+    """Return the most probable label, or `UNCERTAIN` if its probability is below 0.5."""
+    return expression.label if expression.scores[expression.label] >= _SURE else UNCERTAIN
+
+
 def shares(face: Face) -> dict[str, float]:
-    """Return for how much of a face's time each expression is the most probable, the longest first."""
+    """Return for how much of a face's time each expression is dominant, the longest first."""
     seconds: dict[str, float] = {}
     for start_s, end_s, window in segments(face.timeline):
         if window.expression is not None:
-            label = window.expression.label
+            label = dominant(window.expression)
             seconds[label] = seconds.get(label, 0.0) + end_s - start_s
     total = sum(seconds.values()) or 1.0
     return {label: part / total for label, part in sorted(seconds.items(), key=lambda item: -item[1])}

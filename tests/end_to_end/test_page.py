@@ -946,6 +946,31 @@ def test_nothing_serious_is_wrong_with_notices(visit, served: Served, tmp_path: 
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
 
 
+@pytest.mark.parametrize(("scheme", "viewport"), [("dark", DESKTOP), ("light", PHONE)], ids=["desktop", "phone"])
+def test_nothing_serious_is_wrong_with_the_list_and_a_recording(visit, face: Path, scheme: str, viewport: dict):
+    page = visit(color_scheme=scheme, viewport=viewport)
+    one = {"created_at": "2026-01-01T00:00:00Z", "warnings": [], "progress": {"done_s": 72, "total_s": 320}}
+    error = {"code": "unreadable", "title": "It broke", "detail": "Why."}
+    states = ["queued", "running", "failed", "succeeded"]
+    listed = [{"id": f"01M0000000000000000000000{number}", "state": state} for number, state in enumerate(states)]
+    listed[2]["error"] = error
+    page.route("**/analyses?*", lambda route: route.fulfill(json={"analyses": [one | more for more in listed]}))
+    page.route("**/analyze*", lambda _: None)  # an upload that goes on and on, and one that waits for it
+    page.reload()
+    page.set_input_files("#file", [face, face])
+    expect(page.locator("#recent-list li")).to_have_count(6)
+    expect(page.locator("#recent-list").get_by_text("Waiting for the other uploads")).to_have_count(1)
+    expect(page.get_by_role("button", name=re.compile("Remove"))).to_be_visible()
+    assert_accessible(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
+
+    page.get_by_role("button", name="Record with the camera").click()
+    expect(page.locator("#viewfinder")).to_be_visible()
+    assert_accessible(page)
+    page.get_by_role("button", name="Cancel", exact=True).click()
+    expect(page.locator("#recording")).to_be_hidden()
+
+
 def assert_accessible(page: Page) -> None:
     found = [
         (violation["id"], violation["nodes"][0]["html"])

@@ -1,7 +1,9 @@
 import pytest
 
+from mien.client.charts import legend_html, timeline_svg
 from mien.client.segments import segments, shares
-from tests.unit.mien.analyses import face, window
+from mien.contract.results import Expression
+from tests.unit.mien.analyses import analysis, face, window
 
 
 def test_windows_that_overlap_meet_halfway_between_their_centres():
@@ -15,3 +17,13 @@ def test_shares_count_each_moment_once():
     assert shares(seen) == pytest.approx({"neutral": 1.25 / 2, "happiness": 0.75 / 2})
     assert list(shares(seen)) == ["neutral", "happiness"]
     assert shares(face(0)) == {}
+
+
+def test_time_without_a_likely_expression_is_uncertain_as_on_the_page():
+    scores = {"happiness": 0.4, "neutral": 0.35, "fear": 0.25}
+    unsure = window(1.0).model_copy(update={"expression": Expression(label="happiness", scores=scores)})
+    seen = face(0, window(0.0), unsure)
+
+    assert shares(seen) == {"happiness": 0.5, "uncertain": 0.5}
+    assert "uncertain" in legend_html([seen])
+    assert "1.0–2.0 s: uncertain 40%" in timeline_svg(analysis(seen))
