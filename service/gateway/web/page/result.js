@@ -247,7 +247,7 @@ export class Result {
   #drawEvents() {
     const found = events(this.chosen.timeline);
     $("no-events").hidden = found.length > 0;
-    const head = row("th", ["Expression", "Onset", "Peak", "Offset", "Peak probability"]);
+    const head = row("th", ["Expression", "Onset", "Peak", "Offset", "At peak"]);
     const rows = found.slice(0, ROWS_AT_MOST).map(({ label, onset_s, peak_s, offset_s, peak }) =>
       row("td", [capital(label), ...[onset_s, peak_s, offset_s].map((time) => this.#jump(time)), percent(peak)]),
     );
