@@ -4,15 +4,17 @@ import os
 import signal
 import sys
 import time
-from functools import partial
+from functools import partial, partialmethod
 from types import SimpleNamespace
 
 import pytest
 import torch
 from accelerate.state import AcceleratorState
+from torch import nn
 
 from model.errors import ModelError
 from model.pretrain import PretrainRecipe, pretraining_loss
+from model.tasks.learnt import SideTask
 from model.tpsbt.affect_model import AffectModel
 from model.tpsbt.autoencoder import DecoderSize, MaskedAutoencoder
 from model.train import checkpoint
@@ -261,6 +263,46 @@ def test_recomputed_blocks_learn_the_same(start):
 
     assert dict(losses(kept)) == pytest.approx(dict(losses(recomputed)))
     assert list(weights(kept)) == list(weights(recomputed))
+
+
+@pytest.fixture
+def captured(monkeypatch):
+    """Compile with the first step of torch.compile alone, which fails where a model is not one graph.
+
+    The last step, to machine code, needs a C++ compiler and takes minutes.
+    """
+    monkeypatch.setattr(nn.Module, "compile", partialmethod(nn.Module.compile, backend="eager", fullgraph=True))
+    torch._dynamo.reset()
+    torch._dynamo.utils.counters.clear()
+    yield torch._dynamo.utils.counters["stats"]
+    torch._dynamo.reset()
+
+
+def test_a_compiled_model_learns_the_same_and_is_kept_under_the_same_names(start, captured):
+    plain, compiled = start("plain", epochs=1), start("compiled", epochs=1, compile=True)
+
+    plain.run()
+    assert not captured["unique_graphs"]
+    compiled.run()
+
+    assert captured["unique_graphs"] > 0
+    assert dict(losses(compiled)) == pytest.approx(dict(losses(plain)), rel=1e-5)
+    assert list(weights(compiled)) == list(weights(plain))
+
+
+def test_a_model_for_fine_tuning_compiles_as_one_graph_too(micro, tasks, captured):
+    side = SideTask(kind="units", names=("AU1", "AU12"))
+    model = AffectModel(micro, [*tasks, side], stochastic_depth=0.1, clip=(8, 32)).train()
+    clips = torch.randn(2, 3, 8, 32, 32)
+    torch.manual_seed(1)
+    expected = model(clips).outputs
+
+    model.compile()
+
+    torch.manual_seed(1)
+    for kind, output in model(clips).outputs.items():
+        torch.testing.assert_close(output, expected[kind])
+    assert captured["unique_graphs"] == 1
 
 
 def test_clipped_gradients_move_the_weights_less(start):
