@@ -14,9 +14,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from torch import Tensor, nn
 
 from mien.contract.bundle import ExpressionTask, FaceCrop
 from model.data import shards
@@ -31,6 +33,7 @@ from model.tpsbt.affect_model import AffectModel
 from model.tpsbt.autoencoder import DECODERS, MaskedAutoencoder
 from model.tpsbt.zoo import ZOO
 from model.train.config import ClipShape
+from model.train.loop import Batch
 from model.train.memory import keep_memory
 from model.train.optim import finetuning_groups, optimisers, pretraining_groups, set_rate
 from model.train.sources import clip_input
@@ -44,21 +47,28 @@ PIXELS = {"base": 160, "small": 160, "tiny": 112}
 TASK = ExpressionTask(labels=EXPRESSIONS)
 
 
+def recipe_of(size: str, kind: str, clips: int = BATCH) -> tuple[nn.Module, Batch, Callable[..., dict[str, Tensor]]]:
+    """Return the model of a recipe, a batch of random clips, and the function that computes its losses."""
+    row, pixels = ZOO[size], PIXELS[size]
+    batch = {
+        "pixels": torch.randint(256, (clips, 16, pixels, pixels, 3), dtype=torch.uint8),
+        "labels": {"expression": torch.eye(len(TASK.labels))[torch.arange(clips)]},
+    }
+    if kind == "pretrain":
+        return MaskedAutoencoder(row, DECODERS[size]), batch, pretraining_loss
+    return AffectModel(row, (TASK,), 0.1, (16, pixels)), batch, label_loss((TASK,), LabelLosses(mix=Mix()))
+
+
 def steps(size: str, kind: str, precision: str) -> dict[str, float]:
     """Take a few steps; return the median's clips a second, and the process's peak memory in GiB."""
     keep_memory()
-    row = ZOO[size]
+    model, batch, loss_of = recipe_of(size, kind)
     if kind == "pretrain":
-        model = MaskedAutoencoder(row, DECODERS[size])
-        groups, loss_of = pretraining_groups(model, 0.05), pretraining_loss
+        groups = pretraining_groups(model, 0.05)
     else:
-        model = AffectModel(row, (TASK,), 0.1, (16, PIXELS[size]))
-        groups = finetuning_groups(model, row.depths, weight_decay=0.05, layer_decay=0.75)
-        loss_of = label_loss((TASK,), LabelLosses(mix=Mix()))
+        groups = finetuning_groups(model, ZOO[size].depths, weight_decay=0.05, layer_decay=0.75)
     (optimiser,) = optimisers(model, groups, (0.9, 0.95))
     set_rate(optimiser, 1e-5)
-    pixels = torch.randint(256, (BATCH, 16, PIXELS[size], PIXELS[size], 3), dtype=torch.uint8)
-    batch = {"pixels": pixels, "labels": {"expression": torch.eye(len(TASK.labels))[torch.arange(BATCH)]}}
     seconds = []
     for step in range(STEPS + 1):
         started = time.perf_counter()

@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from model.data.augment import FinetuneAugmentation, PretrainAugmentation, as_floats
+from model.pretrain import PretrainRecipe
+from model.train.config import read_recipe
 
 NOTHING = {"layers": 0, "area": (1, 1), "ratio": 1, "flip": 0, "erase": 0}
 
@@ -77,6 +79,27 @@ def test_pretraining_takes_squares_from_the_corners_and_the_middle():
         assert (right - left, bottom - top) == pytest.approx((15, 15), abs=0.3)
 
     assert corners == {(0, 0), (16, 0), (0, 16), (16, 16), (8, 8)}
+
+
+def test_the_recipe_for_pretraining_takes_the_parts_of_the_published_code(monkeypatch):
+    side, scales, taken = 160, (1, 0.875, 0.75), set()
+    augment = read_recipe("pretrain", [f"augmentation.scales={list(scales)}"], PretrainRecipe).augmentation
+    monkeypatch.setattr("model.data.augment._blown_up", lambda clip, *part: taken.add(part))
+
+    for seed in range(3000):
+        augment(np.zeros((1, side, side, 3), np.uint8), np.random.default_rng(seed))
+
+    # GroupMultiScaleCrop with max_distort=1 and more_fix_crop, written out.
+    sizes = [int(side * scale) for scale in scales]
+    expected = set()
+    for i, h in enumerate(sizes):
+        for j, w in enumerate(sizes):
+            if abs(i - j) <= 1:
+                x, y = (side - w) // 4, (side - h) // 4
+                steps = [(0, 0), (4, 0), (0, 4), (4, 4), (2, 2), (0, 2), (4, 2), (2, 4), (2, 0)]
+                steps += [(1, 1), (3, 1), (1, 3), (3, 3)]
+                expected |= {(across * x, down * y, w, h) for across, down in steps}
+    assert taken == expected
 
 
 def test_pretraining_never_mirrors_and_may_leave_the_whole():
