@@ -22,15 +22,15 @@ _EXIF = b"Exif\0\0"
 _SOS, _APP1 = 0xDA, 0xE1
 
 
-def jpeg_orientation(content: bytes) -> Orientation:
+def jpeg_orientation(content: bytes) -> Orientation | None:
     """Return a JPEG's quarter turns counterclockwise (0 to 3), and whether it mirrors left-right first.
 
-    A picture without EXIF data, or with data that cannot be read, is upright.
+    None stands for a picture without EXIF data, or with data that cannot be read.
     """
     try:
-        return _ORIENTATIONS.get(_tag(content), (0, False))
+        return _ORIENTATIONS.get(_tag(content))
     except (struct.error, IndexError):
-        return 0, False
+        return None
 
 
 def _tag(content: bytes) -> int:
@@ -41,7 +41,7 @@ def _tag(content: bytes) -> int:
         if content[at + 1] == _APP1 and segment.startswith(_EXIF):
             return _in_tiff(segment[len(_EXIF) :])
         at += 2 + length
-    return 1
+    return 0
 
 
 def _in_tiff(tiff: bytes) -> int:
@@ -52,4 +52,4 @@ def _in_tiff(tiff: bytes) -> int:
         tag, _, _, value = struct.unpack_from(order + "HHIH", tiff, entry)
         if tag == _TAG:
             return int(value)
-    return 1
+    return 0

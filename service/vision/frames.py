@@ -32,9 +32,10 @@ from mien.contract.errors import (
 )
 from service.vision import ebml
 from service.vision.clock import Clock
+from service.vision.exif import jpeg_orientation
 from service.vision.formats import UPLOADS, Formats, ffmpeg_options
 from service.vision.iso_boxes import is_cut_off, is_encrypted
-from service.vision.picture import WORKING_SIDE, Upright
+from service.vision.picture import WORKING_SIDE, Orientation, Upright, orientation_of
 
 _MIN_SEEK_S = 3.0  # decode from the start up to here: that is cheaper than a seek
 _DEFAULT_FRAME_S = 0.04  # duration of a frame if the stream has no frame rate
@@ -89,10 +90,11 @@ class TimedFrame:
 
 
 class _Decoded(NamedTuple):
-    """A frame, and the width of its pixels divided by their height."""
+    """A frame, the width of its pixels divided by their height, and how to turn it."""
 
     frame: av.VideoFrame
     pixel_aspect: float
+    turned: Orientation
 
 
 @contextmanager
@@ -177,6 +179,11 @@ class VideoReader:
         self._stream.codec_context.options = {"max_pixels": str(limits.max_pixels)}
         self._stream.codec_context.thread_count = _THREADS
         self._stream.codec_context.thread_type = "AUTO"
+        self._is_jpeg = (
+            self._stream.codec_context.name == "mjpeg"
+        )  # PyAV cannot list the side data of one with EXIF data
+        self._stream.codec_context.copy_opaque = self._is_jpeg
+        self._turned: Orientation = (0, False)
         self._coded_aspect: Fraction | None = None
         self._first_coded_aspect: Fraction | None = None
         self._container_aspect = _container_aspect(self._stream)
@@ -225,7 +232,8 @@ class VideoReader:
         return [second, first] if swapped else [first, second]
 
     def _upright_of(self, decoded: _Decoded) -> Upright:
-        return Upright(decoded.frame, decoded.pixel_aspect, longest_side=self._picture_side)
+        _, aspect, turned = decoded
+        return Upright(decoded.frame, aspect, turned=turned, longest_side=self._picture_side)
 
     @property
     def warnings(self) -> list[str]:
@@ -302,8 +310,8 @@ class VideoReader:
         if (shape := _shape(decoded)) != self._shape:
             self._shape = shape
             before, self.upright = self.upright.frame_size, self._upright_of(decoded)
-            sizes = (f"{width} × {height}" for width, height in (before, self.upright.frame_size))
-            if self.frames > 1:
+            if self.frames > 1 and before != self.upright.frame_size:
+                sizes = (f"{width} × {height}" for width, height in (before, self.upright.frame_size))
                 self._shape_changes.append("from {} to {} at {:.2f} s".format(*sizes, time_s))
         return TimedFrame(time_s, until_s, decoded.frame)
 
@@ -349,6 +357,8 @@ class VideoReader:
             if not self._began and packet is not None and packet.pts is not None and not packet.is_discard:
                 stamp_s = float(packet.pts * packet.time_base)
                 self._earliest_s = stamp_s if self._earliest_s is None else min(self._earliest_s, stamp_s)
+            if self._is_jpeg and packet is not None:
+                packet.opaque = jpeg_orientation(bytes(packet))
             try:
                 frames = self._stream.codec_context.decode(packet)
             except MemoryError:
@@ -363,17 +373,20 @@ class VideoReader:
                 self._pixels += frame.width * frame.height
                 self._check_cost(self._pixels)
                 self._damaged += frame.is_corrupt
-                yield _Decoded(frame, self._pixel_aspect(frame))
+                # The codec's pixel aspect and orientation are valid up to the next key frame (H.264, D.2.27); before the
+                # first frame is decoded, they may be those of later frames.
+                if not self._began or frame.key_frame:
+                    self._coded_aspect = self._stream.codec_context.sample_aspect_ratio
+                    self._turned = frame.opaque or orientation_of(frame)
+                yield _Decoded(frame, self._pixel_aspect(), self._turned)
             if packet is None:
                 return
 
-    def _pixel_aspect(self, frame: av.VideoFrame) -> float:
+    def _pixel_aspect(self) -> float:
         """Return the pixel aspect of the frame that was decoded last; 1 if it is nearly that, unknown or absurd.
 
         The container's value is used, if it declares one, until the codec's changes.
         """
-        if not self._began or frame.key_frame:  # until then, the decoder's value may be that of later frames
-            self._coded_aspect = self._stream.codec_context.sample_aspect_ratio
         if not self._began:
             self._first_coded_aspect = self._coded_aspect
         changed = self._coded_aspect != self._first_coded_aspect
@@ -490,8 +503,8 @@ def _container_aspect(stream: av.VideoStream) -> Fraction | None:
     return None if aspect == stream.codec_context.sample_aspect_ratio else aspect
 
 
-def _shape(decoded: _Decoded) -> tuple[int, int, float]:
-    return decoded.frame.width, decoded.frame.height, decoded.pixel_aspect
+def _shape(decoded: _Decoded) -> tuple[int, int, float, Orientation]:
+    return decoded.frame.width, decoded.frame.height, decoded.pixel_aspect, decoded.turned
 
 
 def _declared(container: av.container.InputContainer, stream: av.VideoStream, delay_s: float) -> float | None:

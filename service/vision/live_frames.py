@@ -70,7 +70,7 @@ class LiveFrames:
     def _decode(self, frame: LiveFrame) -> tuple[av.VideoFrame, Upright]:
         """Decode a frame, and return what turns it as its own EXIF data says."""
         decoded = self._raw(frame) if frame.encoding is Encoding.RGB else self._decompressed(frame)
-        turned = jpeg_orientation(frame.content) if frame.encoding is Encoding.JPEG else (0, False)
+        turned = (jpeg_orientation(frame.content) if frame.encoding is Encoding.JPEG else None) or (0, False)
         width, height = (decoded.height, decoded.width) if turned[0] % 2 else (decoded.width, decoded.height)
         if self.frames == 0:
             self._size = width, height

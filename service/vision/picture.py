@@ -53,12 +53,12 @@ def orientation(matrix: bytes) -> Orientation:
 
 
 class Upright:
-    """Convert the frames of one video, all to the size and orientation of its first, with square pixels.
+    """Convert the frames of one video, all to the size of the first and one orientation, with square pixels.
 
     Args:
         first: the first frame.
         pixel_aspect: width divided by height of a pixel; the shorter side of pixels is stretched to square ones.
-        turned: how to turn the frames; None takes it from the first frame's display matrix.
+        turned: how to turn the frames.
         longest_side: larger pictures are shrunk to this side, in pixels.
 
     Attributes:
@@ -71,10 +71,10 @@ class Upright:
         first: av.VideoFrame,
         pixel_aspect: float = 1.0,
         *,
-        turned: Orientation | None = None,
+        turned: Orientation = (0, False),
         longest_side: int = WORKING_SIDE,
     ) -> None:
-        self._turns, self._mirrored = _orientation_of(first) if turned is None else turned
+        self._turns, self._mirrored = turned
         wide, high = max(1.0, pixel_aspect), max(1.0, 1 / pixel_aspect)
         size = round(first.width * wide), round(first.height * high)
         self.frame_size = size[::-1] if self._turns % 2 else size
@@ -141,7 +141,8 @@ class FramePictures:
         return self.upright.small(self._frame)
 
 
-def _orientation_of(frame: av.VideoFrame) -> Orientation:
+def orientation_of(frame: av.VideoFrame) -> Orientation:
+    """Return how a frame's display matrix says to turn it; see `orientation`."""
     # Not `frame.side_data`, which forms a reference cycle with the frame that only garbage collection frees.
     try:
         matrix = SideDataContainer(frame).get(SideData.DISPLAYMATRIX)  # type: ignore[call-arg]

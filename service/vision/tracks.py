@@ -136,6 +136,11 @@ class _Track:
     def area(self) -> float:
         return self.box.w * self.box.h
 
+    @property
+    def is_due(self) -> bool:
+        """Whether the face was detected often enough to be a person, and is none yet."""
+        return self.number is None and self.hits >= _HITS and self.sure >= _SURE_HITS
+
 
 @dataclass
 class _Flow:
@@ -205,7 +210,8 @@ class Tracker:
         if self._dazzled_s is None and self._is_due():
             ended += self._search(self._last)
         height, width = self._last.gray.shape
-        ended += [self._end(track) for track in list(self._tracks) if self._is_over(track, width, height)]
+        for track in [t for t in self._tracks if self._is_over(t, width, height)]:
+            ended += self._end_for_good(track)
         faces = [TrackedFace(t.key, t.number, t.box, t.seen and not t.changing, t.front) for t in self._tracks]
         return Step(ended, faces, self._people.forget({t.number for t in self._tracks if t.number is not None}))
 
@@ -227,7 +233,8 @@ class Tracker:
             # The shot is too short for more detections.
             if not brief or self._people.recognise(track.views, self._present()) is not None:
                 ended += self._confirm(track)
-        ended += [self._end(track) for track in list(self._tracks)]
+        for track in sorted(self._tracks, key=lambda t: t.area, reverse=True):
+            ended += self._end_for_good(track)
         self._searches = 0
         self._shot += 1
         self._pictures.clear()
@@ -271,7 +278,7 @@ class Tracker:
             change = track.appearance.change(self._pictures, track.box)
             track.changing = change is Change.GOING
             if change is Change.OVER:
-                ended.append(replace(self._end(track), seen=False))
+                ended += [replace(one, seen=False) for one in self._end_for_good(track)]
                 self._replaced.append(track)
                 self._searched_s = self._searched_whole_s = -math.inf  # the other face is there
         return ended
@@ -340,11 +347,11 @@ class Tracker:
             track.front = 0.0
             taken = any(covered(track.box, other.box) > _ONE_FACE for other in unmatched)
             if track.lost and taken:  # another face is there now
-                ended.append(self._end(track))
+                ended += self._end_for_good(track)
         for detection in unmatched:
             self._begin(detection, shown)
         for track in sorted(self._tracks, key=lambda t: t.area, reverse=True):
-            if track.number is None and track.hits >= _HITS and track.sure >= _SURE_HITS and not self._is_early(track):
+            if track.is_due and not self._is_early(track):
                 ended += self._confirm(track)
         return ended
 
@@ -457,6 +464,11 @@ class Tracker:
         x, y = track.box.x + track.box.w / 2, track.box.y + track.box.h / 2
         outside = not (0 <= x <= width and 0 <= y <= height)
         return outside or self._time_s - track.seen_s > _PATIENCE_S
+
+    def _end_for_good(self, track: _Track) -> list[EndedTrack]:
+        """End a track; a face for which only more views were awaited becomes a person first."""
+        ended = self._confirm(track) if track.is_due else []
+        return [*ended, self._end(track)] if track in self._tracks else ended
 
     def _end(self, track: _Track) -> EndedTrack:
         self._tracks.remove(track)

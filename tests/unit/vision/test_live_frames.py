@@ -12,6 +12,7 @@ from mien.contract.live_messages import Encoding, LiveFrame
 from service.vision.clips import Clip, ClipSpec, FaceSeen, Limits, Progressed, VideoEnded, read_clips, watch_clips
 from service.vision.faces import open_detector
 from service.vision.live_frames import LiveFrames
+from tests.unit.vision.exif import jpeg, with_exif
 from tests.videos import picture, scene, still, write_video
 
 SPEC = ClipSpec(frames=4, interval_s=0.08, size=64, margin=0.2, hop_s=0.2)
@@ -22,8 +23,9 @@ def encoded(pixels, encoding, time_s=0.0):
     """A frame of RGB pixels."""
     if encoding is Encoding.RGB:
         return LiveFrame(time_s, encoding, pixels.tobytes(), pixels.shape[1], pixels.shape[0])
-    ending = {Encoding.JPEG: ".jpg", Encoding.PNG: ".png"}[encoding]
-    return LiveFrame(time_s, encoding, cv2.imencode(ending, pixels[:, :, ::-1])[1].tobytes())
+    if encoding is Encoding.JPEG:
+        return LiveFrame(time_s, encoding, jpeg(pixels))
+    return LiveFrame(time_s, encoding, cv2.imencode(".png", pixels[:, :, ::-1])[1].tobytes())
 
 
 def decode(*frames, max_pixels=PIXELS):
@@ -74,25 +76,9 @@ def test_a_frame_with_too_many_pixels_is_refused_before_it_is_decoded(encoding):
         decode(encoded(picture(0.0, []), encoding), max_pixels=1000)
 
 
-TURNS = [  # EXIF's orientations 1 to 8: what the camera stores of an upright picture
-    lambda upright: upright,
-    lambda upright: upright[:, ::-1],
-    lambda upright: upright[::-1, ::-1],
-    lambda upright: upright[::-1],
-    lambda upright: upright.transpose(1, 0, 2),
-    np.rot90,
-    lambda upright: upright[::-1, ::-1].transpose(1, 0, 2),
-    lambda upright: np.rot90(upright, -1),
-]
-
-
-def with_exif(pixels, orientation, time_s=0.0, order=">"):
-    """A JPEG frame with EXIF data that has an orientation, and another tag before it."""
-    jpeg = encoded(np.ascontiguousarray(pixels), Encoding.JPEG).content
-    directory = struct.pack(f"{order}HHHIHxxHHIHxxI", 2, 0x0100, 3, 1, 7, 0x0112, 3, 1, orientation, 0)
-    exif = b"Exif\0\0" + {">": b"MM", "<": b"II"}[order] + struct.pack(order + "HI", 42, 8) + directory
-    app1 = b"\xff\xe1" + struct.pack("!H", len(exif) + 2) + exif
-    return LiveFrame(time_s, Encoding.JPEG, jpeg[:2] + app1 + jpeg[2:])
+def exif_frame(upright, orientation, time_s=0.0, order=">"):
+    """A JPEG frame with EXIF data."""
+    return LiveFrame(time_s, Encoding.JPEG, with_exif(upright, orientation, order))
 
 
 @pytest.mark.parametrize("order", "<>")
@@ -100,7 +86,7 @@ def with_exif(pixels, orientation, time_s=0.0, order=">"):
 def test_a_jpeg_is_turned_as_its_exif_data_says(orientation, order):
     upright = picture(0.0, [still()])
 
-    [decoded] = decode(with_exif(TURNS[orientation - 1](upright), orientation, order=order))
+    [decoded] = decode(exif_frame(upright, orientation, order=order))
 
     assert decoded.shape == upright.shape
     assert np.abs(decoded.astype(int) - upright).mean() <= 2
@@ -109,13 +95,13 @@ def test_a_jpeg_is_turned_as_its_exif_data_says(orientation, order):
 def test_each_frame_is_turned_by_its_own_exif_data():
     upright = picture(0.0, [still()])
 
-    shown = decode(*(with_exif(TURNS[k](upright), k + 1, time_s=k) for k in (0, 2, 1)))
+    shown = decode(*(exif_frame(upright, k + 1, time_s=k) for k in (0, 2, 1)))
 
     assert all(np.abs(decoded.astype(int) - upright).mean() <= 2 for decoded in shown)
 
 
 def test_exif_data_that_breaks_off_turns_nothing():
-    whole = with_exif(picture(0.0, []), 6).content
+    whole = with_exif(picture(0.0, []), 6)
     exif = whole.index(b"Exif")
     for length in (0, 6, 8, 14, 20, 30):
         app1 = b"\xff\xe1" + struct.pack("!H", length + 2) + whole[exif : exif + length]

@@ -1,3 +1,5 @@
+from fractions import Fraction
+
 import av
 import numpy as np
 import pytest
@@ -5,6 +7,7 @@ from av.video.reformatter import ColorRange
 
 from service.vision.frames import Limits, open_video
 from service.vision.picture import SMALL_SIDE, WORKING_SIDE, Upright, orientation
+from tests.unit.vision.exif import with_exif
 from tests.videos import write_video
 
 LIMITS = Limits(max_pixels=8192 * 4320, max_duration_s=3600, max_frames=10**6)
@@ -90,6 +93,26 @@ def by_the_book(rgb, kr, kb, full):
     y = kr * r + (1 - kr - kb) * g + kb * b
     cb, cr = (b - y) / (2 * (1 - kb)), (r - y) / (2 * (1 - kr))
     return (255 * y, 128 + 255 * cb, 128 + 255 * cr) if full else (16 + 219 * y, 128 + 224 * cb, 128 + 224 * cr)
+
+
+@pytest.mark.parametrize("orientation", range(2, 9))
+def test_an_orientation_that_changes_on_the_way_is_followed(tmp_path, orientation):
+    upright, path = card(64, 96), tmp_path / "v.mkv"
+    with av.open(str(path), "w") as film:
+        stream = film.add_stream("mjpeg", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuvj420p"
+        for index in range(6):
+            packet = av.Packet(with_exif(upright, orientation if index >= 3 else 1))
+            packet.pts = packet.dts = index
+            packet.stream, packet.time_base, packet.is_keyframe = stream, Fraction(1, 25), True
+            film.mux(packet)
+
+    with open_video(path, LIMITS) as video:
+        shown = [video.upright(timed.frame) for timed in video.read(0, None)]
+
+    assert [picture.shape for picture in shown] == [upright.shape] * 6
+    assert all(np.abs(corners_of(picture).astype(int) - CORNERS).max() <= 6 for picture in shown)
+    assert video.warnings == []  # upright, the size is the same
 
 
 @pytest.mark.parametrize("full", [False, True])

@@ -300,6 +300,17 @@ def test_somebody_else_in_the_place_of_one_who_left_gets_a_new_number():
     assert found[1][-1] == 74
 
 
+@pytest.mark.parametrize(("enters_s", "leaves_s"), [(2.8, 3.8), (5.1, 9.0)])
+def test_somebody_who_comes_for_a_second_after_another_left_is_a_person_all_the_same(enters_s, leaves_s):
+    leaves = Actor(lambda _: (0.3, 0.45, 0.4), leaves_s=enters_s - 0.8)
+    enters = Actor(lambda _: (0.3, 0.45, 0.4), other=True, enters_s=enters_s, leaves_s=leaves_s)
+
+    found = persons(*seen_by([leaves, enters], (480, 240)))
+
+    assert set(found) == {0, 1}
+    assert found[1][0] - round(enters_s / STEP_S) in range(4)  # up to the next detection
+
+
 def test_a_cut_before_the_same_background_joins_nobody():
     one, two = ([still(other=other)] for other in (False, True))
     steps, end = follow([*scene(one, seconds=1.2, fps=FPS), *scene(two, seconds=1.2, fps=FPS)])
