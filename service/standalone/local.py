@@ -10,15 +10,19 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from mien.contract.errors import CannotDecode
+from mien.contract.containers import HEAD_BYTES, is_accepted
+from mien.contract.errors import CannotDecode, UnsupportedContainer
 from mien.contract.jobs import State
 from mien.contract.options import AnalyzeOptions
 from mien.contract.results import Analysis, Progress, Timings
+from service.gateway.sniff import kind_of
 from service.worker.batcher import Batcher
 from service.worker.onnx_model import open_models
 from service.worker.pipeline import Analyzed, Pipeline
 from service.worker.sandbox import Sandbox
 from service.worker.settings import WorkerSettings
+
+_READ_BYTES = 4096  # enough to name what is no video
 
 Analyze = Callable[[Path, AnalyzeOptions, Callable[[Progress], None]], Analysis]
 """Analyse a video with options; the last argument is called with the progress."""
@@ -44,8 +48,11 @@ def local_analyzer() -> Iterator[Analyze]:
     def analyze(video: Path, options: AnalyzeOptions, on_progress: Callable[[Progress], None]) -> Analysis:
         started = time.perf_counter()
         created_at = datetime.now(UTC)
-        with video.open("rb"):
-            pass  # raise OSError for a missing file, as the client does
+        with video.open("rb") as file:
+            head = file.read(_READ_BYTES)
+        if not is_accepted(head[:HEAD_BYTES], settings.containers):
+            kind = kind_of(head)
+            raise UnsupportedContainer(f"The file is {kind.name}. {kind.advice}")
         try:
             for event in pipeline.analyze(video.name, video.resolve(), options, interrupted):
                 if isinstance(event, Progress):

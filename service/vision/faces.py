@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.contract.errors import Misconfigured
+from service.vision.drawings import is_drawn
 
 _MODEL = Path(__file__).with_name("yunet.onnx")  # made by docs/yunet.py
 _OTHER = 0.5  # share of a box: boxes that overlap less are different faces
@@ -36,7 +37,7 @@ class Detection:
 
     Attributes:
         box: the face's box.
-        sure: confident enough to start a track; other detections only continue one.
+        sure: confident enough, and no drawing, to start a track; other detections only continue one.
         facing: how far the face is turned to the camera, 0 (too far away to be read) to 1.
     """
 
@@ -124,7 +125,8 @@ class YuNet:
             side = max(w, h) * self._SHARE
             box = Box(x + (w - side) / 2, y + (h - side) / 2, side, side)
             facing = float(np.interp(_turn(np.reshape(points, (5, 2))), self._TURNED, (1, 0)))
-            found.append(Detection(box, score >= self._SURE, facing))
+            sure = score >= self._SURE and not is_drawn(_part(picture, x * scale, y * scale, w * scale, h * scale))
+            found.append(Detection(box, sure, facing))
         return found
 
     def _detect_tilted(self, picture: NDArray[np.uint8], degrees: float) -> Iterator[Detection]:
@@ -141,6 +143,11 @@ class YuNet:
                 side = one.box.w / scale
                 x, y = back @ (one.box.x + one.box.w / 2, one.box.y + one.box.h / 2, 1)
                 yield replace(one, box=Box(x - side / 2, y - side / 2, side, side))
+
+
+def _part(picture: NDArray[np.uint8], x: float, y: float, w: float, h: float) -> NDArray[np.uint8]:
+    """Return the part of a picture in a box."""
+    return picture[max(0, round(y)) : max(0, round(y + h)), max(0, round(x)) : max(0, round(x + w))]
 
 
 def _surroundings(box: Box, width: int, height: int) -> tuple[int, int, int, int]:

@@ -12,7 +12,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import av
 import av.container
@@ -373,11 +373,11 @@ class VideoReader:
                 self._pixels += frame.width * frame.height
                 self._check_cost(self._pixels)
                 self._damaged += frame.is_corrupt
-                # The codec's pixel aspect and orientation are valid up to the next key frame (H.264, D.2.27); before the
-                # first frame is decoded, they may be those of later frames.
+                # The codec's pixel aspect and orientation are valid up to the next key frame (H.264, D.2.27). Before
+                # the first frame is decoded, they may be those of later frames.
                 if not self._began or frame.key_frame:
                     self._coded_aspect = self._stream.codec_context.sample_aspect_ratio
-                    self._turned = frame.opaque or orientation_of(frame)
+                    self._turned = cast("Orientation | None", frame.opaque) or orientation_of(frame)
                 yield _Decoded(frame, self._pixel_aspect(), self._turned)
             if packet is None:
                 return

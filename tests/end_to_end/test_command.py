@@ -120,6 +120,7 @@ def test_a_bad_video_among_good_ones_is_told_and_the_others_are_done(served, fac
         assert len(done.stdout.splitlines()) == 1
         first, second = done.stderr.splitlines()
         assert first.startswith(f"{bad}: ")
+        assert " is text. " in first
         assert first.endswith(".")
         assert second == f"{tmp_path / 'none.mp4'}: No such file or directory"
         assert "Traceback" not in done.stderr

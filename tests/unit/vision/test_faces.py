@@ -61,6 +61,48 @@ def test_the_detector_is_not_sure_of_a_smiley(detector, radius, colour):
     assert not any(found.sure for found in detector(shown))
 
 
+@pytest.mark.parametrize(("skin", "mouth"), [((235, 190, 160), "lips"), ((120, 80, 55), "lips"), ((235, 190, 160), "")])
+def test_the_detector_is_not_sure_of_a_cartoon(detector, skin, mouth):
+    shown, radius, ink = background(320, 240).copy(), 50, (50, 30, 20)
+
+    def oval(x, y, size, colour, *, part=(0, 360), line=-1):
+        at, axes = (160 + round(x * radius), 120 + round(y * radius)), [round(side * radius) for side in size]
+        cv2.ellipse(shown, at, axes, 0, *part, colour, line, cv2.LINE_AA)
+
+    oval(0, -0.15, (1.0, 1.1), (70, 40, 20))
+    oval(0, 0, (0.82, 1.0), skin)
+    oval(0, -0.55, (0.8, 0.45), (70, 40, 20), part=(180, 360))
+    for x in (-0.36, 0.36):
+        oval(x, -0.45, (0.2, 0.08), ink, part=(180, 360), line=2)
+        oval(x, -0.25, (0.11, 0.18), ink)
+    oval(0, 0.2, (0.08, 0.03), ink)
+    if mouth:
+        oval(0, 0.5, (0.26, 0.11), (190, 60, 60))
+    else:
+        oval(0, 0.1, (0.55, 0.5), ink, part=(20, 160), line=4)
+
+    found = detector(shown)
+
+    assert found, "only what the network takes for a face is a test"
+    assert not any(one.sure for one in found)
+
+
+@pytest.mark.parametrize("side", [0.15, 0.4])
+@pytest.mark.parametrize("spoilt", ["dark", "bright", "smoothed", "compressed"])
+def test_a_photograph_without_much_shading_is_no_drawing(detector, spoilt, side):
+    shown = picture(0, [still(side=side)], SIZE)
+    spoil = {
+        "dark": lambda: (shown * 0.15).astype(np.uint8),
+        "bright": lambda: np.clip(shown * 1.4 + 20.0, 0, 255).astype(np.uint8),
+        "smoothed": lambda: cv2.bilateralFilter(cv2.bilateralFilter(shown, 9, 40, 9), 9, 40, 9),
+        "compressed": lambda: cv2.imdecode(cv2.imencode(".jpg", shown, [cv2.IMWRITE_JPEG_QUALITY, 8])[1], 1),
+    }
+
+    (found,) = detector(spoil[spoilt]())
+
+    assert found.sure
+
+
 def test_the_detector_is_not_sure_of_a_shirt_front(detector):
     shown = background(320, 240).copy()
     shirt = [(80, 200), (80, 80), (134, 40), (160, 80), (186, 40), (240, 80), (240, 200)]
