@@ -18,7 +18,7 @@ class Container:
     Attributes:
         name: the name that users know.
         suffixes: file endings, in lower case.
-        demuxers: names of FFmpeg's demuxers.
+        demuxers: names of FFmpeg's demuxers; none if FFmpeg has none that is of use.
         signature: matches the first `HEAD_BYTES` bytes of a file.
     """
 
@@ -45,7 +45,7 @@ UPLOAD_CONTAINERS = (
 )
 """The containers that uploads may have."""
 
-OptionalFormat = Literal["mpeg-ts", "asf", "flv", "mpeg-ps", "gif"]
+OptionalFormat = Literal["mpeg-ts", "asf", "flv", "mpeg-ps", "gif", "webp"]
 
 # A packet of a transport stream begins with "G"; those of AVCHD and Blu-ray have a time stamp before it.
 _TRANSPORT_PACKET = re.compile(rb"(?:....)?G(?!IF8)[\x00-\x1f@-_].[\x10-\x3f]", re.DOTALL)
@@ -56,6 +56,7 @@ OPTIONAL_CONTAINERS: Mapping[OptionalFormat, Container] = {
     "flv": Container("FLV", (".flv",), ("flv",), re.compile(rb"FLV\x01")),
     "mpeg-ps": Container("MPEG-PS", (".mpg", ".mpeg", ".vob"), ("mpeg",), re.compile(rb"\x00\x00\x01\xba")),
     "gif": Container("GIF", (".gif",), ("gif",), re.compile(rb"GIF8[79]a")),
+    "webp": Container("animated WebP", (".webp",), (), re.compile(rb"RIFF....WEBPVP8X", re.DOTALL)),
 }
 """The containers that an operator can allow for uploads, by their names in the setting `MIEN_FORMATS`."""
 

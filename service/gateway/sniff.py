@@ -57,6 +57,7 @@ _FILES = _kinds(
     (rb"\xff\xd8\xff", "a JPEG picture", _PICTURE),
     (rb"\x89PNG", "a PNG picture", _PICTURE),
     (rb"GIF8[79]a", "a GIF", _ALLOW),
+    (rb"RIFF....WEBPVP8X.*?ANIM", "an animated WebP", _ALLOW),
     (rb"RIFF....WEBP", "a WebP picture", _PICTURE),
     (rb"....ftyp(?:hei|hev|mif1|msf1|avif|avis)", "a HEIF or AVIF picture", _PICTURE),
     (rb"....ftypcrx ", "a camera's raw picture", _PICTURE),

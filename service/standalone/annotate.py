@@ -12,8 +12,8 @@ import numpy as np
 from mien.contract.results import Analysis
 from service.standalone.fitted import fitted
 from service.standalone.overlay import draw
-from service.vision.formats import ALL_LISTED, ffmpeg_options
-from service.vision.frames import Limits, open_video
+from service.vision.formats import ALL_LISTED
+from service.vision.frames import Limits, open_container, open_video
 
 _LIMITS = Limits(max_pixels=2**27, max_duration_s=float("inf"), max_frames=2**62)
 _TICK = Fraction(1, 90_000)  # seconds
@@ -38,7 +38,7 @@ def annotate(video: Path, analysis: Analysis, target: Path) -> list[str]:
     track = None if analysis.video is None else analysis.video.track
     with (
         open_video(video, _LIMITS, ALL_LISTED, picture_side=_LONGEST_SIDE, track=track) as source,
-        av.open(str(video.absolute()), options=ffmpeg_options(ALL_LISTED), metadata_errors="replace") as heard,
+        open_container(video, _LIMITS, ALL_LISTED) as heard,
         av.open(str(target), "w", format="mp4") as film,
     ):
         width, height = source.upright.frame_size

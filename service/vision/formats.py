@@ -58,6 +58,7 @@ _OPTIONAL_CODECS: Mapping[OptionalFormat, frozenset[str]] = {
     "flv": frozenset({"flv", "vp6f"}),
     "mpeg-ps": frozenset(),
     "gif": frozenset({"gif"}),
+    "webp": frozenset(),  # see `service.vision.webp`
 }
 
 

@@ -18,7 +18,7 @@ import av
 import av.container
 import av.stream
 
-from mien.contract.containers import listed
+from mien.contract.containers import HEAD_BYTES, OPTIONAL_CONTAINERS, is_accepted, listed
 from mien.contract.errors import (
     BadMedia,
     CannotDecode,
@@ -36,6 +36,7 @@ from service.vision.exif import jpeg_orientation
 from service.vision.formats import UPLOADS, Formats, ffmpeg_options
 from service.vision.iso_boxes import is_cut_off, is_encrypted
 from service.vision.picture import WORKING_SIDE, Orientation, Upright, orientation_of
+from service.vision.webp import film_of
 
 _MIN_SEEK_S = 3.0  # decode from the start up to here: that is cheaper than a seek
 _DEFAULT_FRAME_S = 0.04  # duration of a frame if the stream has no frame rate
@@ -45,6 +46,7 @@ _SQUARE = 0.01  # pixels that differ less from squares are squares: scaling to w
 _PADDING_S = 0.05  # sound that lasts so much longer than the pictures only fills its last packet
 _TOLD_CHANGES = 3  # changes of the picture's size that a warning names
 _THREADS = 2  # each thread takes frame buffers and address space
+_WEBP = OPTIONAL_CONTAINERS["webp"]
 _ATTACHED = av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thumbnails
 
 
@@ -97,6 +99,23 @@ class _Decoded(NamedTuple):
     turned: Orientation
 
 
+def open_container(path: Path, limits: Limits, formats: Formats) -> av.container.InputContainer:
+    """Open a file with FFmpeg; `open_video` says what it raises."""
+    if path.stat().st_size == 0:
+        raise CannotDecode("The file is empty. Send it again.")
+    with path.open("rb") as file:
+        is_webp = _WEBP in formats.containers and is_accepted(file.read(HEAD_BYTES), [_WEBP])
+    film = film_of(path, limits.max_pixels, limits.max_frames) if is_webp else str(path.absolute())
+    try:
+        return av.open(film, "r", options=ffmpeg_options(formats), metadata_errors="replace")
+    except MemoryError:
+        raise
+    except Exception as error:
+        if is_cut_off(path):
+            raise _cut_short() from error
+        raise CannotDecode(f"The file cannot be read as {listed(formats.containers)}. " + _RESEND) from error
+
+
 @contextmanager
 def open_video(
     path: Path,
@@ -121,17 +140,7 @@ def open_video(
         MemoryError: decoding needs more memory than is available.
         OSError: the file cannot be read.
     """
-    if path.stat().st_size == 0:
-        raise CannotDecode("The file is empty. Send it again.")
-    try:
-        container = av.open(str(path.absolute()), options=ffmpeg_options(formats), metadata_errors="replace")
-    except MemoryError:
-        raise
-    except Exception as error:
-        if is_cut_off(path):
-            raise _cut_short() from error
-        raise CannotDecode(f"The file cannot be read as {listed(formats.containers)}. " + _RESEND) from error
-    with container:
+    with open_container(path, limits, formats) as container:
         if container.format.name.startswith("mov,mp4") and is_encrypted(path):
             raise UnsupportedCodec("The video is encrypted (copy protection). Send a copy that is not encrypted.")
         try:

@@ -112,17 +112,19 @@ def test_local_needs_no_service_and_finds_the_same(served, face):
 
 
 def test_a_bad_video_among_good_ones_is_told_and_the_others_are_done(served, faceless, tmp_path):
-    bad = tmp_path / "bad.mp4"
+    bad, empty = tmp_path / "bad.mp4", tmp_path / "empty.mp4"
     bad.write_text("no video")
+    empty.touch()
     for where in (["--url", served.url], ["--local"]):
-        done = mien("analyze", bad, tmp_path / "none.mp4", faceless, "--json", *where)
+        done = mien("analyze", bad, tmp_path / "none.mp4", empty, faceless, "--json", *where)
         assert done.returncode == 1
         assert len(done.stdout.splitlines()) == 1
-        first, second = done.stderr.splitlines()
+        first, second, third = done.stderr.splitlines()
         assert first.startswith(f"{bad}: ")
         assert " is text. " in first
         assert first.endswith(".")
         assert second == f"{tmp_path / 'none.mp4'}: No such file or directory"
+        assert third == f"{empty}: The file is empty. Copy or record the video again."
         assert "Traceback" not in done.stderr
 
 

@@ -141,6 +141,7 @@ def test_an_encoded_body_is_refused_by_its_encodings_name(header):
         ("mpeg-ts", b"\x00\x00\x00\x00G@\x00\x10" + bytes(30)),
         ("mpeg-ps", b"\x00\x00\x01\xbaD\x00" + bytes(30)),
         ("asf", b"\x30\x26\xb2\x75\x8e\x66\xcf\x11\xa6\xd9" + bytes(30)),
+        ("webp", b"RIFF\xa4\x02\x00\x00WEBPVP8X\n\x00\x00\x00\x02\x00\x00\x00?\x00\x00/\x00\x00ANIM"),
     ],
 )
 def test_a_container_that_the_operator_can_allow_is_refused_with_the_settings_name_until_then(name, head):

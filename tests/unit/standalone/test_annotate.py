@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from service.standalone.annotate import annotate
-from tests.videos import scene, still, write_video
+from tests.videos import pan, scene, still, write_video
 
 NOTHING = SimpleNamespace(faces=[], video=None)
 
@@ -78,10 +78,16 @@ def test_the_sound_is_copied(tmp_path, suffix, codec):
 
 @pytest.mark.parametrize(
     ("suffix", "codec", "pixel_format"),
-    [("ts", "libx264", "yuv420p"), ("wmv", "wmv2", "yuv420p"), ("flv", "flv", "yuv420p"), ("gif", "gif", "rgb8")],
+    [
+        ("ts", "libx264", "yuv420p"),
+        ("wmv", "wmv2", "yuv420p"),
+        ("flv", "flv", "yuv420p"),
+        ("gif", "gif", "rgb8"),
+        ("webp", "libwebp_anim", "yuv420p"),
+    ],
 )
 def test_containers_that_an_operator_can_allow_are_annotated(tmp_path, suffix, codec, pixel_format):
-    pictures = scene([], seconds=0.4, size=(64, 48))
+    pictures = scene([pan((0.3, 0.7), seconds=0.4)], seconds=0.4, size=(64, 48))
     video = write_video(tmp_path / f"v.{suffix}", pictures, codec=codec, pixel_format=pixel_format)
 
     assert annotate(video, NOTHING, tmp_path / "out.mp4") == []

@@ -157,6 +157,15 @@ def test_a_head_turned_in_the_picture_is_found_at_its_size(detector, degrees, ot
     assert found.box.w == pytest.approx(upright.box.w, rel=0.1)
 
 
+def test_a_tilted_head_that_is_hard_to_see_is_found_in_a_turned_copy(detector):
+    shown = turned(picture(0, [still(other=True)], SIZE), -30, (240, 121))
+
+    (found,) = detector(cv2.GaussianBlur(shown, (0, 0), 3.2))
+
+    assert found.sure
+    assert centre(found.box) == pytest.approx((240, 121), abs=15)
+
+
 @pytest.mark.parametrize("degrees", [-60, -35, -10, 0, 10, 35, 60])
 @pytest.mark.parametrize("tilt", [0, 20])
 def test_a_turned_head_is_measured_by_half_the_tangent_of_its_angle(degrees, tilt):

@@ -702,6 +702,7 @@ def test_the_shape_of_pixels_is_followed_where_it_changes_on_the_way(tmp_path, s
         ("flv", "flv", "flv", "yuv420p"),
         ("mpeg-ps", "mpg", "mpeg2video", "yuv420p"),
         ("gif", "gif", "gif", "gray"),
+        ("webp", "webp", "libwebp_anim", "yuv420p"),
     ],
 )
 def test_a_container_that_the_operator_allows_is_read_and_refused_else(tmp_path, name, suffix, codec, pixel_format):
