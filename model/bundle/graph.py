@@ -24,6 +24,7 @@ from onnxscript import ir, optimizer
 from torch import Tensor, nn
 
 from mien.contract.bundle import ClipInput
+from model.bundle.read_back import PREFIX, SIZE
 from model.bundle.runtime import open_graph
 from model.bundle.translations import TRANSLATIONS
 from model.tasks.learnt import served
@@ -31,8 +32,6 @@ from model.tpsbt.affect_model import AffectModel
 
 OPSET = 18  # old enough for every execution provider that the worker may run on
 EMBEDDING = "embedding"
-PREFIX = "model."
-SIZE = "encoder_size"
 FOLD_LIMIT = 2**24
 """Maximum number of elements of constants that are folded at export: more than any table of positions has."""
 _COMPARED = 4  # different clips in a comparison; a larger batch repeats them, for PyTorch is the slower of the two

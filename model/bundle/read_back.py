@@ -1,4 +1,7 @@
-"""Read an encoder back from a bundle, so that training can start from it."""
+"""Read an encoder back from a bundle, so that training can start from it.
+
+Training imports this, and no exporter: that would cost each of its processes 80 MiB.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +16,14 @@ from torch import Tensor, nn
 
 from mien.contract.bundle import read_bundle
 from mien.contract.errors import BundleRefused
-from model.bundle.graph import PREFIX, SIZE
 from model.errors import ModelError
 from model.tpsbt.encoder import Encoder
 from model.train import checkpoint
+
+PREFIX = "model."
+"""What precedes a weight's name in the model's state dict in the names of the graph."""
+SIZE = "encoder_size"
+"""Key of the encoder's size, as JSON, in the graph's metadata."""
 
 
 def read_start(path: Path) -> dict[str, Any]:

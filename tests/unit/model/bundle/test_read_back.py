@@ -12,8 +12,8 @@ from onnx import numpy_helper
 from torch import nn
 from torch.nn import functional
 
-from model.bundle.graph import SIZE, Graph, write_graph
-from model.bundle.read_back import encoder_of, read_start
+from model.bundle.graph import Graph, write_graph
+from model.bundle.read_back import SIZE, encoder_of, read_start
 from model.bundle.runtime import open_graph
 from model.errors import ModelError
 from model.tpsbt.affect_model import AffectModel
