@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from mien.contract.containers import HEAD_BYTES, Container, is_accepted
 from mien.contract.errors import UnsupportedContainer, UploadTooLarge
-from service.gateway.sniff import kind_of
+from service.gateway.sniff import file_kind
 
 
 def check_container(head: bytes, containers: Sequence[Container]) -> None:
@@ -16,7 +16,7 @@ def check_container(head: bytes, containers: Sequence[Container]) -> None:
         UnsupportedContainer: no signature matches.
     """
     if not is_accepted(head[:HEAD_BYTES], containers):
-        kind = kind_of(head)
+        kind = file_kind(head)
         raise UnsupportedContainer(f"The upload is {kind.name}. {kind.advice}")
 
 

@@ -32,7 +32,7 @@ from service.gateway.connections import source_of
 from service.gateway.error_mapping import http_problem, http_status, invalid_option, unexpected
 from service.gateway.metrics import REQUEST_SECONDS, REQUESTS
 from service.gateway.request_context import request_id_of
-from service.gateway.sniff import kind_of
+from service.gateway.sniff import file_kind
 from service.gateway.usecases.all import UseCases
 from service.gateway.usecases.authenticate import Owner
 
@@ -110,11 +110,11 @@ async def _frames(socket: WebSocket) -> AsyncGenerator[LiveFrame]:
         if encoding is None and _encoding(message) is not None:
             raise BadFrame("The message is a picture only. Send its time before it: 8 bytes, a float64, big-endian.")
         if encoding is None:
-            raise BadFrame(f"A frame's picture must be a JPEG or a PNG, and this one is {kind_of(picture).name}.")
+            raise BadFrame(f"A frame's picture must be a JPEG or a PNG, and this one is {file_kind(picture).name}.")
         yield LiveFrame(_TIME.unpack_from(message)[0], encoding, picture)
     if _parsed(message) != {"end": True}:
         raise MalformedBody(
-            f"A text came that is {kind_of(message.encode()).name}. Send each frame as a binary message: its time, 8 "
+            f"A text came that is {file_kind(message.encode()).name}. Send each frame as a binary message: its time, 8 "
             'bytes of a float64, then a JPEG or a PNG; after the last frame the text {"end": true}.'
         )
 

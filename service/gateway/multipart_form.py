@@ -10,7 +10,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 
 from mien.contract.containers import HEAD_BYTES, is_accepted
 from mien.contract.errors import EmptyUpload, MalformedBody, WrongField
-from service.gateway.sniff import as_text, kind_of
+from service.gateway.sniff import as_text, file_kind
 
 FIELD = "video"
 _SEND_ONE = f"Send one file in the field '{FIELD}' (curl -F {FIELD}=@clip.mp4)"
@@ -99,7 +99,7 @@ def _no_form(opening: bytes, boundary: bytes) -> str:
         )
     if re.search(rb"(?:\A|\r\n)--" + re.escape(boundary), opening):
         return "The multipart body does not follow RFC 7578 or ends early. Send it again."
-    kind = kind_of(opening)
+    kind = file_kind(opening)
     return f"The Content-Type says that the body is a form, and the body is {kind.name}. {kind.advice}"
 
 

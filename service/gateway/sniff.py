@@ -13,7 +13,7 @@ _TAKEN = listed(UPLOAD_CONTAINERS)
 
 
 @dataclass(frozen=True)
-class Kind:
+class FileKind:
     """What a file or body is if it is not a video.
 
     Attributes:
@@ -39,8 +39,8 @@ _NESTED = "Send one file in one form, with the Content-Type that the client sets
 _LIST = "It only refers to videos, and nothing is fetched from elsewhere. " + _FILE
 
 
-def _kinds(flags: re.RegexFlag, *rows: tuple[bytes, str, str]) -> tuple[tuple[re.Pattern[bytes], Kind], ...]:
-    return tuple((re.compile(pattern, flags), Kind(name, advice)) for pattern, name, advice in rows)
+def _kinds(flags: re.RegexFlag, *rows: tuple[bytes, str, str]) -> tuple[tuple[re.Pattern[bytes], FileKind], ...]:
+    return tuple((re.compile(pattern, flags), FileKind(name, advice)) for pattern, name, advice in rows)
 
 
 _FILES = _kinds(
@@ -94,13 +94,13 @@ _TEXTS = _kinds(
     (rb"version https://git-lfs", "a Git LFS pointer", "Fetch the file itself (git lfs pull) and send that."),
 )  # fmt: skip
 _LINE_BYTES = 80
-_BASE64 = Kind("a video in base64", "Decode it and send those bytes.")
-_TEXT = Kind("text", _FILE)
-UNKNOWN = Kind("no video that is known here", _CONVERT)
+_BASE64 = FileKind("a video in base64", "Decode it and send those bytes.")
+_TEXT = FileKind("text", _FILE)
+UNKNOWN = FileKind("no video that is known here", _CONVERT)
 """What no row matches."""
 
 
-def kind_of(head: bytes) -> Kind:
+def file_kind(head: bytes) -> FileKind:
     """Return what a file or body is that is no accepted video, by its first bytes; more than `HEAD_BYTES` help."""
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     first_line = text[:_LINE_BYTES].splitlines()[0] if text else b""

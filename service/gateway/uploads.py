@@ -16,7 +16,7 @@ from mien.contract.containers import HEAD_BYTES, UPLOAD_CONTAINERS, Container, i
 from mien.contract.errors import EmptyUpload, MalformedBody, UnsupportedEncoding, UploadStalled, WrongField
 from service.gateway.containers import check_container, too_large
 from service.gateway.multipart_form import form_file
-from service.gateway.sniff import UNKNOWN, as_text, kind_of
+from service.gateway.sniff import UNKNOWN, as_text, file_kind
 
 # Bytes that a form may add around its file.
 FORM_OVERHEAD_BYTES = 64 << 10
@@ -113,7 +113,7 @@ def _check_head(head: bytes, content_type: bytes, containers: Sequence[Container
             f"The body is a form without a file: '{text}'. A file takes another kind of form, multipart/form-data: "
             "send it with curl -F video=@clip.mp4."
         )
-    if text is None and stripped and kind_of(head) is UNKNOWN and not is_accepted(head[:HEAD_BYTES], containers):
+    if text is None and stripped and file_kind(head) is UNKNOWN and not is_accepted(head[:HEAD_BYTES], containers):
         raise MalformedBody(_STRIPPED_BY_CURL)
     check_container(head, containers)
 

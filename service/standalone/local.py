@@ -15,7 +15,7 @@ from mien.contract.errors import CannotDecode, UnsupportedContainer
 from mien.contract.jobs import State
 from mien.contract.options import AnalyzeOptions
 from mien.contract.results import Analysis, Progress, Timings
-from service.gateway.sniff import kind_of
+from service.gateway.sniff import file_kind
 from service.worker.batcher import Batcher
 from service.worker.onnx_model import open_models
 from service.worker.pipeline import Analyzed, Pipeline
@@ -51,7 +51,7 @@ def local_analyzer() -> Iterator[Analyze]:
         with video.open("rb") as file:
             head = file.read(_READ_BYTES)
         if not is_accepted(head[:HEAD_BYTES], settings.containers):
-            kind = kind_of(head)
+            kind = file_kind(head)
             raise UnsupportedContainer(f"The file is {kind.name}. {kind.advice}")
         try:
             for event in pipeline.analyze(video.name, video.resolve(), options, interrupted):

@@ -39,7 +39,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True)
-class Part:
+class VideoPart:
     """One track of a video, from one second of it to another or to its end."""
 
     video: Path
@@ -55,7 +55,7 @@ class Assignment:
     A pipe as `source` gives packed frames (`mien.contract.live_messages`) until it is closed.
     """
 
-    source: Part | Connection
+    source: VideoPart | Connection
     specs: Sequence[ClipSpec]
     faces: int
     yunet: Path | None
@@ -81,7 +81,7 @@ def run(pipe: Connection, assignment: Assignment, required: bool) -> None:
     try:
         cv2.setNumThreads(1)
         detector = open_detector(assignment.yunet)
-        lacking = confine([assignment.source.video] if isinstance(assignment.source, Part) else [])
+        lacking = confine([assignment.source.video] if isinstance(assignment.source, VideoPart) else [])
         if required and lacking:
             # Exit in the way that is not blamed on the video.
             signal.raise_signal(signal.SIGKILL)
@@ -109,7 +109,7 @@ def report_confinement(pipe: Connection) -> None:
 
 
 def _events(assignment: Assignment, detector: FaceDetector) -> Iterator[Event]:
-    if not isinstance(assignment.source, Part):
+    if not isinstance(assignment.source, VideoPart):
         return watch_clips(
             _frames(assignment.source),
             assignment.specs,
@@ -148,7 +148,7 @@ def _is_out_of_memory(error: BaseException | None) -> bool:
     )
 
 
-def _leave_session(pipe: Connection, source: Part | Connection) -> None:
+def _leave_session(pipe: Connection, source: VideoPart | Connection) -> None:
     """Leave the fork server's session, and all its open files but those of this child."""
     os.umask(0o077)
     # Its own process group, so that all processes that it might start are killed with it.

@@ -26,7 +26,7 @@ from mien.contract.results import Face, Findings, Progress, Video
 from service.vision.clips import Clip, ClipSpec, FaceSeen, Limits, Progressed, VideoEnded, VideoOpened
 from service.worker.aggregate import FaceScores
 from service.worker.batcher import Batcher, Outputs
-from service.worker.decode_child import Assignment, Part
+from service.worker.decode_child import Assignment, VideoPart
 from service.worker.face_pictures import FacePictures
 from service.worker.onnx_model import OnnxModel
 from service.worker.sandbox import Sandbox
@@ -111,7 +111,7 @@ class Pipeline:
             BadMedia: the video cannot be analysed.
             InterruptedWork: `interrupted` was set.
         """
-        run = self._run(options, Part(video, options.start_s, options.end_s, options.track))
+        run = self._run(options, VideoPart(video, options.start_s, options.end_s, options.track))
         run.pictures = FacePictures() if options.pictures else None
         total_s: float | None = None
         started = time.perf_counter()
@@ -155,7 +155,7 @@ class Pipeline:
                     elif isinstance(event, Progressed):
                         yield FrameTaken()
 
-    def _run(self, options: LiveOptions, source: Part | Connection) -> _Run:
+    def _run(self, options: LiveOptions, source: VideoPart | Connection) -> _Run:
         models = self._asked(options.tasks)
         specs = [_spec(self._models[index], options) for index, _ in models]
         assignment = Assignment(

@@ -25,7 +25,7 @@ import numpy as np
 
 from mien.contract.errors import BadMedia
 from service.vision.clips import ClipSpec, Limits
-from service.worker.decode_child import Assignment, Part
+from service.worker.decode_child import Assignment, VideoPart
 from service.worker.sandbox import Sandbox
 from tests.attack.mutate import mutated
 from tests.videos import scene, write_video
@@ -172,7 +172,7 @@ def confined() -> Iterator[Read]:
     sandbox.start()
 
     def read(path: Path) -> int:
-        assignment = Assignment(Part(path, 0.0, None), _SPECS, 8, None, _LIMITS, 1 << 30, 60)
+        assignment = Assignment(VideoPart(path, 0.0, None), _SPECS, 8, None, _LIMITS, 1 << 30, 60)
         return sum(1 for _ in sandbox.decode(assignment, threading.Event()))
 
     yield read

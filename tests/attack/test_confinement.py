@@ -26,7 +26,7 @@ import pytest
 from mien.contract.errors import CannotDecode
 from service.vision.clips import ClipSpec, Limits
 from service.worker import confinement, decode_child
-from service.worker.decode_child import Assignment, Part
+from service.worker.decode_child import Assignment, VideoPart
 from service.worker.pipe import receive_event
 from service.worker.sandbox import Sandbox
 from tests.processes import HANG_S
@@ -196,7 +196,7 @@ def works(attempt: Callable, target: Target, layers: set[str]) -> bool:
     context = multiprocessing.get_context("forkserver")
     receiver, sender = context.Pipe(duplex=False)
     limits = Limits(max_pixels=1 << 20, max_duration_s=60, max_frames=1000)
-    source = Part(target.folder / "video.mp4", 0.0, None)
+    source = VideoPart(target.folder / "video.mp4", 0.0, None)
     assignment = Assignment(source, SPECS, 8, None, limits, 1 << 30, 60)
     child = context.Process(target=misbehave, args=(sender, assignment, layers, attempt, target), daemon=True)
     child.start()

@@ -24,7 +24,7 @@ from mien.contract.errors import CannotDecode, DecodeStalled, DecodeTooCostly, M
 from service.vision.clips import Clip, ClipSpec, FaceSeen, Limits, VideoEnded, VideoOpened, read_clips
 from service.vision.faces import open_detector
 from service.worker import decode_child
-from service.worker.decode_child import Assignment, Part, _is_out_of_memory
+from service.worker.decode_child import Assignment, VideoPart, _is_out_of_memory
 from service.worker.pipeline import DecodeSettings
 from service.worker.sandbox import ChildLost, InterruptedWork, Sandbox
 from tests.processes import HANG_S, wait_for
@@ -42,7 +42,7 @@ LARGE = (ClipSpec(frames=16, interval_s=0.04, size=112, margin=0.2, hop_s=0.1),)
 def assignment(video: Path, *, start_s: float = 0.0, end_s: float | None = None, **changes) -> Assignment:
     return Assignment(
         **{
-            "source": Part(video, start_s, end_s),
+            "source": VideoPart(video, start_s, end_s),
             "specs": SPECS,
             "faces": 8,
             "yunet": None,
