@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import time
 
+import numpy as np
 import pytest
 
 from service.gateway.usecases.lease import LEASE_S
@@ -13,6 +14,7 @@ from service.queue.connection import connect
 from tests.contract.helpers import registration
 from tests.integration.gateway.raw_http import HEAD, connected, untouched, video
 from tests.processes import HANG_S, gateway, wait_for
+from tests.videos import write_video
 
 ASYNC = {"Prefer": "respond-async"}
 
@@ -35,6 +37,19 @@ def test_what_is_reserved_grows_with_what_has_come(running):
             raw.send(video(sent) if sent == 300_000 else bytes(sent - 300_000))
             wait_for(lambda sent=sent: int((running.redis.hvals(keys.RESERVED_BYTES) or ["0"])[0]) >= sent)
         assert int(running.redis.hvals(keys.RESERVED_BYTES)[0]) <= 4_000_000
+
+
+def test_many_large_frames_in_few_bytes_count_by_their_pixels(running, queue, tmp_path):
+    frames, width, height = 50, 1280, 720
+    blank = write_video(tmp_path / "blank.mp4", frames * [np.zeros((height, width, 3), np.uint8)]).read_bytes()
+    queue.worker().register(registration(price_per_s=1))
+    assert running.http.post("/analyze", content=blank, headers=ASYNC).status_code == 202
+
+    assert queue.live_price() == frames * width * height // 100 > len(blank)
+    refused = running.http.post("/analyze", content=blank, headers=ASYNC)
+
+    assert (refused.status_code, refused.json()["code"]) == (503, "queue_full")
+    assert "too long" in refused.json()["detail"]
 
 
 def test_an_upload_that_redis_refuses_at_its_end_leaves_nothing(running):
