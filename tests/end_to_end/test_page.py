@@ -639,6 +639,21 @@ def test_whether_the_model_is_trained_is_said(visit, served: Served):
     expect(page.get_by_role("contentinfo")).to_contain_text("AI Act")
 
 
+def test_that_no_worker_runs_is_said_until_one_does(visit, face: Path):
+    page = visit()
+    expect(page.locator("#model")).to_contain_text("mien-default")
+    expect(page.locator("#no-worker")).to_be_hidden()
+    page.route("**/models", lambda route: route.fulfill(json={"models": [], "workers": 0}))
+    page.reload()
+    expect(page.get_by_role("note")).to_contain_text("No worker is running. Videos that you send now wait")
+    assert_accessible(page)
+
+    page.unroute_all()
+    analyse(page, face)
+    page.get_by_role("button", name="New video").click()
+    expect(page.locator("#no-worker")).to_be_hidden()
+
+
 def test_models_that_look_at_windows_of_their_own_are_drawn_together(visit, face: Path):
     page = visit()
     analyse(page, face)

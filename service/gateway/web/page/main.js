@@ -111,6 +111,7 @@ function leave() {
 function begin() {
   open("start");
   list.refresh();
+  if (!$("no-worker").hidden) introduce(); // one may run by now
   $("main").focus();
 }
 
@@ -187,6 +188,7 @@ async function introduce() {
       }),
     );
     if (!models.length) $("model").textContent = workers ? "No model is served" : "No worker is running";
+    $("no-worker").hidden = workers > 0;
     $("untrained").hidden = models.every((model) => model.trained);
     const tasks = new Set(models.flatMap((model) => model.tasks));
     for (const gives of document.querySelectorAll("[data-task]")) {
