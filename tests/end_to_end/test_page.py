@@ -432,7 +432,7 @@ def test_a_recording_is_cancelled(visit):
     uploads = []
     page.on("request", lambda one: one.method == "POST" and uploads.append(one.url))
     page.get_by_role("button", name="Record with the camera").click()
-    page.get_by_role("button", name="Cancel").click()
+    page.get_by_role("button", name="Cancel", exact=True).click()
 
     expect(page.get_by_role("button", name="Record with the camera")).to_be_focused()
     assert page.evaluate("document.querySelector('#viewfinder').srcObject") is None

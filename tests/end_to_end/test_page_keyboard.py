@@ -56,6 +56,14 @@ def walk(page: Page, begin: str) -> None:
 
 def test_all_of_each_view_is_reached_in_order_and_seen(visit, visits: Path):
     page = visit()
+    listed = [
+        {"id": f"01M0000000000000000000000{number}", "state": state, "created_at": "2026-01-01T00:00:00Z"}
+        | {"warnings": [], "progress": {"done_s": 1, "total_s": 2}}
+        for number, state in enumerate(["running", "succeeded"])
+    ]
+    page.route("**/analyses?*", lambda route: route.fulfill(json={"analyses": listed}))
+    page.reload()
+    expect(page.locator("#recent-list li")).to_have_count(2)
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
     walk(page, ".skip")
@@ -125,6 +133,7 @@ def test_what_is_changed_by_keyboard_takes_no_focus_away(visit, visits: Path):
     expect(page.locator("#people-chips button")).to_have_count(2)
     has_focus(page, "#naming summary")
 
+    wait_for(lambda: page.evaluate("document.querySelector('#video').readyState >= 2"))  # before, it is not moved
     for time in ("0.5", "1"):
         page.locator("#scrub").fill(time)
         page.locator("#mark").press("Enter")
