@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from mien.contract.errors import CannotDecode, TooManyPixels
 
 _TICK = Fraction(1, 1000)  # seconds: durations are whole milliseconds
-_CHUNK_PIXELS = 1 << 24  # in so many pixels of frames, decoded at a time
+_CHUNK_PIXELS = 1 << 25  # of frames that are decoded at a time; OpenCV decodes all before them again
 _LEAST_MS = 10  # browsers show a frame of less for longer
 _PICTURES = {"qmin": "2", "qmax": "2"}
 
