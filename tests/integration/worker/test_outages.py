@@ -206,5 +206,5 @@ def test_a_video_that_is_not_in_a_store_that_works_is_said_to_be_missing(site: S
         found = site.ended(job)
 
     assert found.error.code == AttemptsExhausted.code
-    assert "not in the store" in found.error.detail
+    assert "missing from the store" in found.error.detail
     assert site.queue.redis.lrange(keys.DEAD, 0, -1) == [job]
