@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mien.contract.errors import AttemptsExhausted
+from mien.contract.errors import AttemptsExhausted, BadMedia
 from mien.contract.events import FaceWindow
 from mien.contract.jobs import State
 from mien.contract.results import Progress
@@ -116,18 +116,25 @@ def test_an_attempt_that_breaks_once_succeeds_the_next_time(site: Site, job: str
     assert site.attempts(job) == 2
 
 
-def test_an_attempt_that_breaks_because_its_job_was_deleted_is_lost_and_not_tried_again(site: Site, job: str):
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [(OSError("its video is gone"), "retried"), (BadMedia("It cannot be decoded."), "bad_media")],
+    ids=["broken", "bad media"],
+)
+def test_an_attempt_whose_job_was_deleted_is_lost_and_counts_as_nothing_else(
+    site: Site, job: str, error: Exception, outcome: str
+):
     def counted(outcome: str) -> float:
         return metrics.ATTEMPTS.labels(outcome)._value.get()
 
-    retried, lost = counted("retried"), counted("lost")
+    before, lost = counted(outcome), counted("lost")
 
     def delete_the_job() -> None:
         site.queue.run(site.queue.jobs.cancel(job))
-        raise OSError("its video is gone")
+        raise error
 
     with looping(site.queue.worker(), Blobs(site.blobs), then(delete_the_job)):
         wait_for(lambda: counted("lost") > lost)
 
-    assert counted("retried") == retried
+    assert counted(outcome) == before
     assert site.queue.is_idle()
