@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mien.contract.errors import AttemptsExhausted, BadMedia
+from mien.contract.errors import AttemptsExhausted, CannotDecode
 from mien.contract.events import FaceWindow
 from mien.contract.jobs import State
 from mien.contract.results import Progress
@@ -118,7 +118,7 @@ def test_an_attempt_that_breaks_once_succeeds_the_next_time(site: Site, job: str
 
 @pytest.mark.parametrize(
     ("error", "outcome"),
-    [(OSError("its video is gone"), "retried"), (BadMedia("It cannot be decoded."), "bad_media")],
+    [(OSError("its video is gone"), "retried"), (CannotDecode("It cannot be decoded."), "bad_media")],
     ids=["broken", "bad media"],
 )
 def test_an_attempt_whose_job_was_deleted_is_lost_and_counts_as_nothing_else(
