@@ -84,7 +84,7 @@ class Clients:
                     headers={"Prefer": "respond-async", "Idempotency-Key": key},
                 )
                 if answer.is_success:
-                    return answer.headers["location"].rpartition("/")[2]
+                    return str(answer.json()["id"])  # 202, or 200 where a repeat finds the analysis ended
                 if answer.status_code not in {409, 429, 503}:
                     self.seen.defects.append(f"POST /analyze: {answer.status_code} {answer.text}")
             except httpx2.HTTPError:
