@@ -104,7 +104,8 @@ class AttemptRunner:
             outcome = "bad_media"
         except (InterruptedWork, RedisError):
             raise
-        except StorageUnavailable as error:  # no fault of ours, so no traceback; the job may have been deleted, too
+        # No fault of ours, so no traceback: the store fails, or the job was deleted with its video.
+        except (StorageUnavailable, FileNotFoundError) as error:
             log.warning("attempt broke", error=str(error))
             return self._broken(job, error)
         except Exception as error:  # whatever broke, the job must be retried or fail

@@ -10,6 +10,7 @@ from pathlib import Path
 import obstore
 import pytest
 from obstore.exceptions import GenericError
+from structlog.testing import capture_logs
 
 from mien.contract.errors import AttemptsExhausted, CannotDecode
 from mien.contract.jobs import State
@@ -202,9 +203,10 @@ def test_a_bucket_that_is_gone_keeps_the_job_waiting(site: Site):
 def test_a_video_that_is_not_in_a_store_that_works_is_said_to_be_missing(site: Site, job: str):
     (site.blobs / "uploads/a").unlink()
 
-    with looping(site.queue.worker(), Blobs(site.blobs), lambda _: iter(())):
+    with capture_logs() as logs, looping(site.queue.worker(), Blobs(site.blobs), lambda _: iter(())):
         found = site.ended(job)
 
     assert found.error.code == AttemptsExhausted.code
     assert "missing from the store" in found.error.detail
+    assert [entry["log_level"] for entry in logs if entry["event"] == "attempt broke"] == 3 * ["warning"]
     assert site.queue.redis.lrange(keys.DEAD, 0, -1) == [job]
