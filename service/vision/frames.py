@@ -188,9 +188,8 @@ class VideoReader:
         self._stream.codec_context.options = {"max_pixels": str(limits.max_pixels)}
         self._stream.codec_context.thread_count = _THREADS
         self._stream.codec_context.thread_type = "AUTO"
-        self._is_jpeg = (
-            self._stream.codec_context.name == "mjpeg"
-        )  # PyAV cannot list the side data of one with EXIF data
+        # PyAV cannot list the side data of a JPEG with EXIF data, so its orientation is read from its packet.
+        self._is_jpeg = self._stream.codec_context.name == "mjpeg"
         self._stream.codec_context.copy_opaque = self._is_jpeg
         self._turned: Orientation = (0, False)
         self._coded_aspect: Fraction | None = None

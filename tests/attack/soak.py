@@ -1,11 +1,9 @@
 """A whole service under mixed load for long: `make soak`, or `python -m tests.attack.soak --seconds 3600`.
 
 A Redis, a gateway and a worker serve rounds of requests of every kind: uploads by REST and gRPC, watchers, live
-analyses,
-webhooks, deletions, uploads that are cut off, wrong requests. After each round the resources of each process are
-counted. The
-first third of the rounds is the warm-up; after it nothing may grow. Each request must end as it should: a watcher, for
-example, with the end of its analysis.
+analyses, webhooks, deletions, uploads that are cut off, wrong requests. After each round the resources of each process
+are counted. The first third of the rounds is the warm-up; after it nothing may grow. Each request must end as it
+should: a watcher, for example, with the end of its analysis.
 """
 
 from __future__ import annotations

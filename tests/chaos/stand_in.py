@@ -1,8 +1,7 @@
 """Run a worker whose videos may be scripts: the head of an MP4 file, then instructions in JSON.
 
 `{"seconds": 0.5}` is work without a decode child, reported in steps; `{"poison": true}` kills the worker. Any other
-file is
-a video and analysed as such.
+file is a video and analysed as such.
 """
 
 from __future__ import annotations
