@@ -25,7 +25,7 @@ PICTURES = ROOT / "docs" / "pictures"
 SAMPLE = ROOT / "service" / "gateway" / "web" / "page" / "sample.mp4"
 WIDTH = 1280
 SCALE = 3  # of the annotated frame: the sample is small, and labels are to be read
-MOMENT_S = 0.8
+MOMENT_S = 1.8
 
 
 def page_picture(page: Page, url: str, target: Path) -> None:
