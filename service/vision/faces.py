@@ -19,6 +19,7 @@ from mien.contract.errors import Misconfigured
 from service.vision.drawings import is_drawn
 
 _MODEL = Path(__file__).with_name("yunet.onnx")  # made by docs/yunet.py
+_NOTHING = np.zeros(0, np.uint8)
 _OTHER = 0.5  # share of a box: boxes that overlap less are different faces
 
 
@@ -69,7 +70,11 @@ def open_detector(yunet: Path | None) -> FaceDetector:
 
 
 class YuNet:
-    """The network YuNet; its tall boxes are converted to square ones."""
+    """The network YuNet; its tall boxes are converted to square ones.
+
+    OpenCV sets a network up anew for each other size of its input, which takes about as long as running it; so there is
+    one for each of the latest sizes.
+    """
 
     _LEAST = 33  # pixels of the longer side: of less, OpenCV 4.14 gives boxes from memory that it has not written
     _FOUND = 0.6
@@ -79,12 +84,16 @@ class YuNet:
     _TILTS = (-30.0, 30.0)  # degrees; upright heads are found up to 20 degrees and more
     _COARSE = 160  # pixels: longest side of the pictures in which tilted heads are searched
     _TALLER = 1.4  # height of the turned picture, so that only its corners are cut off
+    _STEP = 32  # pixels: the network's input is padded to multiples of this
+    _SIZES = 8  # networks that are kept
     _TURNED = (0.3, 0.7)  # see `_turn`: about 30 and 55 degrees, good to unreadable
 
     def __init__(self, model: Path) -> None:
+        self._nets: dict[tuple[int, int], cv2.FaceDetectorYN] = {}  # by size in steps, the last used last
         try:
-            self._net = cv2.FaceDetectorYN.create(str(model), "", (320, 320), self._FOUND, 0.3)
-        except cv2.error as error:
+            self._model = np.fromfile(model, np.uint8)  # a confined process opens no files later
+            self._net(320, 320)
+        except (OSError, cv2.error) as error:
             raise Misconfigured(f"{model} cannot be loaded as a YuNet face detector.") from error
 
     def __call__(self, picture: NDArray[np.uint8], around: Sequence[Box] = ()) -> list[Detection]:
@@ -117,8 +126,7 @@ class YuNet:
         if (short := self._LEAST - max(picture.shape[:2])) > 0:
             padded = cv2.copyMakeBorder(picture, 0, 0, 0, short, cv2.BORDER_CONSTANT)
             picture = padded.astype(np.uint8, copy=False)
-        self._net.setInputSize((picture.shape[1], picture.shape[0]))
-        _, rows = self._net.detect(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+        _, rows = self._net(picture.shape[1], picture.shape[0]).detect(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
         found = []
         for *at, score in [] if rows is None else rows.tolist():
             x, y, w, h, *points = (value / scale for value in at)
@@ -128,6 +136,19 @@ class YuNet:
             sure = score >= self._SURE and not is_drawn(_part(picture, x * scale, y * scale, w * scale, h * scale))
             found.append(Detection(box, sure, facing))
         return found
+
+    def _net(self, width: int, height: int) -> cv2.FaceDetectorYN:
+        """Return a network for pictures of a width and height."""
+        size = -(-width // self._STEP), -(-height // self._STEP)
+        if size in self._nets:
+            net = self._nets.pop(size)
+        elif len(self._nets) < self._SIZES:
+            net = cv2.FaceDetectorYN.create("onnx", self._model, _NOTHING, (width, height), self._FOUND, 0.3)
+        else:
+            net = self._nets.pop(next(iter(self._nets)))
+        self._nets[size] = net
+        net.setInputSize((width, height))
+        return net
 
     def _detect_tilted(self, picture: NDArray[np.uint8], degrees: float) -> Iterator[Detection]:
         """Yield the sure detections in a picture that is turned about its centre, and shrunk if it is large."""

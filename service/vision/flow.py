@@ -28,7 +28,7 @@ _FLOW: dict[str, Any] = {
 }
 _RETURN = 1.0  # pixels: maximum forward-backward error of a point
 _ALIKE = 0.7  # minimum correlation of a point's neighbourhoods before and after
-_NEIGHBOURHOOD = np.stack(np.meshgrid(np.arange(-4, 5), np.arange(-4, 5)), -1).reshape(1, -1, 2).astype(np.float32)
+_ACROSS, _DOWN = np.mgrid[-4:5, -4:5][::-1].reshape(2, 1, -1).astype(np.float32)  # of a neighbourhood, (1, 81) each
 _LEAST = 32  # pixels: smaller pictures have too few levels
 _PLAIN = 50.0  # added to a neighbourhood's energy, so that noise on plain areas does not correlate
 
@@ -87,8 +87,8 @@ def follow_face(before: Gray, after: Gray, box: Box) -> tuple[Points, Points, ND
 
 
 def _surroundings(gray: Gray, points: Points) -> NDArray[np.float32]:
-    at = points[:, None] + _NEIGHBOURHOOD  # (N, 81, 2)
-    values = cv2.remap(gray, at[..., 0], at[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    x, y = points[:, :1] + _ACROSS, points[:, 1:] + _DOWN  # (N, 81) each
+    values = cv2.remap(gray, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(values - values.mean(1, keepdims=True), np.float32)
 
 
@@ -104,11 +104,9 @@ def motion(before: Points, after: Points) -> Motion:
     Each point is compared with a few far from it; all pairs would take ten times as long and tell no more.
     """
     dx, dy = np.median(after - before, axis=0)
-    steps = [len(before) // part for part in (2, 3, 5)]
-    old, new = (
-        np.linalg.norm(np.concatenate([points - np.roll(points, step, 0) for step in steps]), axis=1)
-        for points in (before, after)
-    )
+    each = np.arange(len(before))
+    others = np.concatenate([each - len(before) // part for part in (2, 3, 5)])  # negative ones count from the end
+    old, new = (np.linalg.norm(np.tile(points, (3, 1)) - points[others], axis=1) for points in (before, after))
     apart = old > 1
     growth = float(np.median(new[apart] / old[apart])) if apart.any() else 1.0
     return Motion(float(dx), float(dy), growth)

@@ -13,10 +13,13 @@ import av
 import numpy as np
 from av.sidedata.sidedata import SideDataContainer
 from av.sidedata.sidedata import Type as SideData
+from av.video.plane import VideoPlane
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
 from mien.contract.errors import CannotDecode
+from service.vision.crop import part_around, sample, square_around
+from service.vision.faces import Box
 
 WORKING_SIDE = 1280  # longest side of the pictures that crops are cut from, in pixels
 SMALL_SIDE = 320  # longest side of the pictures for detection and tracking, in pixels
@@ -31,6 +34,7 @@ _MATRICES = {  # AVColorSpace → swscale's name
     9: Colorspace.BT2020,
     10: Colorspace.BT2020,
 }
+_PLANAR = {f"{name}{sampling}p" for name in ("yuv", "yuvj") for sampling in (420, 422, 444)}
 
 
 Orientation = tuple[int, bool]
@@ -63,7 +67,7 @@ class Upright:
 
     Attributes:
         frame_size: width and height of the upright original frame in pixels.
-        side: longest side of the pictures in pixels.
+        size: width and height of the upright pictures.
     """
 
     def __init__(
@@ -79,10 +83,11 @@ class Upright:
         size = round(first.width * wide), round(first.height * high)
         self.frame_size = size[::-1] if self._turns % 2 else size
         self._size = _shrunk(size, longest_side)
-        self.side = max(self._size)
+        self.size = self._size[::-1] if self._turns % 2 else self._size
         self._small_size = _shrunk(self._size, SMALL_SIDE)
         self._reformatter = VideoReformatter()  # reuses its scaler for all frames
         self._small_reformatter = VideoReformatter()
+        self._part_reformatter = VideoReformatter()
 
     def __call__(self, frame: av.VideoFrame) -> NDArray[np.uint8]:
         """Convert a frame to an upright picture, (H, W, 3), with sides of at most `longest_side`.
@@ -97,18 +102,43 @@ class Upright:
         """Convert a frame to an upright picture with sides of at most `SMALL_SIDE`; see `__call__`."""
         return self._convert(frame, self._small_reformatter, self._small_size)
 
-    def _convert(self, frame: av.VideoFrame, reformatter: VideoReformatter, size: tuple[int, int]) -> NDArray[np.uint8]:
+    def converts_parts(self, frame: av.VideoFrame) -> bool:
+        """Return whether `part` can be used: for 8-bit luma and chroma, and pictures neither turned nor scaled."""
+        is_own = (frame.width, frame.height) == self._size and not self._turns and not self._mirrored
+        is_even = frame.width % 2 == frame.height % 2 == 0  # FFmpeg converts others with another method
+        is_planar = frame.format.name in _PLANAR and all(plane.line_size > 0 for plane in frame.planes)
+        return is_own and is_even and is_planar
+
+    def part(self, frame: av.VideoFrame, rows: slice, columns: slice) -> NDArray[np.uint8]:
+        """Convert a part of a frame that begins at a multiple of 32 pixels to the same pixels as all of it."""
+        width, height = columns.stop - columns.start, rows.stop - rows.start
+        part = av.VideoFrame(width, height, frame.format.name)
+        for whole, cut in zip(frame.planes, part.planes, strict=True):
+            across, down = -(-frame.width // whole.width), -(-frame.height // whole.height)
+            top, left = rows.start // down, columns.start // across
+            _pixels(cut)[:] = _pixels(whole)[top : top + cut.height, left : left + cut.width]
+        return self._convert(part, self._part_reformatter, (width, height), frame)
+
+    def _convert(
+        self,
+        frame: av.VideoFrame,
+        reformatter: VideoReformatter,
+        size: tuple[int, int],
+        whole: av.VideoFrame | None = None,
+    ) -> NDArray[np.uint8]:
+        """Convert a frame; if it is a part of a whole one, that one says what its colours mean."""
+        whole = whole or frame
         width, height = size
         shrinks = frame.width * frame.height > width * height
-        full = frame.color_range == ColorRange.JPEG or frame.format.name.startswith("yuvj")
-        guess = Colorspace.ITU709 if min(frame.width, frame.height) >= _HD_HEIGHT else Colorspace.ITU601
+        full = whole.color_range == ColorRange.JPEG or whole.format.name.startswith("yuvj")
+        guess = Colorspace.ITU709 if min(whole.width, whole.height) >= _HD_HEIGHT else Colorspace.ITU601
         try:
             rgb = reformatter.reformat(
                 frame,
                 width=width,
                 height=height,
                 format="rgb24",
-                src_colorspace=_MATRICES.get(int(frame.colorspace), guess),
+                src_colorspace=_MATRICES.get(int(whole.colorspace), guess),
                 src_color_range=ColorRange.JPEG if full else ColorRange.MPEG,
                 dst_color_range=ColorRange.JPEG,
                 interpolation=Interpolation.AREA if shrinks else Interpolation.BILINEAR,
@@ -124,21 +154,46 @@ class Upright:
 
 
 class FramePictures:
-    """The upright pictures of one frame, each converted on first use."""
+    """The upright pictures of one frame, each converted on first use.
+
+    Attributes:
+        frame_size: width and height of the upright frame in pixels.
+        size: width and height of the upright picture from which faces are cropped.
+    """
 
     def __init__(self, upright: Upright, frame: av.VideoFrame) -> None:
-        self.upright = upright
+        self.frame_size, self.size = upright.frame_size, upright.size
+        self._upright = upright
         self._frame = frame
-
-    @cached_property
-    def large(self) -> NDArray[np.uint8]:
-        """The picture from which faces are cropped, RGB (H, W, 3)."""
-        return self.upright(self._frame)
 
     @cached_property
     def small(self) -> NDArray[np.uint8]:
         """The small picture in which faces are detected and tracked, RGB (h, w, 3)."""
-        return self.upright.small(self._frame)
+        return self._upright.small(self._frame)
+
+    @cached_property
+    def _large(self) -> NDArray[np.uint8]:
+        return self._upright(self._frame)
+
+    def cut_out(self, box: Box, *, margin: float, size: int) -> NDArray[np.uint8]:
+        """Crop a face to (size, size, 3); only its surroundings are converted, where that is possible.
+
+        Args:
+            box: the face's box, in pixels of a picture of `self.size`.
+            margin: as in `service.vision.crop.square_around`.
+            size: side of the crop.
+        """
+        square = square_around(box, margin)
+        if not self._upright.converts_parts(self._frame):
+            return sample(self._large, square, size)
+        rows, columns = part_around(square, size, self.size[::-1])
+        return sample(self._upright.part(self._frame, rows, columns), square.within(rows, columns), size)
+
+
+def _pixels(plane: VideoPlane) -> NDArray[np.uint8]:
+    """Return a plane's 8-bit pixels, (H, W), not copied."""
+    lines = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
+    return lines[: plane.height, : plane.width]
 
 
 def orientation_of(frame: av.VideoFrame) -> Orientation:

@@ -14,7 +14,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from service.vision.crop import cut_out
 from service.vision.faces import Box
 
 Luma = NDArray[np.float32]
@@ -34,17 +33,21 @@ _EDGE = (4.8, 2.4)  # pixels; 1.6 to 2.3 in sharp pictures, 4.8 where no more is
 _WHOLE = (0.1, 0.4)  # share; 0.4 to 1 in pictures of uncovered faces, 0.1 where one half is plain
 
 
-def clarity(picture: NDArray[np.uint8], box: Box) -> float:
+def clarity(crop: NDArray[np.uint8], box: Box, shape: tuple[int, ...]) -> float:
     """Rate the readability of a face's pixels, 0 to 1.
 
     Args:
-        picture: RGB (H, W, 3), no larger than what the model's crops are cut from.
-        box: the face, square, in its pixels.
+        crop: the box's content, RGB (n, n, 3), n as `rated_at` says.
+        box: the face, square, in pixels of a picture with no more detail than what the model's crops are cut from.
+        shape: of that picture, (H, W, …).
     """
-    pixels = min(FINEST, max(_COARSEST, round(box.w)))
-    crop = cut_out(picture, box, margin=0, size=pixels)
     luma = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    return size(box.w) * inside(box, picture.shape) * light(luma) * sharpness(luma) * wholeness(luma)
+    return size(box.w) * inside(box, shape) * light(luma) * sharpness(luma) * wholeness(luma)
+
+
+def rated_at(side: float) -> int:
+    """Return the side in pixels at which a face of this side is rated."""
+    return min(FINEST, max(_COARSEST, round(side)))
 
 
 def size(side: float) -> float:

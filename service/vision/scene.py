@@ -17,7 +17,7 @@ from service.vision.crop import cut_out
 from service.vision.faces import Box
 from service.vision.persons import FaceSample, FaceSeen, Sightings, TrackedPerson
 from service.vision.picture import FramePictures
-from service.vision.quality import FINEST, clarity
+from service.vision.quality import FINEST, clarity, rated_at
 from service.vision.sampling import Instant
 from service.vision.tracks import EndedTrack, TrackedFace, Tracker
 from service.vision.windows import Clip, ClipSpec
@@ -120,20 +120,32 @@ class Scene:
         until_s: float,
     ) -> FaceSample:
         """Crop the face for each spec that samples this instant; the face's box is in pixels of the small picture."""
-        upright, side = pictures.upright, max(pictures.small.shape)
-        at = _scaled(face.box, upright.side / side)
-        in_frame = _within(_scaled(face.box, max(upright.frame_size) / side), *upright.frame_size)
-        crops = {index: self._crop(pictures.large, at, self._specs[index]) for index in instant.specs}
+        side, whole = max(pictures.small.shape), pictures.frame_size
+        at = _scaled(face.box, max(pictures.size) / side)
+        in_frame = _within(_scaled(face.box, max(whole) / side), *whole)
+        crops = {index: self._crop(pictures, at, self._specs[index]) for index in instant.specs}
         if at not in self._clarity:
-            shown, box = (pictures.small, face.box) if face.box.w >= FINEST else (pictures.large, at)
-            self._clarity[at] = clarity(shown, box)
+            self._clarity[at] = _rate(pictures, face.box, at)
         return FaceSample(instant.time_s, until_s, in_frame, self._clarity[at] * face.front, crops)
 
-    def _crop(self, picture: NDArray[np.uint8], box: Box, spec: ClipSpec) -> NDArray[np.uint8]:
+    def _crop(self, pictures: FramePictures, box: Box, spec: ClipSpec) -> NDArray[np.uint8]:
         key = box, spec.margin, spec.size
         if key not in self._cut:
-            self._cut[key] = cut_out(picture, box, margin=spec.margin, size=spec.size)
+            self._cut[key] = pictures.cut_out(box, margin=spec.margin, size=spec.size)
         return self._cut[key]
+
+
+def _rate(pictures: FramePictures, box: Box, at: Box) -> float:
+    """Rate how clearly a frame shows a face; a large one is large enough in the small picture.
+
+    Args:
+        pictures: of the frame.
+        box: the face's box in the small picture.
+        at: its box in the large one.
+    """
+    if box.w >= FINEST:
+        return clarity(cut_out(pictures.small, box, margin=0, size=FINEST), box, pictures.small.shape)
+    return clarity(pictures.cut_out(at, margin=0, size=rated_at(at.w)), at, pictures.size[::-1])
 
 
 def _scaled(box: Box, factor: float) -> Box:

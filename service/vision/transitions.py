@@ -14,7 +14,6 @@ from collections import deque
 from collections.abc import Sequence
 from enum import Enum, auto
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,7 +25,6 @@ _AT_LEAST_S = 0.06  # between two pictures: more of them cost time and tell noth
 _STEPS = (3, 4, 5, 6, 8, 10, 13, 16, 20, 25, 30, 36, 43)  # lengths of the examined ends of the history, in pictures
 _SIDE, _PART = 24, 6
 _MARGIN = 0.1
-_SMALL = 240  # longest side of the remembered pictures, in pixels
 
 # Measured on rendered people: the likeness before and after is below 0.7 for 99 of 100 pairs of them. What no blend
 # explains, as a share of the energy of the difference, is 0.004 to 0.08 in transitions; moving faces that fall below
@@ -62,20 +60,16 @@ class Change(Enum):
 
 
 class Pictures:
-    """The last pictures, small."""
+    """The last pictures."""
 
     def __init__(self) -> None:
-        self._recent: deque[tuple[float, float, NDArray[np.uint8]]] = deque()  # time, scale, picture
+        self._recent: deque[tuple[float, NDArray[np.uint8]]] = deque()
 
     def add(self, picture: NDArray[np.uint8], time_s: float) -> bool:
         """Add a picture; return whether it was taken: it is not if the last one is very recent."""
         if self._recent and time_s - self._recent[-1][0] < _AT_LEAST_S:
             return False
-        height, width = picture.shape[:2]
-        scale = min(1.0, _SMALL / max(height, width))
-        size = max(1, round(width * scale)), max(1, round(height * scale))
-        small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
-        self._recent.append((time_s, scale, small))
+        self._recent.append((time_s, picture))
         while time_s - self._recent[0][0] > LONGEST_S:
             self._recent.popleft()
         return True
@@ -86,9 +80,7 @@ class Pictures:
 
     def at(self, box: Box, count: int) -> list[Crop]:
         """Return the crops at a fixed place of the last `count` pictures."""
-        return [
-            Crop(picture, Box(*(side * scale for side in box))) for _, scale, picture in list(self._recent)[-count:]
-        ]
+        return [Crop(picture, box) for _, picture in list(self._recent)[-count:]]
 
 
 class Appearance:

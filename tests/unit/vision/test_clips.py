@@ -422,7 +422,7 @@ def test_too_little_memory_is_the_videos_fault(tmp_path, monkeypatch):
     def fail(*_):
         raise MemoryError
 
-    monkeypatch.setattr("service.vision.picture.Upright.__call__", fail)
+    monkeypatch.setattr("service.vision.picture.Upright.small", fail)
 
     with pytest.raises(DecodeTooCostly, match="memory"):
         Seen(face_video(tmp_path / "v.mp4"))

@@ -4,7 +4,8 @@ import pytest
 import skimage.data
 
 from mien.contract.errors import Misconfigured
-from service.vision.faces import Box, _turn, covered, open_detector, overlap
+from service.vision.faces import _MODEL as MODEL
+from service.vision.faces import Box, YuNet, _turn, covered, open_detector, overlap
 from tests.videos import background, picture, shared_yunet, still, turned
 
 SIZE = (480, 270)
@@ -189,6 +190,17 @@ def test_around_a_box_only_its_surroundings_are_searched(detector):
     assert found.sure
     assert tuple(found.box) == pytest.approx(tuple(right.box), abs=0.1 * right.box.w)
     assert len(detector(shown, [left.box, right.box])) == 2
+
+
+def test_pictures_of_many_sizes_take_few_networks_and_change_nothing_of_what_is_found():
+    detector = YuNet(MODEL)
+    shown = picture(0, [still(side=0.35)], SIZE)
+
+    for width in range(40, 480, 33):
+        detector(np.ascontiguousarray(shown[: width // 2, :width]))
+
+    assert len(detector._nets) <= 8
+    assert detector(shown) == YuNet(MODEL)(shown) != []
 
 
 @pytest.mark.parametrize("degrees", [-40, 40])

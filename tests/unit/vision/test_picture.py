@@ -5,10 +5,12 @@ import numpy as np
 import pytest
 from av.video.reformatter import ColorRange
 
+from service.vision.crop import cut_out
+from service.vision.faces import Box
 from service.vision.frames import Limits, open_video
-from service.vision.picture import SMALL_SIDE, WORKING_SIDE, Upright, orientation
+from service.vision.picture import SMALL_SIDE, WORKING_SIDE, FramePictures, Upright, orientation
 from tests.unit.vision.exif import with_exif
-from tests.videos import write_video
+from tests.videos import picture, still, write_video
 
 LIMITS = Limits(max_pixels=8192 * 4320, max_duration_s=3600, max_frames=10**6)
 
@@ -189,3 +191,35 @@ def test_a_frame_with_side_data_that_the_library_does_not_know_keeps_its_rotatio
 
     assert (opened.width, opened.height) == (96, 64)
     assert np.abs(corners_of(picture).astype(int) - CORNERS).max() <= 6
+
+
+@pytest.mark.parametrize("full_range", [False, True])
+@pytest.mark.parametrize(
+    "pixels", ["yuv420p", "yuvj420p", "yuv422p", "yuv444p", "yuv420p10le", "nv12", "gray", "rgb24"]
+)
+@pytest.mark.parametrize("size", [(640, 480), (162, 122), (163, 121), (1280, 720), (1920, 1080)])
+def test_a_crop_is_the_same_as_from_all_of_the_frame(pixels, size, full_range):
+    frame = av.VideoFrame.from_ndarray(picture(0, [still()], size), format="rgb24").reformat(format=pixels)
+    frame.color_range = ColorRange.JPEG if full_range else ColorRange.MPEG
+    upright = Upright(frame)
+    width, height = upright.size
+
+    for share, x, y in [(0.2, 0.5, 0.4), (0.7, 0.5, 0.5), (0.5, 1.0, 1.0), (0.3, 0.0, 0.1), (0.3, 1.4, -0.6)]:
+        side = share * height
+        box = Box(x * width - side / 2, y * height - side / 2, side, side)
+        crop = FramePictures(upright, frame).cut_out(box, margin=0.1, size=80)
+
+        assert (crop == cut_out(upright(frame), box, margin=0.1, size=80)).all()
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+@pytest.mark.parametrize("turns", [0, 1, 2, 3])
+@pytest.mark.parametrize("aspect", [1.0, 4 / 3])
+def test_a_crop_of_a_turned_or_stretched_frame_is_upright(turns, mirrored, aspect):
+    frame = av.VideoFrame.from_ndarray(picture(0, [still()], (480, 360)), format="rgb24").reformat(format="yuv420p")
+    upright = Upright(frame, aspect, turned=(turns, mirrored))
+    box = Box(0.3 * upright.size[0], 0.35 * upright.size[1], 120, 120)
+
+    crop = FramePictures(upright, frame).cut_out(box, margin=0, size=60)
+
+    assert (crop == cut_out(upright(frame), box, margin=0, size=60)).all()

@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from service.vision import quality
+from service.vision.crop import cut_out
 from service.vision.faces import Box
-from service.vision.quality import clarity, inside, light, sharpness, size, wholeness
+from service.vision.quality import inside, light, sharpness, size, wholeness
 from tests.videos import picture, still
 
 SIDE = 96
@@ -26,6 +28,11 @@ def luma(shown):
     x, y, side, _ = (round(value) for value in BOX)
     gray = cv2.cvtColor(shown[y : y + side, x : x + side], cv2.COLOR_RGB2GRAY)
     return cv2.resize(gray, (64, 64), interpolation=cv2.INTER_AREA).astype(np.float32)
+
+
+def clarity(shown, box):
+    """The clarity of a face in a picture."""
+    return quality.clarity(cut_out(shown, box, margin=0, size=quality.rated_at(box.w)), box, shown.shape)
 
 
 def falls_to_nothing(values):
