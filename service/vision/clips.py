@@ -133,7 +133,13 @@ def read_clips(
             video, word = opened.enter_context(open_video(path, limits, formats, track=track)), []
         yield video.opened
         tracker = Tracker(detector, faces)
-        for event in _find_clips(video.read(start_s, end_s), video, specs, tracker, start_s=start_s):
+
+        def is_sampled(from_s: float, until_s: float) -> bool:
+            # Before the first frame, it is not known where the grid begins.
+            return not video.frames or _grid(specs, max(start_s, video.first_s)).falls_in(from_s, until_s)
+
+        frames = video.read(start_s, end_s, is_sampled)
+        for event in _find_clips(frames, video, specs, tracker, start_s=start_s):
             if isinstance(event, VideoEnded):
                 several = len(video.tracks) > 1
                 warnings = [*word, *event.warnings]
@@ -191,7 +197,7 @@ def _find_clips(
     """
     cv2.setNumThreads(1)  # process-wide: pictures are small, and many such processes share a machine
     scene: Scene | None = None
-    grid = Grid([spec.interval_s for spec in specs], start_s or 0.0)
+    grid = _grid(specs, start_s or 0.0)
     began_s = start_s or 0.0
     done_s = 0.0
     width, height = 0, 0
@@ -201,7 +207,7 @@ def _find_clips(
             width, height = source.upright.frame_size
             if start_s is None:
                 began_s = frame.time_s
-            grid = Grid([spec.interval_s for spec in specs], max(began_s, frame.time_s))
+            grid = _grid(specs, max(began_s, frame.time_s))
         pictures = FramePictures(source.upright, frame.frame)
         for number, instant in enumerate(grid.on_display(frame)):
             yield from scene.look(pictures, instant, frame.until_s, again=number > 0)
@@ -223,6 +229,10 @@ def _find_clips(
         samples=0 if scene is None else scene.samples,
         warnings=[*source.warnings, *_warnings(scene, tracker)],
     )
+
+
+def _grid(specs: Sequence[ClipSpec], start_s: float) -> Grid:
+    return Grid([spec.interval_s for spec in specs], start_s)
 
 
 def _warnings(scene: Scene | None, tracker: Tracker) -> Iterator[str]:

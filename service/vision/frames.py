@@ -7,10 +7,11 @@ Declared durations are not trusted; decoded time counts. Every FFmpeg failure be
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple, cast
 
@@ -35,6 +36,7 @@ from service.vision.clock import Clock
 from service.vision.exif import jpeg_orientation
 from service.vision.formats import UPLOADS, Formats, ffmpeg_options
 from service.vision.iso_boxes import is_cut_off, is_encrypted
+from service.vision.left_out import LeftOut, Packet, look_ahead
 from service.vision.picture import WORKING_SIDE, Orientation, Upright, orientation_of
 from service.vision.webp import film_of
 
@@ -47,6 +49,8 @@ _PADDING_S = 0.05  # sound that lasts so much longer than the pictures only fill
 _TOLD_CHANGES = 3  # changes of the picture's size that a warning names
 _THREADS = 2  # each thread takes frame buffers and address space
 _WEBP = OPTIONAL_CONTAINERS["webp"]
+# Codecs whose frames tell strictly whether others refer to them. HEVC's tell it for their own temporal layer only.
+_TELL_REFERENCES = {"h264"}
 _ATTACHED = av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thumbnails
 
 
@@ -97,6 +101,23 @@ class _Decoded(NamedTuple):
     frame: av.VideoFrame
     pixel_aspect: float
     turned: Orientation
+
+    @property
+    def stamp_s(self) -> float | None:
+        """Its timestamp in seconds."""
+        return _stamp(self.frame)
+
+    @property
+    def duration_s(self) -> float:
+        """How long it is on display; 0 if it does not tell."""
+        return _seconds(self.frame.duration, self.frame.time_base) or 0.0
+
+
+class _LeftOut(NamedTuple):
+    """Timestamp and duration, in seconds, of a frame that was not decoded."""
+
+    stamp_s: float | None
+    duration_s: float
 
 
 def open_container(path: Path, limits: Limits, formats: Formats) -> av.container.InputContainer:
@@ -195,6 +216,8 @@ class VideoReader:
         self._coded_aspect: Fraction | None = None
         self._first_coded_aspect: Fraction | None = None
         self._container_aspect = _container_aspect(self._stream)
+        self._wanted: Callable[[float, float], bool] | None = None
+        self._clock: Clock | None = None
         self._decoded = self._decode()
         try:
             self._ahead = self._first_frames()
@@ -205,7 +228,7 @@ class VideoReader:
         self._delay_s = _delay(container, self._stream)
         rate = self._stream.average_rate or self._stream.guessed_rate
         self.frame_s = 1 / float(rate) if rate else _DEFAULT_FRAME_S
-        stamp_s = _stamp(first.frame)
+        stamp_s = first.stamp_s
         self._lost_s = 0.0 if stamp_s is None or self._earliest_s is None else stamp_s - self._earliest_s
         if self._lost_s < self.frame_s / 2:
             self._lost_s = 0.0
@@ -228,14 +251,15 @@ class VideoReader:
 
     def _first_frames(self) -> list[_Decoded]:
         """Decode the first frame, and the second, which some decoders put out before it."""
-        first = next(self._decoded, None)
+        decoded = (one for one in self._decoded if isinstance(one, _Decoded))  # none is left out before `read`
+        first = next(decoded, None)
         if first is None:
             raise self._nothing()
         self._began = True
-        second = next(self._decoded, None)
+        second = next(decoded, None)
         if second is None:
             return [first]
-        stamps = _stamp(first.frame), _stamp(second.frame)
+        stamps = first.stamp_s, second.stamp_s
         swapped = stamps[0] is not None and stamps[1] is not None and stamps[1] < stamps[0] < stamps[1] + _SWAPPED_S
         return [second, first] if swapped else [first, second]
 
@@ -265,8 +289,17 @@ class VideoReader:
             found.append(f"The file could not be read beyond {self.end_s:.1f} s. The part before that was analysed.")
         return found
 
-    def read(self, start_s: float, end_s: float | None) -> Iterator[TimedFrame]:
-        """Yield the frames on display in [start_s, end_s) in order, with strictly increasing times and without gaps.
+    def read(
+        self, start_s: float, end_s: float | None, wanted: Callable[[float, float], bool] | None = None
+    ) -> Iterator[TimedFrame]:
+        """Yield the frames on display in [start_s, end_s) in order, with strictly increasing times.
+
+        Args:
+            start_s: start of the part to read.
+            end_s: end of the part to read; None reads to the end of the video.
+            wanted: tells whether a frame on display in [from, until) is needed. Others are counted, but neither decoded
+                nor yielded where no other frame refers to them: in many videos, that is every second one. By default,
+                all are yielded, without gaps.
 
         Raises:
             BadMedia: as `open_video`. `TruncatedVideo` is raised only after the last frame was yielded.
@@ -274,11 +307,13 @@ class VideoReader:
         if start_s == 0 and end_s is None:  # else the index does not tell how many of its frames are read
             context = self._stream.codec_context
             self._check_cost(self._stream.frames * context.width * context.height)
-        pending: tuple[float, _Decoded] | None = None
+        self._wanted = wanted
+        pending: tuple[float, _Decoded | _LeftOut] | None = None
         for time_s, decoded in self._timed(start_s):
-            self._check_pixels(decoded.frame.width, decoded.frame.height)
+            if isinstance(decoded, _Decoded):
+                self._check_pixels(decoded.frame.width, decoded.frame.height)
             if pending is not None and time_s > start_s:
-                yield self._show(pending, time_s, start_s, end_s)
+                yield from self._show(pending, time_s, start_s, end_s)
             if end_s is not None and time_s >= end_s:
                 if not self.frames:
                     raise NoFrames(f"The video has no frame before {end_s:g} s: its first is at {time_s:.1f} s.")
@@ -287,9 +322,9 @@ class VideoReader:
         if pending is None:
             raise self._nothing()
         time_s, decoded = pending
-        last_s = time_s + (_duration(decoded.frame) or self.frame_s)
+        last_s = time_s + (decoded.duration_s or self.frame_s)
         if last_s > start_s:
-            yield self._show(pending, last_s, start_s, end_s)
+            yield from self._show(pending, last_s, start_s, end_s)
         self._check_whole(last_s)
         if end_s is None and not self._broke_off:
             sound_s = self._sound_end()
@@ -297,7 +332,9 @@ class VideoReader:
         if not self.frames:
             raise NoFrames(f"The video ends after {last_s:.1f} s and has no frame from {start_s:g} s on.")
 
-    def _show(self, pending: tuple[float, _Decoded], until_s: float, start_s: float, end_s: float | None) -> TimedFrame:
+    def _show(
+        self, pending: tuple[float, _Decoded | _LeftOut], until_s: float, start_s: float, end_s: float | None
+    ) -> Iterator[TimedFrame]:
         time_s, decoded = pending
         if end_s is not None:
             until_s = min(until_s, end_s)
@@ -315,20 +352,22 @@ class VideoReader:
                 "Cut it, choose a part with start_s and end_s, or lower its frame rate."
             )
         self.end_s = self.duration_s = until_s
+        if isinstance(decoded, _LeftOut):
+            return
         if (shape := _shape(decoded)) != self._shape:
             self._shape = shape
             before, self.upright = self.upright.frame_size, self._upright_of(decoded)
             if self.frames > 1 and before != self.upright.frame_size:
                 sizes = (f"{width} × {height}" for width, height in (before, self.upright.frame_size))
                 self._shape_changes.append("from {} to {} at {:.2f} s".format(*sizes, time_s))
-        return TimedFrame(time_s, until_s, decoded.frame)
+        yield TimedFrame(time_s, until_s, decoded.frame)
 
-    def _timed(self, start_s: float) -> Iterator[tuple[float, _Decoded]]:
+    def _timed(self, start_s: float) -> Iterator[tuple[float, _Decoded | _LeftOut]]:
         """Yield all frames with their times, from the one on display at `start_s` or an earlier one."""
-        clock = Clock(self.origin_s, self.frame_s)
+        clock = self._clock = Clock(self.origin_s, self.frame_s)
         if start_s > _MIN_SEEK_S and self._seek(start_s):
             landed = next(self._decoded, None)
-            stamp_s = None if landed is None else _stamp(landed.frame)
+            stamp_s = None if landed is None else landed.stamp_s
             if landed is not None and stamp_s is not None and stamp_s - self.origin_s <= start_s:
                 yield clock.time(stamp_s), landed
             else:  # the seek went too far, or landed on a frame without a timestamp: read from the start
@@ -336,9 +375,9 @@ class VideoReader:
         else:
             while self._ahead:
                 first = self._ahead.pop(0)
-                yield clock.time(_stamp(first.frame)), first
+                yield clock.time(first.stamp_s), first
         for decoded in self._decoded:
-            yield clock.time(_stamp(decoded.frame)), decoded
+            yield clock.time(decoded.stamp_s), decoded
 
     def _seek(self, time_s: float) -> bool:
         base = self._stream.time_base
@@ -351,8 +390,8 @@ class VideoReader:
         self._decoded = self._decode()
         return True
 
-    def _decode(self) -> Generator[_Decoded]:
-        """Yield all frames that can be decoded; count failures."""
+    def _demux(self) -> Iterator[Packet]:
+        """Yield the stream's packets as far as the file can be read, the last one empty."""
         packets = self._container.demux(self._stream)
         while True:
             try:
@@ -361,12 +400,27 @@ class VideoReader:
                 raise
             except Exception:  # FFmpeg has many error types; each means that the data ends here
                 self._broke_off = True
-                packet = None
+                return
+            if packet is None:
+                return
+            yield packet
+
+    def _is_wanted(self, from_s: float, until_s: float) -> bool:
+        """Return whether a frame is needed that is on display between two timestamps."""
+        if self._wanted is None or self._clock is None or self._stream.codec_context.name not in _TELL_REFERENCES:
+            return True
+        return self._wanted(from_s - self._clock.origin_s, until_s - self._clock.origin_s)
+
+    def _decode(self) -> Generator[_Decoded | _LeftOut]:
+        """Yield all frames that can be decoded, and in their places those that are left out; count failures."""
+        left_out = LeftOut(self._stream.codec_context)
+        for packet, needed in chain(look_ahead(self._demux(), self._is_wanted), [(None, True)]):
             if not self._began and packet is not None and packet.pts is not None and not packet.is_discard:
                 stamp_s = float(packet.pts * packet.time_base)
                 self._earliest_s = stamp_s if self._earliest_s is None else min(self._earliest_s, stamp_s)
             if self._is_jpeg and packet is not None:
                 packet.opaque = jpeg_orientation(bytes(packet))
+            left_out.prepare(packet, needed=needed)
             try:
                 frames = self._stream.codec_context.decode(packet)
             except MemoryError:
@@ -386,9 +440,9 @@ class VideoReader:
                 if not self._began or frame.key_frame:
                     self._coded_aspect = self._stream.codec_context.sample_aspect_ratio
                     self._turned = cast("Orientation | None", frame.opaque) or orientation_of(frame)
+                yield from map(_left_out, left_out.before(frame))
                 yield _Decoded(frame, self._pixel_aspect(), self._turned)
-            if packet is None:
-                return
+        yield from map(_left_out, left_out.rest())
 
     def _pixel_aspect(self) -> float:
         """Return the pixel aspect of the frame that was decoded last; 1 if it is nearly that, unknown or absurd.
@@ -541,11 +595,13 @@ def _is_cut_off(container: av.container.InputContainer) -> bool:
     return container.format.name.startswith("matroska") and ebml.is_cut_off(Path(container.name))
 
 
-def _duration(frame: av.VideoFrame) -> float:
-    return float(frame.duration * frame.time_base) if frame.duration and frame.time_base is not None else 0.0
+def _left_out(packet: Packet) -> _LeftOut:
+    return _LeftOut(_seconds(packet.pts, packet.time_base), _seconds(packet.duration, packet.time_base) or 0.0)
 
 
 def _stamp(frame: av.VideoFrame) -> float | None:
-    if frame.pts is None or frame.time_base is None:
-        return None
-    return float(frame.pts * frame.time_base)
+    return _seconds(frame.pts, frame.time_base)
+
+
+def _seconds(units: int | None, base: Fraction | None) -> float | None:
+    return None if units is None or base is None else float(units * base)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 LONGEST_STEP_S = 0.2  # track faces at least this often, even if every bundle samples more coarsely
 _SAME_S = 0.0005  # rounding error of containers that store times in milliseconds
+
+_ROUNDING_S = 1e-6  # of floats
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,11 @@ class Grid:
             for i in due:
                 self._next[i] += 1
             yield Instant(time_s, tuple(i for i in due if i < self._specs))
+
+    def falls_in(self, start_s: float, end_s: float) -> bool:
+        """Return whether a frame on display in [start_s, end_s) is one that `on_display` has instants for."""
+        first_s, end_s = (side_s - _SAME_S - self._start_s for side_s in (start_s, end_s))
+        return any(math.ceil((first_s - _ROUNDING_S) / step) * step < end_s + _ROUNDING_S for step in self._intervals_s)
 
     def looks(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, Instant, bool]]:
         """Yield each instant with the frame on display; instants before the first frame are skipped.

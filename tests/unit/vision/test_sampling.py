@@ -68,3 +68,15 @@ def test_nothing_is_looked_at_before_the_first_frame():
     looks = list(Grid([0.1], 0.0).looks([Frame(0.25, 0.45)]))
 
     assert [round(instant.time_s, 3) for _, instant, _ in looks] == [0.3, 0.4]
+
+
+@pytest.mark.parametrize("frame_s", [1 / 60, 1 / 30, 0.04, 0.0417, 0.3])
+@pytest.mark.parametrize("intervals_s", [[0.08], [0.12, 0.2], [0.5]])
+def test_which_frames_an_instant_falls_in_is_known_before(intervals_s, frame_s):
+    start_s = 1 / 3
+    grid, told = Grid(intervals_s, start_s), Grid(intervals_s, start_s)
+    times_s = [round(start_s + k * frame_s, 3) for k in range(200)]  # rounded as Matroska does
+
+    for begin_s, end_s in pairwise(times_s):
+        sampled = list(grid.on_display(Frame(begin_s, end_s)))
+        assert told.falls_in(begin_s, end_s) == bool(sampled)
