@@ -19,6 +19,7 @@ from tests.bench import (
     startup,
     throughput,
     upload_memory,
+    video_length,
     video_speed,
     worker_memory,
 )
@@ -28,6 +29,7 @@ BENCHES: dict[str, Callable[[Path], Iterator[Figure]]] = {
     "inference": inference.run,
     "base_size": base_size.run,
     "video_speed": video_speed.run,
+    "video_length": video_length.run,
     "throughput": throughput.run,
     "latency": latency.run,
     "gateway_overhead": gateway_overhead.run,

@@ -17,8 +17,20 @@ from service.worker.settings import DEFAULT_BUNDLE
 from tests.bench.figures import Figure
 from tests.bench.samples import looped
 
-_LIMITS = Limits(max_pixels=2**25, max_duration_s=3600, max_frames=10**6)
+LIMITS = Limits(max_pixels=2**25, max_duration_s=3600, max_frames=10**6)
 _REPEATS = 3
+
+
+def default_spec() -> ClipSpec:
+    """Return the clips of the default bundle."""
+    manifest, _ = read_bundle(DEFAULT_BUNDLE)
+    return ClipSpec(
+        frames=manifest.input.frames,
+        interval_s=manifest.input.interval_s,
+        size=manifest.input.size,
+        margin=manifest.crop.margin,
+        hop_s=manifest.hop_s,
+    )
 
 
 def run(folder: Path) -> Iterator[Figure]:
@@ -30,14 +42,7 @@ def run(folder: Path) -> Iterator[Figure]:
 
 def _against_decoding(video: Path, height: int, target: str) -> Iterator[Figure]:
     """Measure the processor time for the default bundle's clips and for decoding alone, in turns in one process."""
-    manifest, _ = read_bundle(DEFAULT_BUNDLE)
-    spec = ClipSpec(
-        frames=manifest.input.frames,
-        interval_s=manifest.input.interval_s,
-        size=manifest.input.size,
-        margin=manifest.crop.margin,
-        hop_s=manifest.hop_s,
-    )
+    spec = default_spec()
     detector = open_detector(None)
     alone, clips = [], []
     seconds = 0.0
@@ -46,7 +51,7 @@ def _against_decoding(video: Path, height: int, target: str) -> Iterator[Figure]
         seconds = _decode(video)
         alone.append(time.process_time() - started)
         started = time.process_time()
-        for _event in read_clips(video, [spec], detector=detector, limits=_LIMITS, faces=8):
+        for _event in read_clips(video, [spec], detector=detector, limits=LIMITS, faces=8):
             pass
         clips.append(time.process_time() - started)
     all_s, alone_s = statistics.median(clips), statistics.median(alone)
