@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from mien.contract.bundle import Manifest, Training
+from mien.contract.bundle import Manifest, Training, VariantPrecision
 from model.bundle.write import export_bundle
 from model.errors import ModelError
 from model.evaluation.card_section import card_section
@@ -31,6 +31,8 @@ def export_run(
     hop_s: float | None = None,
     reports: Sequence[Path] = (),
     notes: Path | None = None,
+    variants: Sequence[VariantPrecision] = (),
+    clips: Path | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Manifest:
     """Write a run's best model as a bundle.
@@ -46,11 +48,14 @@ def export_run(
         reports: folders of evaluations; their scores replace the validation scores in the manifest. With several
             reports the dataset's name precedes each score.
         notes: Markdown that the model card ends with.
+        variants: other precisions to write the graph in.
+        clips: prepared dataset on whose clips the variants are compared; by default on random patterns.
         progress: called with the name of each step when it begins.
 
     Raises:
         ModelError: the run has no best checkpoint, or a value is not allowed in a manifest.
         ExportRefused: see `export_bundle`.
+        VariantRefused: see `export_bundle`.
     """
     trained = read_trained(run)
     found = [read_report(report) for report in reports]
@@ -73,6 +78,8 @@ def export_run(
             intended_use=intended_use,
             notes=_text(notes) if notes else "",
             evaluations=card_section(found),
+            variants=variants,
+            clips=clips,
             progress=progress,
         )
     except ValidationError as error:

@@ -45,14 +45,19 @@ def write_bundle(
     trained: bool = True,
     warnings: Sequence[str] = (),
     graph: onnx.ModelProto | None = None,
+    variants: Mapping[str, onnx.ModelProto] | None = None,
     **changes: Any,
 ) -> Path:
     """Write a bundle into `folder`, which is created, and return it; `changes` are put into the manifest unchecked."""
+    variants = variants or {}
     folder.mkdir(parents=True)
     if graph is None:
         graph = brightness((frames, size, size, 3), {task["kind"]: COLUMNS[task["kind"]] for task in tasks})
     onnx.save(graph, folder / "model.onnx")
+    for precision, other in variants.items():
+        onnx.save(other, folder / f"model.{precision}.onnx")
     (folder / "MODEL_CARD.md").write_text("# A model for tests\n")
+    parity = {"max_abs_difference": 0, "same_label": 1, "clips": 1, "data": "none"}
     manifest = {
         "name": name,
         "version": "1.0",
@@ -64,7 +69,8 @@ def write_bundle(
         "licence": "MIT",
         "intended_use": "tests",
         "parity": {"max_abs_difference": 0, "batch_sizes": [1]},
-        "files": {file: file_sha256(folder / file) for file in ("model.onnx", "MODEL_CARD.md")},
+        "variants": [{"precision": one, "graph": f"model.{one}.onnx", "parity": parity} for one in variants],
+        "files": {file.name: file_sha256(file) for file in folder.iterdir()},
     } | changes
     (folder / "manifest.json").write_text(json.dumps(manifest))
     return folder

@@ -17,7 +17,7 @@ cli.add_typer(bundles, name="bundles")
 def check(
     folders: Annotated[list[Path], typer.Argument(help="Folders of bundles.", metavar="DIR")],
 ) -> None:
-    """Open bundles as a worker does (manifest, digests, shapes, a first inference) and describe them."""
+    """Open bundles as a worker does (manifest, digests, shapes, a first inference of each graph) and describe them."""
     from mien.cli.messages import hint
     from mien.contract.errors import Misconfigured
     from service.worker.onnx_model import open_models
@@ -25,7 +25,9 @@ def check(
     refused = False
     for folder in folders:
         try:
-            [model] = open_models([folder], ["cpu"])
+            [model] = open_models([folder], ["cpu"], precision="float32")
+            for variant in model.manifest.variants:
+                open_models([folder], ["cpu"], precision=variant.precision)
         except Misconfigured as error:
             refused = True
             typer.echo(f"{folder}: {error}", err=True)
@@ -36,7 +38,7 @@ def check(
         window_s = manifest.input.frames * manifest.input.interval_s
         typer.echo(
             f"{folder}: {manifest.name} {manifest.version}, {state}; {tasks}; windows of {window_s:g} s, "
-            f"{manifest.hop_s:g} s apart"
+            f"{manifest.hop_s:g} s apart; {', '.join(manifest.graphs)}"
         )
     if refused:
         raise typer.Exit(1)

@@ -7,6 +7,8 @@ output per task and the pooled embedding of shape (B, D):
     expression   (B, labels)      probabilities in [0, 1] that sum to 1
     dimensions   (B, dimensions)  values in each dimension's range
     personality  (B, traits)      scores in [0, 1]
+
+A bundle may hold the graph in other precisions, too: its variants, with the same input and outputs.
 """
 
 from __future__ import annotations
@@ -21,8 +23,19 @@ from mien.contract.errors import BundleRefused
 
 MANIFEST = "manifest.json"
 MODEL_CARD = "MODEL_CARD.md"
+_GRAPH = r"^[\w.-]+\.onnx$"
 
 TaskKind = Literal["expression", "dimensions", "personality"]
+
+VariantPrecision = Literal["int8", "float16"]
+"""`int8`: for processors, weights and matrix products in 8 bits. `float16`: for graphics cards."""
+
+Precision = Literal["float32", VariantPrecision]
+
+VARIANT_TOLERANCE = 0.01
+"""Largest difference of a variant's probabilities and values from the float32 graph's, as a share of their range."""
+VARIANT_SAME_LABEL = 0.995
+"""Smallest share of clips with the same most probable expression."""
 
 
 class _Part(BaseModel):
@@ -155,13 +168,35 @@ class Parity(_Part):
     batch_sizes: tuple[PositiveInt, ...]
 
 
+class VariantParity(_Part):
+    """Difference between the outputs of a variant and of the float32 graph, measured at export."""
+
+    max_abs_difference: float = Field(
+        ge=0, description="Largest difference of a probability or a value, as a share of its range."
+    )
+    same_label: float = Field(
+        ge=0, le=1, description="Share of the clips whose most probable expression is the same; 1 without expressions."
+    )
+    clips: PositiveInt = Field(description="Number of clips compared.")
+    data: str = Field(description="Description of the clips.")
+
+
+class Variant(_Part):
+    """The graph in another precision."""
+
+    precision: VariantPrecision
+    graph: str = Field(pattern=_GRAPH)
+    parity: VariantParity
+
+
 class Manifest(_Part):
     """The content of `manifest.json`."""
 
     schema_version: Literal[1] = 1
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
     version: str
-    graph: str = Field(default="model.onnx", pattern=r"^[\w.-]+\.onnx$")
+    graph: str = Field(default="model.onnx", pattern=_GRAPH)
+    variants: tuple[Variant, ...] = Field(default=(), description="The graph in other precisions.")
     input: ClipInput
     crop: FaceCrop
     hop_s: PositiveFloat = Field(description="Seconds from one window's start to the next's.")
@@ -181,9 +216,20 @@ class Manifest(_Part):
         for task in self.tasks:
             if len(set(task.names)) != len(task.names):
                 raise ValueError(f"the task {task.kind} has one of {', '.join(task.names)} twice")
-        if self.graph not in self.files:
-            raise ValueError(f"the graph {self.graph} is not among the files")
+        if len(self.graphs) <= len(self.variants):
+            raise ValueError("a bundle has one variant of each precision at most")
+        if len(set(self.graphs.values())) < len(self.graphs):
+            raise ValueError("a variant has a file of its own")
+        for graph in self.graphs.values():
+            if graph not in self.files:
+                raise ValueError(f"the graph {graph} is not among the files")
         return self
+
+    @property
+    def graphs(self) -> dict[Precision, str]:
+        """Names of the graphs' files by precision, float32 first."""
+        graphs: dict[Precision, str] = {"float32": self.graph}
+        return graphs | {variant.precision: variant.graph for variant in self.variants}
 
 
 def file_sha256(path: Path) -> str:

@@ -12,7 +12,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from mien.contract.bundle import TaskKind
+from mien.contract.bundle import Precision, TaskKind
 from mien.contract.errors import Problem
 from mien.contract.jobs import State
 
@@ -128,6 +128,10 @@ class ModelInfo(_Part):
     sha256: str = Field(description="SHA-256 of the bundle's manifest, which identifies the whole bundle.")
     trained: bool = Field(description="Whether the weights were trained; scores of an untrained model mean nothing.")
     tasks: list[TaskKind] = Field(description="What the model predicts.")
+    precision: Precision = Field(
+        default="float32",
+        description="Precision in which the model runs: `float32`, or that of a variant which is faster there.",
+    )
 
 
 class Timings(_Part):

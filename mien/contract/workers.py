@@ -25,7 +25,9 @@ class ServedModel(ModelInfo):
 class Models(BaseModel):
     """The models that the live workers serve, and the number of these workers."""
 
-    models: list[ServedModel] = Field(description="The models, by name and version.")
+    models: list[ServedModel] = Field(
+        description="The models, by name and version; one for each precision in which it is served."
+    )
     workers: int = Field(description="Number of live workers.")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mien.contract.bundle import Manifest, Task
+from mien.contract.bundle import Manifest, Task, Variant
 from model.tasks.kinds import kind_of
 
 MUST_NOT = """\
@@ -47,6 +47,7 @@ with a head for each task. Licence: {manifest.licence}.
 {clip.frames} RGB frames, {clip.interval_s:g} s apart, of one face: a {crop.shape} around the face's box with
 {crop.margin:.0%} of its longer side added on each side, resized to {clip.size} by {clip.size} pixels. A new window
 starts every {manifest.hop_s:g} s.
+{"".join(f"{chr(10)}{_variant(variant)}{chr(10)}" for variant in manifest.variants)}\
 
 ## What it was trained on
 {manifest.training.data}
@@ -60,6 +61,15 @@ starts every {manifest.hop_s:g} s.
 ## What it must not be used for
 {MUST_NOT}
 {notes and chr(10) + notes.strip() + chr(10)}"""
+
+
+def _variant(variant: Variant) -> str:
+    parity = variant.parity
+    return (
+        f"It is here in {variant.precision}, too. Probabilities and values then differ by up to "
+        f"{parity.max_abs_difference:.4f} of their range, and {parity.same_label:.1%} of {parity.clips} clips\n"
+        f"({parity.data}) keep their most probable expression."
+    )
 
 
 def _describe(task: Task) -> str:

@@ -1,4 +1,4 @@
-"""Write a bundle, the folder that a worker serves: `manifest.json`, `model.onnx`, `MODEL_CARD.md`.
+"""Write a bundle, the folder that a worker serves: `manifest.json`, `model.onnx`, its variants, `MODEL_CARD.md`.
 
 The folder is written and checked under a temporary name and then renamed, so that it is never incomplete.
 """
@@ -6,8 +6,9 @@ The folder is written and checked under a temporary name and then renamed, so th
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import get_args
 
 from mien.contract.bundle import (
     MANIFEST,
@@ -17,10 +18,14 @@ from mien.contract.bundle import (
     Manifest,
     Parity,
     Training,
+    Variant,
+    VariantPrecision,
     file_sha256,
 )
 from model.bundle.card import model_card
 from model.bundle.graph import EMBEDDING, Graph, difference, write_graph
+from model.bundle.parity_clips import ParityClips, prepared_clips, random_clips
+from model.bundle.variants import compare, variant_file, write_variant
 from model.errors import ModelError
 from model.tpsbt.affect_model import AffectModel
 
@@ -48,6 +53,8 @@ def export_bundle(
     intended_use: str,
     notes: str = "",
     evaluations: str = "",
+    variants: Sequence[VariantPrecision] = (),
+    clips: Path | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Manifest:
     """Export a model as a bundle; an earlier bundle in the folder is replaced.
@@ -65,6 +72,8 @@ def export_bundle(
         intended_use: in a sentence or two, for `MODEL_CARD.md`.
         notes: Markdown for the end of `MODEL_CARD.md`.
         evaluations: Markdown of what evaluations found, for `MODEL_CARD.md`.
+        variants: other precisions to write the graph in.
+        clips: prepared dataset on whose clips the variants are compared; by default on random patterns.
         progress: called with the name of each step when it begins.
 
     Returns:
@@ -72,6 +81,7 @@ def export_bundle(
 
     Raises:
         ExportRefused: the outputs of ONNX Runtime and PyTorch differ too much, or the folder holds other files.
+        VariantRefused: a variant's outputs differ too much.
     """
     if folder.exists() and not _is_bundle(folder):
         raise ExportRefused(f"{folder} exists and holds more than a bundle: name another folder, or remove it.")
@@ -83,10 +93,14 @@ def export_bundle(
         graph = Graph(model, clip)
         progress("Converting the model to ONNX")
         write_graph(graph, made / GRAPH)
+        parity = _checked(graph, made / GRAPH, progress)
+        compared_on = prepared_clips(clips, clip) if clips else random_clips(clip)
+        described = _variants(graph, made, dict.fromkeys(variants), compared_on, progress)
         manifest = Manifest(
             name=name,
             version=version,
             graph=GRAPH,
+            variants=described,
             input=clip,
             crop=crop,
             hop_s=hop_s,
@@ -95,8 +109,8 @@ def export_bundle(
             training=training,
             licence=licence,
             intended_use=intended_use,
-            parity=_checked(graph, made / GRAPH, progress),
-            files={GRAPH: file_sha256(made / GRAPH)},
+            parity=parity,
+            files={name: file_sha256(made / name) for name in (GRAPH, *(variant.graph for variant in described))},
         )
         (made / MODEL_CARD).write_text(model_card(manifest, notes, evaluations), encoding="utf-8")
         manifest = manifest.model_copy(update={"files": {**manifest.files, MODEL_CARD: file_sha256(made / MODEL_CARD)}})
@@ -108,7 +122,21 @@ def export_bundle(
 
 
 def _is_bundle(folder: Path) -> bool:
-    return folder.is_dir() and {file.name for file in folder.iterdir()} <= {MANIFEST, GRAPH, MODEL_CARD}
+    known = {MANIFEST, GRAPH, MODEL_CARD, *map(variant_file, get_args(VariantPrecision))}
+    return folder.is_dir() and {file.name for file in folder.iterdir()} <= known
+
+
+def _variants(
+    graph: Graph, folder: Path, wanted: Iterable[VariantPrecision], clips: ParityClips, progress: Callable[[str], None]
+) -> tuple[Variant, ...]:
+    files = {precision: folder / variant_file(precision) for precision in wanted}
+    for precision, path in files.items():
+        progress(f"Writing the variant in {precision}")
+        write_variant(folder / GRAPH, precision, path)
+    if not files:
+        return ()
+    progress(f"Comparing the variants on {clips.data}")
+    return compare(folder / GRAPH, files, graph.clip.name, graph.tasks, clips)
 
 
 def _checked(graph: Graph, path: Path, progress: Callable[[str], None]) -> Parity:

@@ -6,13 +6,13 @@ The encoder's size is inferred from the weights' shapes. `ModelError` lists all 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
 
-from mien.contract.bundle import ClipInput, Manifest, Task, Training
+from mien.contract.bundle import ClipInput, Manifest, Task, Training, VariantPrecision
 from model.bundle.write import export_bundle
 from model.data import registry
 from model.data.dataset import PublishedDataset
@@ -119,6 +119,8 @@ def import_finetuned(
     task: Task | None = None,
     activation: Activation | None = None,
     interval_s: float | None = None,
+    variants: Sequence[VariantPrecision] = (),
+    clips: Path | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Manifest:
     """Export a published fine-tuned checkpoint as a bundle.
@@ -132,11 +134,14 @@ def import_finetuned(
         task: what the outputs of the head are; by default the dataset's.
         activation: of a regression's head; by default Mien's for the kind of task, with a warning in the bundle.
         interval_s: seconds between two frames; by default the dataset's, or the paper's.
+        variants: other precisions to write the graph in.
+        clips: prepared dataset on whose clips the variants are compared; by default on random patterns.
         progress: called with the name of each step when it begins.
 
     Raises:
         ModelError: there is no such dataset, or the weights do not fit the task.
         ExportRefused: see `export_bundle`.
+        VariantRefused: see `export_bundle`.
     """
     dataset = registry.find(name) if name else None
     tasks = (task,) if task else _tasks_of(dataset, path)
@@ -160,6 +165,8 @@ def import_finetuned(
         training=Training(trained=True, data=f"{trained_on} from {path.name}.{'' if known else _GUESSED_RANGE}"),
         licence=f"As set by the checkpoint's authors.{of_the_dataset}",
         intended_use="Research, within what the dataset's owners allow.",
+        variants=variants,
+        clips=clips,
         progress=progress,
     )
 

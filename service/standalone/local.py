@@ -38,7 +38,7 @@ def local_analyzer() -> Iterator[Analyze]:
         Misconfigured: a bundle, a provider, or a required layer of confinement is not available.
     """
     settings = WorkerSettings()
-    models = open_models(settings.bundles, settings.providers, tf32=settings.tf32)
+    models = open_models(settings.bundles, settings.providers, precision=settings.precision, tf32=settings.tf32)
     sandbox = Sandbox(settings.decode_stall_s, required=settings.sandbox == "required")
     sandbox.start()
     batcher = Batcher(models, settings.batch_wait_ms / 1000, lambda *_: None)

@@ -53,7 +53,12 @@ def main() -> int:
 
 
 def _serve(settings: WorkerSettings) -> None:
-    models = open_models(settings.bundles, settings.providers, tf32=settings.tf32)
+    models = open_models(settings.bundles, settings.providers, precision=settings.precision, tf32=settings.tf32)
+    for model in models:
+        if model.trials:
+            tried = {each: f"{trial.clips_per_s:.3g} clips/s" for each, trial in model.trials.items()}
+            gaps = {each: f"{trial.difference:.2g}" for each, trial in model.trials.items() if each != "float32"}
+            log.info("precision", model=model.info.name, chosen=model.info.precision, tried=tried, differences=gaps)
     blobs = open_blobs(settings)
     sandbox = Sandbox(settings.decode_stall_s, required=settings.sandbox == "required")
     lacking = sandbox.start()
@@ -113,7 +118,8 @@ def _serve(settings: WorkerSettings) -> None:
             f"{settings.metrics_host}:{settings.metrics_port} cannot be listened on: {error.strerror}. "
             "Set MIEN_METRICS_PORT."
         ) from error
-    log.info("ready", worker=name, provider=provider, models=[f"{model.name} {model.version}" for model in served])
+    described = [f"{model.name} {model.version} {model.precision}" for model in served]
+    log.info("ready", worker=name, provider=provider, models=described)
     if settings.live_slots:
         watching.start()
     loop.run()

@@ -18,18 +18,11 @@ from mien.contract.errors import BundleRefused, Misconfigured
 from mien.contract.results import ModelInfo
 from mien.contract.workers import ServedModel
 from service.onnx_runtime import onnxruntime
-from service.worker.cpus import available_cpus
+from service.worker.precision import PrecisionSetting, candidates, choose, try_out
+from service.worker.session import PROVIDERS, Session
 
 BUCKETS = (1, 2, 4, 8, 16)
 """The batch sizes in use."""
-
-PROVIDERS = {
-    "tensorrt": "TensorrtExecutionProvider",
-    "cuda": "CUDAExecutionProvider",
-    "openvino": "OpenVINOExecutionProvider",
-    "cpu": "CPUExecutionProvider",
-}
-"""ONNX Runtime's execution providers by their names in settings."""
 
 
 class OnnxModel:
@@ -38,6 +31,7 @@ class OnnxModel:
     Args:
         folder: the bundle's.
         provider: name of the execution provider, a key of `PROVIDERS`.
+        precision: which of the bundle's graphs to run; `auto` tries those that suit the provider (`precision.py`).
         tf32: whether CUDA's provider may compute float32 in TF32, which is its own default.
 
     Attributes:
@@ -45,11 +39,19 @@ class OnnxModel:
         info: description of the model in results.
         served: description of the model at `/models`.
         provider: name of the execution provider.
+        trials: what each precision did where several were tried.
     """
 
-    def __init__(self, folder: Path, provider: str, *, tf32: bool = False) -> None:
+    def __init__(
+        self, folder: Path, provider: str, *, precision: PrecisionSetting = "float32", tf32: bool = False
+    ) -> None:
         self.manifest, sha256 = read_bundle(folder)
         self.provider = provider
+        wanted = candidates(folder, self.manifest, provider, precision)
+        sessions = {each: Session(folder, self.manifest, each, provider, tf32=tf32) for each in wanted}
+        self.trials = try_out(sessions, self.manifest) if len(sessions) > 1 else {}
+        chosen = choose(self.trials) if self.trials else wanted[0]
+        self._session = sessions[chosen]
         columns = {task.kind: list(task.names) for task in self.manifest.tasks}
         self.info = ModelInfo(
             name=self.manifest.name,
@@ -57,6 +59,7 @@ class OnnxModel:
             sha256=sha256,
             trained=self.manifest.training.trained,
             tasks=list(columns),
+            precision=chosen,
         )
         self.served = ServedModel(
             **self.info.model_dump(),
@@ -69,26 +72,7 @@ class OnnxModel:
             intended_use=self.manifest.intended_use,
             trained_on=self.manifest.training.data,
         )
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = available_cpus()
-        options.inter_op_num_threads = 1
-        # Memory patterns keep one block of memory for each shape beside the arena: 231 MB instead of 157 for the
-        # default bundle, and no faster.
-        options.enable_mem_pattern = provider != "cpu"
-        settings = {"use_tf32": str(int(tf32))} if provider == "cuda" else {}
-        try:
-            self._session = onnxruntime.InferenceSession(
-                folder / self.manifest.graph, sess_options=options, providers=[(PROVIDERS[provider], settings)]
-            )
-        except Exception as error:  # ONNX Runtime has many error types
-            raise BundleRefused(f"ONNX Runtime cannot open {folder / self.manifest.graph}: {error}") from error
-        # If a provider fails to load, ONNX Runtime only warns and falls back to the CPU.
-        if self._session.get_providers()[0] != PROVIDERS[provider]:
-            raise Misconfigured(
-                f"{PROVIDERS[provider]} could not be loaded on this machine. Install what it needs, or name another "
-                "provider in MIEN_PROVIDERS."
-            )
-        self._check_graph(folder)
+        del sessions  # before the largest batch takes memory
         for size in BUCKETS[-1:] if provider == "cpu" else BUCKETS:
             self.run(np.zeros((size, *self.manifest.input.shape), np.uint8))
 
@@ -101,26 +85,9 @@ class OnnxModel:
         Returns:
             For each clip, each task's output tensor by its kind, shape (columns,).
         """
-        names = [task.output for task in self.manifest.tasks]
-        outputs = self._session.run(names, {self.manifest.input.name: clips})
+        outputs = self._session(clips)
         kinds = [task.kind for task in self.manifest.tasks]
         return [dict(zip(kinds, rows, strict=True)) for rows in zip(*outputs, strict=True)]
-
-    def _check_graph(self, folder: Path) -> None:
-        expected = self.manifest.input
-        inputs = {tensor.name: tensor for tensor in self._session.get_inputs()}
-        tensor = inputs.get(expected.name)
-        if len(inputs) != 1 or tensor is None or tensor.type != "tensor(uint8)":
-            raise BundleRefused(f"The graph in {folder} does not take one uint8 tensor named {expected.name}.")
-        if tuple(tensor.shape[1:]) != expected.shape or isinstance(tensor.shape[0], int):
-            raise BundleRefused(f"The graph in {folder} takes {tensor.shape}, not (B, {expected.shape}) with any B.")
-        outputs = {tensor.name: tensor.shape for tensor in self._session.get_outputs()}
-        for task in self.manifest.tasks:
-            count = len(task.names)
-            if outputs.get(task.output, [None])[-1] != count:
-                raise BundleRefused(f"The graph in {folder} has no output {task.output} of {count} columns.")
-        if self.manifest.embedding not in outputs:
-            raise BundleRefused(f"The graph in {folder} has no output {self.manifest.embedding}.")
 
 
 def choose_provider(wanted: Sequence[str]) -> str:
@@ -136,17 +103,19 @@ def choose_provider(wanted: Sequence[str]) -> str:
     raise Misconfigured(f"None of the providers {', '.join(wanted)} is in this ONNX Runtime, which has {available}.")
 
 
-def open_models(folders: Sequence[Path], providers: Sequence[str], *, tf32: bool = False) -> list[OnnxModel]:
-    """Open and warm up every bundle; `tf32` is that of `OnnxModel`.
+def open_models(
+    folders: Sequence[Path], providers: Sequence[str], *, precision: PrecisionSetting = "auto", tf32: bool = False
+) -> list[OnnxModel]:
+    """Open and warm up every bundle; `precision` and `tf32` are those of `OnnxModel`.
 
     Raises:
         BundleRefused: a bundle is broken, or two bundles serve the same task.
-        Misconfigured: no wanted provider is available.
+        Misconfigured: no wanted provider is available, or a bundle does not have the precision.
     """
     provider = choose_provider(providers)
     if provider in ("cuda", "tensorrt"):
         onnxruntime.preload_dlls()  # CUDA and cuDNN from their wheels, if installed
-    models = [OnnxModel(folder, provider, tf32=tf32) for folder in folders]
+    models = [OnnxModel(folder, provider, precision=precision, tf32=tf32) for folder in folders]
     served: dict[str, Manifest] = {}
     for model in models:
         for task in model.manifest.tasks:

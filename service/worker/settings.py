@@ -13,6 +13,7 @@ from service.queue.settings import QueueSettings
 from service.storage.settings import StorageSettings
 from service.telemetry.settings import TelemetrySettings
 from service.worker.pipeline import DecodeSettings
+from service.worker.precision import PrecisionSetting
 
 DEFAULT_BUNDLE = Path(__file__).parent / "bundles" / "default"
 
@@ -30,6 +31,12 @@ class WorkerSettings(QueueSettings, StorageSettings, DecodeSettings, FormatSetti
         min_length=1,
         description="ONNX Runtime's execution providers in order of preference, as a JSON list. "
         "If none of them is available, the worker does not start.",
+    )
+    precision: PrecisionSetting = Field(
+        "auto",
+        description="Precision of the graph to run: `float32`, or a variant in the bundles, `int8` or `float16`. "
+        "`auto` tries the variants that suit the provider (`cpu`: `int8`; `cuda`, `tensorrt`: `float16`) and takes one "
+        "that gives 1.2 times as many clips a second as `float32`, and outputs within 0.01 of its own.",
     )
     tf32: bool = Field(
         False,

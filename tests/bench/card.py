@@ -25,7 +25,8 @@ from model.bundle.graph import Graph, write_graph
 from model.bundle.translations import TRANSLATIONS
 from model.tpsbt.zoo import ZOO
 from service.onnx_runtime import onnxruntime
-from service.worker.onnx_model import PROVIDERS, OnnxModel
+from service.worker.onnx_model import OnnxModel
+from service.worker.session import PROVIDERS
 from service.worker.settings import DEFAULT_BUNDLE
 from tests.bench.figures import HEAD, Figure, machine, row
 from tests.bench.inference import by_turns

@@ -204,6 +204,7 @@ def _model(model: ModelInfo) -> pb.Model:
         sha256=model.sha256,
         trained=model.trained,
         tasks=[_TASKS[task] for task in model.tasks],
+        precision=model.precision,
     )
 
 

@@ -31,15 +31,16 @@ class ServiceStatus:
     notifier: JobNotifier
 
     async def models(self) -> Models:
-        """Return the models of live workers, by name and version.
+        """Return the models of live workers, by name and version; one that runs in two precisions comes twice.
 
         Raises:
             QueueUnavailable: the queue does not answer.
         """
         workers = await self.queue.workers()
-        served = {model.sha256: model for worker in workers for model in worker.models}
+        served = {(model.sha256, model.precision): model for worker in workers for model in worker.models}
         return Models(
-            models=sorted(served.values(), key=lambda model: (model.name, model.version)), workers=len(workers)
+            models=sorted(served.values(), key=lambda model: (model.name, model.version, model.precision)),
+            workers=len(workers),
         )
 
     async def readiness(self) -> Readiness | Availability:

@@ -58,7 +58,7 @@ def findings(faces: int = 1, windows: int = 2) -> Findings:
     return Findings(
         video=Video(duration_s=9, fps=None, width=640, height=480, frames=90),
         faces=[face(track) for track in range(faces)],
-        models=[ModelInfo(name="m", version="1", sha256="ab", trained=True, tasks=["expression"])],
+        models=[ModelInfo(name="m", version="1", sha256="ab", trained=True, tasks=["expression"], precision="int8")],
         warnings=["dark"],
     )
 
@@ -152,7 +152,7 @@ def test_a_video_goes_up_and_everything_comes_down(running, queue: Queue, stub):
     assert (ended.ended.state, list(ended.ended.warnings)) == (pb.STATE_SUCCEEDED, ["dark"])
     assert ended.ended.video == pb.Video(duration_s=9, width=640, height=480, frames=90)
     assert ended.ended.models[0] == pb.Model(
-        name="m", version="1", sha256="ab", trained=True, tasks=[pb.TASK_EXPRESSION]
+        name="m", version="1", sha256="ab", trained=True, tasks=[pb.TASK_EXPRESSION], precision="int8"
     )
     assert (ended.ended.timings.decode_ms, ended.ended.timings.inference_ms) == (3, 4)
 

@@ -16,7 +16,7 @@ import pytest
 from mien.contract.errors import AttemptsExhausted, CannotDecode
 from mien.contract.jobs import State
 from service.worker.settings import WorkerSettings
-from tests.bundles import DIMENSIONS, write_bundle
+from tests.bundles import COLUMNS, DIMENSIONS, brightness, write_bundle
 from tests.contract.helpers import LEASE_S, lapse
 from tests.integration.worker.helpers import Site, decode_children
 from tests.processes import HANG_S, descendants, free_port, process, wait_for
@@ -225,7 +225,29 @@ def test_nothing_of_a_video_is_logged(site: Site, face: Path):
     assert set(lines[2]) <= {"job", "attempt", "outcome", "event", "process", "level", "timestamp"}
 
 
-@pytest.mark.parametrize("broken", ["digest", "missing", "provider", "number"])
+def test_a_worker_says_in_its_log_and_in_results_in_which_precision_it_runs(site: Site, face: Path):
+    graph = brightness((4, 16, 16, 3), COLUMNS)
+    folder = write_bundle(site.folder / "bundle", variants={"int8": graph})
+    with site.worker(bundles=json.dumps([str(folder)]), precision="int8") as running:
+        site.submit("a", face)
+        job = site.ended("a")
+        assert running.said('"models": ["tiny 1.0 int8"]')
+
+    assert [model.precision for model in site.findings(job).models] == ["int8"]
+
+
+def test_a_worker_tries_a_variant_unless_it_is_told_otherwise(site: Site):
+    folder = write_bundle(site.folder / "bundle", variants={"int8": brightness((4, 16, 16, 3), COLUMNS)})
+    with site.worker(bundles=json.dumps([str(folder)])) as running:
+        lines = [json.loads(line) for line in running.log.read_text().splitlines()]
+
+    [tried] = [line for line in lines if line["event"] == "precision"]
+    assert tried["chosen"] in ("float32", "int8")
+    assert set(tried["tried"]) == {"float32", "int8"}
+    assert tried["differences"] == {"int8": "0"}
+
+
+@pytest.mark.parametrize("broken", ["digest", "missing", "provider", "precision", "number"])
 def test_a_worker_that_cannot_start_says_why_and_exits_with_two(site: Site, broken: str):
     folder = write_bundle(site.folder / "broken")
     settings = {"MIEN_BUNDLES": json.dumps([str(folder)]), "MIEN_REDIS_URL": site.queue.url}
@@ -238,6 +260,9 @@ def test_a_worker_that_cannot_start_says_why_and_exits_with_two(site: Site, brok
     elif broken == "provider":
         settings["MIEN_PROVIDERS"] = '["tensorrt"]'
         sentence = "None of the providers tensorrt"
+    elif broken == "precision":
+        settings["MIEN_PRECISION"] = "int8"
+        sentence = "holds no graph in int8, only in float32"
     else:
         settings["MIEN_SLOTS"] = "none"
         sentence = "slots"

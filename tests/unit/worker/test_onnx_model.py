@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -12,11 +13,14 @@ import pytest
 from onnx import TensorProto
 
 from mien.contract.errors import BundleRefused, Misconfigured
+from service.worker import onnx_model
 from service.worker.onnx_model import BUCKETS, OnnxModel, choose_provider, open_models
+from service.worker.precision import Trial
 from service.worker.settings import WorkerSettings
 from tests.bundles import COLUMNS, DIMENSIONS, EXPRESSION, PERSONALITY, brightness, write_bundle
 
 CLIP = (4, 16, 16, 3)
+ALL = {kind: COLUMNS[kind] for kind in ("expression", "dimensions", "personality")}
 
 
 def _open(*folders: Path):
@@ -55,6 +59,7 @@ def test_a_model_says_what_it_serves(tmp_path: Path):
 
     assert model.info.model_dump(exclude={"sha256"}) == {
         "name": "tiny", "version": "1.0", "trained": False, "tasks": ["expression", "dimensions", "personality"],
+        "precision": "float32",
     }  # fmt: skip
     served = model.served
     assert (served.labels, served.dimensions) == (["dark", "bright"], ["valence", "arousal"])
@@ -92,6 +97,53 @@ def test_a_processors_model_keeps_no_block_of_memory_for_each_shape(tmp_path: Pa
     assert opened == [False]
 
 
+def _with_int8(folder: Path) -> Path:
+    """A bundle whose int8 variant can be told from the float32 graph by its scores of personality."""
+    shifted = brightness(CLIP, {**ALL, "personality": [(1, 0), (0, 0.255)]})
+    return write_bundle(folder, variants={"int8": shifted})
+
+
+def _scored_in(model: OnnxModel) -> str:
+    [scored] = model.run(np.zeros((1, *CLIP), np.uint8))
+    return {0.25: "float32", 0.255: "int8"}[round(float(scored["personality"][1]), 4)]
+
+
+@pytest.mark.parametrize(("clips_per_s", "chosen"), [(150, "int8"), (110, "float32")])
+def test_the_faster_graph_is_served_and_said_to_be(tmp_path: Path, monkeypatch, clips_per_s: float, chosen: str):
+    trials = {"float32": Trial(100, 0), "int8": Trial(clips_per_s, 0.005)}
+    monkeypatch.setattr(onnx_model, "try_out", lambda *_: trials)
+
+    [model] = _open(_with_int8(tmp_path / "b"))
+
+    assert (model.info.precision, model.served.precision, _scored_in(model)) == (chosen, chosen, chosen)
+    assert model.trials == trials
+
+
+@pytest.mark.parametrize("precision", ["float32", "int8"])
+def test_a_precision_that_is_asked_for_is_served_without_a_trial(tmp_path: Path, precision):
+    [model] = open_models([_with_int8(tmp_path / "b")], ["cpu"], precision=precision)
+
+    assert (model.info.precision, _scored_in(model), model.trials) == (precision, precision, {})
+
+
+def test_a_variant_that_cannot_be_opened_is_refused_with_what_to_do(tmp_path: Path):
+    folder = _with_int8(tmp_path / "b")
+    (folder / "model.int8.onnx").write_bytes(b"nonsense")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["files"]["model.int8.onnx"] = hashlib.sha256(b"nonsense").hexdigest()
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+
+    with pytest.raises(BundleRefused, match=r"model\.int8\.onnx: .*MIEN_PRECISION=float32"):
+        _open(folder)
+
+
+def test_a_variant_of_another_shape_is_refused(tmp_path: Path):
+    folder = write_bundle(tmp_path / "b", variants={"int8": brightness((8, 16, 16, 3), ALL)})
+
+    with pytest.raises(BundleRefused, match=r"model\.int8\.onnx takes"):
+        _open(folder)
+
+
 def test_a_graph_that_was_tampered_with_is_refused(tmp_path: Path):
     folder = write_bundle(tmp_path / "b")
     graph = bytearray((folder / "model.onnx").read_bytes())
@@ -111,9 +163,6 @@ def test_a_graph_that_is_none_is_refused(tmp_path: Path):
         _open(folder)
 
 
-ALL = {kind: COLUMNS[kind] for kind in ("expression", "dimensions", "personality")}
-
-
 @pytest.mark.parametrize(
     ("graph", "reason"),
     [
@@ -123,9 +172,12 @@ ALL = {kind: COLUMNS[kind] for kind in ("expression", "dimensions", "personality
         (brightness((4, 32, 32, 3), ALL), "takes"),
         (brightness((4, 3, 16, 16), ALL), "takes"),
         (brightness(CLIP, ALL, batch=1), "with any B"),
-        (brightness(CLIP, {**ALL, "expression": [(1, 0)] * 3}), "no output expression of 2 columns"),
-        (brightness(CLIP, {**ALL, "personality": [(1, 0)]}), "no output personality of 2 columns"),
-        (brightness(CLIP, {"expression": ALL["expression"], "dimensions": ALL["dimensions"]}), "no output personality"),
+        (brightness(CLIP, {**ALL, "expression": [(1, 0)] * 3}), "no float32 output expression of 2 columns"),
+        (brightness(CLIP, {**ALL, "personality": [(1, 0)]}), "no float32 output personality of 2 columns"),
+        (
+            brightness(CLIP, {"expression": ALL["expression"], "dimensions": ALL["dimensions"]}),
+            "no float32 output personality",
+        ),
         (brightness(CLIP, ALL, embedding="pooled"), "no output embedding"),
     ],
     ids=[

@@ -178,7 +178,8 @@ async function remove() {
 
 async function introduce() {
   try {
-    const { models, workers } = await served();
+    const { models: listed, workers } = await served();
+    const models = [...new Map(listed.map((model) => [model.sha256, model])).values()]; // once, not for each precision
     $("model").replaceChildren(
       ...models.flatMap(({ name, version, trained, trained_on }) => {
         const on = trained && trained_on ? element("span", `Trained on ${trained_on}`, "trained-on") : element("span", trained ? "" : "not trained", "badge bad");

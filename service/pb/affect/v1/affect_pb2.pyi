@@ -175,18 +175,20 @@ class Progress(_message.Message):
     def __init__(self, done_s: _Optional[float] = ..., total_s: _Optional[float] = ...) -> None: ...
 
 class Model(_message.Message):
-    __slots__ = ("name", "version", "sha256", "trained", "tasks")
+    __slots__ = ("name", "version", "sha256", "trained", "tasks", "precision")
     NAME_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     SHA256_FIELD_NUMBER: _ClassVar[int]
     TRAINED_FIELD_NUMBER: _ClassVar[int]
     TASKS_FIELD_NUMBER: _ClassVar[int]
+    PRECISION_FIELD_NUMBER: _ClassVar[int]
     name: str
     version: str
     sha256: str
     trained: bool
     tasks: _containers.RepeatedScalarFieldContainer[Task]
-    def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., sha256: _Optional[str] = ..., trained: _Optional[bool] = ..., tasks: _Optional[_Iterable[_Union[Task, str]]] = ...) -> None: ...
+    precision: str
+    def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., sha256: _Optional[str] = ..., trained: _Optional[bool] = ..., tasks: _Optional[_Iterable[_Union[Task, str]]] = ..., precision: _Optional[str] = ...) -> None: ...
 
 class Problem(_message.Message):
     __slots__ = ("code", "title", "detail")

@@ -70,6 +70,31 @@ def test_a_manifest_that_is_not_one_is_refused(bundle, text: bytes):
         read_bundle(bundle.path)
 
 
+def test_an_earlier_manifest_has_no_variants(bundle):
+    manifest, _ = read_bundle(bundle.write())
+
+    assert manifest.variants == ()
+    assert manifest.graphs == {"float32": "model.onnx"}
+
+
+def test_a_bundle_holds_its_graph_in_other_precisions(bundle):
+    (bundle.path / "model.int8.onnx").write_bytes(b"small")
+    bundle.manifest["variants"] = [variant("int8")]
+    bundle.manifest["files"]["model.int8.onnx"] = file_sha256(bundle.path / "model.int8.onnx")
+
+    manifest, _ = read_bundle(bundle.write())
+
+    assert manifest.graphs == {"float32": "model.onnx", "int8": "model.int8.onnx"}
+    (bundle.path / "model.int8.onnx").write_bytes(b"other")
+    with pytest.raises(BundleRefused, match=r"model\.int8\.onnx does not match"):
+        read_bundle(bundle.path)
+
+
+def variant(precision: str, graph: str | None = None, **changes: object) -> dict[str, object]:
+    parity = {"max_abs_difference": 0.001, "same_label": 1, "clips": 200, "data": "faces"}
+    return {"precision": precision, "graph": graph or f"model.{precision}.onnx", "parity": parity | changes}
+
+
 VALENCE = {"name": "valence"}
 
 
@@ -91,6 +116,13 @@ VALENCE = {"name": "valence"}
         ({"graph": "other.onnx"}, "not among the files"),
         ({"graph": "../model.onnx"}, "graph"),
         ({"graph": "model.pt"}, "graph"),
+        ({"variants": [variant("int8")]}, r"model\.int8\.onnx is not among the files"),
+        ({"variants": [variant("int8"), variant("int8", "other.onnx")]}, "one variant of each precision"),
+        ({"variants": [variant("int8", "model.onnx")]}, "file of its own"),
+        ({"variants": [variant("int8", "../model.onnx")]}, "graph"),
+        ({"variants": [variant("float32")]}, "precision"),
+        ({"variants": [variant("int8", same_label=99)]}, "same_label"),
+        ({"variants": [variant("int8", clips=0)]}, "clips"),
         ({"schema_version": 2}, "schema_version"),
         ({"name": "../tiny"}, "name"),
         ({"hop_s": 0}, "hop_s"),

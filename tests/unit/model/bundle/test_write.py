@@ -2,6 +2,8 @@ import pytest
 import torch
 
 from mien.contract.bundle import file_sha256, read_bundle
+from model.bundle import variants
+from model.bundle.variants import VariantRefused
 from model.bundle.write import ExportRefused, export_bundle
 from model.tpsbt.affect_model import AffectModel, ModelOutput
 
@@ -69,6 +71,48 @@ def test_a_graph_that_differs_from_the_model_is_refused_and_leaves_the_earlier_b
 
     assert [file.name for file in tmp_path.rglob("*")] == ["bundle", "manifest.json"]
     assert (tmp_path / "bundle" / "manifest.json").read_text() == "the earlier one"
+
+
+@pytest.fixture(scope="module")
+def with_variant(affect_model, facts, tmp_path_factory):
+    """A bundle with a variant that has replaced one with a variant, and the steps that the export named."""
+    folder, steps = tmp_path_factory.mktemp("exported") / "bundle", []
+    earlier(folder)
+    (folder / "model.int8.onnx").touch()
+    export_bundle(affect_model, folder, **facts, variants=["float16", "float16"], progress=steps.append)
+    return folder, steps
+
+
+def test_a_variant_lies_beside_the_graph_with_its_parity(with_variant):
+    folder, _ = with_variant
+
+    manifest, _ = read_bundle(folder)
+
+    assert {file.name for file in folder.iterdir()} == {"manifest.json", *manifest.files}
+    assert manifest.graphs == {"float32": "model.onnx", "float16": "model.float16.onnx"}
+    assert manifest.files["model.float16.onnx"] == file_sha256(folder / "model.float16.onnx")
+    [variant] = manifest.variants
+    assert 0 < variant.parity.max_abs_difference < 0.01
+    assert (variant.parity.clips, variant.parity.data) == (200, "random patterns")
+    assert "float16" in (folder / "MODEL_CARD.md").read_text()
+
+
+def test_an_export_with_a_variant_names_its_steps_too(with_variant):
+    _, steps = with_variant
+
+    assert steps[-2:] == ["Writing the variant in float16", "Comparing the variants on random patterns"]
+
+
+def test_a_variant_that_differs_too_much_is_refused_and_leaves_the_earlier_bundle(
+    affect_model, export, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(variants, "VARIANT_TOLERANCE", 1e-9)
+    earlier(tmp_path / "bundle")
+
+    with pytest.raises(VariantRefused, match="In int8 the model differs too much"):
+        export(affect_model, tmp_path / "bundle", variants=["int8"])
+
+    assert [file.name for file in tmp_path.rglob("*")] == ["bundle", "manifest.json"]
 
 
 def test_a_folder_that_holds_something_else_is_left_alone(affect_model, export, tmp_path):
