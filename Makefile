@@ -78,7 +78,7 @@ bench-train: $(VENV)/.dev ## measure: steps of pre-training and fine-tuning, pea
 FACEKIT ?= ict-facekit
 FACES ?= real-faces
 CLIPS ?= 12000
-EXPORT := --name mien-default --version 0.7.0 --licence MIT --hop 0.24 \
+EXPORT := --name mien-default --version 0.8.0 --licence MIT --hop 0.24 \
   --intended-use "Trying Mien out, and research on affect in video with people who agreed to it."
 
 # Each is written last, when its folder is complete.
@@ -94,10 +94,11 @@ default-model: $(PREPARED) ## make the default bundle from scratch: train, evalu
 	$(BIN)/mien-model pretrain default_pretrain
 	$(BIN)/mien-model finetune default_stills
 	$(BIN)/mien-model finetune default_finetune
-	$(BIN)/mien-model evaluate runs/default_finetune --data prepared/ferplus --part validation --out reports/ferplus
-	$(BIN)/mien-model evaluate runs/default_finetune --data prepared/pictures --part validation --out reports/pictures
-	$(BIN)/mien-model evaluate runs/default_finetune --data rendered --out reports/rendered
-	$(BIN)/mien-model export runs/default_finetune --out service/worker/bundles/default $(EXPORT) \
+	$(BIN)/mien-model finetune default_heads
+	$(BIN)/mien-model evaluate runs/default_heads --data prepared/ferplus --part validation --out reports/ferplus
+	$(BIN)/mien-model evaluate runs/default_heads --data prepared/pictures --part validation --out reports/pictures
+	$(BIN)/mien-model evaluate runs/default_heads --data rendered --out reports/rendered
+	$(BIN)/mien-model export runs/default_heads --out service/worker/bundles/default $(EXPORT) \
 	  --report reports/ferplus --report reports/pictures --report reports/rendered --notes model/recipes/default_notes.md
 
 rendered-model: rendered/dataset.json ## make a bundle trained on rendered faces only, bundles/rendered

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
@@ -27,7 +27,7 @@ from model.errors import ModelError
 from model.tasks.heads import Head
 from model.tasks.kinds import kind_of
 from model.tasks.learnt import LearntKind, LearntTask
-from model.tasks.losses import variances
+from model.tasks.losses import REGRESSION_LOSSES, regression_loss, variances
 from model.tpsbt.affect_model import AffectModel
 from model.tpsbt.encoder import last_tokens
 from model.tpsbt.normalise import normalise
@@ -57,6 +57,11 @@ class LabelLosses(BaseModel):
         description="Strength of logit adjustment (Menon et al., arXiv 2007.07314): in training, this times the "
         "logarithm of an expression's share of the labels is added to its logit; 1 optimises UAR, 0 accuracy.",
     )
+    regression: Literal["mse", "ccc"] = Field(
+        "mse",
+        description="Loss of values: mse, the squared error over the labels' variance, as in the paper; or ccc, 1 "
+        "minus the concordance correlation coefficient over batch_on_device clips, of which it needs many.",
+    )
     weights: dict[LearntKind, NonNegativeFloat] = Field(
         {}, description="Loss weights by the kind of task; 1 for kinds not named."
     )
@@ -75,6 +80,9 @@ class FinetuneRecipe(LabelLosses, Recipe):
         None, description="Seconds between two frames; required if the datasets' own intervals differ."
     )
     layer_decay: PositiveFloat = Field(0.75, le=1, description="Ratio of a block's learning rate to the next block's.")
+    frozen_encoder: bool = Field(
+        False, description="Train the heads alone, on the encoder of `start` as it is (linear probing); needs `start`."
+    )
     stochastic_depth: float = Field(0.1, ge=0, lt=1, description="Drop rate of the last block.")
     augmentation: FinetuneAugmentation | None = FinetuneAugmentation()
     held_out: float = Field(
@@ -93,6 +101,8 @@ class FinetuneRecipe(LabelLosses, Recipe):
             raise ValueError(
                 "give either the key start (a checkpoint or a bundle) or the key size (random initial weights)"
             )
+        if self.frozen_encoder and self.start is None:
+            raise ValueError("the key frozen_encoder needs the key start: heads on random weights learn little")
         return self
 
 
@@ -105,7 +115,10 @@ def finetune(recipe: FinetuneRecipe) -> Loop:
     accelerator = accelerator_of(recipe)
     found = find(recipe)
     tasks, clip = joint_tasks(found), _clip(recipe, found)
-    training, held_out = zip(*(_split(recipe, part) for part in found), strict=True)
+    splits = [(part.source.times, *_split(recipe, part)) for part in found]
+    training, held_out = [part for times, part, _ in splits if times], [part for *_, part in splits]
+    if not training:
+        raise ModelError("Every dataset of the key data has times: 0, so there is nothing to train on.")
     sampled = partial(
         clips_of, tasks=tasks, shape=recipe.clip, seed=recipe.seed, interval_s=clip.interval_s, hold=recipe.hold
     )
@@ -117,6 +130,8 @@ def finetune(recipe: FinetuneRecipe) -> Loop:
     size, model, before, clips_before = _model(recipe, tasks)
     if recipe.augmentation and recipe.augmentation.stills:
         _check_stills(recipe, size, model)
+    if recipe.frozen_encoder:
+        model.freeze_encoder()
     labels = label_columns([row for part in training for row in part.rows], tasks)
     label_variances: dict[str, Tensor] = {
         task.kind: variances(labels[task.kind]) for task in tasks if not kind_of(task).classifies
@@ -178,7 +193,9 @@ def label_loss(
             output = outputs[task.kind]
             if task.kind in priors:
                 output = output + recipe.logit_adjustment * priors[task.kind].to(output).log()
-            losses[task.kind] = kind_of(task).loss(output, expected[task.kind], variance)
+            loss = kind_of(task).loss
+            loss = REGRESSION_LOSSES[recipe.regression] if loss is regression_loss else loss
+            losses[task.kind] = loss(output, expected[task.kind], variance)
         weighed = [recipe.weights.get(task.kind, 1.0) * losses[task.kind] for task in tasks]
         return {"loss": torch.stack(weighed).sum(), **losses}
 
@@ -187,7 +204,11 @@ def label_loss(
 
 def _priors(tasks: tuple[LearntTask, ...], labels: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Compute each expression's share of the labels, (L,), at least one in ten thousand."""
-    return {task.kind: labels[task.kind].nanmean(dim=0).clamp(min=1e-4) for task in tasks if kind_of(task).classifies}
+    return {
+        task.kind: labels[task.kind].nanmean(dim=0).nan_to_num().clamp(min=1e-4)
+        for task in tasks
+        if kind_of(task).classifies
+    }
 
 
 def _centre(model: AffectModel, labels: Mapping[str, Tensor], label_variances: Mapping[str, Tensor]) -> None:

@@ -16,6 +16,8 @@ from mien.contract.bundle import DimensionsTask, ExpressionTask
 from model.tasks.learnt import LearntTask
 from model.tasks.levels import count_of, nearest_levels
 
+_LEAST_SPREAD = 1e-8
+
 
 def smoothed(_task: ExpressionTask, labels: Tensor, smoothing: float) -> Tensor:
     """Return probabilities (B, L) with the share `smoothing` spread evenly over all labels."""
@@ -48,6 +50,29 @@ def regression_loss(values: Tensor, expected: Tensor, variance: Tensor | None = 
     """Return the mean squared error of (B, C), each column's divided by its variance (C,) if that is given."""
     losses = functional.mse_loss(values.float(), expected.nan_to_num(), reduction="none")
     return _mean(losses if variance is None else losses / variance, ~expected.isnan())
+
+
+def concordance_loss(values: Tensor, expected: Tensor, _variance: Tensor | None = None) -> Tensor:
+    """Return 1 minus Lin's concordance correlation coefficient over the batch, the mean over the columns of (B, C).
+
+    The squared error pulls values towards their mean where they are uncertain; this keeps their variance (Trigeorgis
+    and others, "Adieu features?", ICASSP 2016). A column with fewer than two present targets adds nothing.
+    """
+    present = ~expected.isnan()
+    weight = present.float() / present.sum(dim=0).clamp(min=1)  # (B, C), each column's sum is 1
+    outputs, targets = values.float(), expected.nan_to_num()
+    mean, target_mean = ((weight * side).sum(dim=0) for side in (outputs, targets))
+    variance, target_variance = (
+        (weight * (outputs - mean) ** 2).sum(dim=0),
+        (weight * (targets - target_mean) ** 2).sum(dim=0),
+    )
+    error = (weight * (outputs - targets) ** 2).sum(dim=0)
+    losses = error / (variance + target_variance + (mean - target_mean) ** 2).clamp(min=_LEAST_SPREAD)
+    return _mean(losses, present.sum(dim=0) > 1)
+
+
+REGRESSION_LOSSES = {"mse": regression_loss, "ccc": concordance_loss}
+"""Losses of values, by their name in recipes."""
 
 
 def variances(labels: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ B clips, T time steps, P places, D width.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, cast
+from typing import NamedTuple, Self, cast
 
 from torch import Tensor, nn
 
@@ -56,6 +56,7 @@ class AffectModel(nn.Module):
         self.size = size
         self.tasks = tuple(tasks)
         self.encoder = Encoder(size, stochastic_depth)
+        self._frozen = False
         self.norm = nn.LayerNorm(size.width, eps=NORM_EPS)
         self.by_place = frozenset(task.kind for task in tasks if size.heads_by_place or kind_of(task).by_place)
         if self.by_place and clip is None:
@@ -69,6 +70,20 @@ class AffectModel(nn.Module):
                 for task in tasks
             }
         )
+
+    def freeze_encoder(self) -> None:
+        """Train the heads alone from now on: the encoder, its norms' statistics and the last norm stay as they are."""
+        self._frozen = True
+        for module in (self.encoder, self.norm):
+            module.requires_grad_(False)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> Self:
+        """Set training mode, of a frozen encoder evaluation mode."""
+        super().train(mode)
+        if self._frozen:
+            self.encoder.eval()
+        return self
 
     def forward(self, clips: Tensor) -> ModelOutput:
         """Compute embedding and outputs of normalised RGB clips, (B, 3, frames, height, width)."""

@@ -52,7 +52,9 @@ class Source(_Part):
         description="Object storage that the tar files of the folder's `shards` were copied to, for example "
         "s3://bucket/voxceleb2; their indexes stay in the folder.",
     )
-    times: PositiveInt = Field(1, description="Repetitions of each training clip in an epoch.")
+    times: NonNegativeInt = Field(
+        1, description="Repetitions of each training clip in an epoch; 0: for validation only, none is trained on."
+    )
 
 
 class ClipShape(_Part):

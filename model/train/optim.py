@@ -52,7 +52,7 @@ def optimisers(
             by_adamw.append({**group, "params": outside})
     return [
         # Its steps are then of AdamW's usual size (Liu and others, arXiv 2502.16982).
-        torch.optim.Muon(by_muon, lr=0.0, adjust_lr_fn="match_rms_adamw"),
+        *([torch.optim.Muon(by_muon, lr=0.0, adjust_lr_fn="match_rms_adamw")] if by_muon else []),
         torch.optim.AdamW(by_adamw, lr=0.0, betas=betas, fused=True),
     ]
 
@@ -99,6 +99,8 @@ def depth_of(name: str, depths: tuple[int, int, int]) -> int:
 def _groups(model: nn.Module, weight_decay: float, scale_of: Callable[[str], float]) -> list[dict[str, Any]]:
     groups: dict[tuple[float, float], dict[str, Any]] = {}
     for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
         key = weight_decay if parameter.ndim > 1 else 0.0, scale_of(name)
         group = groups.setdefault(key, {"params": [], "weight_decay": key[0], SCALE: key[1]})
         group["params"].append(parameter)

@@ -158,6 +158,24 @@ def test_what_has_learned_from_stills_goes_on_with_clips(pretrained, videos, tmp
     assert (status, "Done" in said) == (0, True), said
 
 
+def test_heads_learn_alone_from_one_dataset_and_are_validated_on_two(finetuned, videos, tmp_path, command):
+    run = tmp_path / "heads"
+    data = f"data=[{{folder: {videos['some']}, times: 0}}, {{folder: {videos['traits']}}}]"
+
+    status, said = command(
+        *("finetune", "tiny_finetune", data, f"start={finetuned / 'best.pt'}", f"out={run}", *SMALL),
+        *("frozen_encoder=true", "regression=ccc", "weights={expression: 0}", "weight_decay=0"),
+    )
+
+    assert status == 0, said
+    before, after = (checkpoint.load(path / name)["model"] for path, name in ((finetuned, "best.pt"), (run, "last.pt")))
+    changed = {name for name, value in after.items() if not torch.equal(value, before[name])}
+    assert changed
+    assert changed <= {"heads.personality.weight", "heads.personality.bias"}
+    scores = [line["validation"] for line in journal(run) if "validation" in line][-1]
+    assert {name.split()[0] for name in scores} >= {"some", "traits"}
+
+
 def test_finetuning_learns_several_tasks_and_keeps_the_best(finetuned, pretrained):
     best = checkpoint.load(finetuned / "best.pt", "finetuning")
 
@@ -308,6 +326,11 @@ def test_several_processes_train_one_run_as_the_launch_lines_say(machines, video
         (("pretrain", "none.yaml"), "none.yaml cannot be read"),
         (("finetune", "tiny_finetune", "data.0.folder={bare}", "start=null", "size=tiny"), "has no labels"),
         (("finetune", "tiny_finetune", "data.0.folder={some}", "start=nothing.pt"), "nothing.pt cannot be read"),
+        (("finetune", "tiny_finetune", "data.0.folder={some}", "data.0.times=0"), "Every dataset of the key data has"),
+        (
+            ("finetune", "tiny_finetune", "data.0.folder={some}", "start=null", "size=tiny", "frozen_encoder=true"),
+            "needs the key start",
+        ),
         (
             ("finetune", "tiny_finetune", "data.0.folder={some}", "data.0.test=9", "start=null", "size=tiny"),
             "no part '9'",

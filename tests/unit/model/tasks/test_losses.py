@@ -2,11 +2,12 @@ import math
 
 import pytest
 import torch
+from torchmetrics.functional import concordance_corrcoef
 
 from mien.contract.bundle import Dimension, DimensionsTask, ExpressionTask, PersonalityTask
 from model.tasks.kinds import kind_of
 from model.tasks.learnt import SideTask
-from model.tasks.losses import variances
+from model.tasks.losses import concordance_loss, variances
 
 EXPRESSION = ExpressionTask(labels=("happiness", "sadness", "neutral"))
 VALUES = DimensionsTask(dimensions=(Dimension(name="valence"), Dimension(name="arousal", minimum=0, maximum=5)))
@@ -122,3 +123,27 @@ def test_scaled_errors_weigh_each_column_alike(task):
 
     assert loss(mean, labels, task, variances(labels)).item() == pytest.approx(1)
     assert loss(mean, labels, task).item() == pytest.approx((0.1**2 + 7**2) / 2, rel=0.2)
+
+
+def test_concordance_is_that_of_the_metrics_over_what_is_labelled():
+    outputs, noise = torch.randn(2, 2000, 2, generator=torch.Generator().manual_seed(1)).unbind()
+    labels = 0.5 + outputs + noise
+    labels[3, 0] = labels[5, 0] = NAN
+    known = ~labels[:, 0].isnan()
+    expected = [
+        1 - concordance_corrcoef(outputs[known, 0], labels[known, 0]),
+        1 - concordance_corrcoef(outputs[:, 1], labels[:, 1]),
+    ]
+
+    torch.testing.assert_close(concordance_loss(outputs, labels), torch.stack(expected).mean(), rtol=1e-3, atol=0)
+
+
+def test_concordance_of_fewer_than_two_labels_adds_nothing():
+    labels = torch.tensor([[NAN, 0.1], [NAN, NAN], [NAN, NAN]])
+    outputs = torch.randn(3, 2, requires_grad=True)
+
+    loss = concordance_loss(outputs, labels)
+    loss.backward()
+
+    assert loss == 0
+    assert not outputs.grad.any()

@@ -1,10 +1,12 @@
 import torch
 from torch.nn.functional import layer_norm
 
-from mien.contract.bundle import ClipInput
+from mien.contract.bundle import ClipInput, ExpressionTask
 from model.bundle.graph import Graph
 from model.tasks.learnt import SideTask
 from model.tpsbt.affect_model import AffectModel
+from model.tpsbt.zoo import ZOO
+from model.train.optim import finetuning_groups, optimisers, set_rate
 
 CLIPS = (2, 3, 8, 32, 32)
 
@@ -79,3 +81,20 @@ def test_units_are_learned_but_not_exported(micro, tasks):
 
     assert graph.tasks == tuple(tasks)
     assert "units" not in graph.outputs
+
+
+def test_with_a_frozen_encoder_only_heads_learn():
+    size = ZOO["tiny"]
+    model = AffectModel(size, [ExpressionTask(labels=("left", "right"))], stochastic_depth=0.5, clip=(8, 32))
+    model.freeze_encoder()
+    model.train()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    groups = finetuning_groups(model, size.depths, weight_decay=0.1, layer_decay=1)
+
+    (optimiser,) = optimisers(model, groups, (0.9, 0.95), muon_scale=3)
+    set_rate(optimiser, 0.1)
+    model(torch.randn(CLIPS)).outputs["expression"].square().sum().backward()
+    optimiser.step()
+
+    changed = {name for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
+    assert changed == {"heads.expression.weight", "heads.expression.bias"}
