@@ -16,8 +16,9 @@ import pytest
 from service.queue.connection import connect
 from tests.processes import HANG_S, Served, mien_serve, private_redis
 
-# Tests run in parallel, and small models gain nothing from more threads: PyTorch gets one.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Tests run in parallel, and small models and pictures gain nothing from more threads: PyTorch and OpenCV get one.
+for _threads in ("OMP_NUM_THREADS", "OPENCV_FOR_THREADS_NUM"):
+    os.environ.setdefault(_threads, "1")
 
 # The duration of an example is not tested; Hypothesis' default limit is 200 ms.
 hypothesis.settings.register_profile("patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])

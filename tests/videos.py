@@ -122,21 +122,26 @@ def picture(
     """Paint one frame, (height, width, 3); later actors stand before earlier ones; `other` selects the other
     background."""
     width, height = size
-    painted = background(width, height, other=other).astype(np.float32)
+    painted = background(width, height, other=other).copy()
     for actor in actors:
         if not actor.enters_s <= time < actor.leaves_s:
             continue
         x, y, side = actor.at(time)
         cut = portrait(other=actor.other)
-        scale = side * height * (1 + 2 * _AROUND) / len(cut)
-        left, top = x * width - scale * len(cut) / 2, y * height - scale * len(cut) / 2
-        to = np.array([[scale, 0, left], [0, scale, top]])
+        length = side * height * (1 + 2 * _AROUND)
+        left, top, scale = x * width - length / 2, y * height - length / 2, length / len(cut)
+        # Only the part of the frame where the face is.
+        from_x, from_y = max(0, int(left) - 1), max(0, int(top) - 1)
+        part = painted[from_y : max(0, int(top + length) + 2), from_x : max(0, int(left + length) + 2)]
+        if not part.size:
+            continue
+        to = np.array([[scale, 0, left - from_x], [0, scale, top - from_y]])
         # Shrinking by warpAffine would alias, so blur first.
         blurred = cv2.GaussianBlur(cut, (0, 0), 0.4 / scale) if scale < 1 else cut
-        head = cv2.warpAffine(blurred, to, size, borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
-        soft = cv2.warpAffine(_feather(len(cut)), to, size)[..., None]
-        painted += soft * (head - painted)
-    return np.clip(painted, 0, 255).astype(np.uint8)
+        head = cv2.warpAffine(blurred, to, part.shape[1::-1], borderMode=cv2.BORDER_REPLICATE)
+        soft = cv2.warpAffine(_feather(len(cut)), to, part.shape[1::-1])[..., None]
+        part[:] = part + soft * (head - part.astype(np.float32))
+    return painted
 
 
 def turned(shown: Picture, degrees: float, centre: tuple[float, float]) -> Picture:

@@ -1,8 +1,5 @@
 """One video file in, events out: everything together."""
 
-import subprocess
-import sys
-import tracemalloc
 from fractions import Fraction
 from itertools import chain, pairwise
 from pathlib import Path
@@ -224,8 +221,8 @@ def test_the_shortest_videos_give_one_padded_clip(tmp_path, frames):
     assert (seen.ended.fps is None) == (frames == 1)
 
 
-def test_a_still_of_fifty_minutes_costs_little(tmp_path):
-    path = write_video(tmp_path / "v.mkv", [picture(0, [still()], (160, 120))] * 2, times=[0.0, 3000.0])
+def test_a_still_of_ten_minutes_costs_little(tmp_path):
+    path = write_video(tmp_path / "v.mkv", [picture(0, [still()], (160, 120))] * 2, times=[0.0, 600.0])
     detector = Counting()
     spec = ClipSpec(frames=2, interval_s=0.16, size=16, margin=0.2, hop_s=60.0)
 
@@ -233,7 +230,7 @@ def test_a_still_of_fifty_minutes_costs_little(tmp_path):
 
     assert detector.calls == 2
     assert seen.coverage() == 1.0
-    assert seen.faces[0].end_s == pytest.approx(3000, abs=0.1)
+    assert seen.faces[0].end_s == pytest.approx(600, abs=0.1)
 
 
 def test_a_part_is_analysed_as_if_it_were_the_video_but_with_the_videos_times(tmp_path):
@@ -300,8 +297,8 @@ def test_a_rotated_video_gives_what_the_upright_one_gives(tmp_path, rotation):
 
 
 def test_paths_are_in_pixels_of_the_original_frame_and_within_it(tmp_path):
-    actor = pan((0.5, 0.9), seconds=2, side=(0.4, 0.4))
-    path = write_video(tmp_path / "v.mp4", scene([actor], seconds=2, fps=12.5, size=(1920, 1080)), fps=12.5)
+    actor = pan((0.5, 0.9), seconds=0.8, side=(0.4, 0.4))
+    path = write_video(tmp_path / "v.mp4", scene([actor], seconds=0.8, fps=12.5, size=(1920, 1080)), fps=12.5)
 
     seen = Seen(path)
 
@@ -395,29 +392,6 @@ def test_without_specs_faces_are_still_followed(tmp_path):
     assert len(seen.faces) == 1
 
 
-def test_four_k_fits_into_a_gibibyte_of_addresses(tmp_path):
-    path = write_video(
-        tmp_path / "v.mp4", scene([still()], seconds=0.24, size=(3840, 2160)), options={"preset": "medium"}
-    )
-    code = (
-        "import resource, sys; from math import inf; resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))\n"
-        "from pathlib import Path\n"
-        "from service.vision.clips import *\n"
-        "from service.vision.faces import open_detector\n"
-        f"limits, spec = {LIMITS!r}, {SPEC!r}\n"
-        "found = read_clips(Path(sys.argv[1]), [spec], detector=open_detector(None), limits=limits, faces=8)\n"
-        "for event in found: pass\n"
-        "print(event.samples)\n"
-    )
-    environment = {"OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}  # as a server sets them
-
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(path)], env=environment, cwd=ROOT, capture_output=True, check=False
-    )
-
-    assert (done.stdout.strip(), done.stderr) == (b"3", b"")
-
-
 def test_too_little_memory_is_the_videos_fault(tmp_path, monkeypatch):
     def fail(*_):
         raise MemoryError
@@ -426,26 +400,6 @@ def test_too_little_memory_is_the_videos_fault(tmp_path, monkeypatch):
 
     with pytest.raises(DecodeTooCostly, match="memory"):
         Seen(face_video(tmp_path / "v.mp4"))
-
-
-def peak_of(path):
-    tracemalloc.start()
-    for event in read_clips(path, [SPEC], detector=open_detector(None), limits=LIMITS, faces=8):
-        del event
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    return peak
-
-
-def test_memory_does_not_grow_with_the_videos_length(tmp_path):
-    actor = Actor(lambda time: (0.5 + 0.1 * np.sin(time), 0.45, 0.4))
-    short, long = (
-        write_video(tmp_path / f"{s}.mp4", scene([actor], seconds=s, fps=12.5, size=(160, 120)), fps=12.5)
-        for s in (10, 60)
-    )
-    peak_of(long)  # what is loaded once, some of it late
-
-    assert peak_of(long) < 1.15 * peak_of(short)
 
 
 # The shared samples: real faces.

@@ -20,6 +20,8 @@ def write(path: Path, codec: str, **options: str) -> bytes:
     with av.open(str(path), "w", options=options) as container:
         stream = container.add_stream(codec, rate=25)
         stream.width, stream.height, stream.pix_fmt = 128, 96, "yuv420p"
+        if codec == "libvpx":
+            stream.codec_context.options = {"deadline": "realtime", "cpu-used": "8"}
         for shift in range(FRAMES):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(np.roll(picture, 3 * shift, 1), "rgb24")))
         container.mux(stream.encode())

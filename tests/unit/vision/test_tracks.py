@@ -535,9 +535,9 @@ def test_at_most_so_many_faces_the_largest_first():
 
     for faces in (1, 2, 3):
         steps, _ = follow(pictures, faces=faces)
-        numbered = [face for face in steps[-1].faces if face.number is not None]
-        assert len(numbered) == faces
-    assert min(face.box.w for face in follow(pictures, faces=2)[0][-1].faces if face.number is not None) > 60
+        widths = [face.box.w for face in steps[-1].faces if face.number is not None]
+        assert len(widths) == faces
+        assert faces == 3 or min(widths) > 60
 
 
 def test_a_much_larger_newcomer_takes_the_place_of_the_smallest():
@@ -588,12 +588,12 @@ def test_the_box_follows_a_moving_face_without_lag():
         assert box.y + box.h / 2 == pytest.approx(y * 270, abs=0.1 * side * 270)
 
 
-def test_thousands_of_shots_leave_nothing_behind():
+def test_many_shots_leave_no_track_behind():
     detector = Scripted(lambda _: [FACE])
     tracker = Tracker(detector, 8)
     one, two = picture(0, [still()]), picture(0, [still(other=True)], other=True)
 
-    ended = [len(tracker.step((one, two)[index % 2], index * STEP_S).ended) for index in range(600)]
+    ended = [len(tracker.step((one, two)[index % 2], index * STEP_S).ended) for index in range(100)]
 
-    assert sum(ended) == 599
+    assert sum(ended) == 99
     assert len(tracker._tracks) == 1

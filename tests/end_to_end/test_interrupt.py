@@ -1,4 +1,4 @@
-"""Ctrl-C while a service, Redis or a file does not answer; the others are in `tests/end_to_end/test_command.py`."""
+"""Ctrl-C while a service, Redis or a file does not answer; `test_command.py` has Ctrl-C during an analysis."""
 
 from __future__ import annotations
 
