@@ -21,6 +21,12 @@ def read(path, wanted=None, start_s=0.0):
         return shown, count, (video.frames, video.first_s, video.end_s, video.warnings)
 
 
+@pytest.fixture(scope="module")
+def noisy_frames():
+    """4.5 s of a face at 25 frames a second, with a camera's noise."""
+    return list(scene([still()], seconds=4.5, size=(160, 120), noise=4))
+
+
 CODED = [
     {"bf": "3"},
     {"x264-params": "open-gop=1:keyint=12:min-keyint=1:bframes=3"},
@@ -31,20 +37,19 @@ CODED = [
 @pytest.mark.parametrize("coded", CODED, ids=["b-frames", "open groups", "interlaced"])
 @pytest.mark.parametrize("times", [None, [0.04 * index + 0.013 * (index % 3) for index in range(113)]])
 @pytest.mark.parametrize("suffix", ["mp4", "mkv"])
-@pytest.mark.parametrize("start_s", [0.0, 3.2])
 def test_frames_that_nothing_needs_are_left_out_and_the_others_stay_as_they_are(
-    tmp_path, coded, times, suffix, start_s
+    tmp_path, noisy_frames, coded, times, suffix
 ):
-    frames = scene([still()], seconds=4.5, size=(160, 120), noise=4)
-    path = write_video(tmp_path / f"v.{suffix}", frames, times=times, options={"preset": "fast", **coded})
+    path = write_video(tmp_path / f"v.{suffix}", noisy_frames, times=times, options={"preset": "fast", **coded})
 
-    whole, every, told = read(path, start_s=start_s)
-    some, fewer, also_told = read(path, Grid([STEP_S], start_s).falls_in, start_s)
+    for start_s in (0.0, 3.2):
+        whole, every, told = read(path, start_s=start_s)
+        some, fewer, also_told = read(path, Grid([STEP_S], start_s).falls_in, start_s)
 
-    assert fewer < 0.9 * every
-    assert also_told == told
-    assert [shown[:2] for shown in some] == [shown[:2] for shown in whole]
-    assert all((one[2] == other[2]).all() for one, other in zip(some, whole, strict=True))
+        assert fewer < 0.9 * every
+        assert also_told == told
+        assert [shown[:2] for shown in some] == [shown[:2] for shown in whole]
+        assert all((one[2] == other[2]).all() for one, other in zip(some, whole, strict=True))
 
 
 @pytest.mark.parametrize(
