@@ -1,4 +1,4 @@
-"""Import ONNX Runtime with its telemetry off: since 1.29 it reports models and machines to its maker on Linux."""
+"""Import ONNX Runtime with its telemetry off: since 1.29 it sends data on models and machines to Microsoft on Linux."""
 
 import os
 

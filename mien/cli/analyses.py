@@ -31,7 +31,7 @@ def list_(
     from mien.contract.jobs import State
 
     if state is not None and state not in list(State):
-        raise typer.BadParameter(f"--state: {state} is none of {', '.join(State)}")
+        raise typer.BadParameter(f"--state: {state} is not one of {', '.join(State)}")
     count = 0
     with Mien(url, key=key) as mien:
         for summary in islice(mien.analyses(None if state is None else State(state)), limit):

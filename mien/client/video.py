@@ -40,7 +40,7 @@ def open_video(video: Video) -> Iterator[OpenVideo]:
     """Open a video; what cannot be read twice, as a pipe, is copied first.
 
     Raises:
-        TypeError: it is none of what may be sent.
+        TypeError: it is neither a path, bytes nor an open file.
         EmptyUpload: the open file is at its end.
         OSError: the file cannot be read.
     """

@@ -64,7 +64,7 @@ class LiveFrame:
 
 
 class LiveUpdate(BaseModel):
-    """A message from a worker about a live analysis: one of these fields; none ask if anyone listens."""
+    """A message from a worker about a live analysis: one of these fields, or none: a test whether anyone listens."""
 
     credits: int = Field(default=0, ge=0, description="Additional frames that may be sent.")
     window: FaceWindow | None = None

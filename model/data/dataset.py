@@ -106,5 +106,5 @@ class PublishedDataset:
             BadRow: there is no such label.
         """
         if code not in self.codes:
-            raise BadRow(f"{where}: the label {code!r} is none of {self.title}'s: {', '.join(self.codes)}.")
+            raise BadRow(f"{where}: the label {code!r} is not one of {self.title}'s: {', '.join(self.codes)}.")
         return self.codes[code]

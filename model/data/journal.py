@@ -35,7 +35,7 @@ class Journal:
         self.results: dict[str, Any] = {}
         if not self._path.exists():
             if out.exists() and (not out.is_dir() or any(out.iterdir())):
-                raise ModelError(f"{out} has something else in it: choose an --out that is empty or not there.")
+                raise ModelError(f"{out} holds other files: choose an --out that is empty or does not exist.")
             out.mkdir(parents=True, exist_ok=True)
             self._path.write_text(settings + "\n", encoding="utf-8")
             return

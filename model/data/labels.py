@@ -27,7 +27,7 @@ def label_columns(rows: Sequence[ClipRow], tasks: Sequence[LearntTask]) -> dict[
     """Return the labels of all rows for each task, by the task's kind.
 
     Raises:
-        ModelError: a row's expression is none of the task's labels, or its text has another number of columns.
+        ModelError: a row's expression is not one of the task's labels, or its text has another number of columns.
     """
     return {task.kind: _column(rows, task) for task in tasks}
 

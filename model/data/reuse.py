@@ -36,7 +36,7 @@ def take(out: Path, jobs: Sequence[CropJob]) -> None:
     known: dict[str, Path] = {}
     for path in sorted(out.absolute().parent.glob(f"*/{CROPS_FILE}")):
         if path.parent != out.absolute():
-            with contextlib.suppress(OSError, ValueError):  # of a folder that is being written, or is none of ours
+            with contextlib.suppress(OSError, ValueError):  # of a folder that is being written, or is not one of ours
                 known |= {key: path.parent / file for key, file in json.loads(path.read_bytes()).items()}
     for job in jobs:
         if job.target is None or job.target.exists() or (key := _key(job)) is None:

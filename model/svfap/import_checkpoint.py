@@ -197,12 +197,12 @@ def import_pretraining(path: Path, weights: Mapping[str, Tensor], out: Path, *, 
 def _tasks_of(dataset: PublishedDataset | None, path: Path) -> tuple[Task, ...]:
     if dataset is None:
         raise ModelError(
-            f"Nothing says what {path} answers: name the dataset that it was fine-tuned on, as --dataset dfew, or its "
-            "outputs, as --dimensions valence:-1:1 arousal:-1:1."
+            f"The outputs of {path} are unknown: name the dataset that it was fine-tuned on, as --dataset dfew, or "
+            "the outputs, as --dimensions valence:-1:1 arousal:-1:1."
         )
     if not (tasks := served(dataset.tasks)):
         raise ModelError(
-            f"{dataset.title} has no labels of its own: say what the model answers, as --dimensions valence:-1:1 "
+            f"{dataset.title} has no labels of its own: name the model's outputs, as --dimensions valence:-1:1 "
             "arousal:-1:1."
         )
     return tasks

@@ -35,7 +35,7 @@ def of_pretraining(weights: Mapping[str, Tensor]) -> bool:
 
 
 def has_head(weights: Mapping[str, Tensor]) -> bool:
-    """Return whether fine-tuned weights have the head that answers."""
+    """Return whether fine-tuned weights have a classification or regression head."""
     return _HEAD in weights
 
 

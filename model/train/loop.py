@@ -163,7 +163,7 @@ class Loop:
             stopping = False
             while self.step < plan.steps and not stopping:
                 self._learn(batches)
-                stopping = self._anyone(asked=stop.asked)
+                stopping = self._any_stops(stopping=stop.received)
                 self._after_step(stopping=stopping)
         accelerator.wait_for_everyone()
         return self.step == plan.steps
@@ -303,11 +303,11 @@ class Loop:
             worker_init_fn=_init_worker,
         )
 
-    def _anyone(self, *, asked: bool) -> bool:
+    def _any_stops(self, *, stopping: bool) -> bool:
         """Return whether any process received a stop signal: all must stop after the same step."""
         if self.accelerator.num_processes == 1:
-            return asked
-        votes = torch.tensor(int(asked), device=self.accelerator.device)
+            return stopping
+        votes = torch.tensor(int(stopping), device=self.accelerator.device)
         total: Tensor = self.accelerator.reduce(votes, reduction="sum")
         return bool(total.item())
 

@@ -9,24 +9,24 @@ from contextlib import contextmanager
 from types import FrameType
 
 
-class StopAsked:
+class StopSignal:
     """Whether a stop signal has arrived."""
 
     def __init__(self) -> None:
-        self.asked = False
+        self.received = False
 
 
 @contextmanager
-def stop_on_signals() -> Iterator[StopAsked]:
+def stop_on_signals() -> Iterator[StopSignal]:
     """Record the first SIGINT or SIGTERM; the next one has its usual effect."""
-    stop = StopAsked()
+    stop = StopSignal()
     if threading.current_thread() is not threading.main_thread():  # only the main thread receives signals
         yield stop
         return
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def note(number: int, _: FrameType | None) -> None:
-        stop.asked = True
+        stop.received = True
         signal.signal(number, before[signal.Signals(number)])
 
     for number in before:

@@ -286,7 +286,7 @@ def _why(error: Exception) -> str:
     if "os error 28" in str(error):  # ENOSPC
         return "its disk is full"
     if isinstance(error, FileNotFoundError):
-        return "its bucket is not there"
+        return "its bucket does not exist"
     if isinstance(error, (PermissionDeniedError, UnauthenticatedError, PermissionError)):
         return "it denies access"
     return "it cannot be written to"
@@ -337,7 +337,7 @@ class S3Blobs(Blobs):
         try:
             super().put(name, content)
         except FileNotFoundError as error:
-            raise StorageUnavailable("The bucket is not there at the moment. Try again shortly.", 5) from error
+            raise StorageUnavailable("The bucket does not exist at the moment. Try again shortly.", 5) from error
 
     def check(self, size: int) -> None:
         """Try the bucket, and the scratch folder's room unless it could never hold `size` bytes."""
@@ -352,7 +352,7 @@ class S3Blobs(Blobs):
         try:
             next(iter(obstore.list(self._store, UPLOADS, chunk_size=1)), None)
         except (BaseError, FileNotFoundError) as error:
-            raise StorageUnavailable("The bucket is not there at the moment. Try again shortly.", 5) from error
+            raise StorageUnavailable("The bucket does not exist at the moment. Try again shortly.", 5) from error
 
     def upload_url(self, name: str, ttl_s: int) -> str:
         """Return a presigned URL."""

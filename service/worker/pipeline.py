@@ -156,7 +156,7 @@ class Pipeline:
                         yield FrameTaken()
 
     def _run(self, options: LiveOptions, source: VideoPart | Connection) -> _Run:
-        models = self._asked(options.tasks)
+        models = self._serving(options.tasks)
         specs = [_spec(self._models[index], options) for index, _ in models]
         assignment = Assignment(
             source=source,
@@ -175,7 +175,7 @@ class Pipeline:
         )
         return _Run(self._sandbox, self._batcher, assignment, models, specs)
 
-    def _asked(self, kinds: Sequence[TaskKind] | None) -> list[tuple[int, list[Task]]]:
+    def _serving(self, kinds: Sequence[TaskKind] | None) -> list[tuple[int, list[Task]]]:
         served = {task.kind for model in self._models for task in model.manifest.tasks}
         for kind in kinds or ():
             if kind not in served:
@@ -244,7 +244,7 @@ class _Run:
         tasks: all requested tasks.
         scores: accumulated scores by track number.
         seen: the faces whose tracks have ended.
-        pictures: keeps pictures of the faces, if they are asked for.
+        pictures: keeps pictures of the faces, if the options ask for them.
         inference_s: seconds spent waiting for the models.
     """
 
@@ -286,9 +286,9 @@ class _Run:
                 while waiting and (
                     ended or len(waiting) > _MOST_IN_FLIGHT or all(future.done() for future in waiting[0][1])
                 ):
-                    asked = time.perf_counter()
+                    began = time.perf_counter()
                     scored = self._score(*waiting.popleft())
-                    self.inference_s += time.perf_counter() - asked
+                    self.inference_s += time.perf_counter() - began
                     yield scored
                 if not isinstance(event, Clip | FaceSeen):
                     yield event

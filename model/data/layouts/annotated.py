@@ -140,4 +140,4 @@ def _level(word: str, words: tuple[str, ...], place: str) -> float:
         return float(words.index(word))
     if word in ("0", "1", "2", "3", "4"):
         return float(word)
-    raise BadRow(f"{place}: the label {word!r} is none of {', '.join(words)}, nor a level from 0 to 4.")
+    raise BadRow(f"{place}: the label {word!r} is neither one of {', '.join(words)} nor a level from 0 to 4.")

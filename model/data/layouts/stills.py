@@ -79,7 +79,7 @@ def _picture(dataset: PublishedDataset, path: Path, arrays: Mapping[str, NDArray
 def _part(arrays: Mapping[str, NDArray[Any]], path: Path, number: int) -> str:
     part = str(arrays["part"][number])
     if part not in _PARTS:
-        raise BadRow(f"{path}, {number}: the part {part!r} is none of {', '.join(_PARTS)}.")
+        raise BadRow(f"{path}, {number}: the part {part!r} is not one of {', '.join(_PARTS)}.")
     return _PARTS[part]
 
 

@@ -36,13 +36,13 @@ class ListOptions(BaseModel):
     tags=["analyses"],
     summary="List the analyses",
 )
-async def list_analyses(asker: Reader, options: Annotated[ListOptions, Query()], uses: Uses) -> Page:
+async def list_analyses(owner: Reader, options: Annotated[ListOptions, Query()], uses: Uses) -> Page:
     """List the analyses that can be read, newest first, without their results.
 
     If there are more, `next` is the `cursor` of the next page. Pages neither repeat nor miss an analysis while
     others come and go. With `state` a page may be short and yet have a `next`.
     """
-    return await uses.browse(asker, options.limit, cursor=options.cursor, state=options.state)
+    return await uses.browse(owner, options.limit, cursor=options.cursor, state=options.state)
 
 
 @router.get(
@@ -56,13 +56,13 @@ async def list_analyses(asker: Reader, options: Annotated[ListOptions, Query()],
     summary="Read an analysis",
 )
 async def get_analysis(
-    analysis_id: AnalysisId, asker: Reader, uses: Uses, prefers: Prefers, accept: Accept = ""
+    analysis_id: AnalysisId, owner: Reader, uses: Uses, prefers: Prefers, accept: Accept = ""
 ) -> Response:
     """Get an analysis in its current state; with `Prefer: wait=N`, wait up to N seconds for its end.
 
     With `Accept: text/csv` get its windows as a table, as from `timeline.csv`.
     """
-    job = await uses.follow.job(asker.own(analysis_id), prefers.waits(default_s=0.0, most_s=uses.settings.wait_s))
+    job = await uses.follow.job(owner.own(analysis_id), prefers.waits(default_s=0.0, most_s=uses.settings.wait_s))
     return await table_response(uses, job) if prefers_csv(accept) else await analysis_response(uses, job, status=200)
 
 
@@ -77,9 +77,9 @@ async def get_analysis(
     tags=["analyses"],
     summary="Read a timeline as CSV",
 )
-async def get_timeline(analysis_id: AnalysisId, asker: Reader, uses: Uses) -> Response:
+async def get_timeline(analysis_id: AnalysisId, owner: Reader, uses: Uses) -> Response:
     """Get the windows of all faces as a table, one per line, once the analysis has succeeded (see docs/csv.md)."""
-    job = await uses.follow.job(asker.own(analysis_id))
+    job = await uses.follow.job(owner.own(analysis_id))
     return await table_response(uses, job)
 
 
@@ -91,6 +91,6 @@ async def get_timeline(analysis_id: AnalysisId, asker: Reader, uses: Uses) -> Re
     tags=["analyses"],
     summary="Cancel and erase an analysis",
 )
-async def delete_analysis(analysis_id: AnalysisId, asker: Sender, uses: Uses) -> None:
+async def delete_analysis(analysis_id: AnalysisId, owner: Sender, uses: Uses) -> None:
     """Cancel an analysis if it still runs, and erase its video and result."""
-    await uses.cancel(asker.own(analysis_id))
+    await uses.cancel(owner.own(analysis_id))

@@ -54,7 +54,7 @@ _UPLOAD = {
 )
 async def analyze_video(  # noqa: PLR0917 - FastAPI gives them by name
     request: Request,
-    asker: Sender,
+    owner: Sender,
     options: Annotated[AnalyzeOptions, Query()],
     uses: Uses,
     prefers: Prefers,
@@ -79,5 +79,5 @@ async def analyze_video(  # noqa: PLR0917 - FastAPI gives them by name
         most_s=uses.settings.upload_max_s,
         containers=uses.settings.containers,
     )
-    job_id = await uses.submit(asker, video, options, declared=declared, key=key)
+    job_id = await uses.submit(owner, video, options, declared=declared, key=key)
     return await outcome_response(request, uses, job_id, prefers)

@@ -20,10 +20,10 @@ router = APIRouter()
 
 
 async def watched(
-    analysis_id: AnalysisId, asker: Reader, uses: Uses, last_event_id: LastEventId = ""
+    analysis_id: AnalysisId, owner: Reader, uses: Uses, last_event_id: LastEventId = ""
 ) -> AsyncIterator[WatchedEvent]:
     """Return the events of an analysis after the one that the client saw last."""
-    events = await uses.watch.open(asker.own(analysis_id), last_event_id)
+    events = await uses.watch.open(owner.own(analysis_id), last_event_id)
     if events is None:
         # A browser's EventSource reconnects after every end of the stream until it gets 204.
         raise HTTPException(204)

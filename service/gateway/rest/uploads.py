@@ -34,12 +34,12 @@ class UploadOptions(AnalyzeOptions):
     tags=["uploads"],
     summary="Get a presigned URL for a large video",
 )
-async def create_upload(asker: Sender, uses: Uses) -> UploadSlot:
+async def create_upload(owner: Sender, uses: Uses) -> UploadSlot:
     """Get a presigned URL of the object store for one video, which bypasses this service; 501 without such a store.
 
     Then `PUT` the video's bytes there, and `POST /uploads/{id}/analyze`, with the video's `sha256` to have it checked.
     """
-    return await uses.direct_upload.slot(asker)
+    return await uses.direct_upload.slot(owner)
 
 
 @router.post(
@@ -55,12 +55,12 @@ async def create_upload(asker: Sender, uses: Uses) -> UploadSlot:
 async def analyze_upload(  # noqa: PLR0917 - FastAPI gives them by name
     request: Request,
     upload_id: UploadId,
-    asker: Sender,
+    owner: Sender,
     options: Annotated[UploadOptions, Query()],
     uses: Uses,
     prefers: Prefers,
 ) -> Response:
     """Analyse an uploaded video, as `POST /analyze` does. Repeating the request returns the same analysis."""
-    asked = AnalyzeOptions(**options.model_dump(exclude={"sha256"}, exclude_unset=True))
-    job_id = await uses.direct_upload.analyze(asker, upload_id, asked, options.sha256)
+    analyze = AnalyzeOptions(**options.model_dump(exclude={"sha256"}, exclude_unset=True))
+    job_id = await uses.direct_upload.analyze(owner, upload_id, analyze, options.sha256)
     return await outcome_response(request, uses, job_id, prefers)

@@ -57,7 +57,7 @@ def options_of(message: pb.Options) -> AnalyzeOptions:
     Raises:
         InvalidOption: a value is not valid.
     """
-    return _asked(message, AnalyzeOptions, "faces", "start_s", "end_s", "hop_s", "track", "pictures", "callback_url")
+    return _given(message, AnalyzeOptions, "faces", "start_s", "end_s", "hop_s", "track", "pictures", "callback_url")
 
 
 def live_options_of(message: pb.LiveOptions) -> LiveOptions:
@@ -66,7 +66,7 @@ def live_options_of(message: pb.LiveOptions) -> LiveOptions:
     Raises:
         InvalidOption: a value is not valid.
     """
-    return _asked(message, LiveOptions, "faces", "hop_s")
+    return _given(message, LiveOptions, "faces", "hop_s")
 
 
 def live_frame_of(message: pb.LiveFrame) -> LiveFrame:
@@ -84,16 +84,16 @@ def live_frame_of(message: pb.LiveFrame) -> LiveFrame:
     return LiveFrame(message.time_s, Encoding[kind.upper()], getattr(message, kind))
 
 
-def _asked(message: Message, model: type[Options], *names: str) -> Options:
-    asked: dict[str, Any] = {name: getattr(message, name) for name in names if message.HasField(name)}
+def _given(message: Message, model: type[Options], *names: str) -> Options:
+    given: dict[str, Any] = {name: getattr(message, name) for name in names if message.HasField(name)}
     if tasks := getattr(message, "tasks"):  # noqa: B009 - messages have no static types
         kinds = {number: kind for kind, number in _TASKS.items()}
         try:
-            asked["tasks"] = [kinds[task] for task in tasks]
+            given["tasks"] = [kinds[task] for task in tasks]
         except KeyError as error:
             raise InvalidOption("tasks: use TASK_EXPRESSION, TASK_DIMENSIONS or TASK_PERSONALITY.") from error
     try:
-        return model.model_validate(asked)
+        return model.model_validate(given)
     except ValidationError as error:
         raise invalid_option(error.errors()[0]) from error
 

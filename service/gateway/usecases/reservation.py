@@ -40,7 +40,7 @@ class Reservation:
         self._limits = limits
         self._most_bytes = most_bytes
         self._reserved = 0
-        self._asked = False
+        self._attempted = False
         self._keeper: asyncio.Task[None] | None = None
 
     async def check(self, size: int) -> None:
@@ -61,7 +61,7 @@ class Reservation:
             return
         ahead = min(max(size, _LEAST_STEP), _MOST_STEP)
         wanted = max(size, min(size + ahead, self._most_bytes))
-        self._asked = True
+        self._attempted = True
         refuse(await self._admission.reserve(self._job_id, wanted, self._limits, LEASE_S))
         self._reserved = wanted
         if self._keeper is None:
@@ -75,7 +75,7 @@ class Reservation:
     ) -> None:
         if self._keeper is not None:
             self._keeper.cancel()
-        if self._asked and error is not None:  # otherwise submitting the job has released it
+        if self._attempted and error is not None:  # otherwise submitting the job has released it
             with suppress(QueueUnavailable):  # then it ends with its lease
                 await self._admission.release(self._job_id)
 

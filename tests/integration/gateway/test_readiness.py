@@ -1,4 +1,4 @@
-"""Whether the service is ready: what is the matter where it is not, and what works all the same."""
+"""Readiness: which part fails, and which operations still work."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def short_of_replicas(redis) -> Callable[[], object]:
     ("break_it", "reason"),
     [(out_of_memory, "memory is full"), (a_replica, "read-only replica"), (short_of_replicas, "replicas are gone")],
 )
-def test_a_redis_that_refuses_writes_is_told_with_what_still_works(running, break_it, reason):
+def test_a_redis_that_refuses_writes_is_reported_with_what_still_works(running, break_it, reason):
     location = running.http.post("/analyze", content=video(100), headers=ASYNC).headers["location"]
     mend = break_it(running.redis)
     try:
@@ -57,7 +57,7 @@ def test_a_redis_that_refuses_writes_is_told_with_what_still_works(running, brea
     assert running.http.get("/readyz").json() == {"status": "ok", "queued": 1, "workers": 0}
 
 
-def test_a_folder_that_takes_nothing_is_told_and_comes_back(redis_url, tmp_path):
+def test_a_folder_that_refuses_writes_is_reported_and_recovers(redis_url, tmp_path):
     with gateway(tmp_path, redis_url) as (_, url), httpx2.Client(base_url=url) as http:
         assert http.get("/readyz").status_code == 200
         shutil.rmtree(tmp_path / "blobs")
@@ -74,10 +74,10 @@ def test_a_folder_that_takes_nothing_is_told_and_comes_back(redis_url, tmp_path)
         wait_for(lambda: http.get("/readyz").status_code == 200)
 
 
-def test_a_bucket_that_is_gone_is_told(redis_url, tmp_path):
+def test_a_missing_bucket_is_reported(redis_url, tmp_path):
     with s3_bucket() as bucket:
         where = {"blobs_url": "s3://elsewhere", "s3_endpoint": bucket.endpoint}
         with gateway(tmp_path, redis_url, **where) as (_, url), httpx2.Client(base_url=url) as http:
             told = not_ready(http, "storage_unavailable")
-            assert "bucket is not there" in told["failing"]["store"]
+            assert "bucket does not exist" in told["failing"]["store"]
             assert told["works"] == ["read", "live"]

@@ -117,7 +117,7 @@ def test_deleting_passes_over_what_is_not_there(blobs: Blobs, folder: Path):
     assert _files(folder) == []
 
 
-def test_ages_are_told_of_what_is_under_the_prefix(blobs: Blobs, folder: Path):
+def test_ages_are_those_of_the_blobs_under_the_prefix(blobs: Blobs, folder: Path):
     for name in ("uploads/old", "uploads/new", "results/old.1"):
         blobs.put(name, b"x")
     for name in ("uploads/old", "results/old.1"):
@@ -189,7 +189,7 @@ def test_blobs_and_folders_are_private(folder: Path):
         assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600)
 
 
-def test_a_store_that_takes_nothing_says_so(blobs: Blobs, folder: Path):
+def test_a_store_that_refuses_writes_is_unavailable(blobs: Blobs, folder: Path):
     shutil.rmtree(folder)
     folder.write_text("in the way")
 
@@ -219,7 +219,7 @@ except StorageUnavailable:
 """
 
 
-def test_a_store_that_fills_up_in_mid_write_says_so_and_keeps_nothing_of_it(folder: Path):
+def test_a_store_that_fills_up_in_mid_write_is_unavailable_and_keeps_no_part_of_the_blob(folder: Path):
     said = subprocess.run([sys.executable, "-c", _WRITER_WITHOUT_ROOM, str(folder)], capture_output=True, check=True)
 
     assert said.stdout == b"refused\n"
@@ -236,7 +236,7 @@ def test_names_tell_their_job():
     ("error", "reason"),
     [
         (GenericError("Unable to write to file: No space left on device (os error 28)"), "disk is full"),
-        (FileNotFoundError("NoSuchBucket"), "bucket is not there"),
+        (FileNotFoundError("NoSuchBucket"), "bucket does not exist"),
         (PermissionDeniedError("AccessDenied"), "denies access"),
         (GenericError("error sending request to http://inside:9000"), "cannot be written to"),
     ],

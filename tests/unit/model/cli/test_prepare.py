@@ -63,4 +63,4 @@ def test_a_label_outside_the_list_is_named_with_its_place(invoke, tmp_path):
     code, _, err = invoke("mafw", "--root", tmp_path / "root", "--out", tmp_path / "out")
 
     assert code == 2
-    assert f"{listed}, line 1: the label 'glee' is none of MAFW's: anger" in err
+    assert f"{listed}, line 1: the label 'glee' is not one of MAFW's: anger" in err

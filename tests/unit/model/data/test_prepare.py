@@ -144,7 +144,7 @@ def test_other_settings_need_another_folder(faces, tmp_path):
 def test_a_folder_with_other_things_in_it_is_left_alone(faces, tmp_path):
     (tmp_path / "thesis.tex").touch()
 
-    with pytest.raises(ModelError, match="has something else in it"):
+    with pytest.raises(ModelError, match="holds other files"):
         run(faces, tmp_path)
 
 
@@ -306,7 +306,7 @@ def test_one_bad_line_is_listed_and_stops_nothing(tmp_path):
 
     assert len(read_rows(tmp_path / "out")) == 10
     place = f"{table}, line 4"
-    assert problems(tmp_path / "out")[place].startswith(f"{place}: the label '9' is none of DFEW's")
+    assert problems(tmp_path / "out")[place].startswith(f"{place}: the label '9' is not one of DFEW's")
 
 
 def test_the_owners_crops_of_faces_are_used_as_they_are(tmp_path):

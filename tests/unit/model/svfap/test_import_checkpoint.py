@@ -138,7 +138,7 @@ def test_an_activation_of_classes_and_a_checkpoint_of_unknown_outputs_are_refuse
 
     with pytest.raises(ModelError, match="leave out --activation"):
         imported(path, activation="tanh")
-    with pytest.raises(ModelError, match=r"Nothing says what .*--dataset dfew, .*--dimensions valence:-1:1"):
+    with pytest.raises(ModelError, match=r"The outputs of .* are unknown.*--dataset dfew, .*--dimensions valence:-1:1"):
         imported(path, None)
 
 

@@ -109,7 +109,7 @@ def test_an_emotion_outside_the_list_is_a_problem_that_names_the_file(tmp_path):
 
     rows, problems = read("crema-d", tmp_path)
 
-    assert problems[0].reason.startswith(f"{odd}: the label 'JOY' is none of CREMA-D's: ANG, DIS")
+    assert problems[0].reason.startswith(f"{odd}: the label 'JOY' is not one of CREMA-D's: ANG, DIS")
     assert {row.id for row in rows} == set(expected)
 
 
@@ -250,7 +250,7 @@ def test_a_score_that_is_no_share_is_a_problem_of_its_clip(tmp_path):
     assert problem.reason.startswith(f"{tmp_path}/annotation_test.pkl: openness of a.mp4 is 1.5")
 
 
-def test_what_most_people_took_for_none_of_the_expressions_is_left_out_and_told(tmp_path):
+def test_pictures_that_most_raters_gave_no_expression_are_left_out_and_reported(tmp_path):
     datasets.ferplus(tmp_path)
     arrays = dict(np.load(tmp_path / "ferplus_0.npz"))
     arrays["votes"] = np.array([[2, 0, 0, 0, 0, 0, 0, 8, 0, 0], [0, 0, 0, 3, 0, 0, 0, 0, 0, 7], [1] * 10], np.uint8)
