@@ -1,4 +1,4 @@
-"""What can be said of the deployment files without an engine or a cluster."""
+"""Checks of the deployment files that need no container engine and no cluster."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pages for people: their links lead somewhere, and their code runs."""
+"""The documentation: its links resolve and its code runs."""
 
 from __future__ import annotations
 

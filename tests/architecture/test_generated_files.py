@@ -1,4 +1,4 @@
-"""What is generated is what its source says."""
+"""Generated files are up to date with their sources."""
 
 from __future__ import annotations
 

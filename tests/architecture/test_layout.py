@@ -1,4 +1,4 @@
-"""Unit tests lie where what they test lies: `tests/unit/gateway` is of `service/gateway`, and so on."""
+"""The folders of unit tests mirror the source: `tests/unit/gateway` is of `service/gateway`, and so on."""
 
 from pathlib import Path
 

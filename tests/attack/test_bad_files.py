@@ -1,4 +1,4 @@
-"""Every kind of file that is no video ends with its own code and a sentence, and leaves nothing behind."""
+"""Every kind of file that is no video is refused with its own error code, and leaves nothing behind."""
 
 import pytest
 

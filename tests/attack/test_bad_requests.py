@@ -12,24 +12,24 @@ def post(http, query: str = "", **kwargs) -> httpx2.Response:
     return http.post(f"/analyze?{query}", content=tiny("mp4"), **kwargs)
 
 
-def test_a_wrong_field_is_told(http):
+def test_a_wrong_field_is_an_error(http):
     for name in ("file", "Video", "", "x" * 1000, "víde\u202eo"):
         check_problem(http.post("/analyze", files={name: ("clip.mp4", tiny("mp4"))}), 400, "wrong_field")
 
 
-def test_a_form_of_fields_without_a_file_is_told(http):
+def test_a_form_of_fields_without_a_file_is_an_error(http):
     form = b'--b\r\nContent-Disposition: form-data; name="url"\r\n\r\nhttp://127.0.0.1/x\r\n--b--\r\n'
     headers = {"Content-Type": "multipart/form-data; boundary=b"}
     check_problem(http.post("/analyze", content=form, headers=headers), 400, "wrong_field")
 
 
 @pytest.mark.parametrize("content_type", ["multipart/form-data", f"multipart/form-data; boundary={'b' * 300}"])
-def test_a_form_that_cannot_be_parsed_is_told(http, content_type):
+def test_a_form_that_cannot_be_parsed_is_an_error(http, content_type):
     answer = http.post("/analyze", content=tiny("mp4"), headers={"Content-Type": content_type})
     check_problem(answer, 400, "malformed_body")
 
 
-def test_a_declared_length_over_the_limit_is_told(http, served):
+def test_a_declared_length_over_the_limit_is_an_error(http, served):
     with connected(served.url) as raw:
         raw.head(content_length=3 << 30, expect="100-continue")
         answer = raw.answer()
@@ -39,7 +39,7 @@ def test_a_declared_length_over_the_limit_is_told(http, served):
 @pytest.mark.parametrize(
     "name", ["nose", "Faces", "faces[]", "n%C3%A4se", "%00", "%ff%fe", "__proto__", "", "x" * 30_000]
 )
-def test_an_unknown_option_is_told_with_the_known_ones(http, name):
+def test_an_unknown_option_is_an_error_that_lists_the_known_ones(http, name):
     problem = check_problem(post(http, f"{name}=1"), 400, "unknown_option")
     assert "faces, hop_s, tasks, start_s, end_s" in problem["detail"]
 
@@ -55,13 +55,13 @@ def test_an_unknown_option_is_told_with_the_known_ones(http, name):
         "tasks=" + "x" * 30_000,
     ],
 )  # fmt: skip
-def test_a_bad_value_is_told_with_the_options_name(http, query):
+def test_a_bad_value_is_an_error_that_names_the_option(http, query):
     problem = check_problem(post(http, query), 400, "invalid_option")
     last = query.rsplit("&", 1)[-1].split("=")[0]
     assert last in problem["detail"]
 
 
-def test_a_bad_preference_is_told(http):
+def test_a_bad_preference_is_an_error(http):
     check_problem(post(http, headers={"Prefer": "wait=soon"}), 400, "invalid_option")
 
 
@@ -110,7 +110,7 @@ def test_an_address_where_nothing_is_gives_404_and_no_file(served, http, path):
         ("POST", "/docs", "GET"),
     ],
 )
-def test_a_wrong_method_is_told_with_the_right_one(http, method, path, right):
+def test_a_wrong_method_is_an_error_that_names_the_right_one(http, method, path, right):
     answer = http.request(method, path)
     check_problem(answer, 405, "method_not_allowed")
     assert answer.headers["allow"] == right

@@ -1,4 +1,4 @@
-"""A decoder that strangers have taken over: what it tries fails under the confinement, and works without it.
+"""A compromised decoder: each of its attacks fails under the confinement, and succeeds without it.
 
 Each layer is tried alone, too, so that what one stops is not only what another stops before it.
 """

@@ -1,4 +1,4 @@
-"""Real videos with bytes flipped, cut out, doubled and swapped: an answer or a documented refusal, never a defect."""
+"""Real videos with bytes flipped, cut out, doubled and swapped: a result or a documented error, never a defect."""
 
 import random
 from collections import Counter

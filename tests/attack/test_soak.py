@@ -20,7 +20,7 @@ def test_a_gateway_that_leaks_on_purpose_fails_it(tmp_path: Path):
     assert {"gateway: memory MB", "gateway: descriptors", "gateway: threads"} <= found
 
 
-def test_each_row_that_grows_without_an_end_is_told():
+def test_each_row_that_keeps_growing_is_reported():
     flat = {"gateway: memory MB": 100, "redis: members of these": 40, "worker: processes below it": 3}
     for name, value in flat.items():
         leaking = [Counter(flat | {name: value + 10 * second}) for second in range(30)]

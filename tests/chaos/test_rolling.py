@@ -1,4 +1,4 @@
-"""The short form of the rolling restart, and whether it sees a gateway that goes without a word."""
+"""The short form of the rolling restart, and whether it detects a gateway that exits without draining."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Room is reserved before a body is read, and given back however the upload ends."""
+"""Admission: room is reserved for an upload and released however it ends."""
 
 from __future__ import annotations
 

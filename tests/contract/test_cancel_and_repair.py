@@ -1,4 +1,4 @@
-"""Jobs erased at the wrong moment, entries that are gone, and live jobs that lost theirs."""
+"""Jobs cancelled at every step, and repair of jobs whose stream entry is lost."""
 
 from __future__ import annotations
 

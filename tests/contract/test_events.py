@@ -1,4 +1,4 @@
-"""What a worker tells of its attempt: numbered, fenced, bounded, and gone with the job."""
+"""The events of an attempt: numbered, fenced, bounded, and deleted with the job."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def events(queue: Queue, after: EventId | None = None) -> list:
     return [(str(event.id), event.what) for event in queue.run(queue.jobs.events("a", after))]
 
 
-def test_an_attempts_events_are_numbered_and_read_back_as_they_were_told(queue: Queue):
+def test_an_attempts_events_are_numbered_and_read_back_as_reported(queue: Queue):
     ann = queue.worker()
     queue.submit("a")
     attempt = take(ann)
@@ -50,7 +50,7 @@ def test_events_are_read_on_from_any_of_them(queue: Queue):
     assert names == [f"1-{i}" for i in range(251)]
 
 
-def test_what_is_told_again_is_told_once(queue: Queue):
+def test_a_report_that_is_repeated_is_stored_once(queue: Queue):
     ann = queue.worker()
     queue.submit("a")
     attempt = take(ann)
@@ -98,7 +98,7 @@ def test_a_job_that_was_handed_back_tells_nothing_more_of_the_old_attempt(queue:
     assert events(queue) == [("3-0", Began(attempt=1))]
 
 
-def test_an_ended_job_is_told_of_no_more_and_its_events_expire_with_it_at_most(queue: Queue):
+def test_an_ended_job_takes_no_more_events_and_its_events_expire_with_it_at_most(queue: Queue):
     ann = queue.worker(ttl_s=keys.EVENTS_TTL_S - 1)
     queue.submit("a")
     attempt = take(ann)

@@ -1,4 +1,4 @@
-"""Workers that fall silent, come back, hand back or die: one of them ends the job, once."""
+"""Leases and fences: of workers that hang, resume, release or die, exactly one ends the job."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Submit, claim, begin, report, commit: a job that meets no trouble, and what is left of it."""
+"""Submit, claim, begin, report, commit: a job without faults, and the keys that remain of it."""
 
 from __future__ import annotations
 
@@ -272,7 +272,7 @@ def test_changed_yields_the_id_of_each_job_as_it_begins_moves_and_ends(queue: Qu
     assert heard == ["good"] * 3 + ["bad"] * 2 + ["poison"] * 2 + ["cancelled"]
 
 
-def test_every_command_says_so_when_the_server_is_gone():
+def test_every_command_raises_queue_unavailable_when_the_server_is_gone():
     with private_redis() as url:
         pass
 

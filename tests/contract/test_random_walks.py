@@ -1,4 +1,4 @@
-"""Whatever the workers do, in whatever order: every accepted job ends exactly once and nothing is left over."""
+"""A Hypothesis state machine: in any order of steps, every accepted job ends exactly once and leaves nothing over."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One video in, its answer out, over the running service."""
+"""Results of single videos from a running service."""
 
 import time
 
@@ -108,7 +108,7 @@ def test_only_the_tasks_asked_for_are_answered(http, face):
     assert {"valence", "arousal", "personality"} <= set(one)
 
 
-def test_a_start_beyond_the_end_is_told(http, face):
+def test_a_start_beyond_the_end_is_an_error(http, face):
     answer = http.post("/analyze", params={"start_s": 100}, content=face.read_bytes())
     assert (answer.status_code, answer.json()["code"]) == (422, "no_frames")
     failed = http.get(f"/analyses/{answer.json()['analysis_id']}")
@@ -127,7 +127,7 @@ def test_several_at_once_are_all_answered(http, face):
     assert all(answer["faces"] == answers[0]["faces"] for answer in answers)
 
 
-def test_what_is_served_is_told(http, manifest):
+def test_the_served_models_are_listed(http, manifest):
     told = http.get("/models").json()
     assert told["workers"] == 1
     (model,) = told["models"]

@@ -1,4 +1,4 @@
-"""A gateway and a worker that share a bucket and nothing else, videos uploaded through the gateway and past it."""
+"""A gateway and a worker that share a bucket and nothing else, videos uploaded through the gateway or directly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`from mien.client import Mien`, at a running service and at one that has its troubles."""
+"""The Python client, at a running service and at one that fails."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_it_works_where_an_event_loop_runs_already(served, faceless):
     assert asyncio.run(notebook()).faces == []
 
 
-def test_nobody_there_is_told_at_once():
+def test_a_service_that_does_not_run_is_an_error_at_once():
     with Mien(f"http://127.0.0.1:{free_port()}") as mien, pytest.raises(Unreachable, match="refused"):
         mien.models()
 

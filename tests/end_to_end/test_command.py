@@ -111,7 +111,7 @@ def test_local_needs_no_service_and_finds_the_same(served, face):
     assert json.loads(local.stdout)["warnings"] == json.loads(remote.stdout)["warnings"]
 
 
-def test_a_bad_video_among_good_ones_is_told_and_the_others_are_done(served, faceless, tmp_path):
+def test_a_bad_video_among_good_ones_is_reported_and_the_others_are_done(served, faceless, tmp_path):
     bad, empty = tmp_path / "bad.mp4", tmp_path / "empty.mp4"
     bad.write_text("no video")
     empty.touch()
@@ -144,7 +144,7 @@ def test_folders_and_patterns_name_videos_and_answers_come_in_their_order(served
     assert [answer["file"] for answer in answers] == [str(tmp_path / "a.mov"), str(tmp_path / "b.mp4")]
 
 
-def test_a_folder_without_videos_is_told(tmp_path):
+def test_a_folder_without_videos_is_an_error(tmp_path):
     done = mien("analyze", tmp_path)
     assert done.returncode == 2
     assert "no video found in" in done.stderr
@@ -206,7 +206,7 @@ def test_bundles_are_checked_as_a_worker_would(manifest, tmp_path):
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:{port}", "127.0.0.1:{port}", "nonsense", "http://[::1", "http://:"])
-def test_where_nobody_answers_a_sentence_says_what_to_do(faceless, url):
+def test_without_a_service_a_sentence_says_what_to_do(faceless, url):
     done = mien("analyze", faceless, "--url", url.format(port=free_port()))
     assert (done.returncode, done.stdout) == (1, "")
     assert "mien serve" in done.stderr
@@ -214,7 +214,7 @@ def test_where_nobody_answers_a_sentence_says_what_to_do(faceless, url):
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_another_service_at_the_address_is_told(faceless, tmp_path):
+def test_another_service_at_the_address_is_an_error(faceless, tmp_path):
     port = free_port()
     other = subprocess.Popen(
         [sys.executable, "-c", OTHER, str(port)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=tmp_path

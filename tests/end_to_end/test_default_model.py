@@ -1,4 +1,4 @@
-"""What the default model says of real people."""
+"""Scores of the default model on videos of real people."""
 
 from collections import Counter
 
@@ -67,7 +67,7 @@ def test_the_smiling_astronaut_is_happy(timeline, face):
     assert labels.most_common(1)[0][0] == "happiness"
 
 
-def test_somebody_who_talks_calmly_is_neutral_most_of_the_time(timeline):
+def test_a_person_who_talks_calmly_is_neutral_most_of_the_time(timeline):
     labels = Counter(window.expression.label for window in timeline(shared_video("talking_head.mp4")))
     assert labels.most_common(1)[0][0] == "neutral"
     assert labels["anger"] + labels["disgust"] < labels.total() / 5

@@ -1,4 +1,4 @@
-"""An analysis followed over the running service: what was told is what is found in the answer."""
+"""The events of an analysis agree with its result."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from tests.integration.gateway.watching import all_events
 ASYNC = {"Prefer": "respond-async"}
 
 
-def test_the_windows_that_are_told_are_those_of_the_answer(http, face):
+def test_the_windows_in_the_events_are_those_of_the_result(http, face):
     job_id = http.post("/analyze", params={"hop_s": 0.2}, content=face.read_bytes(), headers=ASYNC).json()["id"]
 
     events = all_events(http, job_id)
@@ -26,7 +26,7 @@ def test_the_windows_that_are_told_are_those_of_the_answer(http, face):
     assert progress[-1] == 2.0
 
 
-def test_a_video_that_fails_is_told_with_its_problem(http, face):
+def test_a_video_that_fails_ends_with_its_problem(http, face):
     answer = http.post("/analyze", params={"start_s": 100}, content=face.read_bytes(), headers=ASYNC)
 
     end = all_events(http, answer.json()["id"])[-1]

@@ -1,4 +1,4 @@
-"""The examples in the OpenAPI file and in the proto are what a service answers, but for what differs each time."""
+"""The recorded examples in the OpenAPI file and the proto are a service's responses, except for values that vary."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A stranger's gRPC client, in a process of its own, against a running service."""
+"""A gRPC client that knows the service by reflection only, in a process of its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Live analyses through both doors, with a real worker."""
+"""Live analyses over WebSocket and gRPC, with a real worker."""
 
 from __future__ import annotations
 
@@ -291,7 +291,7 @@ def test_a_worker_that_dies_cuts_it_off_and_the_next_worker_takes_the_next(own_r
             assert kept_up(lambda pace: mien.live(filmed(pace=pace)))
 
 
-def test_a_worker_that_is_stopped_says_so(own_redis, tmp_path):
+def test_a_worker_that_is_stopped_ends_its_live_sessions_with_an_error(own_redis, tmp_path):
     with gateway(tmp_path, own_redis) as (_, url), Mien(url) as mien, worker(tmp_path, own_redis) as stopped:
         ended = threading.Event()
         scored = mien.live(endless(ended))
@@ -329,7 +329,7 @@ def test_a_live_analysis_has_a_longest_time(own_redis, tmp_path):
         ([json.dumps({"options": {}}), "data:image/jpeg;base64,/9j/"], "malformed_body"),
     ],
 )
-def test_a_wrong_message_on_the_socket_is_told_and_closes_it(socket, messages, code):
+def test_a_wrong_message_on_the_socket_is_an_error_and_closes_it(socket, messages, code):
     for message in messages:
         socket.send(message)
 

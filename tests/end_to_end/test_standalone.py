@@ -1,4 +1,4 @@
-"""`mien serve`: its children, its end, and what survives it."""
+"""`mien serve`: its children, its shutdown, and the data that survives it."""
 
 import os
 import re
@@ -84,7 +84,7 @@ def refused(**env: object) -> str:
     return done.stderr
 
 
-def test_told_to_stop_it_takes_everything_down_redis_last(tmp_path, runtime):
+def test_on_sigterm_all_children_end_redis_last(tmp_path, runtime):
     with mien_serve(tmp_path) as served:
         assert len(list(runtime.iterdir())) == 1
         children = {name: child(served, name) for name in ("gateway", "worker", "redis")}
@@ -207,13 +207,13 @@ def test_a_second_one_on_the_same_data_is_refused(served):
     assert httpx2.get(f"{served.url}/readyz").status_code == 200
 
 
-def test_a_taken_port_is_told(served, tmp_path):
+def test_a_taken_port_is_an_error(served, tmp_path):
     said = refused(MIEN_DATA_DIR=tmp_path / "data", MIEN_PORT=served.url.rsplit(":", 1)[1])
     assert "Address already in use" in said
     assert "MIEN_PORT" in said
 
 
-def test_a_port_that_is_none_is_told(tmp_path):
+def test_an_invalid_port_is_an_error(tmp_path):
     assert "port" in refused(MIEN_DATA_DIR=tmp_path / "data", MIEN_PORT=70000)
 
 
@@ -231,7 +231,7 @@ def test_off_loopback_every_request_needs_a_key_which_the_command_makes(tmp_path
         assert httpx2.get(f"{served.url}/models", headers=key).json()["workers"] == 1
 
 
-def test_a_socket_path_that_is_too_long_is_told(tmp_path):
+def test_a_socket_path_that_is_too_long_is_an_error(tmp_path):
     long = tmp_path / ("x" * 100)
     long.mkdir()
     said = refused(MIEN_DATA_DIR=tmp_path / "data", XDG_RUNTIME_DIR=long)

@@ -1,4 +1,4 @@
-"""What the dashboard and the alerts name is what a running service gives."""
+"""Every metric that the dashboard and the alerts use is exported by a running service."""
 
 from __future__ import annotations
 

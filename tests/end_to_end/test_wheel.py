@@ -128,7 +128,7 @@ def test_the_version_is_the_packages(empty, project):
     ],
     ids=" ".join,
 )
-def test_what_needs_a_checkout_says_so_in_a_sentence(empty, tmp_path, command):
+def test_commands_that_need_a_checkout_fail_with_a_sentence(empty, tmp_path, command):
     (tmp_path / "script.py").write_text("")
     done = run(empty / "bin/mien", *command, cwd=tmp_path, expected=2)
 

@@ -84,7 +84,7 @@ def submit(http: httpx2.Client, url: str) -> str:
 
 
 @pytest.mark.parametrize("ends", [succeed, fail])
-def test_the_end_is_told_once_and_signed(http, queue: Queue, receiver: Receiver, ends):
+def test_the_callback_is_sent_once_and_signed(http, queue: Queue, receiver: Receiver, ends):
     job_id = submit(http, receiver.url)
     ann = queue.worker()
     ends(ann, take(ann))
@@ -132,7 +132,7 @@ def test_a_host_that_stands_for_nothing_does_not_stop_the_others(http, queue: Qu
     wait_for(lambda: queue.redis.zcard(keys.CALLBACKS) == 1)  # the first is to be tried again
 
 
-def test_who_is_gone_is_not_told_again(http, queue: Queue, receiver: Receiver):
+def test_a_receiver_that_is_gone_is_not_called_again(http, queue: Queue, receiver: Receiver):
     receiver.statuses = [410]
     submit(http, receiver.url)
     ann = queue.worker()
@@ -141,7 +141,7 @@ def test_who_is_gone_is_not_told_again(http, queue: Queue, receiver: Receiver):
     wait_for(lambda: receiver.got and not queue.redis.exists(keys.CALLBACKS))
 
 
-def test_an_erased_analysis_is_not_told(http, queue: Queue, receiver: Receiver):
+def test_an_erased_analysis_has_no_callback(http, queue: Queue, receiver: Receiver):
     job_id = submit(http, receiver.url)
     http.delete(f"/analyses/{job_id}")
     time.sleep(1.5)

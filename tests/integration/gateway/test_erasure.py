@@ -1,4 +1,4 @@
-"""What is deleted leaves no trace: not in the store, not in Redis, and soon not in Redis' file."""
+"""Deleted analyses leave no data in the store, in Redis and, after a while, in Redis' append-only file."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_a_deleted_analysis_leaves_no_trace(backend: ErasedBackend, when: str):
         backend.delete(job_id)
 
 
-def test_the_same_request_again_is_told_that_its_analysis_is_gone(backend: ErasedBackend):
+def test_a_repeated_request_gets_410_once_its_analysis_is_gone(backend: ErasedBackend):
     backend.delete(backend.request())
 
     with pytest.raises(Expired, match="Send another key"):
@@ -168,7 +168,7 @@ def test_a_result_leaves_the_disk_when_it_expires(backend: ErasedBackend):
     assert backend.redis.zcard(keys.ERASE) == 0
 
 
-def test_a_store_that_is_away_while_an_analysis_is_deleted_is_told_later(backend: ErasedBackend, monkeypatch):
+def test_blobs_are_deleted_once_a_store_that_was_away_is_back(backend: ErasedBackend, monkeypatch):
     job_id = backend.request()
     with monkeypatch.context() as away:
 
@@ -195,7 +195,7 @@ def test_redis_rewrites_its_file_only_where_something_was_erased(backend: Erased
     assert not rewrite()
 
 
-def test_a_server_that_keeps_no_file_is_not_told_to_write_one(backend: ErasedBackend):
+def test_a_redis_without_an_append_only_file_is_not_told_to_rewrite_it(backend: ErasedBackend):
     backend.redis.config_set("appendonly", "no")
     backend.delete(backend.request())
 

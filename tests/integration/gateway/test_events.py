@@ -85,7 +85,7 @@ def test_after_the_end_there_is_nothing_more(running, queue: Queue):
     assert (answer.status_code, answer.content) == (204, b"")
 
 
-def test_a_failure_is_told_with_its_problem(running, queue: Queue):
+def test_a_failure_is_an_event_with_its_problem(running, queue: Queue):
     ann = queue.worker()
     queue.submit("a")
     fail(ann, take(ann))
@@ -107,7 +107,7 @@ def test_deleting_an_analysis_ends_its_events_at_once(running, queue: Queue):
     assert running.http.get("/analyses/a/events").json()["code"] == "expired"
 
 
-def test_a_second_attempt_is_told_as_a_new_beginning(running, queue: Queue):
+def test_a_second_attempt_is_another_began(running, queue: Queue):
     ann, bob = queue.worker("ann"), queue.worker("bob")
     queue.submit("a")
     old = take(ann)
@@ -143,7 +143,7 @@ def test_events_that_are_no_longer_kept_are_stood_in_for_by_a_snapshot(running, 
     assert names(all_events(running.http, "a", "1-7")) == ["window", "window", "progress", "ended"]
 
 
-def test_long_after_the_end_where_the_analysis_stands_is_told(running, queue: Queue):
+def test_long_after_the_end_a_watcher_gets_a_snapshot_and_the_end(running, queue: Queue):
     ann = queue.worker()
     queue.submit("a")
     attempt = take(ann)
@@ -176,7 +176,7 @@ def test_an_event_of_an_analysis_that_has_not_begun_never_was(running, queue: Qu
     assert running.http.get("/analyses/a/events", headers={"Last-Event-ID": "1-0"}).status_code == 400
 
 
-def test_an_analysis_that_never_was_or_is_gone_is_told_before_any_event(running, queue: Queue):
+def test_an_unknown_or_expired_analysis_is_an_error_before_any_event(running, queue: Queue):
     queue.submit("a")
     running.http.delete("/analyses/a")
 
@@ -292,7 +292,7 @@ def test_watchers_that_go_away_in_mid_command_go_at_once_and_never_leave_their_r
     asyncio.run(come_and_go())
 
 
-def test_without_redis_the_events_end_and_the_next_watcher_is_told(tmp_path):
+def test_without_redis_the_events_end_and_the_next_watcher_gets_an_error(tmp_path):
     from tests.integration.gateway.test_operate import stoppable_redis
 
     with (

@@ -254,7 +254,7 @@ def test_who_does_not_read_is_let_go(redis_url, queue: Queue, tmp_path):
             in_time(partial(watch_with_a_pause, channel, pause_s))
 
 
-def test_failure_deletion_and_a_second_attempt_are_told(running, queue: Queue, stub):
+def test_failure_deletion_and_a_second_attempt_are_events(running, queue: Queue, stub):
     ann, bob = queue.worker("ann"), queue.worker("bob")
     queue.submit("a")
     old = take(ann)

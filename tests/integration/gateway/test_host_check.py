@@ -1,4 +1,4 @@
-"""Who may ask, and what a browser may do with the answer."""
+"""Host and Origin checks, CORS, and the security headers of responses."""
 
 from __future__ import annotations
 

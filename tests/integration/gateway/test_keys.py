@@ -1,4 +1,4 @@
-"""API keys: who gets in, and what each sees, through both doors; with a worker played by the test."""
+"""API keys over REST and gRPC: authentication, scopes, and what each owner can read; the test plays the worker."""
 
 from __future__ import annotations
 
@@ -213,7 +213,7 @@ def test_only_a_digest_is_kept(locked: Locked, queue: Queue):
     assert text.split("_", 2)[2][:43] not in kept
 
 
-def test_a_gateway_that_others_can_reach_needs_keys_without_being_told(redis_url, tmp_path):
+def test_a_gateway_off_loopback_needs_keys_by_default(redis_url, tmp_path):
     with gateway(tmp_path, redis_url, host="0.0.0.0") as (_, url):
         assert httpx2.get(f"{url}/models").json()["code"] == "key_required"
 

@@ -130,7 +130,7 @@ def test_a_rare_state_among_very_many_gives_short_pages_that_go_on(running, queu
         ({"faces": 2}, "unknown_option", "state, limit, cursor"),
     ],
 )
-def test_an_option_that_cannot_be_taken_is_told(running, params, code: str, names: str):
+def test_an_invalid_option_is_an_error(running, params, code: str, names: str):
     answer = running.http.get("/analyses", params=params)
 
     assert (answer.status_code, answer.json()["code"]) == (400, code)

@@ -1,4 +1,4 @@
-"""What an operator sees: probes, metrics, logs, outages, stops."""
+"""Operation: probes, metrics, logs, outages, shutdown."""
 
 import asyncio
 import json
@@ -53,7 +53,7 @@ def test_without_redis_everything_that_needs_it_is_unavailable_and_comes_back(tm
         assert not running.said("Traceback")
 
 
-def test_redis_gone_in_mid_upload_is_told_and_the_sweeper_finds_the_blob(tmp_path):
+def test_redis_gone_in_mid_upload_is_an_error_and_the_sweeper_finds_the_blob(tmp_path):
     with stoppable_redis() as server, gateway(tmp_path, server.url) as (_, url), connected(url) as raw:
         raw.head(content_length=1000, **ASYNC)
         raw.send(video(1000)[:500])
@@ -249,7 +249,7 @@ def test_a_gateway_starts_and_lives_without_redis(tmp_path):
         assert running.end() == 0
 
 
-def test_a_defect_is_told_as_a_problem_without_its_traceback(running):
+def test_a_defect_is_a_problem_without_its_traceback(running):
     answer = running.redis.set(keys.job("broken"), "not a hash")
     assert answer
     answer = running.http.get("/analyses/broken")

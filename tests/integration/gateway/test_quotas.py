@@ -1,4 +1,4 @@
-"""What one API key may have at a time and in a day, through both doors."""
+"""Quotas of an API key, at a time and in a day, over REST and gRPC."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A Redis that answers, but cannot take more."""
+"""A Redis that is reachable but refuses writes because its memory is full."""
 
 from __future__ import annotations
 

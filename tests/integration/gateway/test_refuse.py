@@ -1,4 +1,4 @@
-"""Refusals: before the body is read where that can be, and readable for every client in any case."""
+"""Refused uploads: before the body is read where possible, and always with a response that the client can read."""
 
 import http.client
 import json

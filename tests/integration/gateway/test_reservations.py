@@ -1,4 +1,4 @@
-"""What an upload holds of the service while it is under way, and that it is given back however it ends."""
+"""Reservations of uploads under way, and their release however the upload ends."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.videos import write_video
 ASYNC = {"Prefer": "respond-async"}
 
 
-def test_an_upload_that_drips_keeps_nobody_out(running, queue):
+def test_a_slow_upload_keeps_no_other_out(running, queue):
     queue.worker().register(registration(price_per_s=1))
     with connected(running.url) as raw:
         raw.head(transfer_encoding="chunked")

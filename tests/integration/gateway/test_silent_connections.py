@@ -1,4 +1,4 @@
-"""Connections and calls that say nothing are ended, and never close the service to others."""
+"""Idle connections and calls are closed and never block other clients."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_a_connection_that_says_nothing_is_closed(hasty):
 
 
 @pytest.mark.parametrize("drip", [b"", b"X-A: b\r\n"])
-def test_half_a_head_is_told_and_closed_however_it_drips(hasty, drip):
+def test_half_a_head_gets_an_error_and_is_closed_however_slowly_it_comes(hasty, drip):
     with connected(hasty.url) as raw:
         raw.send(HALF_A_HEAD)
         raw.socket.settimeout(0.1)
@@ -65,7 +65,7 @@ def test_a_connection_that_is_silent_after_an_answer_is_closed(hasty):
         assert raw.closed()
 
 
-def test_half_a_second_request_is_told_and_closed(hasty):
+def test_half_a_second_request_gets_an_error_and_is_closed(hasty):
     with connected(hasty.url) as raw:
         raw.send(HALF_A_HEAD + b"\r\n" + HALF_A_HEAD)
         assert raw.answer().status == 200
@@ -81,7 +81,7 @@ def test_requests_that_run_or_follow_each_other_are_left_alone(hasty):
 
 
 @pytest.mark.parametrize("sent", [b"", HALF_A_HEAD, HALF_A_HEAD + b"\r\n"])
-def test_silent_connections_close_the_service_to_nobody(narrow, sent):
+def test_idle_connections_block_no_other_client(narrow, sent):
     with ExitStack() as stack:
         silent = [stack.enter_context(connected(narrow[1])) for _ in range(30)]
         for raw in silent:

@@ -1,4 +1,4 @@
-"""The sweep, on a real store and a real Redis: what crashes leave behind goes, what lives stays."""
+"""The sweep, on a real store and a real Redis: it removes what crashes left behind and nothing else."""
 
 import os
 import time
@@ -108,7 +108,7 @@ def test_the_result_of_an_expired_job_goes(backend):
     assert backend.find(job_id) == "expired"
 
 
-def test_an_unfinished_file_goes_once_nobody_writes_to_it(backend):
+def test_an_unfinished_file_is_removed_once_it_is_not_written_to(backend):
     backend.put(upload_name("x"))
     unfinished = backend.folder / "uploads" / "01ABC#1"
     unfinished.write_bytes(b"half")
@@ -159,7 +159,7 @@ def test_workers_that_died_are_forgotten_and_live_ones_are_not(backend):
     assert [consumer["name"] for consumer in backend.redis.xinfo_consumers(keys.QUEUE, keys.GROUP)] == ["w"]
 
 
-def test_a_sweep_of_an_empty_house_does_nothing(backend):
+def test_a_sweep_of_an_empty_service_does_nothing(backend):
     backend.sweep()
     assert backend.names == set()
     assert backend.redis.keys("*") == []

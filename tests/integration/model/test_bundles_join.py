@@ -1,4 +1,4 @@
-"""Single-task bundles, exported from models, served together: one answer, as if each had been asked alone."""
+"""Single-task bundles, exported from models, give the same scores served together as each alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A task that is cancelled during a command to Redis: the command ends, and nobody else gets its reply."""
+"""A task that is cancelled during a command to Redis: the command ends, and no other task gets its reply."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def _pipeline(client: Client, until: int) -> None:
 
 
 @pytest.mark.parametrize("work", [_command, _script, _pipeline])
-def test_a_cancelled_command_ends_and_hands_its_reply_to_nobody_else(
+def test_a_cancelled_command_ends_and_no_other_gets_its_reply(
     redis_url: str, work: Callable[[Client, int], Awaitable[None]]
 ):
     async def run() -> None:

@@ -1,4 +1,4 @@
-"""What a server counts: how many commands a call takes."""
+"""The number of Redis commands that each call of the queue takes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A Redis that stood still for longer than a lease: nobody takes over what its owner could not renew meanwhile."""
+"""After Redis was suspended for longer than a lease, no worker takes over a job whose owner could not renew it."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_who_waited_for_a_redis_that_stood_still_lets_owners_renew_first(server:
     queue.close()
 
 
-def test_what_nobody_renews_after_a_standstill_is_taken_over_all_the_same(server: StoppableRedis):
+def test_a_lease_that_is_not_renewed_after_a_standstill_is_taken_over(server: StoppableRedis):
     queue = Queue.at(server.url)
     begun(queue, "ann", "a")
     ben = queue.worker("ben", lease_s=LEASE_S)

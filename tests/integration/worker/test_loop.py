@@ -1,4 +1,4 @@
-"""The worker's loop at a real queue and store, with a pipeline that can be told what to do and when."""
+"""The worker's loop at a real queue and store, with a pipeline that the tests control."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_a_lease_is_renewed_while_its_job_moves(site: Site, job: str, monkeypatc
     assert (found.state, site.attempts(job)) == (State.SUCCEEDED, 1)
 
 
-def test_everything_that_happened_is_told_before_the_job_ends(site: Site, job: str):
+def test_all_events_are_reported_before_the_job_ends(site: Site, job: str):
     windows = [FaceWindow(track=0, start_s=float(i), end_s=i + 1.0, valence=0.5) for i in range(3)]
     happening = [Progress(done_s=0, total_s=1), *windows]
 

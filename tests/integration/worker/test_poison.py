@@ -1,4 +1,4 @@
-"""A job that kills its worker takes nobody with it: from its second attempt on, a job runs alone."""
+"""A job that kills its worker fails no other job: from its second attempt on, a job runs alone."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def submit(site: Site, job_id: str, **what: object) -> None:
     site.submit(job_id, video)
 
 
-def test_poison_that_kills_its_worker_each_time_takes_nobody_with_it(site: Site):
+def test_a_job_that_kills_its_worker_each_time_fails_no_other_job(site: Site):
     poison, others = ["p0", "p1"], ["n0", "n1"]
     for bad, good in zip(poison, others, strict=True):
         submit(site, good, seconds=0.5)

@@ -1,4 +1,4 @@
-"""Real worker processes at a real queue, and what they promise when they are killed, stopped or fed nonsense."""
+"""Worker processes at a real queue that are killed, stopped, or given files that are no videos."""
 
 from __future__ import annotations
 

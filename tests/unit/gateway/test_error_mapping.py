@@ -112,7 +112,7 @@ def test_every_error_that_a_client_can_meet_has_its_pinned_status():
 
 
 @pytest.mark.parametrize("code", STATUSES)
-def test_every_error_is_told_as_an_rfc_9457_problem(code):
+def test_every_error_is_an_rfc_9457_problem(code):
     error = of(BY_CODE[code])
     assert http_problem(error, "request-1") == {
         "type": f"urn:mien:problem:{code}",

@@ -15,7 +15,7 @@ def test_a_key_is_the_same_with_and_without_quotation_marks():
     assert parse_idempotency_key([]) is None
 
 
-def test_what_is_escaped_in_a_structured_field_is_meant_as_it_is():
+def test_escapes_of_a_structured_field_are_decoded():
     assert parse_idempotency_key([r'"a \"b\" \\ c"']) == 'a "b" \\ c'
 
 

@@ -193,7 +193,7 @@ def test_an_endless_epilogue_is_refused():
         read(endless(), FORM, most_bytes=len(VIDEO))
 
 
-def test_an_empty_body_and_an_empty_file_are_told_apart_from_a_wrong_one():
+def test_an_empty_body_and_an_empty_file_have_an_error_of_their_own():
     for pieces, content_type in (([], RAW), ([b"", b""], RAW), ([form(part(b""))], FORM), ([], FORM)):
         with pytest.raises(EmptyUpload, match=r"no bytes|empty"):
             read(pieces, content_type)
@@ -243,7 +243,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("kind", TAKEN)
-def test_every_container_that_is_taken_is_told_by_its_first_bytes(kind):
+def test_every_accepted_container_is_recognised_by_its_first_bytes(kind):
     assert read([TAKEN[kind] + bytes(100)]) == TAKEN[kind] + bytes(100)
 
 
@@ -317,7 +317,7 @@ def test_time_that_the_store_takes_is_not_held_against_the_client():
     assert asyncio.run(slow_store()) == 3 * len(VIDEO)
 
 
-def test_a_client_that_goes_away_is_told_apart_from_a_body_that_ends():
+def test_a_client_that_disconnects_is_distinguished_from_a_body_that_ends():
     class GoneAway(Exception):
         pass
 

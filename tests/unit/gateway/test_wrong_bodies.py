@@ -1,4 +1,4 @@
-"""What people send in place of a video is named, and what the RFCs allow of a form is taken."""
+"""A body that is no video is refused by what it is; every form that the RFCs allow is accepted."""
 
 import base64
 import gzip

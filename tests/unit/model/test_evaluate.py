@@ -161,7 +161,7 @@ def test_groups_of_people_are_scored_apart(scorer, data):
     assert "| expression | age older (2 clips) | age younger (3 clips) |" in told
 
 
-def test_a_run_is_scored_on_its_own_test_part_and_a_part_it_learnt_from_is_told(affect_model, run, data):
+def test_a_run_is_scored_on_its_own_test_part_and_a_part_it_learnt_from_is_a_warning(affect_model, run, data):
     path = run("one", affect_model, "2")
 
     [trial] = trials_of_runs([path / checkpoint.BEST], data, [])
@@ -179,7 +179,7 @@ def test_a_run_from_other_data_is_scored_on_any_part_without_a_warning(affect_mo
     assert evaluate(trials_of_runs([path], data, ["1", "2"]), data).warnings == ()
 
 
-def test_another_crop_is_told(affect_model, facts, data):
+def test_another_crop_is_a_warning(affect_model, facts, data):
     report = evaluate([Trial(TorchScorer("ours", affect_model, facts["clip"], FaceCrop(margin=0.1)), "1")], data)
 
     assert report.warnings == ("ours needs faces cropped with a margin of 0.1, and the data has 0.3.",)

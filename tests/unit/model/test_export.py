@@ -1,4 +1,4 @@
-"""What an export warns of."""
+"""Warnings of an export."""
 
 from types import SimpleNamespace
 

@@ -1,4 +1,4 @@
-"""The model learns: it once looked as if it could not, and gave the same answer for every clip."""
+"""A small model learns its clips, instead of giving the same output for each, as one once did."""
 
 import pytest
 import torch

@@ -88,7 +88,7 @@ def test_blobs_are_deleted_and_listed_by_age(blobs, bucket):
     assert blobs.sweep_unfinished(0) == 0
 
 
-def test_whoever_has_the_url_puts_one_blob_and_nothing_else(blobs, bucket):
+def test_an_upload_url_accepts_one_blob_and_nothing_else(blobs, bucket):
     url = blobs.upload_url("uploads/direct", 60)
 
     assert httpx2.put(url, content=b"content").status_code == 200

@@ -1,4 +1,4 @@
-"""The small pictures of faces that an analysis keeps where it is asked to."""
+"""The small pictures of faces that an analysis keeps on request."""
 
 from __future__ import annotations
 

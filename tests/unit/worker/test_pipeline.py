@@ -206,7 +206,7 @@ def test_an_interruption_ends_the_work_and_the_child(pipeline: MakePipeline, lon
     assert multiprocessing.active_children() == []
 
 
-def test_a_consumer_that_turns_away_leaves_no_child_behind(pipeline: MakePipeline, long_face: Path):
+def test_a_consumer_that_stops_reading_leaves_no_child_behind(pipeline: MakePipeline, long_face: Path):
     events = pipeline().analyze("job", long_face, AnalyzeOptions(), threading.Event())
     next(events)
 
@@ -215,7 +215,7 @@ def test_a_consumer_that_turns_away_leaves_no_child_behind(pipeline: MakePipelin
     assert multiprocessing.active_children() == []
 
 
-def test_a_child_that_was_killed_is_told_as_such(pipeline: MakePipeline, long_face: Path):
+def test_a_child_that_was_killed_is_child_lost(pipeline: MakePipeline, long_face: Path):
     events = pipeline().analyze("job", long_face, AnalyzeOptions(), threading.Event())
     next(events)
     [child] = multiprocessing.active_children()

@@ -37,7 +37,7 @@ def window(start_s: float) -> FaceWindow:
     return FaceWindow(track=3, start_s=start_s, end_s=start_s + 1, valence=0.5)
 
 
-def test_what_happens_within_a_quarter_of_a_second_is_told_together(clock):
+def test_events_within_a_quarter_of_a_second_are_sent_together(clock):
     told = Told()
     telling = Reporter(told, None, lambda report: report())
     for step in range(1, 11):
@@ -71,14 +71,14 @@ def test_very_many_windows_at_once_do_not_wait(clock):
     assert max(len(batch) for _, batch in told.batches) == 256
 
 
-def test_nothing_is_not_told(clock):
+def test_an_empty_buffer_is_not_sent(clock):
     told = Told()
 
     assert Reporter(told, None, lambda report: report()).send()
     assert told.batches == []
 
 
-def test_an_attempt_that_is_lost_learns_of_it(clock):
+def test_send_returns_false_once_the_attempt_is_lost(clock):
     told = Told()
     told.lost = True
 

@@ -1,4 +1,4 @@
-"""Real children at real videos, and what happens to the children that misbehave."""
+"""Decode children on real videos, and how children that stall, exceed a limit or die are handled."""
 
 from __future__ import annotations
 
@@ -349,7 +349,7 @@ def test_the_least_memory_that_settings_allow_is_enough_for_a_plain_video(face: 
     [MemoryError(), OSError(errno.ENOMEM, "no memory"), cv2.error("std::bad_alloc")],
     ids=lambda error: type(error).__name__,
 )
-def test_a_library_that_runs_out_of_memory_is_understood_however_it_says_so(error: Exception):
+def test_out_of_memory_errors_of_every_library_are_recognised(error: Exception):
     wrapped = SystemError("returned a result with an exception set")
     wrapped.__cause__ = error
 
@@ -365,7 +365,7 @@ def test_a_video_that_takes_too_much_processor_time_is_too_costly(tmp_path: Path
         list(decode(minute, cpu_s=1))
 
 
-def test_what_the_decoder_refuses_is_told_from_the_child(tmp_path: Path, long_face: Path):
+def test_errors_of_the_decoder_are_sent_by_the_child(tmp_path: Path, long_face: Path):
     (tmp_path / "text.mp4").write_text("I am no video.")
 
     with pytest.raises(CannotDecode):

@@ -1,4 +1,4 @@
-"""What every request passes through runs on the event loop: no thread has to come to its turn for it."""
+"""The dependencies of every route run on the event loop, never in a thread."""
 
 from __future__ import annotations
 

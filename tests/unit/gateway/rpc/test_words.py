@@ -1,4 +1,4 @@
-"""What gRPC's clients read names nothing that only REST has."""
+"""Error messages for gRPC clients use gRPC's names, not those of REST."""
 
 import ast
 import re

@@ -17,7 +17,7 @@ def test_a_job_is_found(queue: Queue):
     assert queue.run(look_up(queue.jobs, "a")) == queue.find("a")
 
 
-def test_what_never_was_is_told_from_what_is_gone(queue: Queue):
+def test_an_unknown_job_is_distinguished_from_an_expired_one(queue: Queue):
     queue.submit("a")
     queue.run(queue.jobs.cancel("a"))
     queue.redis.set(keys.gone("b"), "succeeded")

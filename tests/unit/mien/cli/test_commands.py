@@ -299,7 +299,7 @@ def test_bars_neither_cover_nor_mix_with_tables(service, folder, monkeypatch):
     assert "Next: mien report" in text
 
 
-def test_a_missing_package_is_told_before_the_work(service, folder, monkeypatch):
+def test_a_missing_package_is_an_error_before_the_work(service, folder, monkeypatch):
     monkeypatch.setitem(sys.modules, "service.standalone.annotate", None)
     done = run("analyze", folder / "one.mp4", "--annotate", folder / "out.mp4")
     assert (done.exit_code, service.analyzed) == (2, [])
@@ -329,7 +329,7 @@ def test_a_wrong_setting_is_a_sentence():
 
 
 @pytest.mark.parametrize("command", [["analyze", "v.mp4"], ["list"]])
-def test_an_address_that_is_none_is_told_with_the_ways_out_that_the_command_has(command):
+def test_an_invalid_address_is_an_error_that_names_the_commands_options(command):
     done = run(*command, "--url", "http://[::1")
     assert done.exit_code == 1
     assert "not a URL" in done.stderr

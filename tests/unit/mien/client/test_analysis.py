@@ -41,7 +41,7 @@ def test_polars_has_it_too(monkeypatch):
 
 
 @pytest.mark.parametrize("package", ["pandas", "polars"])
-def test_a_missing_package_is_told_in_a_sentence(monkeypatch, package):
+def test_a_missing_package_is_an_error_with_a_sentence(monkeypatch, package):
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(ModuleNotFoundError, match=f"needs {package}: run pip install {package}"):
         getattr(analysis(), f"to_{package}")()

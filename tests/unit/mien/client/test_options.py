@@ -26,6 +26,6 @@ def test_a_wrong_value_is_an_error_of_the_tree_that_names_the_option():
         merged(AnalyzeOptions, None, {"start_s": 2, "end_s": 1})
 
 
-def test_an_unknown_option_is_told_with_the_known_ones():
+def test_an_unknown_option_is_an_error_that_lists_the_known_ones():
     with pytest.raises(TypeError, match=r"'face'.*faces, hop_s"):
         merged(AnalyzeOptions, None, {"face": 1})

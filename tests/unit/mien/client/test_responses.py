@@ -18,7 +18,7 @@ from tests.processes import free_port
         ("http://[::1", "not a URL"),
     ],
 )
-def test_a_service_that_cannot_be_reached_is_told_with_the_reason(url, words):
+def test_a_service_that_cannot_be_reached_is_an_error_with_the_reason(url, words):
     url = url.format(port=free_port())
     with pytest.raises(Unreachable, match=words) as told, Mien(url) as mien:
         mien.models()
@@ -27,7 +27,7 @@ def test_a_service_that_cannot_be_reached_is_told_with_the_reason(url, words):
     assert "--" not in told.value.detail  # a program has no flags
 
 
-def test_a_service_that_is_silent_is_told(monkeypatch):
+def test_a_service_that_does_not_respond_is_an_error(monkeypatch):
     monkeypatch.setattr("mien.client.aio._TIMEOUT_S", 0.05)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
@@ -35,5 +35,5 @@ def test_a_service_that_is_silent_is_told(monkeypatch):
             mien.models()
 
 
-def test_another_failure_is_told_in_its_own_words():
+def test_another_failure_keeps_its_own_message():
     assert "a proxy" in unreachable("http://x", httpx2.ProxyError("a proxy")).reason

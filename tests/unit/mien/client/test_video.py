@@ -34,7 +34,7 @@ def test_an_open_file_is_read_from_where_it_is():
     assert read_twice(file) == (b"video", b"video", 5)
 
 
-def test_an_open_file_at_its_end_is_told():
+def test_an_open_file_at_its_end_is_an_error():
     file = io.BytesIO()
     file.write(b"video")
     with pytest.raises(EmptyUpload, match=r"seek\(0\)"), open_video(file):

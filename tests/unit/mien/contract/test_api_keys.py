@@ -34,6 +34,6 @@ def test_keys_differ():
         lambda _: "",
     ],
 )
-def test_a_slip_of_the_pen_is_told_from_a_key(spoil):
+def test_a_mistyped_key_is_refused_by_its_checksum(spoil):
     with pytest.raises(ValueError, match="not an API key"):
         parse_api_key(spoil(new_api_key()))

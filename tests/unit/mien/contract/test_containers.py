@@ -22,7 +22,7 @@ from mien.contract.containers import (
         b"RIFF\x0a\x00\x00\x00AVI LIST",
     ],
 )
-def test_a_video_is_told_by_its_first_bytes(head):
+def test_a_video_is_recognised_by_its_first_bytes(head):
     assert is_accepted(head[:HEAD_BYTES])
 
 

@@ -72,7 +72,7 @@ def _read(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text)))
 
 
-def test_rows_without_scores_wait_for_the_columns_and_unknown_columns_are_told():
+def test_rows_without_scores_wait_for_the_columns_and_unknown_columns_are_returned():
     out = io.StringIO()
     table = CsvTable(out, with_files=True)
 

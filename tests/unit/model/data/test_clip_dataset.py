@@ -299,7 +299,7 @@ def test_of_a_still_that_is_held_one_picture_is_kept(dataset, stills, monkeypatc
     assert torch.equal(clips[0]["pixels"], first)
 
 
-def test_a_picture_that_is_none_is_told(dataset, stills):
+def test_a_file_that_is_no_picture_is_an_error(dataset, stills):
     folder, rows = stills
     (folder / "a.png").write_text("no picture")
 

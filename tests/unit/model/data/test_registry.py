@@ -38,7 +38,7 @@ def test_counts_are_those_of_the_paper():
     assert DATASETS["ravdess"].total == 4 * 360
 
 
-def test_strides_that_nobody_published_are_said_to_be_choices():
+def test_unpublished_strides_are_marked_as_choices():
     chosen = {name for name, row in DATASETS.items() if "stride is our choice" in row.choice}
 
     assert chosen == {"crema-d", "ravdess", "enterface05", "avcaffe", "chalearn"}

@@ -184,7 +184,7 @@ def test_what_a_store_does_not_give_is_named(sharded, monkeypatch):
         pass
 
 
-def test_a_process_forked_from_one_that_has_read_says_so_and_does_not_hang(monkeypatch):
+def test_a_process_forked_after_reading_raises_and_does_not_hang(monkeypatch):
     monkeypatch.setattr("model.data.object_store._process", lambda: os.getpid() + 1)
 
     with pytest.raises(RuntimeError, match="was read before this process was forked"):

@@ -1,4 +1,4 @@
-"""A bundle, on pictures and videos as their owners hand them out."""
+"""A bundle evaluated on a dataset's original pictures and videos."""
 
 from pathlib import Path
 

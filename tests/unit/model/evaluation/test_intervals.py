@@ -1,4 +1,4 @@
-"""Scores of few clips are told to be uncertain."""
+"""Confidence intervals of scores of few clips."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""What a run takes is counted without running it."""
+"""Estimates of a run's memory and operations, made without running it."""
 
 import pytest
 import torch

@@ -23,7 +23,7 @@ def ids(found):
     return [row.id for row in found]
 
 
-def test_nobody_is_in_both_parts():
+def test_no_subject_is_in_both_parts():
     every = rows("train", subjects=20)
 
     training, held = hold_out(every, 0.2, seed=3)
@@ -42,13 +42,13 @@ def test_the_draw_depends_on_the_seed_only_and_not_on_the_order_of_the_rows():
     assert sorted(ids(one)) != sorted(ids(other))
 
 
-def test_clips_of_nobody_known_are_drawn_one_by_one():
+def test_clips_without_a_subject_are_drawn_one_by_one():
     training, held = hold_out(rows("train", subjects=0), 0.25, seed=0)
 
     assert (len(training), len(held)) == (15, 5)
 
 
-def test_somebody_is_left_for_training_whatever_the_share():
+def test_a_subject_is_left_for_training_whatever_the_share():
     training, held = hold_out(rows("train", subjects=2), 0.99, seed=0)
 
     assert len(training) == len(held) == 4

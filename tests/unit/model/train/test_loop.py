@@ -354,7 +354,7 @@ def test_a_run_that_was_begun_before_a_key_was_known_goes_on(start):
     assert start().run()
 
 
-def test_weights_and_biases_are_asked_for_by_name_and_told_of_where_missing(start, monkeypatch):
+def test_weights_and_biases_is_optional_and_an_error_where_missing(start, monkeypatch):
     seen = []
     fake = SimpleNamespace(
         init=lambda **about: SimpleNamespace(
