@@ -60,7 +60,8 @@ class LabelLosses(BaseModel):
     regression: Literal["mse", "ccc"] = Field(
         "mse",
         description="Loss of values: mse, the squared error over the labels' variance, as in the paper; or ccc, 1 "
-        "minus the concordance correlation coefficient over batch_on_device clips, of which it needs many.",
+        "minus the concordance correlation coefficient over batch_on_device clips, of which it needs many. "
+        "Dimensions in levels keep their cross-entropy.",
     )
     weights: dict[LearntKind, NonNegativeFloat] = Field(
         {}, description="Loss weights by the kind of task; 1 for kinds not named."
@@ -117,8 +118,6 @@ def finetune(recipe: FinetuneRecipe) -> Loop:
     tasks, clip = joint_tasks(found), _clip(recipe, found)
     splits = [(part.source.times, *_split(recipe, part)) for part in found]
     training, held_out = [part for times, part, _ in splits if times], [part for *_, part in splits]
-    if not training:
-        raise ModelError("Every dataset of the key data has times: 0, so there is nothing to train on.")
     sampled = partial(
         clips_of, tasks=tasks, shape=recipe.clip, seed=recipe.seed, interval_s=clip.interval_s, hold=recipe.hold
     )

@@ -114,7 +114,9 @@ def export_bundle(
         )
         (made / MODEL_CARD).write_text(model_card(manifest, notes, evaluations), encoding="utf-8")
         manifest = manifest.model_copy(update={"files": {**manifest.files, MODEL_CARD: file_sha256(made / MODEL_CARD)}})
-        (made / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        # Workers of earlier releases refuse keys that they do not know.
+        unused = None if manifest.variants else {"variants"}
+        (made / MANIFEST).write_text(manifest.model_dump_json(indent=2, exclude=unused) + "\n", encoding="utf-8")
         if folder.exists():
             folder.rename(Path(temporary, "replaced"))
         made.rename(folder)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from importlib import resources
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Literal, Self, TypeVar, get_args
 
 import yaml
 from pydantic import (
@@ -53,7 +53,9 @@ class Source(_Part):
         "s3://bucket/voxceleb2; their indexes stay in the folder.",
     )
     times: NonNegativeInt = Field(
-        1, description="Repetitions of each training clip in an epoch; 0: for validation only, none is trained on."
+        1,
+        description="Repetitions of each training clip in an epoch; 0: none is trained on, and only clips that are "
+        "held out for validation are used.",
     )
 
 
@@ -135,6 +137,12 @@ class Recipe(_Part):
             return cls.model_validate(config).model_dump(mode="json")
         except ValidationError:
             return config
+
+    @model_validator(mode="after")
+    def _trains_on_something(self) -> Self:
+        if not any(source.times for source in self.data):
+            raise ValueError("every dataset of the key data has times: 0, so there is nothing to train on")
+        return self
 
     @property
     def peak_rate(self) -> float:

@@ -24,18 +24,28 @@ _AHEAD = 8  # packets; more reordering than that is rare, and its frames are the
 def look_ahead(packets: Iterable[Packet], wanted: Callable[[float, float], bool]) -> Iterator[tuple[Packet, bool]]:
     """Yield each packet, and whether its frame is needed; in doubt it is.
 
+    Where timestamps of decoding fall, as in joined recordings, all frames are needed from then on: the decoder still
+    holds some from before, whose timestamps are higher than those of frames that are shown after them.
+
     Args:
         packets: of one stream, in decoding order.
         wanted: tells whether a frame on display between two timestamps, in seconds, is needed.
     """
     ahead: deque[Packet] = deque()
     passed: deque[int] = deque(maxlen=2 * _AHEAD)  # presentation timestamps
+    latest: int | None = None  # timestamp of decoding
+    begins_anew = False
     for packet in packets:
         ahead.append(packet)
-        if len(ahead) > _AHEAD:
+        if packet.dts is not None:
+            begins_anew = begins_anew or (latest is not None and packet.dts < latest)
+            latest = packet.dts
+        if begins_anew:
+            yield ahead.popleft(), True
+        elif len(ahead) > _AHEAD:
             yield _judged(ahead, passed, wanted)
     while ahead:
-        yield _judged(ahead, passed, wanted)
+        yield (ahead.popleft(), True) if begins_anew else _judged(ahead, passed, wanted)
 
 
 def _judged(ahead: deque[Packet], passed: deque[int], wanted: Callable[[float, float], bool]) -> tuple[Packet, bool]:

@@ -103,11 +103,14 @@ class Upright:
         return self._convert(frame, self._small_reformatter, self._small_size)
 
     def converts_parts(self, frame: av.VideoFrame) -> bool:
-        """Return whether `part` can be used: for 8-bit luma and chroma, and pictures neither turned nor scaled."""
+        """Return whether `part` can be used.
+
+        It can for 8-bit luma and chroma, not interlaced, and pictures neither turned nor scaled.
+        """
         is_own = (frame.width, frame.height) == self._size and not self._turns and not self._mirrored
         is_even = frame.width % 2 == frame.height % 2 == 0  # FFmpeg converts others with another method
         is_planar = frame.format.name in _PLANAR and all(plane.line_size > 0 for plane in frame.planes)
-        return is_own and is_even and is_planar
+        return is_own and is_even and is_planar and not frame.interlaced_frame  # FFmpeg converts their fields apart
 
     def part(self, frame: av.VideoFrame, rows: slice, columns: slice) -> NDArray[np.uint8]:
         """Convert a part of a frame that begins at a multiple of 32 pixels to the same pixels as all of it."""

@@ -326,7 +326,7 @@ def test_several_processes_train_one_run_as_the_launch_lines_say(machines, video
         (("pretrain", "none.yaml"), "none.yaml cannot be read"),
         (("finetune", "tiny_finetune", "data.0.folder={bare}", "start=null", "size=tiny"), "has no labels"),
         (("finetune", "tiny_finetune", "data.0.folder={some}", "start=nothing.pt"), "nothing.pt cannot be read"),
-        (("finetune", "tiny_finetune", "data.0.folder={some}", "data.0.times=0"), "Every dataset of the key data has"),
+        (("finetune", "tiny_finetune", "data.0.folder={some}", "data.0.times=0"), "very dataset of the key data has"),
         (
             ("finetune", "tiny_finetune", "data.0.folder={some}", "start=null", "size=tiny", "frozen_encoder=true"),
             "needs the key start",

@@ -68,6 +68,21 @@ def test_where_frames_refer_to_each_other_all_are_read(tmp_path, codec, suffix):
     assert np.array_equal([shown[:2] for shown in some], [shown[:2] for shown in whole])
 
 
+def test_joined_recordings_have_the_same_times_and_frames_as_when_all_are_decoded(tmp_path):
+    frames = scene([still()], seconds=4, size=(160, 120), noise=4)
+    coded = {"x264-params": "bframes=3:b-adapt=0:b-pyramid=none"}
+    part = write_video(tmp_path / "part.mkv", frames, fps=24, options=coded)
+    joined = tmp_path / "joined.mkv"
+    joined.write_bytes(2 * part.read_bytes())
+
+    whole, every, told = read(joined)
+    some, fewer, also_told = read(joined, Grid([STEP_S], 0.0).falls_in)
+
+    assert also_told == told == read(joined, Grid([0.08], 0.0).falls_in)[2]
+    assert fewer < every
+    assert [shown[:2] for shown in some] == [shown[:2] for shown in whole]
+
+
 def test_where_timestamps_are_those_of_decoding_all_are_read(tmp_path):
     frames = scene([still()], seconds=2, size=(160, 120), noise=4)
     path = write_video(tmp_path / "v.mp4", frames, options={"bf": "3", "preset": "fast"})

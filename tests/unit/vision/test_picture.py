@@ -223,3 +223,16 @@ def test_a_crop_of_a_turned_or_stretched_frame_is_upright(turns, mirrored, aspec
     crop = FramePictures(upright, frame).cut_out(box, margin=0, size=60)
 
     assert (crop == cut_out(upright(frame), box, margin=0, size=60)).all()
+
+
+def test_a_crop_of_an_interlaced_frame_is_the_same_as_from_all_of_it(tmp_path):
+    colours = np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8).repeat(8, 0).repeat(8, 1)
+    path = write_video(tmp_path / "v.mp4", [colours], options={"flags": "+ilme+ildct", "crf": "10"})
+    with av.open(str(path)) as container:
+        frame = next(container.decode(video=0))
+    upright, box = Upright(frame), Box(200, 150, 200, 200)
+
+    crop = FramePictures(upright, frame).cut_out(box, margin=0.1, size=80)
+
+    assert frame.interlaced_frame
+    assert (crop == cut_out(upright(frame), box, margin=0.1, size=80)).all()

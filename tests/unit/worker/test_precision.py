@@ -62,6 +62,10 @@ def test_a_variant_is_taken_if_it_is_clearly_faster_and_close(int8: Trial, chose
     assert choose({"float32": Trial(100, 0), "int8": int8}) == chosen
 
 
+def test_float32_stays_where_it_gives_no_numbers_itself():
+    assert choose({"float32": Trial(100, math.nan), "int8": Trial(200, math.nan)}) == "float32"
+
+
 def test_the_fastest_of_several_is_taken():
     trials = {"float32": Trial(100, 0), "int8": Trial(150, 0), "float16": Trial(200, 0)}
 
