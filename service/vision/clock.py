@@ -12,13 +12,10 @@ class Clock:
     Args:
         origin_s: timestamp of time 0, in seconds.
         frame_s: duration of a frame without a timestamp, in seconds.
-
-    Attributes:
-        origin_s: as given, or after a jump back what makes up for it.
     """
 
     def __init__(self, origin_s: float, frame_s: float) -> None:
-        self.origin_s = origin_s
+        self._origin_s = origin_s
         self._frame_s = frame_s
         self._last_s: float | None = None
 
@@ -28,9 +25,9 @@ class Clock:
         if stamp_s is None:
             time = 0.0 if last is None else last + self._frame_s
         else:
-            time = stamp_s - self.origin_s
+            time = stamp_s - self._origin_s
             if last is not None and time < last - _JUMP_S:
-                self.origin_s = stamp_s - (last + self._frame_s)
+                self._origin_s = stamp_s - (last + self._frame_s)
                 time = last + self._frame_s
             elif last is not None and time <= last:
                 time = last + min(_TICK_S, self._frame_s)

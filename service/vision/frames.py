@@ -217,7 +217,6 @@ class VideoReader:
         self._first_coded_aspect: Fraction | None = None
         self._container_aspect = _container_aspect(self._stream)
         self._wanted: Callable[[float, float], bool] | None = None
-        self._clock: Clock | None = None
         self._decoded = self._decode()
         try:
             self._ahead = self._first_frames()
@@ -364,7 +363,7 @@ class VideoReader:
 
     def _timed(self, start_s: float) -> Iterator[tuple[float, _Decoded | _LeftOut]]:
         """Yield all frames with their times, from the one on display at `start_s` or an earlier one."""
-        clock = self._clock = Clock(self.origin_s, self.frame_s)
+        clock = Clock(self.origin_s, self.frame_s)
         if start_s > _MIN_SEEK_S and self._seek(start_s):
             landed = next(self._decoded, None)
             stamp_s = None if landed is None else landed.stamp_s
@@ -407,9 +406,9 @@ class VideoReader:
 
     def _is_wanted(self, from_s: float, until_s: float) -> bool:
         """Return whether a frame is needed that is on display between two timestamps."""
-        if self._wanted is None or self._clock is None or self._stream.codec_context.name not in _TELL_REFERENCES:
+        if self._wanted is None or self._stream.codec_context.name not in _TELL_REFERENCES:
             return True
-        return self._wanted(from_s - self._clock.origin_s, until_s - self._clock.origin_s)
+        return self._wanted(from_s - self.origin_s, until_s - self.origin_s)
 
     def _decode(self) -> Generator[_Decoded | _LeftOut]:
         """Yield all frames that can be decoded, and in their places those that are left out; count failures."""
