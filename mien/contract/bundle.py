@@ -30,7 +30,8 @@ TaskKind = Literal["expression", "dimensions", "personality"]
 VariantPrecision = Literal["int8", "float16"]
 """`int8`: for processors, weights and matrix products in 8 bits. `float16`: for graphics cards."""
 
-Precision = Literal["float32", VariantPrecision]
+Precision = Literal["float32", VariantPrecision, "bfloat16"]
+"""`bfloat16` is no variant: OpenVINO computes the float32 graph in it."""
 
 VARIANT_TOLERANCE = 0.01
 """Largest difference of a variant's probabilities and values from the float32 graph's, as a share of their range."""

@@ -130,7 +130,7 @@ class ModelInfo(_Part):
     tasks: list[TaskKind] = Field(description="What the model predicts.")
     precision: Precision = Field(
         default="float32",
-        description="Precision in which the model runs: `float32`, or that of a variant which is faster there.",
+        description="Precision in which the model runs: `float32`, or another that is faster there.",
     )
 
 

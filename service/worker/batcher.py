@@ -15,7 +15,7 @@ from concurrent.futures import Future
 import numpy as np
 from numpy.typing import NDArray
 
-from service.worker.onnx_model import BUCKETS, OnnxModel
+from service.worker.onnx_model import OnnxModel
 
 Outputs = dict[str, NDArray[np.float32]]
 """The outputs of one clip by task kind."""
@@ -80,14 +80,14 @@ class Batcher:
 
     def _fill(self, model: int) -> None:
         deadline = time.monotonic() + self._wait_s
-        while not self._closed and sum(map(len, self._waiting[model].values())) < BUCKETS[-1]:
+        while not self._closed and self._count(model) < self._models[model].batch_sizes[-1]:
             left = deadline - time.monotonic()
             if left <= 0 or not self._changed.wait(left):
                 return
 
     def _take(self, model: int) -> list[_Item]:
         jobs = self._waiting[model]
-        count = max(bucket for bucket in BUCKETS if bucket <= sum(map(len, jobs.values())))
+        count = max(size for size in self._models[model].batch_sizes if size <= self._count(model))
         batch: list[_Item] = []
         while len(batch) < count:
             job, items = jobs.popitem(last=False)
@@ -95,6 +95,9 @@ class Batcher:
             if items:
                 jobs[job] = items
         return batch
+
+    def _count(self, model: int) -> int:
+        return sum(map(len, self._waiting[model].values()))
 
     def _run(self, model: int, batch: list[_Item]) -> None:
         started = time.perf_counter()

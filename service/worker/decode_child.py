@@ -73,7 +73,7 @@ def run(pipe: Connection, assignment: Assignment, required: bool) -> None:
         assignment: what to read.
         required: read it only if every layer of the confinement is available.
     """
-    _leave_session(pipe, assignment.source)
+    _leave_group(pipe, assignment.source)
     _limit_resources(assignment)
     too_costly = DecodeTooCostly(
         "Decoding this video needs more memory than is allowed. Scale it down (720p is plenty) and try again."
@@ -104,7 +104,7 @@ def run(pipe: Connection, assignment: Assignment, required: bool) -> None:
 
 def report_confinement(pipe: Connection) -> None:
     """Run a child that is confined and reads nothing: send the layers that the kernel does not offer, in JSON."""
-    _leave_session(pipe, pipe)
+    _leave_group(pipe, pipe)
     pipe.send_bytes(json.dumps(confine([])).encode())
 
 
@@ -148,11 +148,12 @@ def _is_out_of_memory(error: BaseException | None) -> bool:
     )
 
 
-def _leave_session(pipe: Connection, source: VideoPart | Connection) -> None:
-    """Leave the fork server's session, and all its open files but those of this child."""
+def _leave_group(pipe: Connection, source: VideoPart | Connection) -> None:
+    """Leave the fork server's process group, and all its open files but those of this child."""
     os.umask(0o077)
-    # Its own process group, so that all processes that it might start are killed with it.
-    os.setsid()
+    # Its own process group, so that all processes that it might start are killed with it. Not its own session, because
+    # Linux may weigh priorities within a session only (autogroup in sched(7)), and `Sandbox` lowers this child's.
+    os.setpgid(0, 0)
     # Libraries that print would exceed the limit on file sizes.
     with Path(os.devnull).open("r+b") as nowhere:
         for stream in range(3):

@@ -1,8 +1,8 @@
 """Run bundles on ONNX Runtime: open them, check them against their manifests, and warm them up.
 
-Only the batch sizes in `BUCKETS` are run: ONNX Runtime's memory arena grows with each new shape and never shrinks. The
-largest is run before the model is ready, so that its memory is allocated. On a graphics card all are, because the
-kernels of a shape are chosen at its first run.
+Only a model's batch sizes are run: ONNX Runtime's memory arena grows with each new shape and never shrinks. The largest
+is run before the model is ready, so that its memory is allocated. On a graphics card all are, because the kernels of a
+shape are chosen at its first run.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from service.onnx_runtime import onnxruntime
 from service.worker.precision import PrecisionSetting, candidates, choose, try_out
 from service.worker.session import PROVIDERS, Session
 
-BUCKETS = (1, 2, 4, 8, 16)
-"""The batch sizes in use."""
+_ON_PROCESSOR = (1, 2, 4)  # larger batches are no faster there, and hold up the clips that come meanwhile
+_ON_CARD = (*_ON_PROCESSOR, 8, 16)
 
 
 class OnnxModel:
@@ -39,6 +39,7 @@ class OnnxModel:
         info: description of the model in results.
         served: description of the model at `/models`.
         provider: name of the execution provider.
+        batch_sizes: the batch sizes in use, the smallest first.
         trials: what each precision did where several were tried.
     """
 
@@ -47,6 +48,7 @@ class OnnxModel:
     ) -> None:
         self.manifest, sha256 = read_bundle(folder)
         self.provider = provider
+        self.batch_sizes = _ON_PROCESSOR if provider in ("cpu", "openvino") else _ON_CARD
         wanted = candidates(folder, self.manifest, provider, precision)
         sessions = {each: Session(folder, self.manifest, each, provider, tf32=tf32) for each in wanted}
         self.trials = try_out(sessions, self.manifest) if len(sessions) > 1 else {}
@@ -73,14 +75,14 @@ class OnnxModel:
             trained_on=self.manifest.training.data,
         )
         del sessions  # before the largest batch takes memory
-        for size in BUCKETS[-1:] if provider == "cpu" else BUCKETS:
+        for size in self.batch_sizes[-1:] if provider == "cpu" else self.batch_sizes:
             self.run(np.zeros((size, *self.manifest.input.shape), np.uint8))
 
     def run(self, clips: NDArray[np.uint8]) -> list[dict[str, NDArray[np.float32]]]:
         """Score a batch.
 
         Args:
-            clips: (B, T, H, W, 3), B one of `BUCKETS`.
+            clips: (B, T, H, W, 3), B one of `batch_sizes`.
 
         Returns:
             For each clip, each task's output tensor by its kind, shape (columns,).

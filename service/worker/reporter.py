@@ -16,8 +16,8 @@ _MOST_WINDOWS = 256
 class Reporter:
     """Buffer windows and the latest progress of an attempt and send them together.
 
-    Batching saves a round trip per window. A buffered window is sent with the first pipeline event that comes at
-    least 0.25 s after the last report.
+    Batching saves a round trip per window. The first window is sent at once, a later one with the first pipeline event
+    that comes at least 0.25 s after the last report.
 
     Args:
         consumer: the worker's end of the queue.
@@ -33,6 +33,7 @@ class Reporter:
         self._progress: Progress | None = None
         self._next = 1  # number of the next event; 0 is `began`
         self._sent_at = float("-inf")
+        self._windows_sent = 0
 
     def note(self, event: Progress | FaceWindow) -> bool:
         """Buffer an event and send the buffer if it is due; return False if the attempt lost its job."""
@@ -40,9 +41,9 @@ class Reporter:
             self._progress = event
         else:
             self._windows.append(event)
-        if time.monotonic() - self._sent_at < _EVERY_S and len(self._windows) < _MOST_WINDOWS:
-            return True
-        return self.send()
+        first = bool(self._windows) and not self._windows_sent
+        due = time.monotonic() - self._sent_at >= _EVERY_S or len(self._windows) >= _MOST_WINDOWS
+        return self.send() if first or due else True
 
     def send(self) -> bool:
         """Send the buffered events; return False if the attempt lost its job."""
@@ -53,6 +54,7 @@ class Reporter:
             return True
         current = self._outlast(lambda: self._consumer.report(self._attempt, happened, self._next))
         self._next += len(happened)
+        self._windows_sent += len(self._windows)
         self._windows, self._progress = [], None
         self._sent_at = time.monotonic()
         return current

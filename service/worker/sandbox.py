@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 
 from mien.contract.errors import CannotDecode, DecodeStalled, DecodeTooCostly, Misconfigured
-from service.vision.clips import VideoEnded
+from service.vision.clips import Progressed, VideoEnded
 from service.worker import decode_child
 from service.worker.decode_child import Assignment
 from service.worker.pipe import Event, receive_event
@@ -24,6 +24,9 @@ from service.worker.pipe import Event, receive_event
 _SLICE_S = 0.2
 # Longest time for a child that has closed its end to exit, so that its exit code is known.
 _ENDS_WITHIN_S = 30.0
+# Each second of a video that is done makes its child nicer by one, up to this: it gives way to shorter videos and to
+# live frames. At 10 its weight is a ninth of theirs (sched(7)).
+_NICEST = 10
 # The exit code that multiprocessing reports if the fork server died; its children die with it.
 _FORK_SERVER_DIED = 255
 
@@ -100,6 +103,7 @@ class Sandbox:
         with _child_environment():  # a fork server that has died is started anew
             child.start()
         sender.close()
+        live = isinstance(assignment.source, Connection)
         if isinstance(assignment.source, Connection):
             assignment.source.close()  # the child has it now, and notices its end only if no other process holds it
         listener = _Listener(receiver, self._stall_s, interrupted)
@@ -111,6 +115,8 @@ class Sandbox:
                 except EOFError:
                     child.join(_ENDS_WITHIN_S)
                     raise _reason(child) from None
+                if isinstance(event, Progressed) and not live:
+                    _give_way(child, event.done_s)
                 yield event
         finally:
             _kill(child)
@@ -193,6 +199,12 @@ def _reason(child: ForkServerProcess) -> Exception:
     if child.exitcode in (-signal.SIGKILL, -signal.SIGTERM, _FORK_SERVER_DIED, None):
         return ChildLost(f"the decode child ended early (exit code {child.exitcode})")
     return CannotDecode("The video made the decoder crash. Convert it to MP4 (H.264) and try again.")
+
+
+def _give_way(child: ForkServerProcess, done_s: float) -> None:
+    if child.pid is not None:
+        with contextlib.suppress(ProcessLookupError):  # it has sent everything and ended
+            os.setpriority(os.PRIO_PGRP, child.pid, min(_NICEST, int(done_s)))
 
 
 def _kill(child: ForkServerProcess) -> None:

@@ -34,9 +34,10 @@ class WorkerSettings(QueueSettings, StorageSettings, DecodeSettings, FormatSetti
     )
     precision: PrecisionSetting = Field(
         "auto",
-        description="Precision of the graph to run: `float32`, or a variant in the bundles, `int8` or `float16`. "
-        "`auto` tries the variants that suit the provider (`cpu`: `int8`; `cuda`, `tensorrt`: `float16`) and takes one "
-        "that gives 1.2 times as many clips a second as `float32`, and outputs within 0.01 of its own.",
+        description="Precision to run in: `float32`; a variant in the bundles, `int8` or `float16`; or `bfloat16` with "
+        "the provider `openvino`. `auto` tries what suits the provider (`cpu`: `int8`; `cuda`, `tensorrt`: `float16`; "
+        "`openvino`: `bfloat16`) and takes what gives 1.2 times as many clips a second as `float32`, and outputs "
+        "within 0.01 of its own.",
     )
     tf32: bool = Field(
         False,

@@ -1,17 +1,17 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from mien.contract.jobs import State
 from mien.contract.options import AnalyzeOptions
 from service.queue.connection import connect_async
 from service.queue.jobs import Job, Jobs
-from service.worker.cpus import available_cpus
 from tests.bench.figures import Figure
 from tests.bench.samples import looped
 from tests.processes import private_redis, worker
@@ -20,22 +20,39 @@ _JOBS_EACH = 3
 
 
 def run(folder: Path) -> Iterator[Figure]:
-    """Measure the video analysed in a time, minutes of 720p with one face: one worker, then one for each processor."""
+    """Measure the video analysed in a time, minutes of 720p with one face, by workers that have these processors."""
     video = looped(folder, 60)
-    rates = []
-    for workers in sorted({1, available_cpus()}):
-        with private_redis() as url, ExitStack() as stack:
-            place = folder / str(workers)
-            place.mkdir()
-            for _ in range(workers):
+    every = sorted(os.sched_getaffinity(0))
+    together = _rate(folder / "together", video, [every])
+    yield Figure("1 worker", together, "s of video/s")
+    yield Figure("1 worker, each processor", together * 60 / len(every), "minutes of video an hour")
+    one = _rate(folder / "one", video, [every[:1]])
+    yield Figure("1 worker on 1 processor", one, "s of video/s")
+    if len(every) > 1:
+        each = _rate(folder / "each", video, [[processor] for processor in every])
+        yield Figure(f"{len(every)} workers, each on its own processor", each, "s of video/s")
+        yield Figure(f"{len(every)} workers to 1", each / one, "times", f"≥ {0.9 * len(every):.3g}")
+
+
+def _rate(place: Path, video: Path, workers: list[list[int]]) -> float:
+    """Return the seconds of video a second of workers, each with its processors, that have a full queue."""
+    place.mkdir()
+    with private_redis() as url, ExitStack() as stack:
+        for processors in workers:
+            with _confined_to(processors):  # the worker inherits it
                 stack.enter_context(worker(place, url))
-            seconds, videos = asyncio.run(_drained(url, place, video, _JOBS_EACH * workers))
-            rates.append(videos / seconds)
-            each = rates[-1] * 60 / available_cpus()
-            yield Figure(f"{workers} worker{'s' * (workers > 1)}", rates[-1], "s of video/s")
-            yield Figure(f"{workers} worker{'s' * (workers > 1)}, each processor", each, "minutes of video an hour")
-    if len(rates) > 1:
-        yield Figure(f"{workers} workers to 1", rates[1] / rates[0], "times", "≥ 1.8" if workers == 2 else "")
+        seconds, videos = asyncio.run(_drained(url, place, video, _JOBS_EACH * len(workers)))
+    return videos / seconds
+
+
+@contextmanager
+def _confined_to(processors: list[int]) -> Iterator[None]:
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, processors)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 async def _drained(url: str, place: Path, video: Path, jobs: int) -> tuple[float, float]:

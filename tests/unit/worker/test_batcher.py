@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from service.worker.batcher import Batcher
-from service.worker.onnx_model import BUCKETS
 from tests.processes import HANG_S
 
 RUIN = 255
@@ -17,6 +16,8 @@ RUIN = 255
 
 class Doubler:
     """A model of clips of one number, which it doubles; a clip of `RUIN` breaks its whole batch."""
+
+    batch_sizes = (1, 2, 4, 8, 16)
 
     def __init__(self) -> None:
         self.batches: list[list[int]] = []
@@ -79,7 +80,7 @@ def test_batches_come_in_the_sizes_that_were_warmed_only(count: int):
             future.result(HANG_S)
 
     sizes = [len(batch) for batch in model.batches]
-    assert set(sizes) <= set(BUCKETS)
+    assert set(sizes) <= set(model.batch_sizes)
     assert sizes == sorted(sizes, reverse=True)
     assert [number for batch in model.batches for number in batch] == list(range(1, count + 1))
 
@@ -96,12 +97,12 @@ def test_a_lone_clip_is_run_after_the_wait():
 def test_a_full_batch_does_not_wait():
     model = Doubler()
     with batching(model, wait_s=4 * HANG_S) as batcher:
-        futures = [batcher.submit(0, "job", clip(number)) for number in range(BUCKETS[-1])]
+        futures = [batcher.submit(0, "job", clip(number)) for number in range(model.batch_sizes[-1])]
 
         for future in futures:
             future.result(HANG_S)
 
-    assert [len(batch) for batch in model.batches] == [BUCKETS[-1]]
+    assert [len(batch) for batch in model.batches] == [model.batch_sizes[-1]]
 
 
 def test_clips_that_come_within_the_wait_share_a_batch():
@@ -109,11 +110,11 @@ def test_clips_that_come_within_the_wait_share_a_batch():
     with batching(model, wait_s=4 * HANG_S) as batcher:
         first = batcher.submit(0, "a", clip(0))
         time.sleep(0.05)
-        others = [batcher.submit(0, "b", clip(number)) for number in range(1, BUCKETS[-1])]
+        others = [batcher.submit(0, "b", clip(number)) for number in range(1, model.batch_sizes[-1])]
         for future in (first, *others):
             future.result(HANG_S)
 
-    assert model.batches == [list(range(BUCKETS[-1]))]
+    assert model.batches == [list(range(model.batch_sizes[-1]))]
 
 
 def test_a_long_job_does_not_hold_up_a_short_one():
@@ -159,7 +160,7 @@ def test_a_clip_that_fails_fails_alone(ruined: set[int]):
                 assert future.result(HANG_S)["expression"][0] == 2 * number
 
         assert batcher.submit(0, "next", clip(3)).result(HANG_S)["expression"][0] == 6
-    assert {len(batch) for batch in model.batches} <= set(BUCKETS)
+    assert {len(batch) for batch in model.batches} <= set(model.batch_sizes)
 
 
 def test_batches_are_reported_with_their_size_and_time():

@@ -11,7 +11,7 @@ from onnx import TensorProto
 
 from mien.contract.errors import BundleRefused, Misconfigured
 from service.worker import onnx_model
-from service.worker.onnx_model import BUCKETS, OnnxModel, choose_provider, open_models
+from service.worker.onnx_model import OnnxModel, choose_provider, open_models
 from service.worker.precision import Trial
 from service.worker.settings import WorkerSettings
 from tests.bundles import COLUMNS, DIMENSIONS, EXPRESSION, PERSONALITY, brightness, write_bundle
@@ -74,24 +74,50 @@ def test_a_models_memory_is_there_before_it_is_ready(tmp_path: Path, monkeypatch
 
     monkeypatch.setattr(onnxruntime.InferenceSession, "run", noted)
 
-    _open(write_bundle(tmp_path / "b"))
+    [model] = _open(write_bundle(tmp_path / "b"))
 
-    assert sizes == [max(BUCKETS)]
+    assert sizes == [model.batch_sizes[-1]]
 
 
-def test_a_processors_model_keeps_no_block_of_memory_for_each_shape(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+SPIN = "session.intra_op.spin_duration_us"
+
+
+def test_a_processors_model_neither_keeps_memory_for_each_shape_nor_spins_for_long(tmp_path, monkeypatch):
     opened = []
 
     class Noted(onnxruntime.InferenceSession):
         def __init__(self, *args, sess_options, **options):
-            opened.append(sess_options.enable_mem_pattern)
+            opened.append((sess_options.enable_mem_pattern, sess_options.get_session_config_entry(SPIN)))
             super().__init__(*args, sess_options=sess_options, **options)
 
     monkeypatch.setattr(onnxruntime, "InferenceSession", Noted)
 
     _open(write_bundle(tmp_path / "b"))
 
-    assert opened == [False]
+    assert opened == [(False, "50")]
+
+
+@pytest.mark.parametrize(("precision", "hint"), [("float32", "f32"), ("bfloat16", "bf16")])
+def test_openvino_is_told_the_precision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, precision, hint: str):
+    told, openvino = [], "OpenVINOExecutionProvider"
+
+    class Openvino(onnxruntime.InferenceSession):
+        def __init__(self, path, *, providers, **options):
+            told.append((Path(path).name, *providers))
+            super().__init__(path, providers=["CPUExecutionProvider"], **options)
+
+        def get_providers(self):
+            return [openvino, *super().get_providers()]
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", Openvino)
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [openvino])
+
+    [model] = open_models([write_bundle(tmp_path / "b")], ["openvino", "cpu"], precision=precision)
+
+    [(graph, (provider, settings))] = told
+    assert (model.info.precision, graph, provider) == (precision, "model.onnx", openvino)
+    assert settings["device_type"] == "CPU"
+    assert json.loads(settings["load_config"]) == {"CPU": {"INFERENCE_PRECISION_HINT": hint}}
 
 
 def _with_int8(folder: Path) -> Path:

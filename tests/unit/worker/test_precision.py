@@ -25,7 +25,8 @@ def manifest(tmp_path: Path) -> Manifest:
         ("cpu", "auto", ("float32", "int8")),
         ("cuda", "auto", ("float32", "float16")),
         ("tensorrt", "auto", ("float32", "float16")),
-        ("openvino", "auto", ("float32",)),
+        ("openvino", "auto", ("float32", "bfloat16")),
+        ("openvino", "bfloat16", ("bfloat16",)),
         ("cpu", "float32", ("float32",)),
         ("cpu", "float16", ("float16",)),
     ],
@@ -38,6 +39,11 @@ def test_without_variants_there_is_nothing_to_try(tmp_path: Path):
     manifest, _ = read_bundle(write_bundle(tmp_path / "plain"))
 
     assert candidates(tmp_path, manifest, "cpu", "auto") == ("float32",)
+
+
+def test_only_openvino_computes_in_bfloat16(manifest: Manifest, tmp_path: Path):
+    with pytest.raises(Misconfigured, match=r"cpu does not compute in bfloat16\. Name openvino in MIEN_PROVIDERS"):
+        candidates(tmp_path, manifest, "cpu", "bfloat16")
 
 
 def test_a_precision_that_a_bundle_does_not_hold_is_refused_with_what_to_do(tmp_path: Path):

@@ -37,6 +37,17 @@ def window(start_s: float) -> FaceWindow:
     return FaceWindow(track=3, start_s=start_s, end_s=start_s + 1, valence=0.5)
 
 
+def test_the_first_window_is_sent_at_once(clock):
+    told = Told()
+    telling = Reporter(told, None, lambda report: report())
+    telling.note(Progress(done_s=0, total_s=10))
+    clock.now += 0.1
+    telling.note(window(1.0))
+    telling.note(window(2.0))
+
+    assert [batch for _, batch in told.batches] == [[Progress(done_s=0, total_s=10)], [window(1.0)]]
+
+
 def test_events_within_a_quarter_of_a_second_are_sent_together(clock):
     told = Told()
     telling = Reporter(told, None, lambda report: report())

@@ -21,7 +21,8 @@ import numpy as np
 import pytest
 
 from mien.contract.errors import CannotDecode, DecodeStalled, DecodeTooCostly, Misconfigured, TooLong
-from service.vision.clips import Clip, ClipSpec, FaceSeen, Limits, VideoEnded, VideoOpened, read_clips
+from mien.contract.live_messages import Encoding, LiveFrame, pack
+from service.vision.clips import Clip, ClipSpec, FaceSeen, Limits, Progressed, VideoEnded, VideoOpened, read_clips
 from service.vision.faces import open_detector
 from service.worker import decode_child
 from service.worker.decode_child import Assignment, VideoPart, _is_out_of_memory
@@ -39,10 +40,10 @@ LIMITS = Limits(max_pixels=1 << 25, max_duration_s=60, max_frames=10_000)
 LARGE = (ClipSpec(frames=16, interval_s=0.04, size=112, margin=0.2, hop_s=0.1),)
 
 
-def assignment(video: Path, *, start_s: float = 0.0, end_s: float | None = None, **changes) -> Assignment:
+def assignment(video: Path | Connection, *, start_s: float = 0.0, end_s: float | None = None, **changes) -> Assignment:
     return Assignment(
         **{
-            "source": VideoPart(video, start_s, end_s),
+            "source": VideoPart(video, start_s, end_s) if isinstance(video, Path) else video,
             "specs": SPECS,
             "faces": 8,
             "yunet": None,
@@ -149,7 +150,7 @@ def test_the_limits_are_in_force_in_a_child(face: Path):
     with under_way(face, specs=LARGE, memory_bytes=800 << 20, cpu_s=17) as (_, pid):
         text = Path(f"/proc/{pid}/limits").read_text()
         status = Path(f"/proc/{pid}/status").read_text()
-        session = os.getsid(pid)
+        group, session = os.getpgid(pid), os.getsid(pid)
 
     def soft(name: str) -> str:
         [line] = [line for line in text.splitlines() if line.startswith(name)]
@@ -162,12 +163,46 @@ def test_the_limits_are_in_force_in_a_child(face: Path):
     assert soft("Max core file size") == "0"
     assert "NoNewPrivs:\t1" in status
     assert "CapEff:\t0000000000000000" in status
-    assert session == pid
+    assert group == pid
+    assert session != pid  # autogroup (sched(7)) would keep its niceness within its own session
+
+
+def test_a_child_becomes_nicer_with_each_second_of_its_video(long_face: Path):
+    nice = {}
+    with under_way(long_face, specs=LARGE) as (events, pid):
+        for event in events:
+            if isinstance(event, Progressed) and event.done_s <= 4:
+                nice[event.done_s] = os.getpriority(os.PRIO_PROCESS, pid)
+
+    assert len(nice) > 4
+    assert nice == {done_s: int(done_s) for done_s in nice}
+
+
+def test_what_a_child_sent_before_it_ended_is_read(face: Path):
+    with under_way(face) as (events, pid):
+        wait_for(lambda: has_ended(pid))
+        kinds = [type(event) for event in events]
+
+    assert Progressed in kinds
+    assert kinds[-1] is VideoEnded
+
+
+def test_a_child_that_watches_live_frames_stays_as_it_is():
+    reader, writer = multiprocessing.Pipe(duplex=False)
+    picture = np.zeros((16, 16, 3), np.uint8)
+    frames = [pack(LiveFrame(float(second), Encoding.RGB, picture.tobytes(), 16, 16)) for second in range(13)]
+    with contextlib.closing(Sandbox(HANG_S).decode(assignment(reader), threading.Event())) as events:
+        for frame in frames:
+            writer.send_bytes(frame)
+        while (event := next(events)) != Progressed(11):
+            assert isinstance(event, Progressed)
+        [child] = multiprocessing.active_children()
+        assert os.getpriority(os.PRIO_PROCESS, child.pid) == 0
 
 
 def test_a_video_is_not_read_where_a_layer_is_required_and_lacking(face: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(decode_child, "confine", lambda _: ["landlock"])
-    monkeypatch.setattr(decode_child, "_leave_session", lambda *_: None)
+    monkeypatch.setattr(decode_child, "_leave_group", lambda *_: None)
     monkeypatch.setattr(decode_child, "_limit_resources", lambda _: None)
     monkeypatch.setattr(signal, "raise_signal", _killed)
     receiver, sender = multiprocessing.Pipe(duplex=False)
