@@ -94,11 +94,10 @@ default-model: $(PREPARED) ## make the default bundle from scratch: train, evalu
 	$(BIN)/mien-model pretrain default_pretrain
 	$(BIN)/mien-model finetune default_stills
 	$(BIN)/mien-model finetune default_finetune
-	$(BIN)/mien-model finetune default_heads
-	$(BIN)/mien-model evaluate runs/default_heads --data prepared/ferplus --part validation --out reports/ferplus
-	$(BIN)/mien-model evaluate runs/default_heads --data prepared/pictures --part validation --out reports/pictures
-	$(BIN)/mien-model evaluate runs/default_heads --data rendered --out reports/rendered
-	$(BIN)/mien-model export runs/default_heads --out service/worker/bundles/default $(EXPORT) \
+	$(BIN)/mien-model evaluate runs/default_finetune --data prepared/ferplus --part validation --out reports/ferplus
+	$(BIN)/mien-model evaluate runs/default_finetune --data prepared/pictures --part validation --out reports/pictures
+	$(BIN)/mien-model evaluate runs/default_finetune --data rendered --out reports/rendered
+	$(BIN)/mien-model export runs/default_finetune --out service/worker/bundles/default $(EXPORT) \
 	  --report reports/ferplus --report reports/pictures --report reports/rendered --notes model/recipes/default_notes.md
 
 rendered-model: rendered/dataset.json ## make a bundle trained on rendered faces only, bundles/rendered

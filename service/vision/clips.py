@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 import cv2
+from pydantic import NonNegativeFloat
 
 from mien.contract.live_messages import LiveFrame
 from mien.contract.options import MAX_FACES
@@ -49,7 +50,7 @@ _DARK = 40.0  # mean gray level; of 50 rendered people, 48 are found at 80, 47 a
 class Progressed:
     """Seconds of the requested part that were analysed; comes at least once per second of media time."""
 
-    done_s: float
+    done_s: NonNegativeFloat
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from typing import Protocol
 
 import numpy as np
-from pydantic import FiniteFloat, TypeAdapter
+from pydantic import TypeAdapter
 
 from mien.contract.errors import BY_CODE, BadMedia, CannotDecode, MienError, Problem
 from service.vision.clips import Clip, ClipSpec, FaceSeen, Progressed, VideoEnded, VideoOpened
@@ -37,7 +38,7 @@ class _ClipHeader:
     end_s: float
     frames: int
     quality: float
-    box: tuple[FiniteFloat, FiniteFloat, FiniteFloat, FiniteFloat]
+    box: tuple[float, float, float, float]
 
 
 _CLIP = TypeAdapter(_ClipHeader)
@@ -77,7 +78,7 @@ def receive_event(pipe: MessageReader, specs: Sequence[ClipSpec]) -> Event:
         EOFError: the child has exited.
     """
     try:
-        header = json.loads(pipe.recv_bytes(_LONGEST_HEADER))
+        header = json.loads(pipe.recv_bytes(_LONGEST_HEADER), parse_float=_finite, parse_constant=_finite)
         kind = header.pop("event")
         if kind in _PLAIN:
             return _PLAIN[kind].validate_python(header)
@@ -90,6 +91,13 @@ def receive_event(pipe: MessageReader, specs: Sequence[ClipSpec]) -> Event:
         raise CannotDecode("The video made the decoder misbehave. Convert it to MP4 (H.264) and try again.") from error
     raise_as = BY_CODE.get(problem.code, CannotDecode)
     raise (raise_as if issubclass(raise_as, BadMedia) else CannotDecode)(problem.detail)
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(text)
+    return value
 
 
 def _receive_clip(pipe: MessageReader, header: _ClipHeader, specs: Sequence[ClipSpec]) -> Clip:

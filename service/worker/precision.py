@@ -52,8 +52,8 @@ def candidates(folder: Path, manifest: Manifest, provider: str, wanted: Precisio
         return ("float32", suited) if suited in possible else ("float32",)
     if wanted == "bfloat16" and wanted not in possible:
         raise Misconfigured(
-            f"The provider {provider} does not compute in bfloat16. Name openvino in MIEN_PROVIDERS, or set "
-            "MIEN_PRECISION to auto."
+            f"The provider {provider} does not compute in bfloat16. Install the extra openvino and name openvino first "
+            "in MIEN_PROVIDERS, or set MIEN_PRECISION to auto."
         )
     if wanted not in possible:
         raise Misconfigured(

@@ -24,9 +24,9 @@ from service.worker.pipe import Event, receive_event
 _SLICE_S = 0.2
 # Longest time for a child that has closed its end to exit, so that its exit code is known.
 _ENDS_WITHIN_S = 30.0
-# Each second of a video that is done makes its child nicer by one, up to this: it gives way to shorter videos and to
-# live frames. At 10 its weight is a ninth of theirs (sched(7)).
-_NICEST = 10
+# Each second of a video that is done makes its child nicer than the worker by one, up to this: it gives way to shorter
+# videos and to live frames. Its weight is a third of theirs then (sched(7)); with less, a large video might stall.
+_NICEST = 5
 # The exit code that multiprocessing reports if the fork server died; its children die with it.
 _FORK_SERVER_DIED = 255
 
@@ -203,8 +203,9 @@ def _reason(child: ForkServerProcess) -> Exception:
 
 def _give_way(child: ForkServerProcess, done_s: float) -> None:
     if child.pid is not None:
-        with contextlib.suppress(ProcessLookupError):  # it has sent everything and ended
-            os.setpriority(os.PRIO_PGRP, child.pid, min(_NICEST, int(done_s)))
+        niceness = os.getpriority(os.PRIO_PROCESS, 0) + min(_NICEST, int(done_s))
+        with contextlib.suppress(OSError):  # it has sent everything and ended, or the platform refuses
+            os.setpriority(os.PRIO_PGRP, child.pid, niceness)
 
 
 def _kill(child: ForkServerProcess) -> None:
