@@ -20,7 +20,7 @@ from mien.contract.errors import Misconfigured
 PrecisionSetting = Literal["auto", Precision]
 
 CLEARLY_FASTER = 1.2
-"""A variant is taken if it runs this many times as many clips a second as float32."""
+"""Another precision is taken if it runs this many times as many clips a second as float32."""
 
 _SUITED: dict[str, Precision] = {"cpu": "int8", "cuda": "float16", "tensorrt": "float16", "openvino": "bfloat16"}
 _CLIPS = 2

@@ -33,7 +33,7 @@ class Reporter:
         self._progress: Progress | None = None
         self._next = 1  # number of the next event; 0 is `began`
         self._sent_at = float("-inf")
-        self._windows_sent = 0
+        self._window_sent = False
 
     def note(self, event: Progress | FaceWindow) -> bool:
         """Buffer an event and send the buffer if it is due; return False if the attempt lost its job."""
@@ -41,9 +41,11 @@ class Reporter:
             self._progress = event
         else:
             self._windows.append(event)
-        first = bool(self._windows) and not self._windows_sent
-        due = time.monotonic() - self._sent_at >= _EVERY_S or len(self._windows) >= _MOST_WINDOWS
-        return self.send() if first or due else True
+        if self._windows and not self._window_sent:
+            return self.send()
+        if time.monotonic() - self._sent_at < _EVERY_S and len(self._windows) < _MOST_WINDOWS:
+            return True
+        return self.send()
 
     def send(self) -> bool:
         """Send the buffered events; return False if the attempt lost its job."""
@@ -54,7 +56,7 @@ class Reporter:
             return True
         current = self._outlast(lambda: self._consumer.report(self._attempt, happened, self._next))
         self._next += len(happened)
-        self._windows_sent += len(self._windows)
+        self._window_sent = self._window_sent or bool(self._windows)
         self._windows, self._progress = [], None
         self._sent_at = time.monotonic()
         return current

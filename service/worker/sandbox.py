@@ -17,7 +17,7 @@ from multiprocessing.context import ForkServerProcess
 from mien.contract.errors import CannotDecode, DecodeStalled, DecodeTooCostly, Misconfigured
 from service.vision.clips import Progressed, VideoEnded
 from service.worker import decode_child
-from service.worker.decode_child import Assignment
+from service.worker.decode_child import Assignment, VideoPart
 from service.worker.pipe import Event, receive_event
 
 # Longest time until an interruption is noticed.
@@ -103,7 +103,6 @@ class Sandbox:
         with _child_environment():  # a fork server that has died is started anew
             child.start()
         sender.close()
-        live = isinstance(assignment.source, Connection)
         if isinstance(assignment.source, Connection):
             assignment.source.close()  # the child has it now, and notices its end only if no other process holds it
         listener = _Listener(receiver, self._stall_s, interrupted)
@@ -115,7 +114,7 @@ class Sandbox:
                 except EOFError:
                     child.join(_ENDS_WITHIN_S)
                     raise _reason(child) from None
-                if isinstance(event, Progressed) and not live:
+                if isinstance(event, Progressed) and isinstance(assignment.source, VideoPart):
                     _give_way(child, event.done_s)
                 yield event
         finally:

@@ -76,7 +76,7 @@ def test_a_models_memory_is_there_before_it_is_ready(tmp_path: Path, monkeypatch
 
     [model] = _open(write_bundle(tmp_path / "b"))
 
-    assert sizes == [model.batch_sizes[-1]]
+    assert sizes == [model.batch_sizes[-1]] == [4]
 
 
 SPIN = "session.intra_op.spin_duration_us"
