@@ -167,10 +167,14 @@ def test_the_locked_packages_are_those_that_are_asked_for(image):
 def test_capacity_is_counted_with_the_figure_that_was_measured():
     measured = (ROOT / "docs" / "benchmarks.md").read_text()
     planned = (ROOT / "docs" / "operations.md").read_text()
-    [minutes] = map(int, re.findall(r"(\d+) minutes of video an hour and processor", measured))
-    [[said, rate]] = re.findall(r"analyses (\d+) minutes.*?a second and processor \((.*?)\)", planned, re.DOTALL)
-    [[used, mean, peak]] = re.findall(r"1,000,000 · 30 / \(86,400 · (.*?)\) = (\d+) \| (\d+) \|", planned)
-    processors = 1_000_000 * 30 / (86_400 * minutes / 60)
+    [minutes] = map(int, re.findall(r"1 worker, each processor \| (\d+) \| minutes of video an hour", measured))
+    [[said, clips, rate]] = re.findall(
+        r"analyses (\d+) minutes of video an hour: (\d+) clips of 30.*?an hour and processor \((\d+)\)",
+        planned,
+        re.DOTALL,
+    )
+    [[used, mean, peak]] = re.findall(r"1,000,000 · 30 / \(1,440 · (\d+)\) = (\d+) \| (\d+) \|", planned)
+    processors = 1_000_000 * 30 / (1_440 * minutes)
 
-    assert (int(said), float(rate), float(used)) == (minutes, minutes / 60, minutes / 60)
+    assert (int(said), int(clips), int(rate), int(used)) == (minutes, 2 * minutes, minutes, minutes)
     assert (int(mean), int(peak)) == (round(processors), round(2 * processors))
