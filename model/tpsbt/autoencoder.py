@@ -40,6 +40,7 @@ DECODERS = {
     "small": DecoderSize(width=384, heads=6, depth=4),
     "tiny": DecoderSize(width=96, heads=3, depth=2),  # ours
     "tiny-vit": DecoderSize(width=96, heads=3, depth=2),
+    "tiny-linear": DecoderSize(width=96, heads=3, depth=2),
 }
 """Decoders by the encoder's name in the zoo."""
 

@@ -37,7 +37,8 @@ _STEM = (32, 32, 64, 128)
 ZOO = {
     "base": Size(width=512, heads=8, depths=(12, 6, 3)),  # the paper's
     "small": Size(width=384, heads=6, depths=(12, 6, 3)),
-    # Ours, for the default bundle on CPUs; then a plain ViT for comparison.
+    # Ours, for the default bundle on CPUs; then, for comparison, a plain ViT, and the paper's embedding and head.
     "tiny": Size(width=128, heads=2, depths=(4, 2, 2), stem=_STEM, heads_by_place=True),
     "tiny-vit": Size(width=128, heads=2, depths=(8, 0, 0), stem=_STEM, heads_by_place=True),
+    "tiny-linear": Size(width=128, heads=2, depths=(4, 2, 2)),
 }

@@ -30,7 +30,7 @@ from model.errors import ModelError
 RATE_BATCH = 256
 """Learning rates are given for this batch size and scaled linearly to the run's, as in the paper."""
 
-SizeName = Literal["base", "small", "tiny", "tiny-vit"]
+SizeName = Literal["base", "small", "tiny", "tiny-vit", "tiny-linear"]
 
 
 class _Part(BaseModel):

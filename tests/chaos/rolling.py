@@ -34,8 +34,9 @@ UNREADY_S = 8 * LOOK_EVERY_S  # a busy machine looks late
 class Balancer:
     """Know which gateways were ready when they were last asked."""
 
-    def __init__(self, fleet: Fleet) -> None:
+    def __init__(self, fleet: Fleet, look_every_s: float) -> None:
         self._fleet = fleet
+        self._look_every_s = look_every_s
         self._ready: list[Gateway] = []
         self._stopped = threading.Event()
         self._http = httpx2.Client(timeout=5)
@@ -51,8 +52,9 @@ class Balancer:
         self._thread.join()
 
     def _look(self) -> None:
-        while not self._stopped.wait(LOOK_EVERY_S):
+        while not self._stopped.is_set():
             self._ready = [one for one in list(self._fleet.gateways) if self._is_ready(one)]
+            self._stopped.wait(self._look_every_s if self._ready else LOOK_EVERY_S)
 
     def _is_ready(self, gateway: Gateway) -> bool:
         try:
@@ -119,14 +121,19 @@ class Traffic:
 
 
 def roll(
-    folder: Path, *, seconds: float, unready_s: float = UNREADY_S, clients: int = 8
+    folder: Path,
+    *,
+    seconds: float,
+    unready_s: float = UNREADY_S,
+    look_every_s: float = LOOK_EVERY_S,
+    clients: int = 8,
 ) -> tuple[Traffic, Outcomes, int]:
     """Replace processes one after another for some seconds; return traffic, outcomes and number of replacements."""
     fleet = Fleet(folder, gateways=2, workers=2, bundle=write_bundle(folder / "bundle"), unready_s=unready_s)
     replaced = 0
     try:
         fleet.await_workers()
-        balancer = Balancer(fleet)
+        balancer = Balancer(fleet, look_every_s)
         traffic = Traffic(balancer, clients)
         until = time.monotonic() + seconds
         while time.monotonic() < until or replaced < 3:

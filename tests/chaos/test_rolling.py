@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.chaos.rolling import roll
+from tests.processes import HANG_S
 
 
 def test_replacing_all_processes_under_load_fails_no_request_and_no_job(tmp_path: Path):
@@ -16,8 +17,8 @@ def test_replacing_all_processes_under_load_fails_no_request_and_no_job(tmp_path
     assert replaced == 3
 
 
-def test_a_gateway_that_is_not_first_said_to_be_going_fails_requests(tmp_path: Path):
-    traffic, stock, _ = roll(tmp_path, seconds=0, clients=6, unready_s=0)
+def test_a_gateway_that_goes_before_the_balancer_looks_again_fails_requests(tmp_path: Path):
+    traffic, stock, _ = roll(tmp_path, seconds=0, clients=6, unready_s=0, look_every_s=HANG_S)
 
     assert traffic.failed
     assert stock.promise_kept, stock
