@@ -23,9 +23,9 @@ CLIP = (1, 3, 16, 160, 160)
 """The paper's input, (B, 3, frames, height, width)."""
 
 
-def complexity(size: Size) -> Complexity:
-    """Count an encoder's parameters and its MACs for one clip of the paper's shape; allocate no weights."""
+def complexity(size: Size, clip: tuple[int, int, int, int, int] = CLIP) -> Complexity:
+    """Count an encoder's parameters and its MACs for clips, (B, 3, frames, height, width); allocate no weights."""
     with torch.device("meta"), torch.no_grad(), FlopCounterMode(display=False) as counter:
         encoder = Encoder(size)
-        encoder(torch.empty(CLIP))
+        encoder(torch.empty(clip))
     return Complexity(sum(parameter.numel() for parameter in encoder.parameters()), counter.get_total_flops() // 2)

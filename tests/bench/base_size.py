@@ -12,11 +12,14 @@ import torch
 from mien.contract.bundle import read_bundle
 from model.bundle import parity_clips, variants
 from model.bundle.graph import Graph
+from model.tpsbt.complexity import complexity
+from model.tpsbt.zoo import ZOO
 from service.worker.cpus import available_cpus
 from service.worker.onnx_model import OnnxModel
 from service.worker.precision import PrecisionSetting
 from tests.bench.figures import Figure
 from tests.bench.inference import by_turns
+from tests.bench.product import product_rate
 from tests.bench.untrained import export_untrained
 
 _REPEATS = 5
@@ -49,6 +52,8 @@ def run(folder: Path) -> Iterator[Figure]:
         began = time.perf_counter()
         opened[precision] = OnnxModel(folder / "base", "cpu", precision=precision)
         yield Figure(f"opening and warming up the bundle, {precision}", time.perf_counter() - began, "s")
+    macs = complexity(ZOO["base"]).macs
+    yield Figure("its operations, at the rate of one float32 matrix product", product_rate() / macs, "clips/s")
     eager = Graph(model, clip)
     for size in (1, 8):
         clips = np.random.default_rng(0).integers(0, 256, (size, *clip.shape), np.uint8)

@@ -13,11 +13,13 @@ from mien.contract.options import AnalyzeOptions
 from service.queue.connection import connect_async
 from service.queue.jobs import Job, Jobs
 from service.worker.cpus import available_cpus
+from service.worker.settings import WorkerSettings
 from tests.bench.figures import Figure
 from tests.bench.samples import looped
 from tests.processes import private_redis, worker
 
-_JOBS_EACH = 3
+_JOBS_EACH = 6
+_LOOK_EVERY_S = 0.25
 
 
 def run(folder: Path) -> Iterator[Figure]:
@@ -30,6 +32,7 @@ def run(folder: Path) -> Iterator[Figure]:
     one = _rate(folder / "one", video, [every[:1]])
     yield Figure("1 worker on 1 processor", one, "s of video/s")
     if len(every) > 1:
+        yield Figure(f"1 worker, {len(every)} processors to 1", together / one, "times", f"≥ {0.85 * len(every):.3g}")
         each = _rate(folder / "each", video, [[processor] for processor in every])
         yield Figure(f"{len(every)} workers, each on its own processor", each, "s of video/s")
         yield Figure(f"{len(every)} workers to 1, a processor each", each / one, "times", f"≥ {0.9 * len(every):.3g}")
@@ -42,8 +45,7 @@ def _rate(place: Path, video: Path, workers: list[list[int]]) -> float:
         for processors in workers:
             with _confined_to(processors):  # the worker inherits it
                 stack.enter_context(worker(place, url))
-        seconds, videos = asyncio.run(_drained(url, place, video, _JOBS_EACH * len(workers)))
-    return videos / seconds
+        return asyncio.run(_steady_rate(url, place, video, len(workers)))
 
 
 @contextmanager
@@ -56,21 +58,26 @@ def _confined_to(processors: list[int]) -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
-async def _drained(url: str, place: Path, video: Path, jobs: int) -> tuple[float, float]:
-    """Return the seconds until all are done, and the seconds of video that they had."""
+async def _steady_rate(url: str, place: Path, video: Path, workers: int) -> float:
+    """Return the rate from where all workers are busy to where one of them might find the queue empty."""
     redis = connect_async(url)
     queue = Jobs(redis)
     (place / "blobs" / "uploads").mkdir(parents=True, exist_ok=True)
-    for number in range(jobs):
-        shutil.copy(video, place / "blobs" / "uploads" / f"job{number}")
-    began = time.monotonic()
-    for number in range(jobs):
-        await queue.submit(f"job{number}", upload=f"uploads/job{number}", size=1, price=1, options=AnalyzeOptions())
+    names = [f"job{number}" for number in range(_JOBS_EACH * workers)]
+    for name in names:
+        shutil.copy(video, place / "blobs" / "uploads" / name)
+        await queue.submit(name, upload=f"uploads/{name}", size=1, price=1, options=AnalyzeOptions())
+    slots = workers * WorkerSettings.model_fields["slots"].default
+    seen: list[tuple[float, float]] = []  # the time, and the seconds of video that are done
     while True:
-        found = [await queue.find(f"job{number}") for number in range(jobs)]
-        ended = [job for job in found if isinstance(job, Job) and job.state.terminal]
-        assert all(job.state is State.SUCCEEDED for job in ended), [job.error for job in ended]
-        if len(ended) == jobs:
-            await redis.aclose()
-            return time.monotonic() - began, sum(job.done_s for job in ended)
-        await asyncio.sleep(0.1)
+        jobs = [job for name in names if isinstance(job := await queue.find(name), Job)]
+        assert not any(job.error for job in jobs), [job.error for job in jobs]
+        waiting = sum(job.state is State.QUEUED for job in jobs)
+        if sum(job.done_s > 0 for job in jobs) >= slots:
+            seen.append((time.monotonic(), sum(job.done_s for job in jobs)))
+        if seen and not waiting:
+            break
+        await asyncio.sleep(_LOOK_EVERY_S)
+    await redis.aclose()
+    (began, before), (ended, after) = seen[0], seen[-1]
+    return (after - before) / (ended - began)
