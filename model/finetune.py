@@ -126,16 +126,15 @@ def finetune(recipe: FinetuneRecipe) -> Loop:
     if recipe.calibrated_on not in {None, *watched}:
         raise ModelError(f"The key calibrated_on = {recipe.calibrated_on} is none of: {', '.join(watched)}.")
     torch.manual_seed(recipe.seed)
-    size, model, before, clips_before = _model(recipe, tasks)
-    if recipe.augmentation and recipe.augmentation.stills:
-        _check_stills(recipe, size, model)
-    if recipe.frozen_encoder:
-        model.freeze_encoder()
     labels = label_columns([row for part in training for row in part.rows], tasks)
     label_variances: dict[str, Tensor] = {
         task.kind: variances(labels[task.kind]) for task in tasks if not kind_of(task).classifies
     }
-    _centre(model, labels, label_variances)
+    size, model, before, clips_before = initial_model(recipe, tasks, labels, label_variances)
+    if recipe.augmentation and recipe.augmentation.stills:
+        _check_stills(recipe, size, model)
+    if recipe.frozen_encoder:
+        model.freeze_encoder()
     plan = plan_of(recipe, len(dataset), accelerator)
     learner = Learner(
         kind=KIND,
@@ -230,14 +229,23 @@ def _about(tasks: tuple[LearntTask, ...]) -> list[dict[str, Any]]:
     return [task.model_dump(mode="json") for task in tasks]
 
 
-def _model(recipe: FinetuneRecipe, tasks: tuple[LearntTask, ...]) -> tuple[Size, AffectModel, list[str], int]:
-    """Return the size, the initial model, its datasets before, and the number of clips that taught its heads before."""
-    if recipe.start is None:
-        size = ZOO[recipe.size or "base"]
-        return size, AffectModel(size, tasks, recipe.stochastic_depth, (recipe.clip.frames, recipe.clip.size)), [], 0
-    start = read_start(recipe.start)
-    size, about = checkpoint.size_of(start), start["about"]
+def initial_model(
+    recipe: FinetuneRecipe,
+    tasks: tuple[LearntTask, ...],
+    labels: Mapping[str, Tensor],
+    label_variances: Mapping[str, Tensor],
+) -> tuple[Size, AffectModel, list[str], int]:
+    """Return the size, the initial model, its datasets before, and the number of clips that taught its heads before.
+
+    Heads that begin anew are centred on the labels; heads that continue stay as they are.
+    """
+    start = None if recipe.start is None else read_start(recipe.start)
+    size = ZOO[recipe.size or "base"] if start is None else checkpoint.size_of(start)
     model = AffectModel(size, tasks, recipe.stochastic_depth, (recipe.clip.frames, recipe.clip.size))
+    _centre(model, labels, label_variances)
+    if start is None or recipe.start is None:
+        return size, model, [], 0
+    about = start["about"]
     heads = model.heads.state_dict(prefix="heads.")
     fits = all(name in start["model"] and start["model"][name].shape == head.shape for name, head in heads.items())
     if start["kind"] == KIND and about["tasks"] == _about(tasks) and fits:

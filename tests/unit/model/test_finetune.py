@@ -5,7 +5,11 @@ import torch
 from torch import nn
 
 from mien.contract.bundle import ExpressionTask
-from model.finetune import LabelLosses, label_loss
+from model.finetune import KIND, FinetuneRecipe, LabelLosses, initial_model, label_loss
+from model.tasks.learnt import SideTask
+from model.tpsbt.affect_model import AffectModel
+from model.tpsbt.zoo import ZOO
+from model.train import checkpoint
 
 TASK = ExpressionTask(labels=("happiness", "sadness", "neutral"))
 SHARES = torch.tensor([0.7, 0.2, 0.1])
@@ -47,3 +51,26 @@ def test_without_adjustment_the_loss_is_what_it_was():
     told = label_loss((TASK,), LabelLosses(), priors={"expression": SHARES})(model, batch, torch.Generator())
 
     assert plain["loss"] == told["loss"]
+
+
+@pytest.mark.parametrize("again", [True, False])
+def test_heads_that_continue_keep_their_scale_and_new_ones_take_the_labels(again, tmp_path):
+    task = SideTask(kind="units", names=("AU1", "AU12"))
+    before = AffectModel(ZOO["tiny-linear"], (task,), clip=(8, 32))
+    before.heads["units"].centre(torch.tensor([0.5, 2.0]), torch.tensor([4.0, 0.01]))
+    tasks = [(task if again else SideTask(kind="units", names=("AU1", "AU2"))).model_dump(mode="json")]
+    state = {"kind": KIND, "size": before.size._asdict(), "about": {"tasks": tasks}, "model": before.state_dict()}
+    checkpoint.save(tmp_path / "last.pt", state)
+    recipe = FinetuneRecipe(
+        out=tmp_path, data=[{"folder": tmp_path}], clip={"frames": 8, "size": 32}, start=tmp_path / "last.pt", epochs=1,
+        warmup_epochs=0, batch=1, batch_on_device=1, learning_rate=1, end_learning_rate=0, betas=(0.9, 0.999),
+        weight_decay=0,
+    )  # fmt: skip
+
+    _, model, *_ = initial_model(
+        recipe, (task,), {"units": torch.tensor([[0.0, 1.0], [1.0, 1.0]])}, {"units": torch.tensor([0.25, 0.25])}
+    )
+
+    mean, spread = dict(model.heads["units"].named_buffers()).values()
+    torch.testing.assert_close(mean, torch.tensor([0.5, 2.0] if again else [0.5, 1.0]))
+    torch.testing.assert_close(spread, torch.tensor([2.0, 0.1] if again else [0.5, 0.5]))
