@@ -111,9 +111,10 @@ class Admission:
 
     async def release(self, job_id: str) -> None:
         """Release the reservation of an upload that failed."""
-        async with translate_errors(), self._redis.pipeline() as pipe:
+        # A Redis whose memory is full refuses every command of a transaction, also those that only delete.
+        async with translate_errors(), self._redis.pipeline(transaction=False) as pipe:
+            pipe.hdel(keys.RESERVED_BYTES, job_id)  # first, for what has no lease would stay for ever
             pipe.zrem(keys.RESERVED, job_id)
-            pipe.hdel(keys.RESERVED_BYTES, job_id)
             await pipe.execute()
 
     async def _look(

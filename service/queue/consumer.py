@@ -230,7 +230,7 @@ class Consumer:
 
     def leave(self) -> None:
         """Remove this worker's registration; it must hold no entry."""
-        with self._redis.pipeline() as pipe:
+        with self._redis.pipeline(transaction=False) as pipe:  # a full Redis refuses transactions
             pipe.delete(keys.worker(self.name))
             pipe.zrem(keys.WORKERS, self.name)
             pipe.execute()

@@ -321,6 +321,21 @@ def test_workers_are_those_whose_registration_holds(queue: Queue):
     assert [one["name"] for one in queue.redis.xinfo_consumers(keys.QUEUE, keys.GROUP)] == []
 
 
+def test_a_worker_leaves_a_redis_that_is_full(queue: Queue):
+    ann = queue.worker("ann")
+    ann.register(registration("ann"))
+    has_nothing(ann)
+
+    queue.redis.config_set("maxmemory", 1)
+    try:
+        ann.leave()
+    finally:
+        queue.redis.config_set("maxmemory", 0)
+
+    assert queue.run(queue.status.workers()) == []
+    assert queue.redis.xinfo_consumers(keys.QUEUE, keys.GROUP) == []
+
+
 def test_the_name_of_a_dead_worker_is_forgotten_and_that_of_a_live_one_kept(queue: Queue):
     queue.worker("ann").register(registration("ann"))
     queue.redis.zadd(keys.WORKERS, {"dead": 1})
