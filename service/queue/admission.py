@@ -113,7 +113,7 @@ class Admission:
         """Release the reservation of an upload that failed."""
         # A Redis whose memory is full refuses every command of a transaction, also those that only delete.
         async with translate_errors(), self._redis.pipeline(transaction=False) as pipe:
-            pipe.hdel(keys.RESERVED_BYTES, job_id)  # first, for what has no lease would stay for ever
+            pipe.hdel(keys.RESERVED_BYTES, job_id)  # first: without its lease it would stay for ever
             pipe.zrem(keys.RESERVED, job_id)
             await pipe.execute()
 

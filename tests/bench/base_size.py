@@ -18,8 +18,8 @@ from service.worker.cpus import available_cpus
 from service.worker.onnx_model import OnnxModel
 from service.worker.precision import PrecisionSetting
 from tests.bench.figures import Figure
-from tests.bench.inference import by_turns
 from tests.bench.product import product_rate
+from tests.bench.turns import by_turns
 from tests.bench.untrained import export_untrained
 
 _REPEATS = 5

@@ -29,7 +29,7 @@ from service.worker.onnx_model import OnnxModel
 from service.worker.session import PROVIDERS
 from service.worker.settings import DEFAULT_BUNDLE
 from tests.bench.figures import HEAD, Figure, machine, row
-from tests.bench.inference import by_turns
+from tests.bench.turns import by_turns
 from tests.bench.untrained import export_untrained
 
 _BATCHES = (1, 16, 64)

@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 from mien.client import Mien
 from service.worker.onnx_model import OnnxModel
 from tests.bench.figures import Figure
-from tests.bench.inference import by_turns
+from tests.bench.turns import by_turns
 from tests.bundles import EXPRESSION, write_bundle
 from tests.processes import gateway, private_redis, worker
 from tests.videos import face_video

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import statistics
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +12,7 @@ from service.worker.onnx_model import OnnxModel
 from service.worker.settings import DEFAULT_BUNDLE
 from tests.bench.figures import Figure
 from tests.bench.product import product_rate
+from tests.bench.turns import by_turns
 
 _REPEATS = 7
 _BATCHES = (1, 2, 4, 8, 16)
@@ -29,14 +28,3 @@ def run(_: Path) -> Iterator[Figure]:
         clips = np.random.default_rng(0).integers(0, 256, (size, *model.manifest.input.shape), np.uint8)
         [seconds] = by_turns([partial(model.run, clips)], _REPEATS)
         yield Figure(f"default bundle, batch {size}", size / seconds, "clips/s", "≥ 120" if size == 8 else "")
-
-
-def by_turns(actions: list[Callable[[], object]], repeats: int) -> list[float]:
-    """Run all actions in turns, and return the median seconds of each."""
-    seconds: list[list[float]] = [[] for _ in actions]
-    for _ in range(repeats):
-        for action, taken in zip(actions, seconds, strict=True):
-            started = time.perf_counter()
-            action()
-            taken.append(time.perf_counter() - started)
-    return [statistics.median(taken) for taken in seconds]

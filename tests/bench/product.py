@@ -1,7 +1,6 @@
 from __future__ import annotations
 
-import statistics
-import time
+from functools import partial
 
 import numpy as np
 import onnx
@@ -9,6 +8,7 @@ from onnx import helper
 
 from service.onnx_runtime import onnxruntime
 from service.worker.cpus import available_cpus
+from tests.bench.turns import by_turns
 
 # The largest product with weights in a batch of 8 clips of base size.
 _ROWS, _INNER, _COLUMNS = 6400, 512, 2048
@@ -34,9 +34,5 @@ def product_rate() -> float:
     options.intra_op_num_threads = available_cpus()
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     rows = np.random.default_rng(1).standard_normal((_ROWS, _INNER), np.float32)
-    taken = []
-    for _ in range(_REPEATS):
-        began = time.perf_counter()
-        session.run(None, {"rows": rows})
-        taken.append(time.perf_counter() - began)
-    return _ROWS * _INNER * _COLUMNS / statistics.median(taken)
+    [seconds] = by_turns([partial(session.run, None, {"rows": rows})], _REPEATS)
+    return _ROWS * _INNER * _COLUMNS / seconds
