@@ -78,7 +78,12 @@ def _serve(settings: WorkerSettings) -> None:
         metrics.BATCH_CLIPS.observe(clips)
         metrics.BATCH_SECONDS.observe(seconds)
 
-    batcher = Batcher(models, settings.batch_wait_ms / 1000, on_batch)
+    def on_lost(error: Exception) -> None:
+        # Its jobs go to other workers, or to this one when it is started again, if its model then runs.
+        log.critical("the model does not run any more", error=str(error))
+        os._exit(1)
+
+    batcher = Batcher(models, settings.batch_wait_ms / 1000, on_batch, on_lost)
     provider = models[0].provider
     metrics.PROVIDER.labels(provider).set(1)
     served = [model.served for model in models]

@@ -1,7 +1,8 @@
 """Batch the clips of all jobs and run them on one inference thread.
 
 A batch runs when it is full or when its first clip has waited `wait_s`. Jobs take turns, one clip each, so that a long
-video does not delay a short one. A failing batch is split in halves until the failing clip is isolated.
+video does not delay a short one. A failing batch is split in halves until the failing clip is isolated. If the
+model then fails on a blank clip too, as after most errors of CUDA, or if a run does not end, the model is lost.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ from numpy.typing import NDArray
 
 from service.worker.onnx_model import OnnxModel
 
+LONGEST_RUN_S = 120.0
+"""A model is lost if a run takes longer."""
+
 Outputs = dict[str, NDArray[np.float32]]
 """The outputs of one clip by task kind."""
 
@@ -30,12 +34,21 @@ class Batcher:
         models: the models; callers refer to them by index.
         wait_s: maximum seconds that a clip waits for others to fill its batch.
         on_batch: called after each batch with its size and its duration in seconds.
+        on_lost: called if a model is lost, before the clips' futures fail.
     """
 
-    def __init__(self, models: Sequence[OnnxModel], wait_s: float, on_batch: Callable[[int, float], None]) -> None:
+    def __init__(
+        self,
+        models: Sequence[OnnxModel],
+        wait_s: float,
+        on_batch: Callable[[int, float], None],
+        on_lost: Callable[[Exception], None],
+    ) -> None:
         self._models = models
         self._wait_s = wait_s
         self._on_batch = on_batch
+        self._on_lost = on_lost
+        self._run_began: float | None = None  # of the batch that runs now
         # For each model: job → its waiting clips, the job whose turn it is first.
         self._waiting: list[OrderedDict[str, deque[_Item]]] = [OrderedDict() for _ in models]
         self._changed = threading.Condition()
@@ -52,6 +65,21 @@ class Batcher:
             self._waiting[model].setdefault(job, deque()).append((clip, future))
             self._changed.notify()
         return future
+
+    def outputs(self, future: Future[Outputs]) -> Outputs:
+        """Wait for a clip's outputs.
+
+        Raises:
+            TimeoutError: they did not come within `LONGEST_RUN_S`.
+            Exception: the clip's error.
+        """
+        try:
+            return future.result(LONGEST_RUN_S)
+        except TimeoutError as error:
+            began = self._run_began
+            if began is not None and time.monotonic() - began > LONGEST_RUN_S:
+                self._on_lost(error)
+            raise
 
     def close(self) -> None:
         """Stop the thread after its current batch and cancel all waiting clips."""
@@ -75,7 +103,9 @@ class Batcher:
                     turn = (turn + 1) % len(self._models)
                 self._fill(turn)
                 batch = self._take(turn)
+            self._run_began = time.monotonic()
             self._run(turn, batch)
+            self._run_began = None
             turn = (turn + 1) % len(self._models)
 
     def _fill(self, model: int) -> None:
@@ -105,6 +135,7 @@ class Batcher:
             outputs = self._models[model].run(np.stack([clip for clip, _ in batch]))
         except Exception as error:  # ONNX Runtime has many error types
             if len(batch) == 1:
+                self._check(model, batch[0][0])
                 batch[0][1].set_exception(error)
                 return
             self._run(model, batch[: len(batch) // 2])
@@ -113,3 +144,9 @@ class Batcher:
         self._on_batch(len(batch), time.perf_counter() - started)
         for (_, future), output in zip(batch, outputs, strict=True):
             future.set_result(output)
+
+    def _check(self, model: int, failed: NDArray[np.uint8]) -> None:
+        try:
+            self._models[model].run(np.zeros_like(failed)[np.newaxis])
+        except Exception as error:  # ONNX Runtime has many error types
+            self._on_lost(error)

@@ -33,7 +33,6 @@ from service.worker.sandbox import Sandbox
 
 # Clips of one job that may wait for the model: bounds the job's memory and still fills the largest batch.
 _MOST_IN_FLIGHT = 32
-_LONGEST_INFERENCE_S = 120
 
 
 class DecodeSettings(BaseModel):
@@ -298,7 +297,7 @@ class _Run:
         outputs = {
             kind: values
             for future in futures
-            for kind, values in future.result(_LONGEST_INFERENCE_S).items()
+            for kind, values in self._batcher.outputs(future).items()
             if kind in wanted
         }
         return self.scores.setdefault(clip.track, FaceScores()).add(self.tasks, clip, outputs)

@@ -12,10 +12,21 @@ from service.formats import FormatSettings
 from service.queue.settings import QueueSettings
 from service.storage.settings import StorageSettings
 from service.telemetry.settings import TelemetrySettings
+from service.worker.cpus import available_cpus
 from service.worker.pipeline import DecodeSettings
 from service.worker.precision import PrecisionSetting
 
+_FEWEST_SLOTS, _MOST_SLOTS = 2, 64
+
 DEFAULT_BUNDLE = Path(__file__).parent / "bundles" / "default"
+
+
+def default_slots() -> int:
+    """Return as many slots as this process has processors, because each slot's decode child keeps one busy.
+
+    One processor has two, so that it has work while a job begins or ends.
+    """
+    return min(max(_FEWEST_SLOTS, available_cpus()), _MOST_SLOTS)
 
 
 class WorkerSettings(QueueSettings, StorageSettings, DecodeSettings, FormatSettings, TelemetrySettings, BaseSettings):
@@ -49,7 +60,12 @@ class WorkerSettings(QueueSettings, StorageSettings, DecodeSettings, FormatSetti
         description="Confinement of video decoding: `best` uses the layers that the kernel offers; with `required` the "
         "worker does not start if a layer is missing.",
     )
-    slots: int = Field(2, ge=1, le=64, description="Number of jobs processed at a time.")
+    slots: int = Field(
+        default_factory=default_slots,
+        ge=1,
+        le=64,
+        description="Number of jobs processed at a time; by default one for each processor, but 2 to 64.",
+    )
     live_slots: int = Field(
         4, ge=0, le=64, description="Number of live analyses at a time, besides the jobs; 0 for none."
     )

@@ -13,12 +13,12 @@ from mien.contract.options import AnalyzeOptions
 from service.queue.connection import connect_async
 from service.queue.jobs import Job, Jobs
 from service.worker.cpus import available_cpus
-from service.worker.settings import WorkerSettings
+from service.worker.settings import default_slots
 from tests.bench.figures import Figure
 from tests.bench.samples import looped
 from tests.processes import private_redis, worker
 
-_JOBS_EACH = 6
+_JOBS_A_SLOT = 3
 _LOOK_EVERY_S = 0.25
 
 
@@ -41,11 +41,13 @@ def run(folder: Path) -> Iterator[Figure]:
 def _rate(place: Path, video: Path, workers: list[list[int]]) -> float:
     """Return the seconds of video a second of workers, each with its processors, that have a full queue."""
     place.mkdir()
+    slots = 0
     with private_redis() as url, ExitStack() as stack:
         for processors in workers:
             with _confined_to(processors):  # the worker inherits it
+                slots += default_slots()
                 stack.enter_context(worker(place, url))
-        return asyncio.run(_steady_rate(url, place, video, len(workers)))
+        return asyncio.run(_steady_rate(url, place, video, slots))
 
 
 @contextmanager
@@ -58,16 +60,15 @@ def _confined_to(processors: list[int]) -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
-async def _steady_rate(url: str, place: Path, video: Path, workers: int) -> float:
+async def _steady_rate(url: str, place: Path, video: Path, slots: int) -> float:
     """Return the rate from where all workers are busy to where one of them might find the queue empty."""
     redis = connect_async(url)
     queue = Jobs(redis)
     (place / "blobs" / "uploads").mkdir(parents=True, exist_ok=True)
-    names = [f"job{number}" for number in range(_JOBS_EACH * workers)]
+    names = [f"job{number}" for number in range(_JOBS_A_SLOT * slots)]
     for name in names:
         shutil.copy(video, place / "blobs" / "uploads" / name)
         await queue.submit(name, upload=f"uploads/{name}", size=1, price=1, options=AnalyzeOptions())
-    slots = workers * WorkerSettings.model_fields["slots"].default
     seen: list[tuple[float, float]] = []  # the time, and the seconds of video that are done
     while True:
         jobs = [job for name in names if isinstance(job := await queue.find(name), Job)]

@@ -17,17 +17,23 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mien.contract.options import AnalyzeOptions
 from mien.contract.results import Findings, Progress, Video
 from service.queue.consumer import Attempt, Consumer, Entry
 from service.queue.scripts import script as script_text
 from service.worker.pipeline import Analyzed, Pipeline
 from service.worker.sandbox import InterruptedWork
+from service.worker.session import Session
 from tests.chaos.orders import carry_out
 
 HEAD = b"\0\0\0\x18ftypisom\0\0\0\0isommp42"
 NOTHING = Findings(video=Video(duration_s=1, fps=25, width=4, height=4, frames=25), faces=[], models=[], warnings=[])
 
+MODEL_LOST = os.environ.get("CHAOS_MODEL") == "lost"
+"""Whether the model fails on every clip, as after an error of CUDA, once the worker is ready."""
 FENCED = os.environ.get("CHAOS_FENCED") != ""
 _STEP_S = 0.05
 
@@ -111,10 +117,24 @@ def unfenced(*names: str) -> str:
     return "\n".join(line for line in script_text(*names).splitlines() if "~= ARGV[8] then return 0" not in line)
 
 
+def lose_model() -> None:
+    """Make ONNX Runtime fail from the worker's threads; it opens and warms its models in the main one."""
+    run = Session.__call__
+
+    def fails(self: Session, clips: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
+        if threading.current_thread() is not threading.main_thread():
+            raise RuntimeError("CUDA error 719: unspecified launch failure")
+        return run(self, clips)
+
+    Session.__call__ = fails  # type: ignore[method-assign]
+
+
 if __name__ == "__main__":
     from service.queue import consumer
     from service.worker import app
 
+    if MODEL_LOST:
+        lose_model()
     app.Pipeline = ScriptedPipeline  # type: ignore[misc]
     app.Consumer = LedgerConsumer  # type: ignore[misc]
     if not FENCED:

@@ -60,7 +60,7 @@ def answers(tmp_path_factory):
 
     def analyze(*bundles):
         models = open_models(bundles, ["cpu"])
-        batcher = Batcher(models, 0.002, lambda *_: None)
+        batcher = Batcher(models, 0.002, lambda *_: None, pytest.fail)
         try:
             pipeline = Pipeline(models, Sandbox(30), batcher, DecodeSettings())
             *_, last = pipeline.analyze("job", video, AnalyzeOptions(), threading.Event())

@@ -1,13 +1,16 @@
-"""A job that kills its worker fails no other job: from its second attempt on, a job runs alone."""
+"""A job that kills its worker fails no other job: from its second attempt on, a job runs alone. A worker whose model is
+lost fails no job."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 from mien.contract.errors import AttemptsExhausted
 from mien.contract.jobs import State
 from tests.chaos.stand_in import script
 from tests.contract.helpers import LEASE_S, lapse
 from tests.integration.worker.helpers import Site
-from tests.processes import wait_for
+from tests.processes import HANG_S, wait_for
 
 
 def submit(site: Site, job_id: str, **what: object) -> None:
@@ -52,3 +55,20 @@ def test_a_job_that_was_tried_before_waits_until_nothing_else_runs(site: Site):
     begin, end = spans["a"]
     assert site.attempts("a") == 2
     assert all(stop <= begin or start >= end for job_id, (start, stop) in spans.items() if job_id != "a")
+
+
+def test_a_worker_whose_model_is_lost_ends_and_leaves_its_jobs_to_others(site: Site, face: Path, monkeypatch):
+    for job_id in ("a", "b", "c"):
+        site.submit(job_id, face)
+
+    with monkeypatch.context() as environment:
+        environment.setenv("CHAOS_MODEL", "lost")
+        with site.worker(module="tests.chaos.stand_in", slots=2, lease_s=LEASE_S) as running:
+            assert running.popen.wait(HANG_S) == 1
+            assert running.said("the model does not run any more")
+    lapse(site.queue.redis)
+    with site.worker(module="tests.chaos.stand_in", slots=2, lease_s=LEASE_S):
+        jobs = [site.ended(job_id) for job_id in ("a", "b", "c")]
+
+    assert [job.state for job in jobs] == [State.SUCCEEDED] * 3
+    assert max(map(site.attempts, ("a", "b", "c"))) == 2

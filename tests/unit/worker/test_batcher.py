@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
+from service.worker import batcher as of_batcher
 from service.worker.batcher import Batcher
 from tests.processes import HANG_S
 
@@ -24,19 +25,22 @@ class Doubler:
         self.gate = threading.Event()
         self.gate.set()
         self.entered = threading.Event()
+        self.lost = False
 
     def run(self, clips: np.ndarray) -> list[dict[str, np.ndarray]]:
         self.entered.set()
         self.gate.wait(HANG_S)
         self.batches.append(clips[:, 0].tolist())
-        if RUIN in clips:
+        if RUIN in clips or self.lost:
             raise ValueError("ruined")
         return [{"expression": clip.astype(np.float32) * 2} for clip in clips]
 
 
 @contextmanager
-def batching(*models: Doubler, wait_s: float = 0.01, on_batch=lambda *_: None) -> Iterator[Batcher]:
-    batcher = Batcher(models, wait_s, on_batch)
+def batching(
+    *models: Doubler, wait_s: float = 0.01, on_batch=lambda *_: None, on_lost=pytest.fail
+) -> Iterator[Batcher]:
+    batcher = Batcher(models, wait_s, on_batch, on_lost)
     try:
         yield batcher
     finally:
@@ -161,6 +165,41 @@ def test_a_clip_that_fails_fails_alone(ruined: set[int]):
 
         assert batcher.submit(0, "next", clip(3)).result(HANG_S)["expression"][0] == 6
     assert {len(batch) for batch in model.batches} <= set(model.batch_sizes)
+
+
+def test_a_model_that_fails_on_any_clip_is_lost_before_its_clips_fail():
+    model, told = Doubler(), []
+    model.lost = True
+    model.gate.clear()
+    with batching(model, on_lost=lambda error: told.append((error, future.done()))) as batcher:
+        future = batcher.submit(0, "job", clip(1))
+        model.gate.set()
+        with pytest.raises(ValueError, match="ruined"):
+            future.result(HANG_S)
+
+    [(error, failed)] = told
+    assert (str(error), failed) == ("ruined", False)
+
+
+def test_a_model_whose_run_does_not_end_is_lost(monkeypatch):
+    monkeypatch.setattr(of_batcher, "LONGEST_RUN_S", 0.1)
+    model, told = Doubler(), []
+    model.gate.clear()
+    with batching(model, on_lost=told.append) as batcher:
+        future = batcher.submit(0, "job", clip(1))
+        assert model.entered.wait(HANG_S)
+        with pytest.raises(TimeoutError):
+            batcher.outputs(future)
+
+    assert [type(error) for error in told] == [TimeoutError]
+
+
+def test_a_clip_that_waits_for_many_others_does_not_lose_the_model(monkeypatch):
+    monkeypatch.setattr(of_batcher, "LONGEST_RUN_S", 0.1)
+    with batching(Doubler(), wait_s=4 * HANG_S) as batcher:  # `on_lost` fails
+        future = batcher.submit(0, "job", clip(1))
+        with pytest.raises(TimeoutError):
+            batcher.outputs(future)
 
 
 def test_batches_are_reported_with_their_size_and_time():

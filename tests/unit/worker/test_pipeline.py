@@ -33,7 +33,7 @@ def pipeline(tmp_path: Path) -> Iterator[MakePipeline]:
 
     def make(*bundles: Path, **settings) -> Pipeline:
         models = open_models(bundles or [write_bundle(tmp_path / "bundle")], ["cpu"])
-        batchers.append(Batcher(models, 0.002, lambda *_: None))
+        batchers.append(Batcher(models, 0.002, lambda *_: None, pytest.fail))
         return Pipeline(models, Sandbox(30), batchers[-1], DecodeSettings(**settings))
 
     yield make
