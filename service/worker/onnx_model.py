@@ -2,7 +2,8 @@
 
 Only a model's batch sizes are run: ONNX Runtime's memory arena grows with each new shape and never shrinks. The largest
 is run before the model is ready, so that its memory is allocated. On a graphics card all are, because the kernels of a
-shape are chosen at its first run.
+shape are chosen at its first run. What is recorded of them (`card.py`) is recorded once more in
+the thread that runs them later.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from service.worker.precision import PrecisionSetting, candidates, choose, try_o
 from service.worker.session import PROVIDERS, Session
 
 _ON_PROCESSOR = (1, 2, 4)  # larger batches are no faster there, and hold up the clips that come meanwhile
-_ON_CARD = (*_ON_PROCESSOR, 8, 16)
+_ON_CARD = (*_ON_PROCESSOR, 8, 16, 32, 64)
 
 
 class OnnxModel:

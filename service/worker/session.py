@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import structlog
 from numpy.typing import NDArray
 
 from mien.contract.bundle import Manifest, Precision
 from mien.contract.errors import BundleRefused, Misconfigured
 from service.onnx_runtime import onnxruntime
+from service.worker.card import CardRuns
 from service.worker.cpus import available_cpus
+from service.worker.precision import Run
+
+log = structlog.get_logger()
 
 PROVIDERS = {
     "tensorrt": "TensorrtExecutionProvider",
@@ -36,7 +42,7 @@ class Session:
     """
 
     def __init__(self, folder: Path, manifest: Manifest, precision: Precision, provider: str, *, tf32: bool) -> None:
-        path = folder / manifest.graphs["float32" if precision == "bfloat16" else precision]
+        self._path = folder / manifest.graphs["float32" if precision == "bfloat16" else precision]
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = available_cpus()
         options.inter_op_num_threads = 1
@@ -46,43 +52,46 @@ class Session:
         # Memory patterns keep one block of memory for each shape beside the arena: 231 MB instead of 157 for the
         # default bundle, and no faster.
         options.enable_mem_pattern = provider != "cpu"
+        self._options = options
+        self._manifest = manifest
+        self._precision = precision
+        self._provider = provider
+        settings = _settings(provider, precision, tf32=tf32)
+        self._run = self._on_card(settings) if provider == "cuda" else self._plain(settings)
+
+    def __call__(self, clips: NDArray[np.uint8]) -> Sequence[NDArray[np.float32]]:
+        """Score clips (B, T, H, W, 3); return (B, columns) for each task."""
+        return self._run(clips)
+
+    def _on_card(self, settings: dict[str, str]) -> Run:
+        columns = {task.output: len(task.names) for task in self._manifest.tasks}
         try:
-            self._session = onnxruntime.InferenceSession(
-                path, sess_options=options, providers=[(PROVIDERS[provider], _settings(provider, precision, tf32=tf32))]
+            return CardRuns(self._open({**settings, "enable_cuda_graph": "1"}), self._manifest.input.name, columns)
+        except Exception as error:  # ONNX Runtime has many error types
+            log.warning("no CUDA graphs, each kernel is launched by itself", graph=self._path.name, reason=str(error))
+            return self._plain(settings)
+
+    def _plain(self, settings: dict[str, str]) -> Run:
+        session, name = self._open(settings), self._manifest.input.name
+        outputs = [task.output for task in self._manifest.tasks]
+        return lambda clips: session.run(outputs, {name: clips})
+
+    def _open(self, settings: dict[str, str]) -> onnxruntime.InferenceSession:
+        try:
+            session = onnxruntime.InferenceSession(
+                self._path, sess_options=self._options, providers=[(PROVIDERS[self._provider], settings)]
             )
         except Exception as error:  # ONNX Runtime has many error types
-            advice = "" if precision == "float32" else f" MIEN_PRECISION=float32 does without {precision}."
-            raise BundleRefused(f"ONNX Runtime cannot open {path}: {error}{advice}") from error
+            advice = "" if self._precision == "float32" else f" MIEN_PRECISION=float32 does without {self._precision}."
+            raise BundleRefused(f"ONNX Runtime cannot open {self._path}: {error}{advice}") from error
         # If a provider fails to load, ONNX Runtime only warns and falls back to the CPU.
-        if self._session.get_providers()[0] != PROVIDERS[provider]:
+        if session.get_providers()[0] != PROVIDERS[self._provider]:
             raise Misconfigured(
-                f"{PROVIDERS[provider]} could not be loaded on this machine. Install what it needs, or name another "
-                "provider in MIEN_PROVIDERS."
+                f"{PROVIDERS[self._provider]} could not be loaded on this machine. Install what it needs, or name "
+                "another provider in MIEN_PROVIDERS."
             )
-        self._input = manifest.input.name
-        self._outputs = [task.output for task in manifest.tasks]
-        self._check(path, manifest)
-
-    def __call__(self, clips: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
-        """Score clips (B, T, H, W, 3); return (B, columns) for each task."""
-        outputs: list[NDArray[np.float32]] = self._session.run(self._outputs, {self._input: clips})
-        return outputs
-
-    def _check(self, path: Path, manifest: Manifest) -> None:
-        inputs = {tensor.name: tensor for tensor in self._session.get_inputs()}
-        tensor = inputs.get(manifest.input.name)
-        if len(inputs) != 1 or tensor is None or tensor.type != "tensor(uint8)":
-            raise BundleRefused(f"The graph {path} does not take one uint8 tensor named {manifest.input.name}.")
-        if tuple(tensor.shape[1:]) != manifest.input.shape or isinstance(tensor.shape[0], int):
-            raise BundleRefused(f"The graph {path} takes {tensor.shape}, not (B, {manifest.input.shape}) with any B.")
-        outputs = {tensor.name: tensor for tensor in self._session.get_outputs()}
-        for task in manifest.tasks:
-            count = len(task.names)
-            output = outputs.get(task.output)
-            if output is None or output.shape[-1] != count or output.type != "tensor(float)":
-                raise BundleRefused(f"The graph {path} has no float32 output {task.output} of {count} columns.")
-        if manifest.embedding not in outputs:
-            raise BundleRefused(f"The graph {path} has no output {manifest.embedding}.")
+        _check(session, self._path, self._manifest)
+        return session
 
 
 def _settings(provider: str, precision: Precision, *, tf32: bool) -> dict[str, str]:
@@ -97,3 +106,25 @@ def _settings(provider: str, precision: Precision, *, tf32: bool) -> dict[str, s
             "load_config": json.dumps({"CPU": {"INFERENCE_PRECISION_HINT": hint}}),
         }
     return {}
+
+
+def _check(session: onnxruntime.InferenceSession, path: Path, manifest: Manifest) -> None:
+    """Check that a graph takes and gives what the manifest says.
+
+    Raises:
+        BundleRefused: it does not.
+    """
+    inputs = {tensor.name: tensor for tensor in session.get_inputs()}
+    tensor = inputs.get(manifest.input.name)
+    if len(inputs) != 1 or tensor is None or tensor.type != "tensor(uint8)":
+        raise BundleRefused(f"The graph {path} does not take one uint8 tensor named {manifest.input.name}.")
+    if tuple(tensor.shape[1:]) != manifest.input.shape or isinstance(tensor.shape[0], int):
+        raise BundleRefused(f"The graph {path} takes {tensor.shape}, not (B, {manifest.input.shape}) with any B.")
+    outputs = {tensor.name: tensor for tensor in session.get_outputs()}
+    for task in manifest.tasks:
+        count = len(task.names)
+        output = outputs.get(task.output)
+        if output is None or output.shape[-1] != count or output.type != "tensor(float)":
+            raise BundleRefused(f"The graph {path} has no float32 output {task.output} of {count} columns.")
+    if manifest.embedding not in outputs:
+        raise BundleRefused(f"The graph {path} has no output {manifest.embedding}.")
