@@ -70,7 +70,7 @@ RUN pip install --no-cache-dir --no-deps /wheels/*.whl && pip uninstall --yes pi
 FROM worker-base AS worker-gpu
 COPY --from=worker-gpu-venv /opt/venv /opt/venv
 COPY service /opt/mien/service
-ENV MIEN_PROVIDERS='["cuda"]' NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility
+ENV MIEN_PROVIDERS='["cuda"]' NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility,video
 
 FROM base AS train-venv
 COPY deploy/requirements/train.txt /tmp/requirements.txt

@@ -17,6 +17,7 @@ from pydantic import NonNegativeFloat
 
 from mien.contract.live_messages import LiveFrame
 from mien.contract.options import MAX_FACES
+from service.vision.decode_device import DecodeDevice
 from service.vision.faces import FaceDetector
 from service.vision.formats import UPLOADS, Formats
 from service.vision.frames import Limits, TimedFrame, VideoOpened, open_video
@@ -104,6 +105,7 @@ def read_clips(
     end_s: float | None = None,
     track: int | None = None,
     formats: Formats = UPLOADS,
+    device: DecodeDevice = "cpu",
 ) -> Iterator[VideoOpened | Clip | Progressed | FaceSeen | VideoEnded]:
     """Yield the clips of all faces in a video file, each as soon as it is complete and certain.
 
@@ -120,6 +122,7 @@ def read_clips(
         end_s: end of the part to read; None reads to the end of the video.
         track: number of the video track to read, from 0; None takes the one that shows faces at the start.
         formats: accepted containers and codecs.
+        device: where to decode; a processor decodes what a card cannot.
 
     Raises:
         BadMedia: the file is not a supported video, or exceeds a limit.
@@ -128,10 +131,10 @@ def read_clips(
     with translate_out_of_memory(), ExitStack() as opened:
         if track is None:
             video, word = opened.enter_context(
-                open_track_with_faces(path, limits, formats, detector=detector, start_s=start_s)
+                open_track_with_faces(path, limits, formats, detector=detector, start_s=start_s, device=device)
             )
         else:
-            video, word = opened.enter_context(open_video(path, limits, formats, track=track)), []
+            video, word = opened.enter_context(open_video(path, limits, formats, track=track, device=device)), []
         yield video.opened
         tracker = Tracker(detector, faces)
 

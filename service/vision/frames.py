@@ -8,9 +8,10 @@ Declared durations are not trusted; decoded time counts. Every FFmpeg failure be
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple, cast
@@ -33,6 +34,7 @@ from mien.contract.errors import (
 )
 from service.vision import ebml
 from service.vision.clock import Clock
+from service.vision.decode_device import DecodeDevice, PlanarFrames, accelerator, is_on_card
 from service.vision.exif import jpeg_orientation
 from service.vision.formats import UPLOADS, Formats, ffmpeg_options
 from service.vision.iso_boxes import is_cut_off, is_encrypted
@@ -79,11 +81,13 @@ class VideoOpened:
         width: width of the upright frame in pixels.
         height: height of the upright frame in pixels.
         total_s: duration that the container declares, which may be wrong; None if it declares none.
+        device: where the first frame was decoded.
     """
 
     width: int
     height: int
     total_s: float | None
+    device: DecodeDevice = "cpu"
 
 
 @dataclass(frozen=True)
@@ -120,7 +124,9 @@ class _LeftOut(NamedTuple):
     duration_s: float
 
 
-def open_container(path: Path, limits: Limits, formats: Formats) -> av.container.InputContainer:
+def open_container(
+    path: Path, limits: Limits, formats: Formats, device: DecodeDevice = "cpu"
+) -> av.container.InputContainer:
     """Open a file with FFmpeg; `open_video` says what it raises."""
     if path.stat().st_size == 0:
         raise CannotDecode("The file is empty. Send it again.")
@@ -128,7 +134,9 @@ def open_container(path: Path, limits: Limits, formats: Formats) -> av.container
         is_webp = _WEBP in formats.containers and is_accepted(file.read(HEAD_BYTES), [_WEBP])
     film = film_of(path, limits.max_pixels, limits.max_frames) if is_webp else str(path.absolute())
     try:
-        return av.open(film, "r", options=ffmpeg_options(formats), metadata_errors="replace")
+        return av.open(
+            film, "r", options=ffmpeg_options(formats), metadata_errors="replace", hwaccel=accelerator(device)
+        )
     except MemoryError:
         raise
     except Exception as error:
@@ -145,6 +153,7 @@ def open_video(
     *,
     picture_side: int = WORKING_SIDE,
     track: int | None = None,
+    device: DecodeDevice = "cpu",
 ) -> Iterator[VideoReader]:
     """Open a file and decode its first frame.
 
@@ -155,13 +164,29 @@ def open_video(
         picture_side: longest side of the pictures.
         track: number of the video track to read, as in `VideoReader.track`; by default the container's own choice, or
             the largest.
+        device: where to decode; a processor decodes what a card cannot.
 
     Raises:
         BadMedia: the file is not a supported video, or exceeds a limit.
         MemoryError: decoding needs more memory than is available.
         OSError: the file cannot be read.
     """
-    with open_container(path, limits, formats) as container:
+    opened = partial(_open_on, path=path, limits=limits, formats=formats, picture_side=picture_side, track=track)
+    with ExitStack() as stack:
+        try:
+            video = stack.enter_context(opened(device))
+        except (NoVideoStream, UnsupportedCodec, NoFrames, CannotDecode):
+            if device == "cpu":
+                raise
+            video = stack.enter_context(opened("cpu"))
+        yield video
+
+
+@contextmanager
+def _open_on(
+    device: DecodeDevice, path: Path, limits: Limits, formats: Formats, *, picture_side: int, track: int | None
+) -> Iterator[VideoReader]:
+    with open_container(path, limits, formats, device) as container:
         if container.format.name.startswith("mov,mp4") and is_encrypted(path):
             raise UnsupportedCodec("The video is encrypted (copy protection). Send a copy that is not encrypted.")
         try:
@@ -202,12 +227,13 @@ class VideoReader:
         self._picture_side = picture_side
         self._damaged = 0
         self._pixels = 0
+        self._planar = PlanarFrames()
         self._broke_off = False
         self._earliest_s: float | None = None  # the earliest timestamp in the data up to the first decoded frame
         self._began = False
         self._check_pixels(self._stream.codec_context.width, self._stream.codec_context.height)
         self._stream.codec_context.options = {"max_pixels": str(limits.max_pixels)}
-        self._stream.codec_context.thread_count = _THREADS
+        self._stream.codec_context.thread_count = 1 if self._stream.codec_context.is_hwaccel else _THREADS
         self._stream.codec_context.thread_type = "AUTO"
         # PyAV cannot list the side data of a JPEG with EXIF data, so its orientation is read from its packet.
         self._is_jpeg = self._stream.codec_context.name == "mjpeg"
@@ -239,7 +265,11 @@ class VideoReader:
         self.first_s = 0.0
         self.end_s = 0.0
         self.duration_s = 0.0
-        self.opened = VideoOpened(*self.upright.frame_size, total_s=_declared(container, self._stream, self._delay_s))
+        self.opened = VideoOpened(
+            *self.upright.frame_size,
+            total_s=_declared(container, self._stream, self._delay_s),
+            device="cuda" if is_on_card(self._stream.codec_context) else "cpu",
+        )
 
     def close(self) -> None:
         """Free the decoder and its threads now instead of at garbage collection.
@@ -359,7 +389,7 @@ class VideoReader:
             if self.frames > 1 and before != self.upright.frame_size:
                 sizes = (f"{width} × {height}" for width, height in (before, self.upright.frame_size))
                 self._shape_changes.append("from {} to {} at {:.2f} s".format(*sizes, time_s))
-        yield TimedFrame(time_s, until_s, decoded.frame)
+        yield TimedFrame(time_s, until_s, self._planar(decoded.frame))
 
     def _timed(self, start_s: float) -> Iterator[tuple[float, _Decoded | _LeftOut]]:
         """Yield all frames with their times, from the one on display at `start_s` or an earlier one."""

@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from mien.contract.errors import BadMedia
+from service.vision.decode_device import DecodeDevice
 from service.vision.faces import FaceDetector
 from service.vision.formats import Formats
 from service.vision.frames import Limits, VideoReader, open_video
@@ -19,7 +20,7 @@ _EVERY_S = 0.5
 
 @contextmanager
 def open_track_with_faces(
-    path: Path, limits: Limits, formats: Formats, *, detector: FaceDetector, start_s: float
+    path: Path, limits: Limits, formats: Formats, *, detector: FaceDetector, start_s: float, device: DecodeDevice
 ) -> Iterator[tuple[VideoReader, list[str]]]:
     """Open the video track that shows most faces at the start of the requested part.
 
@@ -32,7 +33,7 @@ def open_track_with_faces(
         BadMedia, MemoryError, OSError: as `open_video`.
     """
     with ExitStack() as opened:
-        video = opened.enter_context(open_video(path, limits, formats))
+        video = opened.enter_context(open_video(path, limits, formats, device=device))
         if len(video.tracks) == 1:
             yield video, []
             return
@@ -46,7 +47,7 @@ def open_track_with_faces(
         chosen = max(video.tracks, key=lambda track: (faces[track], track == video.track))
         if chosen != video.track:
             opened.close()
-            video = opened.enter_context(open_video(path, limits, formats, track=chosen))
+            video = opened.enter_context(open_video(path, limits, formats, track=chosen, device=device))
         why = "it shows most faces at the start" if faces[chosen] else "none shows a face at the start"
         word = (
             f"The file has {len(faces)} video tracks, numbered from 0. Track {chosen} was analysed: {why}. "

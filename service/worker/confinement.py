@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from service.vision.decode_device import DecodeDevice
 from service.worker import kernel
 from service.worker.landlock import restrict_files
 from service.worker.seccomp import restrict_calls
@@ -30,13 +31,15 @@ class _Capabilities(ctypes.Structure):
     _fields_ = (("words", ctypes.c_uint32 * 6),)
 
 
-def confine(readable: Sequence[Path]) -> list[str]:
+def confine(readable: Sequence[Path], *, device: DecodeDevice = "cpu") -> list[str]:
     """Confine this process irrevocably, and return the layers that the kernel does not offer.
 
     All imports must be done and all files opened before. The process must have a single thread.
 
     Args:
         readable: the files that may still be opened, for reading.
+        device: where the process decodes. A card's driver opens files and calls the kernel in ways that the last two
+            layers forbid, and starts threads that they do not reach: for a card they are left out.
 
     Raises:
         FileNotFoundError: one of the files is not there.
@@ -48,6 +51,8 @@ def confine(readable: Sequence[Path]) -> list[str]:
     if not _offered(_enter_namespaces):
         lacking.append("namespaces")
     _drop_capabilities()
+    if device != "cpu":
+        return [*lacking, "landlock", "seccomp"]
     if not _offered(lambda: restrict_files(readable)):
         lacking.append("landlock")
     if not _offered(restrict_calls):

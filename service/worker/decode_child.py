@@ -29,6 +29,7 @@ from mien.contract.containers import OptionalFormat
 from mien.contract.errors import BadMedia, CannotDecode, DecodeTooCostly
 from mien.contract.live_messages import LiveFrame, unpack
 from service.vision.clips import ClipSpec, Limits, read_clips, watch_clips
+from service.vision.decode_device import CardUnavailable, DecodeDevice, try_card
 from service.vision.faces import FaceDetector, open_detector
 from service.vision.formats import uploads_with
 from service.worker import kernel
@@ -65,27 +66,31 @@ class Assignment:
     formats: tuple[OptionalFormat, ...] = ()
 
 
-def run(pipe: Connection, assignment: Assignment, required: bool) -> None:
+def run(pipe: Connection, assignment: Assignment, required: bool, device: DecodeDevice) -> None:
     """Run the child: read the assigned video and send its events, or the error that stopped it.
 
     Args:
         pipe: to the worker.
         assignment: what to read.
         required: read it only if every layer of the confinement is available.
+        device: where to decode a file; live frames are decoded on the processor.
     """
+    if not isinstance(assignment.source, VideoPart):
+        device = "cpu"
     _leave_group(pipe, assignment.source)
-    _limit_resources(assignment)
+    _limit_resources(assignment, device)
     too_costly = DecodeTooCostly(
         "Decoding this video needs more memory than is allowed. Scale it down (720p is plenty) and try again."
     )
     try:
         cv2.setNumThreads(1)
         detector = open_detector(assignment.yunet)
-        lacking = confine([assignment.source.video] if isinstance(assignment.source, VideoPart) else [])
+        readable = [assignment.source.video] if isinstance(assignment.source, VideoPart) else []
+        lacking = confine(readable, device=device)
         if required and lacking:
             # Exit in the way that is not blamed on the video.
             signal.raise_signal(signal.SIGKILL)
-        for event in _events(assignment, detector):
+        for event in _events(assignment, detector, device):
             send_event(pipe, event)
     except BrokenPipeError:
         return
@@ -102,13 +107,22 @@ def run(pipe: Connection, assignment: Assignment, required: bool) -> None:
         )
 
 
-def report_confinement(pipe: Connection) -> None:
-    """Run a child that is confined and reads nothing: send the layers that the kernel does not offer, in JSON."""
+def report(pipe: Connection, device: DecodeDevice) -> None:
+    """Run a child that is confined and reads no video.
+
+    It sends JSON: the layers of the confinement that are lacking, then why the card cannot decode, or null.
+    """
     _leave_group(pipe, pipe)
-    pipe.send_bytes(json.dumps(confine([])).encode())
+    lacking, problem = confine([], device=device), None
+    if device != "cpu":
+        try:
+            try_card()
+        except CardUnavailable as error:
+            problem = str(error)
+    pipe.send_bytes(json.dumps([lacking, problem]).encode())
 
 
-def _events(assignment: Assignment, detector: FaceDetector) -> Iterator[Event]:
+def _events(assignment: Assignment, detector: FaceDetector, device: DecodeDevice) -> Iterator[Event]:
     if not isinstance(assignment.source, VideoPart):
         return watch_clips(
             _frames(assignment.source),
@@ -127,6 +141,7 @@ def _events(assignment: Assignment, detector: FaceDetector) -> Iterator[Event]:
         end_s=assignment.source.end_s,
         track=assignment.source.track,
         formats=uploads_with(assignment.formats),
+        device=device,
     )
 
 
@@ -168,12 +183,13 @@ def _leave_group(pipe: Connection, source: VideoPart | Connection) -> None:
         kernel.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _limit_resources(assignment: Assignment) -> None:
-    _limit(resource.RLIMIT_AS, _address_space() + assignment.memory_bytes)
+def _limit_resources(assignment: Assignment, device: DecodeDevice) -> None:
+    if device == "cpu":  # a card's driver reserves far more address space than it uses
+        _limit(resource.RLIMIT_AS, _address_space() + assignment.memory_bytes)
+        _limit(resource.RLIMIT_NOFILE, 32)
+        _limit(resource.RLIMIT_FSIZE, 0)
     # The kernel's SIGXCPU tells it apart from a kill, and comes only below the hard limit.
     _limit(resource.RLIMIT_CPU, assignment.cpu_s, grace=5)
-    _limit(resource.RLIMIT_NOFILE, 32)
-    _limit(resource.RLIMIT_FSIZE, 0)
     _limit(resource.RLIMIT_CORE, 0)
 
 

@@ -20,8 +20,9 @@ STAGE_SECONDS = Histogram(
     buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800),
 )
 VIDEO_SECONDS = Counter("mien_worker_video_seconds", "Seconds of video analysed.")
+DECODED = Counter("mien_worker_videos_decoded", "Videos by where they were decoded.", ["device"])
 WINDOWS = Counter("mien_worker_windows", "Windows scored.")
-BATCH_CLIPS = Histogram("mien_worker_batch_clips", "Clips in a batch.", buckets=(1, 2, 4, 8, 16))
+BATCH_CLIPS = Histogram("mien_worker_batch_clips", "Clips in a batch.", buckets=(1, 2, 4, 8, 16, 32, 64))
 BATCH_SECONDS = Histogram(
     "mien_worker_batch_seconds", "Seconds of inference of a batch.", buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
 )

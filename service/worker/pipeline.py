@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+import structlog
 from pydantic import BaseModel, Field
 
 from mien.contract.bundle import Task, TaskKind
@@ -24,12 +25,16 @@ from mien.contract.events import FaceWindow
 from mien.contract.options import AnalyzeOptions, LiveOptions
 from mien.contract.results import Face, Findings, Progress, Video
 from service.vision.clips import Clip, ClipSpec, FaceSeen, Limits, Progressed, VideoEnded, VideoOpened
+from service.vision.decode_device import DecodeDevice
+from service.worker import metrics
 from service.worker.aggregate import FaceScores
 from service.worker.batcher import Batcher, Outputs
 from service.worker.decode_child import Assignment, VideoPart
 from service.worker.face_pictures import FacePictures
 from service.worker.onnx_model import OnnxModel
 from service.worker.sandbox import Sandbox
+
+log = structlog.get_logger()
 
 # Clips of one job that may wait for the model: bounds the job's memory and still fills the largest batch.
 _MOST_IN_FLIGHT = 32
@@ -48,6 +53,12 @@ class DecodeSettings(BaseModel):
         500_000_000_000,
         ge=1,
         description="Maximum number of pixels in all decoded frames of a video: its width × height × frames.",
+    )
+    decode_device: DecodeDevice = Field(
+        "cpu",
+        description="Where videos are decoded: `cpu`, or `cuda`, by the decoder of an NVIDIA card. If the card decodes "
+        "nothing, the worker does not start; single videos that it cannot decode are decoded on the processor. On a "
+        "card decoding is confined less, and `MIEN_DECODE_MEMORY_BYTES` does not hold.",
     )
     decode_memory_bytes: int = Field(1 << 30, ge=1 << 28, description="Memory limit of the decoding process in bytes.")
     decode_cpu_s: int = Field(7200, ge=1, description="CPU time limit of the decoding process in seconds.")
@@ -118,6 +129,7 @@ class Pipeline:
             for event in events:
                 if isinstance(event, VideoOpened):
                     total_s = event.total_s
+                    self._note_device(event.device)
                     yield Progress(done_s=0.0, total_s=total_s)
                 elif isinstance(event, FaceWindow):
                     yield event
@@ -153,6 +165,11 @@ class Pipeline:
                         yield event
                     elif isinstance(event, Progressed):
                         yield FrameTaken()
+
+    def _note_device(self, device: DecodeDevice) -> None:
+        metrics.DECODED.labels(device).inc()
+        if device != self._settings.decode_device:
+            log.warning("decoded on the processor, because the card could not")
 
     def _run(self, options: LiveOptions, source: VideoPart | Connection) -> _Run:
         models = self._serving(options.tasks)

@@ -16,6 +16,7 @@ from multiprocessing.context import ForkServerProcess
 
 from mien.contract.errors import CannotDecode, DecodeStalled, DecodeTooCostly, Misconfigured
 from service.vision.clips import Progressed, VideoEnded
+from service.vision.decode_device import DecodeDevice
 from service.worker import decode_child
 from service.worker.decode_child import Assignment, VideoPart
 from service.worker.pipe import Event, receive_event
@@ -32,6 +33,8 @@ _FORK_SERVER_DIED = 255
 
 # Both are read when a process starts; they save address space, which is limited in the children.
 _CHILD_ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
+# Which card, and where its driver's libraries are.
+_CARD_ENVIRONMENT = ("CUDA_DEVICE_ORDER", "CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PATH")
 _ENVIRONMENT_LOCK = threading.Lock()
 
 
@@ -51,30 +54,33 @@ class Sandbox:
     Args:
         stall_s: seconds without output of a child until it is killed.
         required: read videos only if the kernel offers every layer of the confinement.
+        device: where to decode videos.
     """
 
-    def __init__(self, stall_s: float, *, required: bool = False) -> None:
+    def __init__(self, stall_s: float, *, required: bool = False, device: DecodeDevice = "cpu") -> None:
         self._stall_s = stall_s
         self._required = required
+        self._device = device
         self._context = multiprocessing.get_context("forkserver")
 
     def start(self) -> list[str]:
         """Start the fork server, with the decoder's libraries loaded in it.
 
         Returns:
-            The layers of the confinement that the kernel does not offer, as a first child reports.
+            The layers of the confinement that are lacking, as a first child reports.
 
         Raises:
-            Misconfigured: all are required, and one is missing.
+            Misconfigured: all are required, and one is missing; or the card does not decode.
         """
         self._context.set_forkserver_preload(["service.worker.decode_child"])
         receiver, sender = self._context.Pipe(duplex=False)
-        child = self._context.Process(target=decode_child.report_confinement, args=(sender,), daemon=True)
-        with _child_environment():
+        child = self._context.Process(target=decode_child.report, args=(sender, self._device), daemon=True)
+        with _child_environment(self._device):
             child.start()
         sender.close()
         try:
-            lacking: list[str] = json.loads(receiver.recv_bytes())
+            lacking: list[str]
+            lacking, problem = json.loads(receiver.recv_bytes())
         except EOFError:
             child.join()
             raise Misconfigured(
@@ -83,6 +89,11 @@ class Sandbox:
         finally:
             receiver.close()
             _kill(child)
+        if problem is not None:
+            raise Misconfigured(
+                f"MIEN_DECODE_DEVICE is {self._device}, and {problem}. A container needs the driver's capability video "
+                "(NVIDIA_DRIVER_CAPABILITIES). MIEN_DECODE_DEVICE=cpu decodes on the processor."
+            )
         if self._required and lacking:
             raise Misconfigured(
                 f"The kernel does not offer {', '.join(lacking)} to this process, and MIEN_SANDBOX is `required`. "
@@ -99,8 +110,10 @@ class Sandbox:
             ChildLost: the child was killed from outside.
         """
         receiver, sender = self._context.Pipe(duplex=False)
-        child = self._context.Process(target=decode_child.run, args=(sender, assignment, self._required), daemon=True)
-        with _child_environment():  # a fork server that has died is started anew
+        child = self._context.Process(
+            target=decode_child.run, args=(sender, assignment, self._required, self._device), daemon=True
+        )
+        with _child_environment(self._device):  # a fork server that has died is started anew
             child.start()
         sender.close()
         if isinstance(assignment.source, Connection):
@@ -179,12 +192,14 @@ class _Listener:
 
 
 @contextlib.contextmanager
-def _child_environment() -> Iterator[None]:
+def _child_environment(device: DecodeDevice) -> Iterator[None]:
     """Clear this process's environment for the duration of the block: a fork server inherits it when it starts."""
     with _ENVIRONMENT_LOCK:
         before = dict(os.environ)
         os.environ.clear()
         os.environ.update(_CHILD_ENVIRONMENT)
+        if device != "cpu":
+            os.environ.update({name: before[name] for name in _CARD_ENVIRONMENT if name in before})
         try:
             yield
         finally:

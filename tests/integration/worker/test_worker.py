@@ -15,6 +15,7 @@ import pytest
 
 from mien.contract.errors import AttemptsExhausted, CannotDecode
 from mien.contract.jobs import State
+from service.vision.decode_device import CardUnavailable, try_card
 from service.worker.settings import WorkerSettings
 from tests.bundles import COLUMNS, DIMENSIONS, brightness, write_bundle
 from tests.contract.helpers import LEASE_S, lapse
@@ -247,7 +248,7 @@ def test_a_worker_tries_a_variant_unless_it_is_told_otherwise(site: Site):
     assert tried["differences"] == {"int8": "0"}
 
 
-@pytest.mark.parametrize("broken", ["digest", "missing", "provider", "precision", "number"])
+@pytest.mark.parametrize("broken", ["digest", "missing", "provider", "precision", "card", "number"])
 def test_a_worker_that_cannot_start_says_why_and_exits_with_two(site: Site, broken: str):
     folder = write_bundle(site.folder / "broken")
     settings = {"MIEN_BUNDLES": json.dumps([str(folder)]), "MIEN_REDIS_URL": site.queue.url}
@@ -263,6 +264,11 @@ def test_a_worker_that_cannot_start_says_why_and_exits_with_two(site: Site, brok
     elif broken == "precision":
         settings["MIEN_PRECISION"] = "int8"
         sentence = "holds no graph in int8, only in float32"
+    elif broken == "card":
+        with pytest.raises(CardUnavailable):  # else this machine has one
+            try_card()
+        settings["MIEN_DECODE_DEVICE"] = "cuda"
+        sentence = "MIEN_DECODE_DEVICE is cuda, and the card decodes no H.264"
     else:
         settings["MIEN_SLOTS"] = "none"
         sentence = "slots"

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from prometheus_client import REGISTRY
+from structlog.testing import capture_logs
 
 from mien.contract.errors import InvalidOption, TooLong
 from mien.contract.events import FaceWindow
@@ -241,3 +243,18 @@ def test_two_videos_at_once_do_not_mix(pipeline: MakePipeline, face: Path, long_
 
     for video in (face, long_face):
         assert found[video] == findings(analyze(made, video, end_s=2.0))
+
+
+@pytest.mark.parametrize(("wanted", "warned"), [("cpu", False), ("cuda", True)])
+def test_a_video_that_a_processor_decoded_in_a_cards_place_is_told(pipeline: MakePipeline, face: Path, wanted, warned):
+    before = decoded("cpu")
+
+    with capture_logs() as logs:
+        analyze(pipeline(decode_device=wanted), face)
+
+    assert any("decoded on the processor" in line["event"] for line in logs) == warned
+    assert decoded("cpu") == before + 1
+
+
+def decoded(device: str) -> float:
+    return REGISTRY.get_sample_value("mien_worker_videos_decoded_total", {"device": device}) or 0.0

@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import json
 import multiprocessing
 import os
 import signal
+import subprocess
 import sys
 import termios
 import threading
@@ -23,8 +25,9 @@ import pytest
 from mien.contract.errors import CannotDecode, DecodeStalled, DecodeTooCostly, Misconfigured, TooLong
 from mien.contract.live_messages import Encoding, LiveFrame, pack
 from service.vision.clips import Clip, ClipSpec, FaceSeen, Limits, Progressed, VideoEnded, VideoOpened, read_clips
+from service.vision.decode_device import DecodeDevice
 from service.vision.faces import open_detector
-from service.worker import decode_child
+from service.worker import decode_child, sandbox
 from service.worker.decode_child import Assignment, VideoPart, _is_out_of_memory
 from service.worker.pipeline import DecodeSettings
 from service.worker.sandbox import ChildLost, InterruptedWork, Sandbox
@@ -211,25 +214,55 @@ def test_a_child_that_watches_live_frames_stays_as_it_is():
 
 
 def test_a_video_is_not_read_where_a_layer_is_required_and_lacking(face: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(decode_child, "confine", lambda _: ["landlock"])
+    monkeypatch.setattr(decode_child, "confine", lambda _, **__: ["landlock"])
     monkeypatch.setattr(decode_child, "_leave_group", lambda *_: None)
-    monkeypatch.setattr(decode_child, "_limit_resources", lambda _: None)
+    monkeypatch.setattr(decode_child, "_limit_resources", lambda *_: None)
     monkeypatch.setattr(signal, "raise_signal", _killed)
     receiver, sender = multiprocessing.Pipe(duplex=False)
 
     with pytest.raises(_Killed):
-        decode_child.run(sender, assignment(face), required=True)
+        decode_child.run(sender, assignment(face), required=True, device="cpu")
     assert not receiver.poll()
 
 
 def test_a_worker_that_requires_a_layer_refuses_to_start_without_it(monkeypatch: pytest.MonkeyPatch):
     if not Sandbox(30).start():
         assert Sandbox(30, required=True).start() == []
-    monkeypatch.setattr(decode_child, "report_confinement", _found_no_landlock)
+    monkeypatch.setattr(decode_child, "report", _found_no_landlock)
 
     assert Sandbox(30).start() == ["landlock"]
     with pytest.raises(Misconfigured, match="does not offer landlock"):
         Sandbox(30, required=True).start()
+
+
+def test_a_worker_does_not_start_if_the_card_that_it_is_to_decode_on_does_not(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(decode_child, "report", _found_no_card)
+
+    with pytest.raises(Misconfigured, match=r"MIEN_DECODE_DEVICE is cuda, and there is no card\."):
+        Sandbox(30, device="cuda").start()
+
+
+def test_the_confinement_that_a_card_leaves_out_is_told():
+    assert _confined("cuda")[-2:] == ["landlock", "seccomp"]
+    assert set(_confined("cpu")) <= set(_confined("cuda"))
+
+
+def _confined(device: DecodeDevice) -> list[str]:
+    """Return what is lacking in a child that is confined for a device."""
+    code = (
+        f"import json; from service.worker.confinement import confine as c; print(json.dumps(c([], device={device!r})))"
+    )
+    return json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout)
+
+
+def test_children_learn_which_card_is_meant_where_they_decode_on_one(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
+
+    with sandbox._child_environment("cuda"):
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == "1"
+    with sandbox._child_environment("cpu"):
+        assert "CUDA_VISIBLE_DEVICES" not in os.environ
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "1"
 
 
 class _Killed(BaseException):
@@ -241,8 +274,12 @@ def _killed(number: int) -> None:
     raise _Killed
 
 
-def _found_no_landlock(pipe: Connection) -> None:
-    pipe.send_bytes(b'["landlock"]')
+def _found_no_card(pipe: Connection, _device: str) -> None:
+    pipe.send_bytes(b'[[], "there is no card"]')
+
+
+def _found_no_landlock(pipe: Connection, _device: str) -> None:
+    pipe.send_bytes(b'[["landlock"], null]')
 
 
 @pytest.mark.parametrize(
