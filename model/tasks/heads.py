@@ -55,6 +55,7 @@ class ExpressionHead(Head):
     """Predict one logit for each label.
 
     Attributes:
+        labels: the task's.
         temperature: divides the logits before the softmax; 1 in training.
     """
 
@@ -62,10 +63,20 @@ class ExpressionHead(Head):
 
     def __init__(self, task: ExpressionTask, width: int) -> None:
         super().__init__(width, len(task.names))
+        self.labels = task.labels
 
     def read(self, output: Tensor) -> Tensor:
         """Convert logits (B, labels) to probabilities (B, labels)."""
         return (output / self.temperature).softmax(dim=-1)
+
+    def shift(self, offsets: Tensor) -> None:
+        """Add offsets, (labels,), to the logarithms of the probabilities, before these are made to add up to 1.
+
+        With offsets chosen in validation it is the logit adjustment after training of Menon et al., "Long-tail learning
+        via logit adjustment", ICLR 2021.
+        """
+        with torch.no_grad():
+            self.bias.add_(offsets, alpha=self.temperature)
 
 
 class RegressionHead(Head):

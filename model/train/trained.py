@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+import torch
 from pydantic import TypeAdapter
 
 from mien.contract.bundle import ClipInput, FaceCrop
@@ -51,9 +52,11 @@ def read_trained(run: Path) -> Trained:
     model = AffectModel(checkpoint.size_of(state), tasks, clip=(clip.frames, clip.size))
     checkpoint.fill(model, state["model"], path)
     scores: dict[str, float] = state.get("scores", {})
+    offsets: dict[str, float] = about.get("offsets", {})
     for head in model.heads.values():
         if isinstance(head, ExpressionHead):
             head.temperature = scores.get(TEMPERATURE, 1.0)
+            head.shift(torch.tensor([offsets.get(label, 0.0) for label in head.labels]))
     return Trained(
         model.eval(),
         clip,

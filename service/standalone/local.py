@@ -39,8 +39,8 @@ def local_analyzer() -> Iterator[Analyze]:
     """
     settings = WorkerSettings()
     models = open_models(settings.bundles, settings.providers, precision=settings.precision, tf32=settings.tf32)
-    sandbox = Sandbox(settings.decode_stall_s, required=settings.sandbox == "required", device=settings.decode_device)
-    sandbox.start()
+    sandbox = Sandbox(settings.decode_stall_s, required=settings.sandbox == "required")
+    sandbox.start(settings.decode_device)
     batcher = Batcher(models, settings.batch_wait_ms / 1000, lambda *_: None, lambda _: None)
     pipeline = Pipeline(models, sandbox, batcher, settings, settings.formats)
     interrupted = threading.Event()

@@ -1,7 +1,8 @@
 """Decode on the decoder of a graphics card, where that is asked for (NVIDIA's NVDEC, through FFmpeg).
 
 Its frames are copied to the processor's memory, and have the pixels that decoding on a processor gives (H.264, 8), in
-another layout. What the card cannot decode, such as MPEG-4 in 4:2:2, the processor does.
+another layout. Nothing is decoded on the processor in its place: what the card cannot decode is an error,
+`CannotDecode`, and the caller reads the video on the processor then.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from av.video.reformatter import VideoReformatter
 
 DecodeDevice = Literal["cpu", "cuda"]
 
+_CARD: DecodeDevice = "cuda"
 _OPTIONS: dict[str, object] = {"primary_ctx": "1"}  # one context of the card for all streams of a process
-_ON_CARD = "cuda"  # pixel format of a codec context that decodes there
 _PLANAR = {"nv12": "yuv420p"}  # the card's layout of chroma, interleaved, and the processor's
 _SIDE = 256  # of the video that is tried, in pixels
 
@@ -27,12 +28,7 @@ class CardUnavailable(Exception):
 
 def accelerator(device: DecodeDevice) -> HWAccel | None:
     """Return what `av.open` takes as `hwaccel`."""
-    return None if device == "cpu" else HWAccel(device, options=_OPTIONS)
-
-
-def is_on_card(context: av.VideoCodecContext) -> bool:
-    """Return whether a context decodes on the card; known once it has decoded a frame."""
-    return context.is_hwaccel and context.pix_fmt == _ON_CARD
+    return None if device == "cpu" else HWAccel(device, options=_OPTIONS, allow_software_fallback=False)
 
 
 def try_card() -> None:
@@ -41,6 +37,20 @@ def try_card() -> None:
     Raises:
         CardUnavailable: that does not work.
     """
+    try:
+        HWAccel(_CARD, options=_OPTIONS).create(av.Codec("h264", "r"))
+    except (av.FFmpegError, NotImplementedError) as error:
+        raise CardUnavailable(f"no card can be opened: {error}") from error
+    try:
+        with av.open(_small_video(), "r", hwaccel=accelerator(_CARD)) as source:
+            frames = [*source.decode(video=0)]
+    except (av.FFmpegError, RuntimeError) as error:
+        raise CardUnavailable(f"the card decodes no H.264: {error}") from error
+    if not frames:
+        raise CardUnavailable("the card decodes no H.264")
+
+
+def _small_video() -> io.BytesIO:
     file = io.BytesIO()
     with av.open(file, "w", format="mp4") as target:
         stream = target.add_stream("libx264", rate=25)
@@ -48,13 +58,7 @@ def try_card() -> None:
         stream.pix_fmt = "yuv420p"
         target.mux([*stream.encode(av.VideoFrame(_SIDE, _SIDE, "yuv420p")), *stream.encode(None)])
     file.seek(0)
-    try:
-        with av.open(file, "r", hwaccel=HWAccel(_ON_CARD, options=_OPTIONS, allow_software_fallback=False)) as source:
-            context = source.streams.video[0].codec_context
-            if not [*source.decode(video=0)] or not is_on_card(context):
-                raise CardUnavailable("the card decodes no H.264")
-    except (av.FFmpegError, RuntimeError) as error:
-        raise CardUnavailable(f"the card decodes no H.264 ({error})") from error
+    return file
 
 
 class PlanarFrames:
@@ -66,4 +70,4 @@ class PlanarFrames:
     def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
         """Return the frame, converted if it comes from a card."""
         planar = _PLANAR.get(frame.format.name)
-        return frame if planar is None else self._reformatter.reformat(frame, format=planar)
+        return frame if planar is None else self._reformatter.reformat(frame, format=planar, threads=1)

@@ -8,10 +8,9 @@ Declared durations are not trusted; decoded time counts. Every FFmpeg failure be
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple, cast
@@ -34,7 +33,7 @@ from mien.contract.errors import (
 )
 from service.vision import ebml
 from service.vision.clock import Clock
-from service.vision.decode_device import DecodeDevice, PlanarFrames, accelerator, is_on_card
+from service.vision.decode_device import DecodeDevice, PlanarFrames, accelerator
 from service.vision.exif import jpeg_orientation
 from service.vision.formats import UPLOADS, Formats, ffmpeg_options
 from service.vision.iso_boxes import is_cut_off, is_encrypted
@@ -81,7 +80,7 @@ class VideoOpened:
         width: width of the upright frame in pixels.
         height: height of the upright frame in pixels.
         total_s: duration that the container declares, which may be wrong; None if it declares none.
-        device: where the first frame was decoded.
+        device: where it is decoded.
     """
 
     width: int
@@ -164,33 +163,18 @@ def open_video(
         picture_side: longest side of the pictures.
         track: number of the video track to read, as in `VideoReader.track`; by default the container's own choice, or
             the largest.
-        device: where to decode; a processor decodes what a card cannot.
+        device: where to decode. On a card, any error of its decoder is raised, whoever may be at fault.
 
     Raises:
         BadMedia: the file is not a supported video, or exceeds a limit.
         MemoryError: decoding needs more memory than is available.
         OSError: the file cannot be read.
     """
-    opened = partial(_open_on, path=path, limits=limits, formats=formats, picture_side=picture_side, track=track)
-    with ExitStack() as stack:
-        try:
-            video = stack.enter_context(opened(device))
-        except (NoVideoStream, UnsupportedCodec, NoFrames, CannotDecode):
-            if device == "cpu":
-                raise
-            video = stack.enter_context(opened("cpu"))
-        yield video
-
-
-@contextmanager
-def _open_on(
-    device: DecodeDevice, path: Path, limits: Limits, formats: Formats, *, picture_side: int, track: int | None
-) -> Iterator[VideoReader]:
     with open_container(path, limits, formats, device) as container:
         if container.format.name.startswith("mov,mp4") and is_encrypted(path):
             raise UnsupportedCodec("The video is encrypted (copy protection). Send a copy that is not encrypted.")
         try:
-            reader = VideoReader(container, limits, formats, picture_side, track)
+            reader = VideoReader(container, limits, formats, picture_side, track, on_card=device != "cpu")
         except (NoVideoStream, UnsupportedCodec, NoFrames, CannotDecode) as error:
             if container.format.name.startswith("mov,mp4") and is_cut_off(path):  # within its index
                 raise _cut_short() from error
@@ -219,6 +203,8 @@ class VideoReader:
         formats: Formats,
         picture_side: int,
         track: int | None,
+        *,
+        on_card: bool,
     ) -> None:
         self._container = container
         self._limits = limits
@@ -233,7 +219,10 @@ class VideoReader:
         self._began = False
         self._check_pixels(self._stream.codec_context.width, self._stream.codec_context.height)
         self._stream.codec_context.options = {"max_pixels": str(limits.max_pixels)}
-        self._stream.codec_context.thread_count = 1 if self._stream.codec_context.is_hwaccel else _THREADS
+        self._on_card = on_card
+        if on_card and not self._stream.codec_context.is_hwaccel:
+            raise CannotDecode("The card does not know the codec.")
+        self._stream.codec_context.thread_count = 1 if on_card else _THREADS
         self._stream.codec_context.thread_type = "AUTO"
         # PyAV cannot list the side data of a JPEG with EXIF data, so its orientation is read from its packet.
         self._is_jpeg = self._stream.codec_context.name == "mjpeg"
@@ -268,7 +257,7 @@ class VideoReader:
         self.opened = VideoOpened(
             *self.upright.frame_size,
             total_s=_declared(container, self._stream, self._delay_s),
-            device="cuda" if is_on_card(self._stream.codec_context) else "cpu",
+            device="cuda" if self._on_card else "cpu",
         )
 
     def close(self) -> None:
@@ -456,11 +445,15 @@ class VideoReader:
                 raise
             except av.EOFError:
                 frames = []
-            except Exception:
+            except Exception as error:
                 self._check_pixels(self._stream.codec_context.width, self._stream.codec_context.height)
+                if self._on_card:
+                    raise CannotDecode("The card cannot decode it.") from error
                 self._damaged += 1
                 frames = []
             for frame in frames:
+                if self._on_card and frame.width != self._stream.codec_context.width:
+                    raise CannotDecode("The card does not crop at the left.")
                 self._pixels += frame.width * frame.height
                 self._check_cost(self._pixels)
                 self._damaged += frame.is_corrupt

@@ -60,8 +60,8 @@ def _serve(settings: WorkerSettings) -> None:
             gaps = {each: f"{trial.difference:.2g}" for each, trial in model.trials.items() if each != "float32"}
             log.info("precision", model=model.info.name, chosen=model.info.precision, tried=tried, differences=gaps)
     blobs = open_blobs(settings)
-    sandbox = Sandbox(settings.decode_stall_s, required=settings.sandbox == "required", device=settings.decode_device)
-    lacking = sandbox.start()
+    sandbox = Sandbox(settings.decode_stall_s, required=settings.sandbox == "required")
+    lacking = sandbox.start(settings.decode_device)
     tell = log.warning if lacking else log.info
     tell("sandbox", layers=[layer for layer in LAYERS if layer not in lacking], lacking=lacking)
     name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"

@@ -130,7 +130,9 @@ class AttemptRunner:
         with ExitStack() as stack, span("analyze"):
             video = self._fetch(job, stack)
             try:
-                for event in self._pipeline.analyze(attempt.job_id, video, attempt.options, job.interrupted):
+                for event in self._pipeline.analyze(
+                    attempt.job_id, video, attempt.options, job.interrupted, again=attempt.number > 1
+                ):
                     job.move()
                     if isinstance(event, Analyzed):
                         reporter.send()

@@ -2,7 +2,7 @@
 
 A batch runs when it is full or when its first clip has waited `wait_s`. Jobs take turns, one clip each, so that a long
 video does not delay a short one. A failing batch is split in halves until the failing clip is isolated. If the
-model then fails on a blank clip too, as after most errors of CUDA, or if a run does not end, the model is lost.
+model then fails on a blank clip too, as after most errors of CUDA, or if a run takes too long, the model is lost.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Batcher:
         self._wait_s = wait_s
         self._on_batch = on_batch
         self._on_lost = on_lost
-        self._run_began: float | None = None  # of the batch that runs now
+        self._run_began: float | None = None  # that runs now
         # For each model: job → its waiting clips, the job whose turn it is first.
         self._waiting: list[OrderedDict[str, deque[_Item]]] = [OrderedDict() for _ in models]
         self._changed = threading.Condition()
@@ -75,9 +75,14 @@ class Batcher:
         """
         try:
             return future.result(LONGEST_RUN_S)
-        except TimeoutError as error:
+        except TimeoutError:
             began = self._run_began
-            if began is not None and time.monotonic() - began > LONGEST_RUN_S:
+            if began is None:
+                raise
+        try:  # until the run that began meanwhile has had its time
+            return future.result(max(0.0, began + LONGEST_RUN_S - time.monotonic()))
+        except TimeoutError as error:
+            if self._run_began == began:
                 self._on_lost(error)
             raise
 
@@ -103,9 +108,7 @@ class Batcher:
                     turn = (turn + 1) % len(self._models)
                 self._fill(turn)
                 batch = self._take(turn)
-            self._run_began = time.monotonic()
             self._run(turn, batch)
-            self._run_began = None
             turn = (turn + 1) % len(self._models)
 
     def _fill(self, model: int) -> None:
@@ -132,7 +135,7 @@ class Batcher:
     def _run(self, model: int, batch: list[_Item]) -> None:
         started = time.perf_counter()
         try:
-            outputs = self._models[model].run(np.stack([clip for clip, _ in batch]))
+            outputs = self._timed(model, np.stack([clip for clip, _ in batch]))
         except Exception as error:  # ONNX Runtime has many error types
             if len(batch) == 1:
                 self._check(model, batch[0][0])
@@ -145,8 +148,15 @@ class Batcher:
         for (_, future), output in zip(batch, outputs, strict=True):
             future.set_result(output)
 
+    def _timed(self, model: int, clips: NDArray[np.uint8]) -> list[Outputs]:
+        self._run_began = time.monotonic()
+        try:
+            return self._models[model].run(clips)
+        finally:
+            self._run_began = None
+
     def _check(self, model: int, failed: NDArray[np.uint8]) -> None:
         try:
-            self._models[model].run(np.zeros_like(failed)[np.newaxis])
+            self._timed(model, np.zeros_like(failed)[np.newaxis])
         except Exception as error:  # ONNX Runtime has many error types
             self._on_lost(error)

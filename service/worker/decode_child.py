@@ -53,7 +53,8 @@ class VideoPart:
 class Assignment:
     """What a child reads, and its limits; `memory_bytes` are in addition to the memory that it starts with.
 
-    A pipe as `source` gives packed frames (`mien.contract.live_messages`) until it is closed.
+    A pipe as `source` gives packed frames (`mien.contract.live_messages`) until it is closed; they are decoded on the
+    processor.
     """
 
     source: VideoPart | Connection
@@ -64,21 +65,19 @@ class Assignment:
     memory_bytes: int
     cpu_s: int
     formats: tuple[OptionalFormat, ...] = ()
+    device: DecodeDevice = "cpu"
 
 
-def run(pipe: Connection, assignment: Assignment, required: bool, device: DecodeDevice) -> None:
+def run(pipe: Connection, assignment: Assignment, required: bool) -> None:
     """Run the child: read the assigned video and send its events, or the error that stopped it.
 
     Args:
         pipe: to the worker.
         assignment: what to read.
         required: read it only if every layer of the confinement is available.
-        device: where to decode a file; live frames are decoded on the processor.
     """
-    if not isinstance(assignment.source, VideoPart):
-        device = "cpu"
     _leave_group(pipe, assignment.source)
-    _limit_resources(assignment, device)
+    _limit_resources(assignment)
     too_costly = DecodeTooCostly(
         "Decoding this video needs more memory than is allowed. Scale it down (720p is plenty) and try again."
     )
@@ -86,11 +85,11 @@ def run(pipe: Connection, assignment: Assignment, required: bool, device: Decode
         cv2.setNumThreads(1)
         detector = open_detector(assignment.yunet)
         readable = [assignment.source.video] if isinstance(assignment.source, VideoPart) else []
-        lacking = confine(readable, device=device)
+        lacking = confine(readable, device=assignment.device)
         if required and lacking:
             # Exit in the way that is not blamed on the video.
             signal.raise_signal(signal.SIGKILL)
-        for event in _events(assignment, detector, device):
+        for event in _events(assignment, detector):
             send_event(pipe, event)
     except BrokenPipeError:
         return
@@ -107,22 +106,25 @@ def run(pipe: Connection, assignment: Assignment, required: bool, device: Decode
         )
 
 
-def report(pipe: Connection, device: DecodeDevice) -> None:
-    """Run a child that is confined and reads no video.
-
-    It sends JSON: the layers of the confinement that are lacking, then why the card cannot decode, or null.
-    """
+def report_confinement(pipe: Connection, device: DecodeDevice) -> None:
+    """Run a child that is confined and reads nothing: send the layers of the confinement that are lacking, in JSON."""
     _leave_group(pipe, pipe)
-    lacking, problem = confine([], device=device), None
-    if device != "cpu":
-        try:
-            try_card()
-        except CardUnavailable as error:
-            problem = str(error)
-    pipe.send_bytes(json.dumps([lacking, problem]).encode())
+    pipe.send_bytes(json.dumps(confine([], device=device)).encode())
 
 
-def _events(assignment: Assignment, detector: FaceDetector, device: DecodeDevice) -> Iterator[Event]:
+def report_card(pipe: Connection, device: DecodeDevice) -> None:
+    """Run a child that is confined and tries the card: send why it cannot decode, in JSON, or null."""
+    _leave_group(pipe, pipe)
+    confine([], device=device)
+    problem = None
+    try:
+        try_card()
+    except CardUnavailable as error:
+        problem = str(error)
+    pipe.send_bytes(json.dumps(problem).encode())
+
+
+def _events(assignment: Assignment, detector: FaceDetector) -> Iterator[Event]:
     if not isinstance(assignment.source, VideoPart):
         return watch_clips(
             _frames(assignment.source),
@@ -141,7 +143,7 @@ def _events(assignment: Assignment, detector: FaceDetector, device: DecodeDevice
         end_s=assignment.source.end_s,
         track=assignment.source.track,
         formats=uploads_with(assignment.formats),
-        device=device,
+        device=assignment.device,
     )
 
 
@@ -183,8 +185,8 @@ def _leave_group(pipe: Connection, source: VideoPart | Connection) -> None:
         kernel.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _limit_resources(assignment: Assignment, device: DecodeDevice) -> None:
-    if device == "cpu":  # a card's driver reserves far more address space than it uses
+def _limit_resources(assignment: Assignment) -> None:
+    if assignment.device == "cpu":  # a card's driver reserves far more address space than it uses
         _limit(resource.RLIMIT_AS, _address_space() + assignment.memory_bytes)
         _limit(resource.RLIMIT_NOFILE, 32)
         _limit(resource.RLIMIT_FSIZE, 0)

@@ -2,8 +2,7 @@
 
 Only a model's batch sizes are run: ONNX Runtime's memory arena grows with each new shape and never shrinks. The largest
 is run before the model is ready, so that its memory is allocated. On a graphics card all are, because the kernels of a
-shape are chosen at its first run. What is recorded of them (`card.py`) is recorded once more in
-the thread that runs them later.
+shape are chosen at its first run.
 """
 
 from __future__ import annotations
@@ -23,7 +22,13 @@ from service.worker.precision import PrecisionSetting, candidates, choose, try_o
 from service.worker.session import PROVIDERS, Session
 
 _ON_PROCESSOR = (1, 2, 4)  # larger batches are no faster there, and hold up the clips that come meanwhile
-_ON_CARD = (*_ON_PROCESSOR, 8, 16, 32, 64)
+_ON_CARD = (*_ON_PROCESSOR, 8, 16)
+_BATCH_SIZES = {
+    "cpu": _ON_PROCESSOR,
+    "openvino": _ON_PROCESSOR,
+    "tensorrt": _ON_CARD,  # it builds an engine for each, which takes long
+    "cuda": (*_ON_CARD, 32, 64),
+}
 
 
 class OnnxModel:
@@ -49,7 +54,7 @@ class OnnxModel:
     ) -> None:
         self.manifest, sha256 = read_bundle(folder)
         self.provider = provider
-        self.batch_sizes = _ON_PROCESSOR if provider in ("cpu", "openvino") else _ON_CARD
+        self.batch_sizes = _BATCH_SIZES[provider]
         wanted = candidates(folder, self.manifest, provider, precision)
         sessions = {each: Session(folder, self.manifest, each, provider, tf32=tf32) for each in wanted}
         self.trials = try_out(sessions, self.manifest) if len(sessions) > 1 else {}

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-import structlog
 from pydantic import BaseModel, Field
 
 from mien.contract.bundle import Task, TaskKind
@@ -34,9 +33,7 @@ from service.worker.face_pictures import FacePictures
 from service.worker.onnx_model import OnnxModel
 from service.worker.sandbox import Sandbox
 
-log = structlog.get_logger()
-
-# Clips of one job that may wait for the model: bounds the job's memory and still fills the largest batch.
+# Clips of one job that may wait for the model: bounds the job's memory, and fills a processor's largest batch.
 _MOST_IN_FLIGHT = 32
 
 
@@ -57,8 +54,8 @@ class DecodeSettings(BaseModel):
     decode_device: DecodeDevice = Field(
         "cpu",
         description="Where videos are decoded: `cpu`, or `cuda`, by the decoder of an NVIDIA card. If the card decodes "
-        "nothing, the worker does not start; single videos that it cannot decode are decoded on the processor. On a "
-        "card decoding is confined less, and `MIEN_DECODE_MEMORY_BYTES` does not hold.",
+        "nothing, the worker does not start; a processor decodes single videos that the card cannot. On a card decoding "
+        "is confined less, and `MIEN_DECODE_MEMORY_BYTES` does not hold.",
     )
     decode_memory_bytes: int = Field(1 << 30, ge=1 << 28, description="Memory limit of the decoding process in bytes.")
     decode_cpu_s: int = Field(7200, ge=1, description="CPU time limit of the decoding process in seconds.")
@@ -106,7 +103,13 @@ class Pipeline:
         self._formats = tuple(formats)
 
     def analyze(
-        self, job: str, video: Path, options: AnalyzeOptions, interrupted: threading.Event
+        self,
+        job: str,
+        video: Path,
+        options: AnalyzeOptions,
+        interrupted: threading.Event,
+        *,
+        again: bool = False,
     ) -> Generator[AnalysisEvent]:
         """Analyse a video file: yield progress, each window when it is scored, and the findings last.
 
@@ -115,13 +118,15 @@ class Pipeline:
             video: the video file.
             options: the analysis options.
             interrupted: another thread sets it to stop the analysis.
+            again: whether it was tried before: then the processor decodes, because a card may have failed.
 
         Raises:
             InvalidOption: no model serves a requested task.
             BadMedia: the video cannot be analysed.
             InterruptedWork: `interrupted` was set.
         """
-        run = self._run(options, VideoPart(video, options.start_s, options.end_s, options.track))
+        device: DecodeDevice = "cpu" if again else self._settings.decode_device
+        run = self._run(options, VideoPart(video, options.start_s, options.end_s, options.track), device)
         run.pictures = FacePictures() if options.pictures else None
         total_s: float | None = None
         started = time.perf_counter()
@@ -129,7 +134,7 @@ class Pipeline:
             for event in events:
                 if isinstance(event, VideoOpened):
                     total_s = event.total_s
-                    self._note_device(event.device)
+                    metrics.DECODED.labels(event.device).inc()
                     yield Progress(done_s=0.0, total_s=total_s)
                 elif isinstance(event, FaceWindow):
                     yield event
@@ -166,12 +171,7 @@ class Pipeline:
                     elif isinstance(event, Progressed):
                         yield FrameTaken()
 
-    def _note_device(self, device: DecodeDevice) -> None:
-        metrics.DECODED.labels(device).inc()
-        if device != self._settings.decode_device:
-            log.warning("decoded on the processor, because the card could not")
-
-    def _run(self, options: LiveOptions, source: VideoPart | Connection) -> _Run:
+    def _run(self, options: LiveOptions, source: VideoPart | Connection, device: DecodeDevice = "cpu") -> _Run:
         models = self._serving(options.tasks)
         specs = [_spec(self._models[index], options) for index, _ in models]
         assignment = Assignment(
@@ -188,6 +188,7 @@ class Pipeline:
             memory_bytes=self._settings.decode_memory_bytes,
             cpu_s=self._settings.decode_cpu_s,
             formats=self._formats,
+            device=device,
         )
         return _Run(self._sandbox, self._batcher, assignment, models, specs)
 

@@ -10,16 +10,21 @@ import select
 import signal
 import struct
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 
-from mien.contract.errors import CannotDecode, DecodeStalled, DecodeTooCostly, Misconfigured
+import structlog
+
+from mien.contract.errors import BadMedia, CannotDecode, DecodeStalled, DecodeTooCostly, Misconfigured
 from service.vision.clips import Progressed, VideoEnded
 from service.vision.decode_device import DecodeDevice
 from service.worker import decode_child
 from service.worker.decode_child import Assignment, VideoPart
 from service.worker.pipe import Event, receive_event
+
+log = structlog.get_logger()
 
 # Longest time until an interruption is noticed.
 _SLICE_S = 0.2
@@ -28,6 +33,8 @@ _ENDS_WITHIN_S = 30.0
 # Each second of a video that is done makes its child nicer than the worker by one, up to this: it gives way to shorter
 # videos and to live frames. Its weight is a third of theirs then (sched(7)); with less, a large video might stall.
 _NICEST = 5
+# Longest time for a child that reads no video to answer; a card's driver may take seconds to start.
+_ANSWERS_WITHIN_S = 60.0
 # The exit code that multiprocessing reports if the fork server died; its children die with it.
 _FORK_SERVER_DIED = 255
 
@@ -49,22 +56,23 @@ class ChildLost(Exception):
 class Sandbox:
     """The fork server and its children.
 
-    Children inherit nothing of this process's environment.
+    Children inherit nothing of this process's environment but, for a card, which card is meant.
 
     Args:
         stall_s: seconds without output of a child until it is killed.
         required: read videos only if the kernel offers every layer of the confinement.
-        device: where to decode videos.
     """
 
-    def __init__(self, stall_s: float, *, required: bool = False, device: DecodeDevice = "cpu") -> None:
+    def __init__(self, stall_s: float, *, required: bool = False) -> None:
         self._stall_s = stall_s
         self._required = required
-        self._device = device
         self._context = multiprocessing.get_context("forkserver")
 
-    def start(self) -> list[str]:
+    def start(self, device: DecodeDevice = "cpu") -> list[str]:
         """Start the fork server, with the decoder's libraries loaded in it.
+
+        Args:
+            device: where videos will be decoded.
 
         Returns:
             The layers of the confinement that are lacking, as a first child reports.
@@ -73,27 +81,20 @@ class Sandbox:
             Misconfigured: all are required, and one is missing; or the card does not decode.
         """
         self._context.set_forkserver_preload(["service.worker.decode_child"])
-        receiver, sender = self._context.Pipe(duplex=False)
-        child = self._context.Process(target=decode_child.report, args=(sender, self._device), daemon=True)
-        with _child_environment(self._device):
-            child.start()
-        sender.close()
-        try:
-            lacking: list[str]
-            lacking, problem = json.loads(receiver.recv_bytes())
-        except EOFError:
-            child.join()
-            raise Misconfigured(
-                f"The decode child cannot be confined: it ended with exit code {child.exitcode}."
-            ) from None
-        finally:
-            receiver.close()
-            _kill(child)
-        if problem is not None:
-            raise Misconfigured(
-                f"MIEN_DECODE_DEVICE is {self._device}, and {problem}. A container needs the driver's capability video "
-                "(NVIDIA_DRIVER_CAPABILITIES). MIEN_DECODE_DEVICE=cpu decodes on the processor."
-            )
+        answer = self._ask(decode_child.report_confinement, device, "The decode child cannot be confined")
+        lacking: list[str] = json.loads(answer)
+        if device != "cpu":
+            if self._required:
+                raise Misconfigured(
+                    "MIEN_SANDBOX is `required`, and decoding on a card leaves out Landlock and seccomp. Set "
+                    "MIEN_SANDBOX=best or MIEN_DECODE_DEVICE=cpu."
+                )
+            answer = self._ask(decode_child.report_card, device, f"MIEN_DECODE_DEVICE={device} cannot be tried")
+            if problem := json.loads(answer):
+                raise Misconfigured(
+                    f"MIEN_DECODE_DEVICE is {device}, and {problem}. In a container the driver must offer its "
+                    "capability video (NVIDIA_DRIVER_CAPABILITIES). MIEN_DECODE_DEVICE=cpu decodes on the processor."
+                )
         if self._required and lacking:
             raise Misconfigured(
                 f"The kernel does not offer {', '.join(lacking)} to this process, and MIEN_SANDBOX is `required`. "
@@ -101,19 +102,53 @@ class Sandbox:
             )
         return lacking
 
+    def _ask(self, question: Callable[[Connection, DecodeDevice], None], device: DecodeDevice, failed: str) -> bytes:
+        """Return what a child sends; raise Misconfigured, beginning with `failed`, if it sends nothing."""
+        receiver, sender = self._context.Pipe(duplex=False)
+        child = self._context.Process(target=question, args=(sender, device), daemon=True)
+        with _child_environment(device):
+            child.start()
+        sender.close()
+        try:
+            if receiver.poll(_ANSWERS_WITHIN_S):
+                return receiver.recv_bytes()
+        except EOFError:
+            child.join()
+            raise Misconfigured(f"{failed}: a child ended with exit code {child.exitcode}.") from None
+        finally:
+            receiver.close()
+            _kill(child)
+        raise Misconfigured(f"{failed}: a child gave no answer within {_ANSWERS_WITHIN_S:.0f} seconds.")
+
     def decode(self, assignment: Assignment, interrupted: threading.Event) -> Generator[Event]:
         """Yield the events of a video or of live frames. Closing the generator, or any error, kills the child.
+
+        What a card fails on is no fault of the video: a processor begins anew, or if there were events already, the
+        child is lost.
 
         Raises:
             BadMedia: the video cannot be decoded.
             InterruptedWork: `interrupted` was set.
-            ChildLost: the child was killed from outside.
+            ChildLost: the child was killed from outside, or the card failed.
         """
+        if assignment.device == "cpu":
+            yield from self._decode(assignment, interrupted)
+            return
+        began = False
+        try:
+            for event in self._decode(assignment, interrupted):
+                began = True
+                yield event
+        except (BadMedia, ChildLost) as error:
+            if began:
+                raise ChildLost(f"decoding on the card failed: {error}") from error
+            log.warning("decoded on the processor, because the card cannot", reason=str(error))
+            yield from self._decode(replace(assignment, device="cpu"), interrupted)
+
+    def _decode(self, assignment: Assignment, interrupted: threading.Event) -> Generator[Event]:
         receiver, sender = self._context.Pipe(duplex=False)
-        child = self._context.Process(
-            target=decode_child.run, args=(sender, assignment, self._required, self._device), daemon=True
-        )
-        with _child_environment(self._device):  # a fork server that has died is started anew
+        child = self._context.Process(target=decode_child.run, args=(sender, assignment, self._required), daemon=True)
+        with _child_environment(assignment.device):  # a fork server that has died is started anew
             child.start()
         sender.close()
         if isinstance(assignment.source, Connection):

@@ -68,8 +68,10 @@ class Session:
         try:
             return CardRuns(self._open({**settings, "enable_cuda_graph": "1"}), self._manifest.input.name, columns)
         except Exception as error:  # ONNX Runtime has many error types
-            log.warning("no CUDA graphs, each kernel is launched by itself", graph=self._path.name, reason=str(error))
-            return self._plain(settings)
+            reason = str(error)
+        # Outside the block, so that the first session's memory is free.
+        log.warning("no CUDA graphs, each kernel is launched by itself", graph=self._path.name, reason=reason)
+        return self._plain(settings)
 
     def _plain(self, settings: dict[str, str]) -> Run:
         session, name = self._open(settings), self._manifest.input.name
@@ -90,6 +92,7 @@ class Session:
                 f"{PROVIDERS[self._provider]} could not be loaded on this machine. Install what it needs, or name "
                 "another provider in MIEN_PROVIDERS."
             )
+        session.disable_fallback()  # a card that fails later must not become a processor silently
         _check(session, self._path, self._manifest)
         return session
 

@@ -46,11 +46,13 @@ def script(**what: Any) -> bytes:
 class ScriptedPipeline(Pipeline):
     """Run scripts, and analyse videos."""
 
-    def analyze(self, job: str, video: Path, options: AnalyzeOptions, interrupted: threading.Event) -> Iterator[Any]:
+    def analyze(
+        self, job: str, video: Path, options: AnalyzeOptions, interrupted: threading.Event, *, again: bool = False
+    ) -> Iterator[Any]:
         with video.open("rb") as file:
             text = file.read(4096).removeprefix(HEAD)
         if not text.startswith(b"{"):
-            yield from super().analyze(job, video, options, interrupted)
+            yield from super().analyze(job, video, options, interrupted, again=again)
             return
         what = json.loads(text)
         if what.get("poison"):

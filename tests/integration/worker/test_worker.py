@@ -268,7 +268,7 @@ def test_a_worker_that_cannot_start_says_why_and_exits_with_two(site: Site, brok
         with pytest.raises(CardUnavailable):  # else this machine has one
             try_card()
         settings["MIEN_DECODE_DEVICE"] = "cuda"
-        sentence = "MIEN_DECODE_DEVICE is cuda, and the card decodes no H.264"
+        sentence = "MIEN_DECODE_DEVICE is cuda, and no card can be opened"
     else:
         settings["MIEN_SLOTS"] = "none"
         sentence = "slots"

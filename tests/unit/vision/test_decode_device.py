@@ -78,25 +78,11 @@ def test_a_card_gives_the_clips_that_a_processor_gives(face: Path, monkeypatch):
 
 @pytest.mark.usefixtures("no_card")
 def test_a_card_that_is_not_there_says_so():
-    with pytest.raises(CardUnavailable, match=r"decodes no H\.264"):
+    with pytest.raises(CardUnavailable, match="no card can be opened"):
         try_card()
 
 
 @pytest.mark.usefixtures("no_card")
-def test_what_a_card_cannot_decode_the_processor_does_and_it_is_told(face: Path):
-    with open_video(face, LIMITS, device="cuda") as video, open_video(face, LIMITS) as other:
-        assert video.opened == other.opened
-        assert video.opened.device == "cpu"
-        assert len(list(video.read(0, None))) == len(list(other.read(0, None))) > 30
-
-
-def test_a_file_that_is_no_video_is_refused_as_on_a_processor(tmp_path: Path):
-    path = tmp_path / "no.mp4"
-    path.write_bytes(b"\0\0\0\x18ftypisom\0\0\0\0isommp42" + b"no video" * 100)
-    with pytest.raises(CannotDecode) as expected, open_video(path, LIMITS):
+def test_nothing_is_decoded_on_the_processor_in_a_cards_place(face: Path):
+    with pytest.raises(CannotDecode), open_video(face, LIMITS, device="cuda"):
         pass
-
-    with pytest.raises(CannotDecode) as found, open_video(path, LIMITS, device="cuda"):
-        pass
-
-    assert str(found.value) == str(expected.value)

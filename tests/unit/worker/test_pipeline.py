@@ -17,6 +17,7 @@ from mien.contract.errors import InvalidOption, TooLong
 from mien.contract.events import FaceWindow
 from mien.contract.options import AnalyzeOptions
 from mien.contract.results import Findings, Progress
+from service.vision.decode_device import CardUnavailable, try_card
 from service.worker.batcher import Batcher
 from service.worker.onnx_model import open_models
 from service.worker.pipeline import AnalysisEvent, Analyzed, DecodeSettings, Pipeline
@@ -245,13 +246,23 @@ def test_two_videos_at_once_do_not_mix(pipeline: MakePipeline, face: Path, long_
         assert found[video] == findings(analyze(made, video, end_s=2.0))
 
 
-@pytest.mark.parametrize(("wanted", "warned"), [("cpu", False), ("cuda", True)])
-def test_a_video_that_a_processor_decoded_in_a_cards_place_is_told(pipeline: MakePipeline, face: Path, wanted, warned):
+@pytest.mark.parametrize(
+    ("wanted", "again", "warned"), [("cpu", False, False), ("cuda", False, True), ("cuda", True, False)]
+)
+def test_a_card_is_asked_at_the_first_attempt_and_its_failure_told(
+    pipeline: MakePipeline, face: Path, wanted, again, warned
+):
+    """On a machine without a card, so that each ask fails."""
+    with pytest.raises(CardUnavailable):
+        try_card()
     before = decoded("cpu")
 
     with capture_logs() as logs:
-        analyze(pipeline(decode_device=wanted), face)
+        events = list(
+            pipeline(decode_device=wanted).analyze("job", face, AnalyzeOptions(), threading.Event(), again=again)
+        )
 
+    assert findings(events).faces
     assert any("decoded on the processor" in line["event"] for line in logs) == warned
     assert decoded("cpu") == before + 1
 

@@ -15,6 +15,7 @@ import termios
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -73,7 +74,7 @@ def under_way(video: Path, **changes) -> Iterator[tuple[Generator, int]]:
 
 def be_patient(events: Generator, stall_s: float) -> None:
     """Bound the silence of a child from here on: however long it took to start."""
-    events.gi_frame.f_locals["listener"]._stall_s = stall_s
+    events.gi_yieldfrom.gi_frame.f_locals["listener"]._stall_s = stall_s
 
 
 def has_ended(pid: int) -> bool:
@@ -216,19 +217,19 @@ def test_a_child_that_watches_live_frames_stays_as_it_is():
 def test_a_video_is_not_read_where_a_layer_is_required_and_lacking(face: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(decode_child, "confine", lambda _, **__: ["landlock"])
     monkeypatch.setattr(decode_child, "_leave_group", lambda *_: None)
-    monkeypatch.setattr(decode_child, "_limit_resources", lambda *_: None)
+    monkeypatch.setattr(decode_child, "_limit_resources", lambda _: None)
     monkeypatch.setattr(signal, "raise_signal", _killed)
     receiver, sender = multiprocessing.Pipe(duplex=False)
 
     with pytest.raises(_Killed):
-        decode_child.run(sender, assignment(face), required=True, device="cpu")
+        decode_child.run(sender, assignment(face), required=True)
     assert not receiver.poll()
 
 
 def test_a_worker_that_requires_a_layer_refuses_to_start_without_it(monkeypatch: pytest.MonkeyPatch):
     if not Sandbox(30).start():
         assert Sandbox(30, required=True).start() == []
-    monkeypatch.setattr(decode_child, "report", _found_no_landlock)
+    monkeypatch.setattr(decode_child, "report_confinement", _found_no_landlock)
 
     assert Sandbox(30).start() == ["landlock"]
     with pytest.raises(Misconfigured, match="does not offer landlock"):
@@ -236,10 +237,50 @@ def test_a_worker_that_requires_a_layer_refuses_to_start_without_it(monkeypatch:
 
 
 def test_a_worker_does_not_start_if_the_card_that_it_is_to_decode_on_does_not(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(decode_child, "report", _found_no_card)
+    monkeypatch.setattr(decode_child, "report_card", _found_no_card)
 
     with pytest.raises(Misconfigured, match=r"MIEN_DECODE_DEVICE is cuda, and there is no card\."):
-        Sandbox(30, device="cuda").start()
+        Sandbox(30).start("cuda")
+    with pytest.raises(Misconfigured, match="leaves out Landlock and seccomp"):
+        Sandbox(30, required=True).start("cuda")
+
+
+def test_a_driver_that_crashes_or_hangs_is_told_as_such(monkeypatch: pytest.MonkeyPatch):
+    with pytest.raises(Misconfigured, match="It cannot be tried: a child ended with exit code -11"):
+        Sandbox(30)._ask(_crashes, "cuda", "It cannot be tried")
+
+    monkeypatch.setattr(sandbox, "_ANSWERS_WITHIN_S", 0.1)
+    with pytest.raises(Misconfigured, match="It cannot be tried: a child gave no answer"):
+        Sandbox(30)._ask(_hangs, "cuda", "It cannot be tried")
+
+
+def _crashes(_pipe: Connection, _device: str) -> None:
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def _hangs(_pipe: Connection, _device: str) -> None:
+    time.sleep(HANG_S)
+
+
+@pytest.mark.parametrize("error", [CannotDecode("no"), DecodeTooCostly("no"), ChildLost("no")])
+def test_what_a_card_fails_on_a_processor_does_unless_it_began(face: Path, monkeypatch, error: Exception):
+    began: list[str] = []
+
+    def decode(_: Sandbox, wanted: Assignment, _interrupted: threading.Event) -> Iterator[object]:
+        began.append(wanted.device)
+        if wanted.device == "cpu" or len(began) > 2:
+            yield Progressed(1)
+        if wanted.device != "cpu":
+            raise error
+
+    monkeypatch.setattr(Sandbox, "_decode", decode)
+    given = replace(assignment(face), device="cuda")
+
+    assert list(Sandbox(30).decode(given, threading.Event())) == [Progressed(1)]
+    assert began == ["cuda", "cpu"]
+    with pytest.raises(ChildLost, match="on the card failed"):
+        list(Sandbox(30).decode(given, threading.Event()))
+    assert began == ["cuda", "cpu", "cuda"]
 
 
 def test_the_confinement_that_a_card_leaves_out_is_told():
@@ -275,11 +316,11 @@ def _killed(number: int) -> None:
 
 
 def _found_no_card(pipe: Connection, _device: str) -> None:
-    pipe.send_bytes(b'[[], "there is no card"]')
+    pipe.send_bytes(b'"there is no card"')
 
 
 def _found_no_landlock(pipe: Connection, _device: str) -> None:
-    pipe.send_bytes(b'[["landlock"], null]')
+    pipe.send_bytes(b'["landlock"]')
 
 
 @pytest.mark.parametrize(
@@ -308,7 +349,7 @@ def test_a_child_that_stops_is_killed_when_the_time_is_over(long_face: Path):
 
 def unread_bytes(events: Generator) -> int:
     """Return how many bytes of a child wait in its pipe."""
-    waiting = fcntl.ioctl(events.gi_frame.f_locals["receiver"].fileno(), termios.FIONREAD, bytes(4))
+    waiting = fcntl.ioctl(events.gi_yieldfrom.gi_frame.f_locals["receiver"].fileno(), termios.FIONREAD, bytes(4))
     return int.from_bytes(waiting, sys.byteorder)
 
 
