@@ -78,7 +78,7 @@ bench-train: $(VENV)/.dev ## measure: steps of pre-training and fine-tuning, pea
 FACEKIT ?= ict-facekit
 FACES ?= real-faces
 CLIPS ?= 12000
-EXPORT := --name mien-default --version 0.9.0 --licence MIT --hop 0.24 \
+EXPORT := --name mien-default --version 0.10.0 --licence MIT --hop 0.24 \
   --intended-use "Trying Mien out, and research on affect in video with people who agreed to it."
 
 # Each is written last, when its folder is complete.

@@ -54,8 +54,8 @@ class DecodeSettings(BaseModel):
     decode_device: DecodeDevice = Field(
         "cpu",
         description="Where videos are decoded: `cpu`, or `cuda`, by the decoder of an NVIDIA card. If the card decodes "
-        "nothing, the worker does not start; a processor decodes single videos that the card cannot. On a card decoding "
-        "is confined less, and `MIEN_DECODE_MEMORY_BYTES` does not hold.",
+        "nothing, the worker does not start; a processor decodes single videos that the card cannot. On a card "
+        "decoding is confined less, and `MIEN_DECODE_MEMORY_BYTES` does not hold.",
     )
     decode_memory_bytes: int = Field(1 << 30, ge=1 << 28, description="Memory limit of the decoding process in bytes.")
     decode_cpu_s: int = Field(7200, ge=1, description="CPU time limit of the decoding process in seconds.")
