@@ -48,7 +48,7 @@ class Batcher:
         self._wait_s = wait_s
         self._on_batch = on_batch
         self._on_lost = on_lost
-        self._run_began: float | None = None  # that runs now
+        self._run_began: float | None = None  # when the run began that is under way
         # For each model: job → its waiting clips, the job whose turn it is first.
         self._waiting: list[OrderedDict[str, deque[_Item]]] = [OrderedDict() for _ in models]
         self._changed = threading.Condition()

@@ -2,13 +2,13 @@
 
 The clips and outputs of each batch size stay at fixed addresses in the card's memory (I/O binding). So the kernels of a
 batch size can be recorded at its first runs and then be replayed as one CUDA graph; ONNX Runtime keeps one for each
-`gpu_graph_id` and thread.
+`gpu_graph_id` and thread, so all runs are in one thread.
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -32,9 +32,9 @@ class _Bound(NamedTuple):
 
 
 class CardRuns:
-    """Runs of one session with the option `enable_cuda_graph`; not to be called from two threads at a time.
+    """Runs of one session with the option `enable_cuda_graph`; any thread may call.
 
-    The first call with a batch size in a thread records it, and compares what is recorded with plain runs.
+    The first call with a batch size records it, and compares what is recorded with plain runs.
 
     Args:
         session: the session.
@@ -53,20 +53,24 @@ class CardRuns:
         self._input = clips
         self._columns = columns
         self._device = device
-        self._bound: dict[tuple[int, int], _Bound] = {}  # by thread and batch size
+        self._bound: dict[int, _Bound] = {}  # by batch size
+        self._thread = ThreadPoolExecutor(1, "card")
         self(np.zeros((1, *session.get_inputs()[0].shape[1:]), np.uint8))
 
     def __call__(self, clips: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
         """Score clips (B, T, H, W, 3); return (B, columns) for each output."""
-        key = threading.get_ident(), len(clips)
-        bound = self._bound.get(key)
+        return self._thread.submit(self._score, clips).result()
+
+    def _score(self, clips: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
+        bound = self._bound.get(len(clips))
         if bound is None:
-            bound = self._bound[key] = self._bind(clips)
+            bound = self._bind(clips)
             self._check(bound, clips)
+            self._bound[len(clips)] = bound
         return self._replay(bound, clips)
 
     def _replay(self, bound: _Bound, clips: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
-        bound.clips.update_inplace(np.ascontiguousarray(clips))
+        bound.clips.update_inplace(clips)
         self._session.run_with_iobinding(bound.binding, bound.options)
         outputs: list[NDArray[np.float32]] = bound.binding.copy_outputs_to_cpu()
         return outputs

@@ -32,7 +32,7 @@ class _Capabilities(ctypes.Structure):
 
 
 def confine(readable: Sequence[Path], *, device: DecodeDevice = "cpu") -> list[str]:
-    """Confine this process irrevocably, and return the layers that the kernel does not offer.
+    """Confine this process irrevocably, and return the layers that are lacking.
 
     All imports must be done and all files opened before. The process must have a single thread.
 

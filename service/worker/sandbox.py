@@ -136,9 +136,10 @@ class Sandbox:
             return
         began = False
         try:
-            for event in self._decode(assignment, interrupted):
-                began = True
-                yield event
+            with contextlib.closing(self._decode(assignment, interrupted)) as events:
+                for event in events:
+                    began = True
+                    yield event
         except (BadMedia, ChildLost) as error:
             if began:
                 raise ChildLost(f"decoding on the card failed: {error}") from error

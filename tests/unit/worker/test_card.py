@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -51,6 +53,25 @@ def test_what_a_batch_gave_stays_when_the_next_one_runs(opened):
     runs(clips(2, seed=2))
 
     assert all(np.array_equal(one, other) for one, other in zip(first, kept, strict=True))
+
+
+def test_a_batch_size_is_recorded_once_whichever_thread_calls(opened, monkeypatch):
+    threads, run = [], onnxruntime.InferenceSession.run_with_iobinding
+
+    def noted(self, *args):
+        threads.append(threading.get_ident())
+        return run(self, *args)
+
+    monkeypatch.setattr(onnxruntime.InferenceSession, "run_with_iobinding", noted)
+    runs = OnCpu(opened, "clip", COLUMNS)
+    runs(clips(2))
+    before = len(threads)
+
+    with ThreadPoolExecutor(1) as other:
+        other.submit(runs, clips(2)).result()
+
+    assert len(set(threads)) == 1
+    assert len(threads) == before + 1
 
 
 class Stale(onnxruntime.InferenceSession):

@@ -15,10 +15,11 @@ from structlog.testing import capture_logs
 
 from mien.contract.errors import InvalidOption, TooLong
 from mien.contract.events import FaceWindow
-from mien.contract.options import AnalyzeOptions
+from mien.contract.options import AnalyzeOptions, LiveOptions
 from mien.contract.results import Findings, Progress
 from service.vision.decode_device import CardUnavailable, try_card
 from service.worker.batcher import Batcher
+from service.worker.decode_child import Assignment
 from service.worker.onnx_model import open_models
 from service.worker.pipeline import AnalysisEvent, Analyzed, DecodeSettings, Pipeline
 from service.worker.sandbox import ChildLost, InterruptedWork, Sandbox
@@ -265,6 +266,21 @@ def test_a_card_is_asked_at_the_first_attempt_and_its_failure_told(
     assert findings(events).faces
     assert any("decoded on the processor" in line["event"] for line in logs) == warned
     assert decoded("cpu") == before + 1
+
+
+def test_live_frames_are_decoded_on_the_processor(pipeline: MakePipeline, monkeypatch):
+    asked = []
+
+    def decode(_: Sandbox, wanted: Assignment, _interrupted: threading.Event) -> Iterator[object]:
+        asked.append(wanted.device)
+        yield from ()
+
+    monkeypatch.setattr(Sandbox, "decode", decode)
+    reader, _ = multiprocessing.Pipe(duplex=False)
+
+    list(pipeline(decode_device="cuda").watch("live", reader, LiveOptions(), threading.Event()))
+
+    assert asked == ["cpu"]
 
 
 def decoded(device: str) -> float:

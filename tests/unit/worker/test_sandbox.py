@@ -8,6 +8,7 @@ import fcntl
 import json
 import multiprocessing
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -286,6 +287,15 @@ def test_what_a_card_fails_on_a_processor_does_unless_it_began(face: Path, monke
 def test_the_confinement_that_a_card_leaves_out_is_told():
     assert _confined("cuda")[-2:] == ["landlock", "seccomp"]
     assert set(_confined("cpu")) <= set(_confined("cuda"))
+
+
+def test_a_child_that_decodes_on_a_card_keeps_the_limit_on_processor_time_alone(face: Path, monkeypatch):
+    limited = []
+    monkeypatch.setattr(decode_child, "_limit", lambda what, *_, **__: limited.append(what))
+
+    decode_child._limit_resources(replace(assignment(face), device="cuda"))
+
+    assert set(limited) == {resource.RLIMIT_CPU, resource.RLIMIT_CORE}
 
 
 def _confined(device: DecodeDevice) -> list[str]:
