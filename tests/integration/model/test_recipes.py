@@ -346,6 +346,10 @@ def test_several_processes_train_one_run_as_the_launch_lines_say(machines, video
             ("finetune", "tiny_finetune", "data.0.folder={some}", "start=null", "size=tiny", "batch=64"),
             "lower the key batch",
         ),
+        (
+            ("finetune", "tiny_finetune", "data.0.folder={some}", "start=null", "size=tiny", "offsets.joy=0.2"),
+            "The key offsets names joy, which is none of",
+        ),
         (("export", "nowhere", "--out", "bundle"), "nowhere cannot be read"),
         (("export", "{pretrained}", "--out", "bundle"), "best.pt cannot be read"),
         (
