@@ -134,7 +134,7 @@ def finetune(recipe: FinetuneRecipe) -> Loop:
     if unknown := sorted(recipe.offsets.keys() - known):
         raise ModelError(f"The key offsets names {', '.join(unknown)}, which is none of: {', '.join(sorted(known))}.")
     torch.manual_seed(recipe.seed)
-    labels = label_columns([row for part in training for row in part.rows], tasks)
+    labels = label_columns([row for part in training for row in part.rows * part.source.times], tasks)
     label_variances: dict[str, Tensor] = {
         task.kind: variances(labels[task.kind]) for task in tasks if not kind_of(task).classifies
     }
@@ -156,7 +156,8 @@ def finetune(recipe: FinetuneRecipe) -> Loop:
                     [*before, *(f"{title_of(part.prepared.name)}, {len(part.rows)} clips" for part in training)]
                 )
             ),
-            "clips": clips_before + sum(len(part.rows) for part in training),
+            # Not their sum: a run may start from another on the same clips.
+            "clips": max(clips_before, sum(len(part.rows) for part in training)),
             "held_out": sum(len(part.rows) for part in held_out),
             "offsets": recipe.offsets,
         },

@@ -187,12 +187,12 @@ EXPRESSIONS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust"
 
 def ferplus(root: Path) -> Found:
     root.mkdir(parents=True, exist_ok=True)
-    pictures = np.random.default_rng(0).integers(0, 256, (3, 48, 48), np.uint8)
+    random = np.random.default_rng(0)
     votes = np.array([[6, 1, 0, 3, 0, 0, 0, 0, 0, 0], [4, 0, 4, 0, 0, 2, 0, 0, 0, 0], [0, 9, 0, 0, 0, 0, 0, 1, 0, 0]])
     for number, part in enumerate(("train", "valid")):
         np.savez(
             root / f"ferplus_{number}.npz",
-            images=pictures,
+            images=random.integers(0, 256, (3, 48, 48), np.uint8),
             votes=votes.astype(np.uint8),
             part=np.array([part] * 3),
             columns=np.array(EXPRESSIONS),

@@ -129,7 +129,8 @@ class ClipDataset(Dataset[Item]):
         random = np.random.default_rng([self._seed, epoch, row])
         for _ in range(_REPLACEMENTS):
             try:
-                pixels = self._take(row, partial(self._sampling.random_start_s, random=random))
+                # The share is drawn also for a clip in memory, so that what follows does not depend on what is there.
+                pixels = self._take(row, partial(self._sampling.start_s, share=float(random.random())))
             except ClipUnreadable as error:
                 _log.warning("Another clip is taken: %s", error)
                 row = int(random.integers(len(self._media)))

@@ -37,9 +37,9 @@ class Sampling:
     region: Region | None
     fit: Literal["middle", "squeeze"] = "middle"
 
-    def random_start_s(self, duration_s: float, random: np.random.Generator) -> float:
-        """Draw a clip's start, so that the clip does not exceed the end if that is possible."""
-        return float(random.uniform(0, max(0.0, duration_s - self.frames * self.interval_s)))
+    def start_s(self, duration_s: float, share: float) -> float:
+        """Return a clip's start: with share 0 it begins with the video, with share 1 it ends with it if it can."""
+        return share * max(0.0, duration_s - self.frames * self.interval_s)
 
     def view_start_s(self, duration_s: float, share: float) -> float:
         """Return a view's start: share 0 is the clip's start, with share 1 the last frame is the last one sampled."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ from model.data.prepared import ClipRow
 from model.errors import ModelError
 
 _PARTS = {"train": "train", "valid": "validation", "test": "test"}
+_PRECEDENCE = ("test", "validation", "train")
+"""The part that keeps a picture which several have."""
 _OUTLIER = 1
 """Up to this many votes for a column are ignored as outliers, as in FER+'s code (Barsoum et al., section 4)."""
 
@@ -30,9 +33,12 @@ _OUTLIER = 1
 def read_ferplus(root: Path, dataset: PublishedDataset) -> Iterator[ClipRow | ClipProblem]:
     """Read FER+: the pictures with the most votes for one of the dataset's expressions, and all their votes.
 
-    Pictures with the most votes for contempt, no face or unknown are problems.
+    Problems are pictures with the most votes for contempt, no face or unknown, and those that another part has, too:
+    FER2013 has the same picture in several parts, which would make scores on the test part too good.
     """
-    for path in _files(root, "ferplus"):
+    files = _files(root, "ferplus")
+    parts = _parts_of(files)
+    for path in files:
         arrays = arrays_in(path)
         columns = arrays["columns"].tolist()
         chosen = [columns.index(code) for code in dataset.codes]
@@ -46,7 +52,7 @@ def read_ferplus(root: Path, dataset: PublishedDataset) -> Iterator[ClipRow | Cl
                     "expression": dataset.codes[winner],
                     "votes": " ".join(str(vote) for vote in all_votes[chosen]),
                 }
-                yield row_or_problem(clip, partial(_voted, about, arrays, path, number))
+                yield row_or_problem(clip, partial(_voted, about, arrays, path, number, parts))
             else:
                 yield ClipProblem(
                     clip, f"Raters most often chose {winner}." if all_votes.any() else "No two raters agree."
@@ -61,8 +67,32 @@ def read_pictures(root: Path, dataset: PublishedDataset) -> Iterator[ClipRow | C
             yield row_or_problem(f"{path.stem}/{number}", partial(_picture, dataset, path, arrays, number))
 
 
-def _voted(about: Mapping[str, str], arrays: Mapping[str, NDArray[Any]], path: Path, number: int) -> ClipRow:
-    return ClipRow.model_validate({**about, "part": _part(arrays, path, number)})
+def _voted(
+    about: Mapping[str, str],
+    arrays: Mapping[str, NDArray[Any]],
+    path: Path,
+    number: int,
+    parts: Mapping[bytes, str],
+) -> ClipRow | ClipProblem:
+    part, kept_in = _part(arrays, path, number), parts[_digest(arrays["images"][number])]
+    if part != kept_in:
+        return ClipProblem(about["id"], f"The part {kept_in} has the same picture.")
+    return ClipRow.model_validate({**about, "part": part})
+
+
+def _parts_of(files: list[Path]) -> dict[bytes, str]:
+    """Return the part that keeps each picture of FER+, by the picture's digest."""
+    kept: dict[bytes, str] = {}
+    for path in files:
+        arrays = arrays_in(path)
+        for picture, name in zip(arrays["images"], arrays["part"].tolist(), strict=True):
+            part, digest = _PARTS.get(name, _PRECEDENCE[-1]), _digest(picture)
+            kept[digest] = min(part, kept.get(digest, part), key=_PRECEDENCE.index)
+    return kept
+
+
+def _digest(picture: NDArray[np.uint8]) -> bytes:
+    return sha256(picture.tobytes()).digest()
 
 
 def _picture(dataset: PublishedDataset, path: Path, arrays: Mapping[str, NDArray[Any]], number: int) -> ClipRow:

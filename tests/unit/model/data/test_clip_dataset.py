@@ -155,6 +155,24 @@ def test_what_can_only_be_one_clip_is_decoded_once_where_it_is_held(dataset, pre
     assert len(opened) == 3
 
 
+def test_augmentation_does_not_depend_on_what_is_held_already(dataset, prepared):
+    folder, rows = prepared()
+
+    def clips():
+        return dataset(
+            "train",
+            part_of(rows, 0.4, 0.72),
+            folder,
+            hold=True,
+            augment=lambda clip, random: clip + random.integers(200, dtype=np.uint8),
+        )
+
+    resumed, continued = clips(), clips()
+    continued[0, 0]
+
+    assert torch.equal(resumed[1, 0]["pixels"], continued[1, 0]["pixels"])
+
+
 def test_what_is_held_is_decoded_once_by_all_processes_of_a_loader(dataset, prepared):
     folder, rows = prepared()
     clips = dataset("train", part_of(rows, 0.4, 0.72), folder, hold=True)

@@ -48,13 +48,11 @@ def test_the_views_are_the_first_and_the_last_window_that_are_served(tmp_path):
     assert np.abs(last - served[-1]).mean() < 0.5
 
 
-def test_random_starts_stay_within_the_clip():
-    random = np.random.default_rng(0)
-    starts = [SAMPLING.random_start_s(1.0, random) for _ in range(500)]
-
-    assert min(starts) == pytest.approx(0, abs=0.02)
-    assert max(starts) == pytest.approx(1 - 4 * 0.08, abs=0.02)
-    assert SAMPLING.random_start_s(0.1, random) == 0
+def test_starts_stay_within_the_clip():
+    assert SAMPLING.start_s(1.0, share=0) == 0
+    assert SAMPLING.start_s(1.0, share=0.5) == pytest.approx((1 - 4 * 0.08) / 2)
+    assert SAMPLING.start_s(1.0, share=1) == pytest.approx(1 - 4 * 0.08)
+    assert SAMPLING.start_s(0.1, share=1) == 0
 
 
 def test_a_clip_shorter_than_it_says_is_measured(opened):

@@ -250,6 +250,20 @@ def test_a_score_that_is_no_share_is_a_problem_of_its_clip(tmp_path):
     assert problem.reason.startswith(f"{tmp_path}/annotation_test.pkl: openness of a.mp4 is 1.5")
 
 
+def test_of_a_picture_in_two_parts_the_one_for_training_is_left_out_and_reported(tmp_path):
+    expected = datasets.ferplus(tmp_path)
+    training, validation = (dict(np.load(tmp_path / f"ferplus_{number}.npz")) for number in (0, 1))
+    training["images"][1] = validation["images"][2]
+    np.savez(tmp_path / "ferplus_0.npz", **training)
+
+    rows, problems = read("ferplus", tmp_path)
+
+    assert {row.id for row in rows} == expected.keys() - {"ferplus_0/1"}
+    assert [(one.clip, one.reason) for one in problems] == [
+        ("ferplus_0/1", "The part validation has the same picture.")
+    ]
+
+
 def test_pictures_that_most_raters_gave_no_expression_are_left_out_and_reported(tmp_path):
     datasets.ferplus(tmp_path)
     arrays = dict(np.load(tmp_path / "ferplus_0.npz"))
