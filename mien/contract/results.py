@@ -144,12 +144,12 @@ class Timings(_Part):
 
 
 class Findings(_Part):
-    """The findings of an analysis: the part of the result that the worker writes."""
+    """The findings of an analysis: the part of the result that the worker writes. The large part, faces, comes last."""
 
     video: Video
-    faces: list[Face]
     models: list[ModelInfo]
     warnings: list[str]
+    faces: list[Face]
 
 
 class Summary(_Part):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import math
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import itemgetter
 from typing import TextIO
 
@@ -61,13 +61,20 @@ class CsvTable:
 
     The header comes with the first face, since its columns are what the models score. Rows of videos without a face
     wait for it.
+
+    Args:
+        out: where to write.
+        with_files: whether there is a column `file`.
+        scores: the columns of scores, if they are known.
     """
 
-    def __init__(self, out: TextIO, *, with_files: bool = False) -> None:
+    def __init__(self, out: TextIO, *, with_files: bool = False, scores: Iterable[str] = ()) -> None:
         self._out = out
         self._first = (("file",) if with_files else ()) + WHERE
         self._writer: csv.DictWriter[str] | None = None
         self._waiting: list[Row] = []
+        if known := list(scores):
+            self._begin(known)
 
     def add(self, rows: Iterable[Row]) -> list[str]:
         """Write rows; return the columns that they have and the header has not, which are left out."""
@@ -92,11 +99,23 @@ class CsvTable:
         self._writer.writeheader()
 
 
-def write_csv(analysis: Analysis, out: TextIO) -> None:
-    """Write the windows of an analysis as CSV."""
-    table = CsvTable(out)
-    table.add(timeline_rows(analysis))
+def write_csv(faces: Callable[[], Iterable[Face]], video: Video | None, out: TextIO) -> None:
+    """Write the windows of an analysis as CSV, face by face. The faces are read twice: first for the columns."""
+    table = CsvTable(out, scores=dict.fromkeys(name for face in faces() for name in _columns(face)))
+    empty = True
+    for face in faces():
+        empty = False
+        table.add(_face_rows(face, video))
+    if empty:
+        table.add([{"note": NO_FACE}])
     table.end()
+
+
+def _columns(face: Face) -> Iterator[str]:
+    """Yield the columns of a face's scores, many times, in their order."""
+    for window in face.timeline:
+        yield from _scores(window)
+    yield from face.personality or ()
 
 
 def _face_rows(face: Face, video: Video | None) -> list[Row]:

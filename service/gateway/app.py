@@ -6,8 +6,9 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from types import FrameType
+from typing import Any
 
 import structlog
 import uvicorn
@@ -46,6 +47,8 @@ from service.telemetry.traces import configure_traces
 
 log = structlog.get_logger()
 
+_RESTART_S = 5.0
+
 _DESCRIPTION = """\
 Times are seconds of the video's own clock. Valence, arousal and dominance are in [−1, 1], probabilities and traits in
 [0, 1], boxes in pixels of the upright frame.
@@ -62,6 +65,16 @@ says what happened and what to do. The statuses 429 and 503 come with `Retry-Aft
 """
 
 
+async def _keep_running(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run background work until cancelled, and again after a pause if a defect ends it."""
+    while True:
+        try:
+            await work()
+        except Exception:  # whatever it is, the gateway goes on, and needs this work
+            log.exception("background work broke")
+        await asyncio.sleep(_RESTART_S)
+
+
 def create_app(settings: GatewaySettings) -> FastAPI:
     """Return the app; connections are made when it starts."""
 
@@ -70,7 +83,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         redis = connect_async(settings.redis_url, settings.redis_password_file)
         uses, background = compose(settings, redis)
         app.state.use_cases = uses
-        tasks = [asyncio.create_task(work) for work in background]
+        tasks = [asyncio.create_task(_keep_running(work)) for work in background]
         try:
             async with serving_grpc(uses):
                 with _serving_metrics(settings):
@@ -168,7 +181,7 @@ async def _on_http(request: Request, error: Exception) -> Response:
         routes = [route for router in ROUTERS for route in router.routes]
         matching = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
         allowed = ", ".join(sorted({name for route in matching for name in getattr(route, "methods", ())}) or ["GET"])
-        detail = f"{request.method} is not allowed at this address. Send one of: {allowed}."
+        detail = f"{request.method[:20]} is not allowed at this address. Send one of: {allowed}."
         answer = problem_response(request, MethodNotAllowed(detail))
         answer.headers["Allow"] = allowed
         return answer

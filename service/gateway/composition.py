@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 
 from redis.asyncio import Redis
@@ -38,8 +39,8 @@ from service.queue.status import QueueStatus
 from service.storage.blobs import open_blobs
 
 
-def compose(settings: GatewaySettings, redis: Redis) -> tuple[UseCases, list[Coroutine[Any, Any, None]]]:
-    """Return the use cases, and the background work that runs as long as the gateway."""
+def compose(settings: GatewaySettings, redis: Redis) -> tuple[UseCases, list[Callable[[], Coroutine[Any, Any, None]]]]:
+    """Return the use cases, and the background work, each a function, that is to run as long as the gateway."""
     admission, jobs = Admission(redis), Jobs(redis)
     status, erasure = QueueStatus(redis), Erasure(redis)
     blobs = open_blobs(settings)
@@ -65,16 +66,17 @@ def compose(settings: GatewaySettings, redis: Redis) -> tuple[UseCases, list[Cor
         update_metrics=UpdateMetrics(status, health),
         status=ServiceStatus(status, health, notifier),
     )
-    background = [
-        notifier.listen(),
-        Sweep(jobs, admission, Repair(redis), blobs, settings.upload_idle_s).every(settings.sweep_every_s),
-        Erase(erasure, blobs, settings.redis_rewrite_s).every(),
+    sweep = Sweep(jobs, admission, Repair(redis), blobs, settings.upload_idle_s)
+    background: list[Callable[[], Coroutine[Any, Any, None]]] = [
+        notifier.listen,
+        partial(sweep.every, settings.sweep_every_s),
+        Erase(erasure, blobs, settings.redis_rewrite_s).every,
     ]
     if settings.callback_secret is not None:
         secret = parse_secret(settings.callback_secret.get_secret_value())
-        background.append(Caller(jobs, Callbacks(redis), secret, settings.callback_private).run())
+        background.append(Caller(jobs, Callbacks(redis), secret, settings.callback_private).run)
     if settings.gateway_metrics_port:
-        background.append(uses.update_metrics.every())
+        background.append(uses.update_metrics.every)
     return uses, background
 
 

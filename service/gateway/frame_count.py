@@ -21,7 +21,8 @@ _MOST_AREA = 7680 * 4320
 _MOST_PIXELS = 500_000_000_000
 _LEAST_FRAME_BYTES = 16
 _MOST_HEADER_BYTES = 16 << 20
-_MOST_BOXES = 64
+_MOST_BOXES = 64  # of the file, each of which is read from the store
+_MOST_PARTS = 10_000  # boxes or elements in the header; usual ones have some hundred
 _FIRST_BYTES = 64 << 10
 _USUAL_FPS = 30
 
@@ -33,7 +34,8 @@ _SCALE, _DURATION, _FRAME_NS, _WIDTH, _HEIGHT = 0x2AD7B1, 0x4489, 0x23E383, 0xB0
 async def total_pixels(read: Read, size: int) -> int:
     """Return width × height × frames of a video of `size` bytes, or 0 where its header does not say.
 
-    Numbers are ignored if the bytes cannot hold so many frames, or if they exceed a worker's default limits.
+    A header of more than `_MOST_PARTS` parts says nothing. Numbers are ignored if the bytes cannot hold so many frames,
+    or if they exceed a worker's default limits.
     """
     try:
         head = await read(0, min(size, _FIRST_BYTES))
@@ -48,6 +50,18 @@ async def total_pixels(read: Read, size: int) -> int:
         return min(sum(taken), _MOST_PIXELS)
     except (struct.error, IndexError, ValueError, OverflowError):
         return 0
+
+
+class _Budget:
+    """Limit the parts that are read of one header: 16 MiB can hold two million, while the event loop waits."""
+
+    def __init__(self) -> None:
+        self._left = _MOST_PARTS
+
+    def spend(self) -> None:
+        if self._left == 0:
+            raise ValueError("more parts than a header has")
+        self._left -= 1
 
 
 async def _mp4(read: Read, size: int) -> list[Stream]:
@@ -75,37 +89,40 @@ def _box(head: bytes, left: int) -> tuple[int, bytes, int]:
     return length, kind, header
 
 
-def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+def _boxes(data: bytes, budget: _Budget) -> Iterator[tuple[bytes, bytes]]:
     at = 0
     while at + 8 <= len(data):
+        budget.spend()
         length, kind, header = _box(data[at : at + 16], len(data) - at)
         yield kind, data[at + header : at + length]
         at += length
 
 
-def _find(data: bytes, *path: bytes) -> bytes:
+def _find(data: bytes, budget: _Budget, *path: bytes) -> bytes:
     for wanted in path:
-        data = next((content for kind, content in _boxes(data) if kind == wanted), b"")
+        data = next((content for kind, content in _boxes(data, budget) if kind == wanted), b"")
     return data
 
 
 def _movie(moov: bytes) -> list[Stream]:
     found: list[Stream] = []
-    for kind, track in _boxes(moov):
-        if kind != b"trak" or _find(track, b"mdia", b"hdlr")[8:12] != b"vide":
+    budget = _Budget()
+    for kind, track in _boxes(moov, budget):
+        if kind != b"trak" or _find(track, budget, b"mdia", b"hdlr")[8:12] != b"vide":
             continue
-        table = _find(track, b"mdia", b"minf", b"stbl")
-        sizes = _find(table, b"stsz") or _find(table, b"stz2")
+        table = _find(track, budget, b"mdia", b"minf", b"stbl")
+        sizes = _find(table, budget, b"stsz") or _find(table, budget, b"stz2")
         (count,) = struct.unpack_from(">I", sizes, 8)
         # Of the first sample entry: 8 bytes of the box, 8 of the entry's, 8 and 16 that are reserved.
-        width, height = struct.unpack_from(">HH", _find(table, b"stsd"), 40)
+        width, height = struct.unpack_from(">HH", _find(table, budget, b"stsd"), 40)
         found.append((width * height, count))  # 0 in a fragmented file, which counts its frames elsewhere
     return found
 
 
-def _elements(data: bytes) -> Iterator[tuple[int, bytes]]:
+def _elements(data: bytes, budget: _Budget) -> Iterator[tuple[int, bytes]]:
     at = 0
     while at < len(data):
+        budget.spend()
         id_length = 9 - data[at].bit_length()
         element = int.from_bytes(data[at : at + id_length], "big")
         at += id_length
@@ -119,20 +136,21 @@ def _elements(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _matroska(head: bytes) -> list[Stream]:
-    segment = next((content for element, content in _elements(head) if element == _SEGMENT), b"")
+    budget = _Budget()
+    segment = next((content for element, content in _elements(head, budget) if element == _SEGMENT), b"")
     scale_ns, duration, tracks = 1_000_000, 0.0, b""
-    for element, content in _elements(segment):
+    for element, content in _elements(segment, budget):
         if element == _INFO:
-            info = dict(_elements(content))
+            info = dict(_elements(content, budget))
             scale_ns = int.from_bytes(info[_SCALE], "big") if _SCALE in info else scale_ns
             if _DURATION in info:
                 (duration,) = struct.unpack(">f" if len(info[_DURATION]) == 4 else ">d", info[_DURATION])
         elif element == _TRACKS:
             tracks = content
     found: list[Stream] = []
-    for _, entry in (one for one in _elements(tracks) if one[0] == _ENTRY):
-        fields = dict(_elements(entry))
-        video = dict(_elements(fields.get(_VIDEO, b"")))
+    for _, entry in (one for one in _elements(tracks, budget) if one[0] == _ENTRY):
+        fields = dict(_elements(entry, budget))
+        video = dict(_elements(fields.get(_VIDEO, b""), budget))
         frame_ns = int.from_bytes(fields.get(_FRAME_NS, b""), "big") or 1_000_000_000 / _USUAL_FPS
         area = int.from_bytes(video.get(_WIDTH, b""), "big") * int.from_bytes(video.get(_HEIGHT, b""), "big")
         found.append((area, duration * scale_ns / frame_ns))

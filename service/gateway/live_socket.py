@@ -134,7 +134,7 @@ async def _receive(socket: WebSocket) -> bytes | str:
 def _parsed(message: bytes | str) -> object:
     try:
         return json.loads(message) if isinstance(message, str) else None
-    except ValueError:
+    except (ValueError, RecursionError):  # no JSON, or nested too deeply
         return None
 
 

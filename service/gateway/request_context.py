@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Awaitable, Callable
+from http import HTTPMethod
 from uuid import uuid4
 
 import structlog
@@ -20,6 +21,8 @@ log = structlog.get_logger()
 PROBES = ("/healthz", "/readyz", "/metrics")
 """Requested often by orchestrators, under any host name."""
 
+# A client may send any token of up to 64 KB as its method, and every value of a label stays in memory.
+_METHODS = frozenset(HTTPMethod)
 _GOOD_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -67,7 +70,8 @@ class RequestContext:
             finally:
                 elapsed = time.perf_counter() - started
                 route = getattr(scope.get("route"), "path", "none")
-                REQUESTS.labels(route, scope["method"], status or 500).inc()
+                method = scope["method"] if scope["method"] in _METHODS else "other"
+                REQUESTS.labels(route, method, status or 500).inc()
                 REQUEST_SECONDS.labels(route).observe(elapsed)
                 tell = log.debug if route in PROBES else log.info
-                tell("request", method=scope["method"], route=route, status=status or 500, seconds=round(elapsed, 3))
+                tell("request", method=method, route=route, status=status or 500, seconds=round(elapsed, 3))

@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from pydantic import ValidationError
 from redis.asyncio import Redis
 
 from mien.contract.options import AnalyzeOptions
@@ -177,7 +178,15 @@ def parse_key_holder(holder: list[str]) -> KeyHolder | None:
         case ["", "", ""]:
             return KeyHolder("", digest="", erased=True)
         case [job_id, options, digest]:
-            return KeyHolder(job_id, AnalyzeOptions.model_validate_json(options), digest)
+            return KeyHolder(job_id, _known_options(options), digest)
         case [job_id]:
             return KeyHolder(job_id)
     return None
+
+
+def _known_options(text: str) -> AnalyzeOptions | None:
+    """Parse a job's options; return None, which is no request's, if one of them is of a newer release."""
+    try:
+        return AnalyzeOptions.model_validate_json(text)
+    except ValidationError:
+        return None

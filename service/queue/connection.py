@@ -13,7 +13,7 @@ import re
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import redis
 import redis.asyncio
@@ -39,6 +39,30 @@ _COMMANDS_AT_ONCE = 50
 _UNBOUNDED = 1 << 16
 
 _PASSING = ("BUSY", "MASTERDOWN", "CLUSTERDOWN", "UNBLOCKED", "LOADING")
+
+
+class _LeavesReplicas:
+    """A connection that is made anew after its server turned out to be a replica: its name may be another's by now."""
+
+    def read_response(self, *args: Any, **options: Any) -> Any:
+        try:
+            return super().read_response(*args, **options)  # type: ignore[misc]
+        except ResponseError as error:
+            if _is_replicas(error):
+                cast("Any", self).mark_for_reconnect()
+            raise
+
+
+class _LeavesReplicasAsync:
+    """The same for asyncio."""
+
+    async def read_response(self, *args: Any, **options: Any) -> Any:
+        try:
+            return await super().read_response(*args, **options)  # type: ignore[misc]
+        except ResponseError as error:
+            if _is_replicas(error):
+                cast("Any", self).mark_for_reconnect()
+            raise
 
 
 class _ShieldedScript(AsyncScript):
@@ -104,7 +128,7 @@ def connect(url: str, password_file: Path | None = None, *, text: bool = True) -
         Misconfigured: the password cannot be read.
     """
     how: dict[str, Any] = _password(password_file)
-    return redis.Redis.from_url(
+    client = redis.Redis.from_url(
         url,
         protocol=_PROTOCOL,
         socket_timeout=_TIMEOUT_S,
@@ -112,6 +136,8 @@ def connect(url: str, password_file: Path | None = None, *, text: bool = True) -
         max_connections=_UNBOUNDED,  # one for each thread that has a command under way
         **how,
     )
+    _mix_in(_LeavesReplicas, client.connection_pool)
+    return client
 
 
 def connect_async(url: str, password_file: Path | None = None) -> redis.asyncio.Redis:
@@ -126,10 +152,11 @@ def connect_async(url: str, password_file: Path | None = None) -> redis.asyncio.
         "decode_responses": True,
         **_password(password_file),
     }
-    return _ShieldedRedis(
-        BlockingConnectionPool.from_url(url, max_connections=_COMMANDS_AT_ONCE, timeout=_TIMEOUT_S, **how),
-        ConnectionPool.from_url(url, max_connections=_UNBOUNDED, **how),
-    )
+    commands = BlockingConnectionPool.from_url(url, max_connections=_COMMANDS_AT_ONCE, timeout=_TIMEOUT_S, **how)
+    subscriptions = ConnectionPool.from_url(url, max_connections=_UNBOUNDED, **how)
+    for pool in (commands, subscriptions):
+        _mix_in(_LeavesReplicasAsync, pool)
+    return _ShieldedRedis(commands, subscriptions)
 
 
 def is_outage(error: RedisError | OSError) -> bool:
@@ -180,6 +207,16 @@ def _refuses_writes(error: Exception) -> str | None:
         return _REFUSALS["READONLY"]
     found = _REFUSAL.search(str(error)) if isinstance(error, ResponseError) else None
     return None if found is None else _REFUSALS[found[1]]
+
+
+def _is_replicas(error: ResponseError) -> bool:
+    """Return whether an error says that the server is a replica: one for reading, or one that lost its primary."""
+    return _refuses_writes(error) == _REFUSALS["READONLY"] or str(error).startswith("MASTERDOWN")
+
+
+def _mix_in(kind: type, pool: Any) -> None:
+    """Add a class to a pool's connections, whose class depends on the URL."""
+    pool.connection_class = type(kind.__name__, (kind, pool.connection_class), {})
 
 
 def _password(file: Path | None) -> dict[str, str]:

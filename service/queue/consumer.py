@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Any, Literal, cast
 
+from pydantic import ValidationError
 from redis import Redis
 from redis.exceptions import RedisError, ResponseError
 
@@ -123,12 +124,14 @@ class Consumer:
                 self._drop_deleted()
         return claimed
 
-    def begin(self, entry: Entry, *, alone: bool = True) -> Attempt | Literal["alone"] | None:
+    def begin(self, entry: Entry, *, alone: bool = True) -> Attempt | Literal["alone", "newer"] | None:
         """Start an attempt; safe to repeat.
 
         Returns None if the job has ended, was erased, was taken over by another worker, or has no attempt left and
         fails now. Returns "alone" if the job was tried before, so that it must run alone, and `alone` is False because
-        other work runs here: begin it later, if no other worker has taken it over by then.
+        other work runs here: begin it later, if no other worker has taken it over by then. Returns "newer" if the job
+        has options of a newer release, and hands it back: after a lease another worker may take it. No attempt is used
+        up.
         """
         exhausted = AttemptsExhausted(
             f"The analysis was tried {self.max_attempts} times without success; the last worker that had it died or "
@@ -151,6 +154,12 @@ class Consumer:
         if len(found) == 1:
             return "alone"
         fence, number, created_ms, upload, size, price, options, trace = found
+        try:
+            known = AnalyzeOptions.model_validate_json(options)
+        except ValidationError:
+            # Taken over after a lease and not at once: here, it would be taken before all other jobs, again and again.
+            self._hand_back(entry.job_id, int(fence), counts=False, error="unknown options", idle_ms=0)
+            return "newer"
         return Attempt(
             job_id=entry.job_id,
             fence=int(fence),
@@ -159,7 +168,7 @@ class Consumer:
             upload=upload,
             size=int(size),
             price=int(price),
-            options=AnalyzeOptions.model_validate_json(options),
+            options=known,
             trace=trace,
         )
 
@@ -202,20 +211,7 @@ class Consumer:
 
     def release(self, attempt: Attempt, *, counts: bool, error: str = "") -> bool:
         """Hand the job back, to be begun before all others; `counts`: the attempt counts towards the maximum."""
-        return bool(
-            self._release(
-                keys=[keys.job(attempt.job_id), keys.QUEUE],
-                args=[
-                    attempt.job_id,
-                    attempt.fence,
-                    keys.GROUP,
-                    "" if counts else "1",
-                    error,
-                    keys.RELEASED,
-                    keys.LONGER_THAN_LEASES_MS,
-                ],
-            )
-        )
+        return self._hand_back(attempt.job_id, attempt.fence, counts=counts, error=error)
 
     def erased(self, name: str) -> None:
         """Remove an erased blob from the list of those to erase."""
@@ -237,6 +233,24 @@ class Consumer:
         held = self._redis.xpending_range(keys.QUEUE, keys.GROUP, "-", "+", 1, consumername=self.name)
         if not held:
             self._redis.xgroup_delconsumer(keys.QUEUE, keys.GROUP, self.name)
+
+    def _hand_back(
+        self, job_id: str, fence: int, *, counts: bool, error: str, idle_ms: int = keys.LONGER_THAN_LEASES_MS
+    ) -> bool:
+        return bool(
+            self._release(
+                keys=[keys.job(job_id), keys.QUEUE],
+                args=[
+                    job_id,
+                    fence,
+                    keys.GROUP,
+                    "" if counts else "1",
+                    error,
+                    keys.RELEASED,
+                    idle_ms,
+                ],
+            )
+        )
 
     def _end(self, attempt: Attempt, state: State, fields: dict[str, str | float], *, dead: bool) -> bool:
         flat = [item for pair in fields.items() for item in pair]

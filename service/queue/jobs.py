@@ -91,7 +91,7 @@ class Jobs:
                     keys.jobs(owner_of(job_id)), keys.RESERVED_BYTES, keys.LIVE_PRICE, *key,
                 ],
                 args=[
-                    job_id, now_ms(), upload, size, options.model_dump_json(), digest,
+                    job_id, now_ms(), upload, size, options.model_dump_json(exclude_defaults=True), digest,
                     keys.IDEMPOTENCY_TTL_S, options.callback_url or "", trace, price,
                 ],
             )  # fmt: skip

@@ -10,10 +10,10 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import redis.asyncio
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from redis import Redis
 from redis.client import PubSub
 from redis.exceptions import RedisError
@@ -48,10 +48,17 @@ class LiveSessionQueue:
         self._redis = redis
         self._reader = reader
 
-    def claim(self, wait_s: float) -> LiveSession | None:
-        """Wait for a session; no other worker gets it."""
+    def claim(self, wait_s: float) -> LiveSession | Literal["newer"] | None:
+        """Wait for a session; no other worker gets it.
+
+        Returns "newer" if the session has options of a newer release, and returns it to the list for another worker.
+        """
         found = cast("Any", self._reader.blpop([keys.SESSIONS], timeout=wait_s))
-        return LiveSession.model_validate_json(found[1]) if found else None
+        try:
+            return LiveSession.model_validate_json(found[1]) if found else None
+        except ValidationError:
+            self._redis.lpush(keys.SESSIONS, found[1])
+            return "newer"
 
     def give_back(self, session: LiveSession) -> None:
         """Return a session to the front of the list, for another worker to claim."""

@@ -14,7 +14,7 @@ import secrets
 import shutil
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -41,6 +41,7 @@ _PROBE_BYTES = 4096  # one block: fewer bytes may fit on a full disk
 # obstore buffers one part: this bounds the memory of an upload.
 _PART_BYTES = 1 << 20
 _S3_PART_BYTES = 8 << 20  # S3 allows 10,000 parts, all but the last of at least 5 MiB
+_STALLED_S = 30.0  # a bucket that sends nothing for so long has failed; a slow one has not
 
 
 def upload_name(job_id: str) -> str:
@@ -127,9 +128,33 @@ class Blobs:
         except BaseError as error:
             raise StorageUnavailable("The result cannot be read at the moment. Try again shortly.", 5) from error
 
+    async def stream(self, name: str) -> tuple[int, AsyncIterator[bytes]]:
+        """Return a blob's size and its content in pieces, the first of which has been read.
+
+        Raises:
+            FileNotFoundError: there is no blob of this name.
+            StorageUnavailable: the store cannot read it; also while the pieces are read.
+        """
+        with self._outage():
+            blob = await obstore.get_async(self._store, name)
+            pieces = aiter(blob.stream(min_chunk_size=_PART_BYTES))
+            first = bytes(await anext(pieces, b""))
+
+        async def content() -> AsyncIterator[bytes]:
+            yield first
+            with self._outage():
+                async for piece in pieces:
+                    yield bytes(piece)
+
+        return blob.meta["size"], content()
+
     @contextmanager
-    def local(self, name: str) -> Iterator[Path]:
+    def local(self, name: str, on_piece: Callable[[], None] = lambda: None) -> Iterator[Path]:  # noqa: ARG002 - S3Blobs
         """Provide a blob as a local file that a decoder can seek in.
+
+        Args:
+            name: of the blob.
+            on_piece: called with each piece that is copied, if it has to be; what it raises ends the copying.
 
         Raises:
             FileNotFoundError: there is no blob of this name.
@@ -253,13 +278,17 @@ class Blobs:
                     yield blob["path"], (now - blob["last_modified"]).total_seconds()
 
     def sweep_unfinished(self, age_s: float) -> int:
-        """Delete temporary files not written to for `age_s` seconds; return their number."""
+        """Delete temporary files not written to for `age_s` seconds; return their number.
+
+        Raises:
+            StorageUnavailable: the folder cannot be read, or is read-only.
+        """
         limit = time.time() - age_s
         swept = 0
         # obstore names them `blob#1` and does not list them.
         for file in self._folder.glob("*/*#*"):
             # The upload may finish and remove its file at any moment.
-            with contextlib.suppress(FileNotFoundError):
+            with self._outage(), contextlib.suppress(FileNotFoundError):
                 if file.stat().st_mtime < limit:
                     file.unlink()
                     swept += 1
@@ -312,12 +341,17 @@ class S3Blobs(Blobs):
             bucket,
             prefix=prefix or None,
             retry_config={"max_retries": 3, "retry_timeout": timedelta(seconds=20)},
-            client_options={"allow_http": bool(endpoint and endpoint.startswith("http:"))},
+            client_options={
+                "allow_http": bool(endpoint and endpoint.startswith("http:")),
+                # By default a whole blob has to come within 30 s.
+                "timeout": timedelta(days=1),
+                "read_timeout": timedelta(seconds=_STALLED_S),
+            },
             **how,
         )
 
     @contextmanager
-    def local(self, name: str) -> Iterator[Path]:
+    def local(self, name: str, on_piece: Callable[[], None] = lambda: None) -> Iterator[Path]:
         """Copy a blob to the scratch folder for the duration of the block."""
         with contextlib.ExitStack() as copy:
             with self._outage():
@@ -326,6 +360,7 @@ class S3Blobs(Blobs):
                 try:
                     for piece in obstore.get(self._store, name).stream(min_chunk_size=_PART_BYTES):
                         file.write(piece)
+                        on_piece()
                     file.flush()
                 except FileNotFoundError:
                     self._require_bucket()

@@ -35,21 +35,44 @@ from service.worker.settings import WorkerSettings
 
 log = structlog.get_logger()
 
+# Without one of these a worker would look alive and do nothing; its jobs go to others, or to its next process.
+_THREADS = ("inference", "keeper", "live")
+
 
 def main() -> int:
-    """Run a worker until SIGTERM or SIGINT; return the exit code (2 for a bad configuration)."""
+    """Run a worker until SIGTERM or SIGINT; return the exit code: 2 for a bad configuration, 1 for a defect."""
     os.umask(0o077)
     try:
         hide_memory()
-        settings = WorkerSettings()
+        settings = _settings()
         configure_logs("worker", settings.log_level)
         configure_traces("worker", settings.otlp_endpoint)
+        threading.excepthook = _end_with
         _serve(settings)
-    except (Misconfigured, ValidationError) as error:
+    except Misconfigured as error:
         configure_logs("worker", "info")
-        log.error("cannot start", reason=str(error))  # noqa: TRY400 - the sentence says it; a traceback would bury it
+        log.error("cannot start", reason=error.detail)  # noqa: TRY400 - the sentence says it; a traceback would bury it
         return 2
+    except Exception:  # whatever it is, who started this process is to start another
+        log.exception("the worker ends by a defect")
+        return 1
     return 0
+
+
+def _settings() -> WorkerSettings:
+    try:
+        return WorkerSettings()
+    except ValidationError as error:
+        raise Misconfigured(str(error)) from error
+
+
+def _end_with(lost: threading.ExceptHookArgs) -> None:
+    """End the process with a thread that ends by a defect, if there is one of the kind for the whole process."""
+    name = lost.thread.name if lost.thread else ""
+    error = lost.exc_value or lost.exc_type()
+    log.critical("a thread ended by a defect", thread=name, exc_info=error)
+    if name in _THREADS:
+        os._exit(1)
 
 
 def _serve(settings: WorkerSettings) -> None:
@@ -108,7 +131,7 @@ def _serve(settings: WorkerSettings) -> None:
         max_s=settings.live_max_s,
         occupancy=occupancy,
     )
-    watching = threading.Thread(target=live.run, name="live")
+    watching = threading.Thread(target=live.run, name="live", daemon=True)  # a defect of the main loop ends it, too
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         loop.stop()

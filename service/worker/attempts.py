@@ -154,10 +154,17 @@ class AttemptRunner:
         Raises:
             FileNotFoundError: the store does not have it any more.
             StorageUnavailable: the store works, but does not return this video.
+            InterruptedWork: the job was interrupted.
         """
+
+        def on_piece() -> None:
+            job.move()
+            if job.interrupted.is_set():
+                raise InterruptedWork
+
         for pause_s in (*_READ_AGAIN_AFTER_S, None):
             try:
-                return stack.enter_context(self._blobs.local(job.attempt.upload))
+                return stack.enter_context(self._blobs.local(job.attempt.upload, on_piece))
             except StorageUnavailable:
                 self._outlasting(job)(lambda: self._blobs.check(job.attempt.size))
                 if pause_s is None:

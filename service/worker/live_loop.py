@@ -82,6 +82,10 @@ class LiveLoop:
             self._stopping.wait(_WAIT_S)
             return None
         session = self._queue.claim(_WAIT_S)
+        if session == "newer":
+            log.error("live session has options of a newer release: update this worker")
+            self._stopping.wait(_WAIT_S)  # which leaves the session to others
+            return None
         if session is not None and not self._occupancy.enter():
             self._queue.give_back(session)
             return None

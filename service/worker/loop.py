@@ -82,18 +82,20 @@ class JobLoop:
         self._stopping.set()
 
     def run(self) -> None:
-        """Run until `stop` is called and the drain has ended."""
+        """Run until `stop` is called and the drain has ended; an unexpected error is raised after the drain."""
         with self._keeper:
-            while not self._stopping.is_set():
-                self._keeper.move()
-                try:
-                    self._step()
-                except InterruptedWork:
-                    break
-                except RedisError as error:  # a defect, or rights that this worker lacks
-                    log.error("queue refuses a command", error=str(error))  # noqa: TRY400 - the answer says it
-                    self._stopping.wait(random.uniform(0.5, 2.0))  # noqa: S311 - jitter, no secret
-            self._drain()
+            try:
+                while not self._stopping.is_set():
+                    self._keeper.move()
+                    try:
+                        self._step()
+                    except InterruptedWork:
+                        break
+                    except RedisError as error:  # a defect, or rights that this worker lacks
+                        log.error("queue refuses a command", error=str(error))  # noqa: TRY400 - the answer says it
+                        self._stopping.wait(random.uniform(0.5, 2.0))  # noqa: S311 - jitter, no secret
+            finally:
+                self._drain()
 
     def _step(self) -> None:
         """Begin the job that waits to run alone, or claim jobs and begin them; wait a moment if there is no room."""
@@ -118,20 +120,33 @@ class JobLoop:
         again = entry in self._waiting
         # Only this thread stops other work from being admitted.
         entered = self._occupancy.enter_alone() if again else self._occupancy.enter()
-        attempt: Attempt | Literal["alone"] | None = None
+        attempt: Attempt | Literal["alone", "newer"] | None = None
         try:
             attempt = self._outlast(lambda: self._consumer.begin(entry, alone=again and entered))
         finally:
             if entered and not isinstance(attempt, Attempt):
                 self._occupancy.leave()
-        if not isinstance(attempt, Attempt):
-            if attempt is None:
-                self._occupancy.give_up()
-            return attempt is None
-        job = RunningJob(attempt)
-        self._running.add(job)
-        threading.Thread(target=self._work, args=(job,), name=f"job-{attempt.job_id}", daemon=True).start()
+        if attempt == "alone":
+            return False
+        if isinstance(attempt, Attempt):
+            self._start(RunningJob(attempt))
+            return True
+        self._occupancy.give_up()
+        if attempt == "newer":
+            log.error("job has options of a newer release: update this worker", job=entry.job_id)
         return True
+
+    def _start(self, job: RunningJob) -> None:
+        """Run an attempt in a thread of its own; where there can be none, hand the job back and raise the error."""
+        self._running.add(job)
+        thread = threading.Thread(target=self._work, args=(job,), name=f"job-{job.attempt.job_id}", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            self._running.remove(job)
+            self._occupancy.leave()
+            self._outlast(lambda: self._consumer.release(job.attempt, counts=False, error="no thread"))
+            raise
 
     def _runs_here(self, entry: Entry) -> bool:
         """Return whether an entry's job runs here already: this process was suspended, or the job hangs.

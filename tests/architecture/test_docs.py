@@ -70,6 +70,19 @@ def test_make_has_the_targets_that_are_named(page: Path):
     assert set(named) <= set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
 
+def test_the_runbook_of_every_alert_is_a_heading():
+    rules = yaml.safe_load((ROOT / "deploy/watch/prometheus/rules.yml").read_text(encoding="utf-8"))
+    alerts = [rule for group in rules["groups"] for rule in group["rules"] if "alert" in rule]
+    assert alerts
+
+    broken = []
+    for alert in alerts:
+        page, _, anchor = alert["annotations"]["runbook"].partition("#")
+        if not (ROOT / page).is_file() or anchor not in anchors(ROOT / page):
+            broken.append(alert["alert"])
+    assert broken == []
+
+
 def test_the_site_lists_pages_that_exist():
     text = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
     listed = re.findall(r"[\w/]+\.md", str(yaml.safe_load(text)["nav"]))

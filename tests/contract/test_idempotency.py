@@ -85,3 +85,10 @@ def test_of_many_that_submit_at_once_one_is_accepted(queue: Queue):
     [winner] = [f"j{i}" for i, earlier in enumerate(answers) if earlier is None]
     assert {earlier.job_id for earlier in answers if earlier} == {winner}
     assert queue.depth() == 1
+
+
+def test_a_key_of_a_request_with_options_of_a_newer_release_is_that_of_another_request(queue: Queue):
+    submit(queue, "a")
+    queue.redis.hset(keys.idempotency("k"), "options", '{"colour":"red"}')
+
+    assert claim(queue, "b") == KeyHolder("a", None, "d")

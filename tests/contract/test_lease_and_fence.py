@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from mien.contract.errors import AttemptsExhausted
@@ -9,6 +11,7 @@ from mien.contract.jobs import State
 from service.queue import keys
 from service.queue.consumer import Attempt
 from tests.contract.helpers import LEASE_S, Queue, fail, has_nothing, lapse, report, succeed, take
+from tests.processes import wait_for
 
 
 def test_the_entry_of_a_silent_worker_goes_to_another_after_the_lease(queue: Queue):
@@ -250,3 +253,27 @@ def test_a_job_that_waits_to_run_alone_goes_to_a_worker_that_is_empty_when_its_l
     [taken] = ben.claim(1, wait_s=0.01)
     assert isinstance(ben.begin(taken), Attempt)
     assert ann.begin(waiting) is None
+
+
+def test_a_job_with_options_of_a_newer_release_waits_for_a_worker_that_knows_them(queue: Queue):
+    queue.submit("a", faces=3)
+    options = queue.field("a", "options")
+    queue.redis.hset(keys.job("a"), "options", '{"faces":3,"colour":"red"}')
+    old, new = queue.worker("old"), queue.worker("new")
+
+    for _ in range(4):  # more often than a job is tried
+        [entry] = wait_for(lambda: old.claim(1, wait_s=0.01))
+        assert old.begin(entry) == "newer"
+        assert has_nothing(old)  # it takes other jobs meanwhile
+        lapse(queue.redis)
+    assert queue.find("a").state is State.QUEUED
+    queue.redis.hset(keys.job("a"), "options", options)  # which `new` knows
+
+    attempt = take(new)
+    assert (attempt.number, attempt.options.faces) == (1, 3)
+
+
+def test_options_that_were_not_given_are_not_stored(queue: Queue):
+    queue.submit("a", faces=3)  # workers of an earlier release know no others
+
+    assert json.loads(queue.field("a", "options")) == {"faces": 3}

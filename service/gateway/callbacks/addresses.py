@@ -8,36 +8,50 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import re
 import socket
-from urllib.parse import SplitResult, urlsplit
+from concurrent.futures import Executor
+from functools import partial
+
+import httpx2
 
 from mien.contract.errors import InvalidOption
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _PORTS = {"http": 80, "https": 443}
+# An IPv6 address, or labels of 1 to 63 characters (RFC 1035) with the underscores that internal networks use.
+_HOST = re.compile(
+    r"[0-9a-f.]*:[0-9a-f.:]*|(?=.{1,253}\Z)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*\.?", re.ASCII | re.IGNORECASE
+)
 
 
 class NotPublic(Exception):
     """A host name that resolves to a private address."""
 
 
-def parse_callback_url(text: str, *, allow_private: bool) -> SplitResult:
-    """Parse and check the URL of a callback.
+def parse_callback_url(text: str, *, allow_private: bool) -> httpx2.URL:
+    """Parse and check the URL of a callback, and encode what is not ASCII (IDNA, percent-encoding).
 
     Raises:
-        InvalidOption: the text is not a URL, or its host is a private address.
+        InvalidOption: the text is not a URL that can be called, or its host is a private address.
     """
     try:
-        parts = urlsplit(text)
-        usable = parts.scheme in _PORTS and bool(parts.hostname) and parts.username is None and parts.port != 0
-    except ValueError:
+        url = httpx2.URL(text)
+        host = url.raw_host.decode()
+        usable = (
+            url.scheme in _PORTS
+            and _HOST.fullmatch(host) is not None
+            and not url.userinfo
+            and (url.port is None or 0 < url.port < 1 << 16)
+        )
+    except (httpx2.InvalidURL, ValueError):
         usable = False
     if not usable:
         raise InvalidOption(
-            "callback_url: use an http or https URL without a user name, such as https://example.org/done."
+            "callback_url: use an http or https URL with a valid host name and without a user name, such as "
+            "https://example.org/done."
         )
-    host = str(parts.hostname)
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
@@ -49,7 +63,7 @@ def parse_callback_url(text: str, *, allow_private: bool) -> SplitResult:
             f"callback_url: {host[:80]} is not on the public internet. The service's operator can allow private "
             "addresses with MIEN_CALLBACK_PRIVATE."
         )
-    return parts
+    return url
 
 
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052
@@ -81,15 +95,22 @@ def is_public(address: Address) -> bool:
     return address.is_global and not address.is_multicast and not reserved
 
 
-async def resolve(parts: SplitResult, *, allow_private: bool) -> str:
+async def resolve(url: httpx2.URL, resolver: Executor, *, allow_private: bool) -> str:
     """Resolve a URL's host, check all its addresses and return one.
+
+    Args:
+        url: the URL.
+        resolver: runs the system's resolver, which takes long for a name whose name server does not answer: nothing
+            else may wait for these threads.
+        allow_private: whether private addresses are allowed.
 
     Raises:
         NotPublic: one of the addresses is not public.
         OSError: the name cannot be resolved.
     """
-    host, port = str(parts.hostname), parts.port or _PORTS[parts.scheme]
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    host, port = url.raw_host.decode(), url.port or _PORTS[url.scheme]
+    look_up = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+    found = await asyncio.get_running_loop().run_in_executor(resolver, look_up)
     addresses = [ipaddress.ip_address(str(where[0]).partition("%")[0]) for *_, where in found]
     for address in addresses:
         if not allow_private and not is_public(address):

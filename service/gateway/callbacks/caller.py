@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
-from urllib.parse import SplitResult
 
 import httpx2
 import structlog
@@ -49,16 +49,20 @@ class Caller:
     async def run(self) -> None:
         """Send due callbacks, polling the queue every second."""
         free = asyncio.Semaphore(_AT_ONCE)
-        async with asyncio.TaskGroup() as calls:
-            while True:
-                await free.acquire()
-                job_id = await self._next()
-                if job_id is None:
-                    free.release()
-                    await asyncio.sleep(_LOOK_EVERY_S)
-                    continue
-                call = calls.create_task(self._call(job_id))
-                call.add_done_callback(lambda _: free.release())
+        resolver = ThreadPoolExecutor(_AT_ONCE, "resolver")
+        try:
+            async with asyncio.TaskGroup() as calls:
+                while True:
+                    await free.acquire()
+                    job_id = await self._next()
+                    if job_id is None:
+                        free.release()
+                        await asyncio.sleep(_LOOK_EVERY_S)
+                        continue
+                    call = calls.create_task(self._call(job_id, resolver))
+                    call.add_done_callback(lambda _: free.release())
+        finally:
+            resolver.shutdown(wait=False, cancel_futures=True)
 
     async def _next(self) -> str | None:
         try:
@@ -66,13 +70,13 @@ class Caller:
         except QueueUnavailable:
             return None
 
-    async def _call(self, job_id: str) -> None:
+    async def _call(self, job_id: str, resolver: Executor) -> None:
         try:
             job = await self.jobs.find(job_id)
             if not isinstance(job, Job) or job.callback is None:
                 await self.callbacks.end(job_id)
                 return
-            outcome = await self._send(job, job.callback)
+            outcome = await self._send(job, job.callback, resolver)
             CALLBACKS.labels(outcome).inc()
             if outcome in ("delivered", "refused"):
                 await self.callbacks.end(job_id)
@@ -81,8 +85,10 @@ class Caller:
                 CALLBACKS.labels("given_up").inc()
         except QueueUnavailable:
             log.warning("queue unreachable, a callback waits", job=job_id)  # its lease expires, then it is retried
+        except Exception:  # a defect of one callback must not end the others
+            log.exception("callback broke", job=job_id)
 
-    async def _send(self, job: Job, url: str) -> str:
+    async def _send(self, job: Job, url: str, resolver: Executor) -> str:
         """Send a callback; return its outcome: `delivered`, `refused` (no retry) or `failed` (retry)."""
         body = json.dumps(
             {
@@ -92,10 +98,10 @@ class Caller:
             }
         ).encode()
         try:
-            parts = parse_callback_url(url, allow_private=self.allow_private)
+            target = parse_callback_url(url, allow_private=self.allow_private)
             async with asyncio.timeout(_TIMEOUT_S):
-                address = await resolve(parts, allow_private=self.allow_private)
-                status = await self._post(parts, address, public_id(job.id), body)
+                address = await resolve(target, resolver, allow_private=self.allow_private)
+                status = await self._post(target, address, public_id(job.id), body)
         except (InvalidOption, NotPublic) as error:
             log.warning("callback refused", job=job.id, reason=str(error))
             return "refused"
@@ -109,19 +115,19 @@ class Caller:
             return "failed"
         return "delivered"
 
-    async def _post(self, parts: SplitResult, address: str, job_id: str, body: bytes) -> int:
-        host = f"[{address}]" if ":" in address else address
-        target = parts._replace(netloc=host if parts.port is None else f"{host}:{parts.port}", fragment="").geturl()
+    async def _post(self, url: httpx2.URL, address: str, job_id: str, body: bytes) -> int:
         sent = {
-            "Host": parts.netloc,
+            "Host": url.netloc.decode(),
             "Content-Type": "application/json",
             "User-Agent": "Mien",
             **headers(self.secret, f"msg_{job_id}", int(time.time()), body),
         }
-        # Check the certificate against the host name although the connection goes to the address.
-        extensions = {"sni_hostname": str(parts.hostname)}
+        # Check the certificate, whose names have no final dot, although the connection goes to the address.
+        extensions = {"sni_hostname": url.raw_host.decode().rstrip(".")}
         async with (
             httpx2.AsyncClient(timeout=_TIMEOUT_S, trust_env=False, follow_redirects=False) as http,
-            http.stream("POST", target, content=body, headers=sent, extensions=extensions) as answer,
+            http.stream(
+                "POST", url.copy_with(host=address), content=body, headers=sent, extensions=extensions
+            ) as answer,
         ):
             return answer.status_code  # the body is not read: it may be of any length

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import io
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
 from fastapi import Request, Response
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, StreamingResponse
 
 from mien.contract.errors import MienError, NotEnded, from_problem
 from mien.contract.jobs import State
@@ -50,12 +51,26 @@ async def outcome_response(request: Request, uses: UseCases, job_id: str, prefer
 
 async def analysis_response(uses: UseCases, job: Job, status: int) -> Response:
     """Return an analysis as JSON, and where to poll it if it has not ended."""
-    analysis = await uses.follow.present(job)
+    analysis = uses.follow.present(job)
     headers = {"Cache-Control": "no-store", "Vary": "Accept"}
     if not job.state.terminal:
         headers |= {"Location": f"/analyses/{public_id(job.id)}", "Retry-After": _RETRY_AFTER_S}
-    content = analysis.model_dump_json(exclude_unset=True)
-    return Response(content, status_code=status, media_type="application/json", headers=headers)
+    how: dict[str, Any] = {"status_code": status, "media_type": "application/json", "headers": headers}
+    stored = await uses.follow.findings_json(job)
+    if stored is None:
+        return Response(analysis.model_dump_json(exclude_unset=True), **how)
+    size, findings = stored
+    begin = analysis.model_dump_json(exclude_unset=True, exclude={"warnings"}).encode()
+    headers["Content-Length"] = str(len(begin) - 1 + size)
+    return StreamingResponse(_joined(begin, findings), **how)
+
+
+async def _joined(begin: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Join two objects in JSON to one, the second of which comes in pieces: `{"a":1}` and `{"b":2}`."""
+    yield begin[:-1] + b","
+    yield (await anext(rest))[1:]
+    async for piece in rest:
+        yield piece
 
 
 async def table_response(uses: UseCases, job: Job) -> Response:
@@ -64,9 +79,11 @@ async def table_response(uses: UseCases, job: Job) -> Response:
     Raises:
         NotEnded: it has not succeeded.
     """
-    if job.state is not State.SUCCEEDED:
+    findings = await uses.follow.findings(job)
+    if findings is None:
         raise NotEnded(f"This analysis has no timeline: it is {job.state}.")
-    analysis = await uses.follow.present(job)
-    table = io.StringIO()
-    await asyncio.to_thread(write_csv, analysis, table)
-    return Response(table.getvalue(), media_type="text/csv", headers={"Cache-Control": "no-store"})
+    table = io.BytesIO()
+    with io.TextIOWrapper(table, encoding="utf-8", newline="", write_through=True) as text:
+        await asyncio.to_thread(write_csv, findings.faces, findings.video, text)
+        content = table.getvalue()
+    return Response(content, media_type="text/csv", headers={"Cache-Control": "no-store"})

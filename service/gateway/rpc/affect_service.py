@@ -20,6 +20,7 @@ from service.gateway.rpc.call_limits import source_of_peer
 from service.gateway.rpc.calls import Context, call
 from service.gateway.rpc.messages import (
     analysis_message,
+    analysis_with_faces,
     face_messages,
     live_frame_of,
     live_options_of,
@@ -55,19 +56,21 @@ class AffectService(affect_pb2_grpc.AffectServiceServicer):  # type: ignore[misc
             owner = await self._owner(context, Scope.ANALYZE)
             analysis_id = await self._accept(owner, requests, context)
             job = await self._uses.follow.job(analysis_id)
-            accepted = analysis_message(await self._uses.follow.present(job))
+            findings = await self._uses.follow.findings(job)
+            accepted = analysis_message(self._uses.follow.present(job), findings)
             await self._send(context, pb.AnalyzeResponse(accepted=accepted))
             async with aclosing(self._events(analysis_id, "")) as events:
                 async for event in events:
                     await self._send(context, pb.AnalyzeResponse(event=event))
 
     async def GetAnalysis(self, request: pb.GetAnalysisRequest, context: Context) -> pb.GetAnalysisResponse:  # noqa: N802
-        """Return an analysis without its timelines and paths."""
+        """Return an analysis with its faces, without their timelines and paths."""
         async with call("GetAnalysis", context):
             owner = await self._owner(context, Scope.READ)
             job = await self._uses.follow.job(owner.own(request.id))
-            analysis = await self._uses.follow.present(job)
-            return pb.GetAnalysisResponse(analysis=analysis_message(analysis))
+            analysis = self._uses.follow.present(job)
+            findings = await self._uses.follow.findings(job)
+            return pb.GetAnalysisResponse(analysis=await asyncio.to_thread(analysis_with_faces, analysis, findings))
 
     async def ListAnalyses(self, request: pb.ListAnalysesRequest, context: Context) -> pb.ListAnalysesResponse:  # noqa: N802
         """List analyses in pages."""
@@ -187,13 +190,12 @@ class AffectService(affect_pb2_grpc.AffectServiceServicer):  # type: ignore[misc
             yield pb.Event(event_id=event_id, ended=gone)
             return
         job = await self._uses.follow.job(analysis_id)
-        analysis = await self._uses.follow.present(job)
-        for face in analysis.faces or ():
-            for part in face_messages(face, timeline=not whole):
-                yield pb.Event(face=part)
-        last = analysis_message(analysis)
-        del last.faces[:]
-        yield pb.Event(event_id=event_id, ended=last)
+        findings = await self._uses.follow.findings(job)
+        if findings is not None:
+            async for face in findings.each_face():
+                for part in face_messages(face, timeline=not whole):
+                    yield pb.Event(face=part)
+        yield pb.Event(event_id=event_id, ended=analysis_message(self._uses.follow.present(job), findings))
 
 
 def _event_message(event: WatchedEvent) -> pb.Event:

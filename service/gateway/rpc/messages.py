@@ -29,6 +29,7 @@ from mien.contract.results import (
     Window,
 )
 from service.gateway.error_mapping import invalid_option
+from service.gateway.findings import StoredFindings
 from service.pb.affect.v1 import affect_pb2 as pb
 
 Options = TypeVar("Options", bound=LiveOptions)
@@ -44,11 +45,12 @@ _TASKS: dict[TaskKind, Any] = {
     "dimensions": pb.TASK_DIMENSIONS,
     "personality": pb.TASK_PERSONALITY,
 }
-# No message may be larger than 1 MiB: a window with twelve labels takes about 300 bytes, a path point about 25, a
-# picture of a face up to 10 kB.
-_WINDOWS_AT_ONCE = 1000
-_POINTS_AT_ONCE = 10_000
-_PICTURES_AT_ONCE = 40
+
+MOST_MESSAGE_BYTES = 1 << 20
+"""The largest message that is sent, as `proto/` says."""
+
+_ROOM = MOST_MESSAGE_BYTES - 1024  # the rest is for the messages around
+_FRAME = 5  # bytes of an element of a repeated field in addition to its own: its tag and its length
 
 
 def options_of(message: pb.Options) -> AnalyzeOptions:
@@ -112,8 +114,8 @@ def state_of(number: int) -> State | None:
     raise InvalidOption("state: use STATE_QUEUED, STATE_RUNNING, STATE_SUCCEEDED or STATE_FAILED.")
 
 
-def analysis_message(analysis: Summary) -> pb.Analysis:
-    """Return an analysis without its timelines and paths."""
+def analysis_message(analysis: Summary, findings: StoredFindings | None = None) -> pb.Analysis:
+    """Return an analysis without its faces."""
     message = pb.Analysis(
         id=analysis.id,
         state=_STATES[analysis.state],
@@ -124,34 +126,51 @@ def analysis_message(analysis: Summary) -> pb.Analysis:
         message.expires_at.CopyFrom(_timestamp(analysis.expires_at.timestamp()))
     if analysis.error is not None:
         message.error.CopyFrom(problem_message(analysis.error))
-    if isinstance(analysis, Analysis):
-        message.warnings.extend(analysis.warnings)
-        message.faces.extend(_verdict(face) for face in analysis.faces or ())
-        message.models.extend(_model(model) for model in analysis.models or ())
-        if analysis.video is not None:
-            message.video.CopyFrom(_video(analysis.video))
-        if analysis.timings_ms is not None:
-            message.timings.CopyFrom(_timings(analysis.timings_ms))
+    if isinstance(analysis, Analysis) and analysis.timings_ms is not None:
+        message.timings.CopyFrom(_timings(analysis.timings_ms))
+    if findings is not None:
+        message.warnings.extend(findings.warnings)
+        message.models.extend(map(_model, findings.models))
+        message.video.CopyFrom(_video(findings.video))
+    return message
+
+
+def analysis_with_faces(analysis: Analysis, findings: StoredFindings | None) -> pb.Analysis:
+    """Return an analysis with its faces, without their timelines and paths, as far as a message has room for them."""
+    message = analysis_message(analysis, findings)
+    size = message.ByteSize()
+    for face in map(_verdict, findings.faces() if findings else ()):
+        size += face.ByteSize() + _FRAME
+        if size > _ROOM:
+            message.more_faces += 1
+        else:
+            message.faces.append(face)
     return message
 
 
 def face_messages(face: Face, *, timeline: bool) -> Iterator[pb.Face]:
     """Yield a face with path, pictures and, if `timeline`, its timeline, split into messages below the size limit."""
     message = _verdict(face)
-    windows, path, pictures = face.timeline if timeline else [], face.path, face.pictures or []
-    while True:
-        message.timeline.extend(window_message(face.track, window) for window in windows[:_WINDOWS_AT_ONCE])
-        message.path.extend(
-            pb.PathPoint(time_s=time_s, x=x, y=y, width=width, height=height)
-            for time_s, x, y, width, height in path[:_POINTS_AT_ONCE]
-        )
-        message.pictures.extend(map(_picture, pictures[:_PICTURES_AT_ONCE]))
-        yield message
-        windows, path = windows[_WINDOWS_AT_ONCE:], path[_POINTS_AT_ONCE:]
-        pictures = pictures[_PICTURES_AT_ONCE:]
-        if not windows and not path and not pictures:
-            return
-        message = pb.Face(track=face.track)
+    size = message.ByteSize()
+    for field, part in _face_parts(face, timeline=timeline):
+        part_size = part.ByteSize() + _FRAME
+        if size + part_size > _ROOM:
+            yield message
+            message = pb.Face(track=face.track)
+            size = message.ByteSize()
+        getattr(message, field).append(part)
+        size += part_size
+    yield message
+
+
+def _face_parts(face: Face, *, timeline: bool) -> Iterator[tuple[str, Message]]:
+    if timeline:
+        for window in face.timeline:
+            yield "timeline", window_message(face.track, window)
+    for time_s, x, y, width, height in face.path:
+        yield "path", pb.PathPoint(time_s=time_s, x=x, y=y, width=width, height=height)
+    for picture in face.pictures or ():
+        yield "pictures", _picture(picture)
 
 
 def window_message(track: int, window: Window) -> pb.Window:

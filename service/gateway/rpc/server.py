@@ -12,8 +12,10 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from mien.contract.errors import Misconfigured
+from mien.contract.live_messages import MOST_FRAME_BYTES
 from service.gateway.rpc.affect_service import AffectService
 from service.gateway.rpc.call_limits import CallLimits
+from service.gateway.rpc.messages import MOST_MESSAGE_BYTES
 from service.gateway.usecases.all import UseCases
 from service.gateway.usecases.job_notifier import Stage
 from service.pb.affect.v1 import affect_pb2, affect_pb2_grpc
@@ -23,8 +25,8 @@ log = structlog.get_logger()
 _NAME = affect_pb2.DESCRIPTOR.services_by_name["AffectService"].full_name
 _OPTIONS = [
     ("grpc.so_reuseport", 0),  # a second gateway on the same port must fail, not share it
-    ("grpc.max_receive_message_length", 1 << 20),
-    ("grpc.max_send_message_length", 1 << 20),
+    ("grpc.max_receive_message_length", MOST_FRAME_BYTES + 1024),
+    ("grpc.max_send_message_length", MOST_MESSAGE_BYTES),
     ("grpc.max_metadata_size", 16 << 10),
     # A client that vanished is detected within 80 seconds.
     ("grpc.keepalive_time_ms", 60_000),

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from mien.contract.errors import Expired
 from mien.contract.jobs import State
-from mien.contract.results import Analysis, Findings, Timings
+from mien.contract.results import Analysis, Timings
+from service.gateway.findings import StoredFindings
 from service.gateway.usecases.job_notifier import JobNotifier, Stage
 from service.gateway.usecases.lookup import look_up, summary
 from service.queue.jobs import Job, Jobs
@@ -38,29 +41,49 @@ class Follow:
                     return job
                 await subscription.wait(left)
 
-    async def present(self, job: Job) -> Analysis:
-        """Return a job as users see it, with its findings if there are any.
+    def present(self, job: Job) -> Analysis:
+        """Return a job as users see it, without its findings."""
+        known = summary(job)
+        analysis = Analysis(**{name: getattr(known, name) for name in known.model_fields_set}, warnings=[])
+        if _has_findings(job):
+            analysis.timings_ms = _timings(job)
+        return analysis
+
+    async def findings(self, job: Job) -> StoredFindings | None:
+        """Return a job's findings, if it has any.
 
         Raises:
             Expired: the result was erased a moment ago.
             StorageUnavailable: the result cannot be read.
         """
-        known = summary(job)
-        analysis = Analysis(**{name: getattr(known, name) for name in known.model_fields_set}, warnings=[])
-        if job.state is State.SUCCEEDED and job.result is not None:
-            findings = await self._findings(job.result)
-            analysis.video, analysis.faces = findings.video, findings.faces
-            analysis.models, analysis.warnings = findings.models, findings.warnings
-            analysis.timings_ms = _timings(job)
-        return analysis
+        if not _has_findings(job):
+            return None
+        with _reading():
+            content = await self.blobs.read(str(job.result))
+        return await asyncio.to_thread(StoredFindings, content)
 
-    async def _findings(self, name: str) -> Findings:
-        try:
-            content = await self.blobs.read(name)
-        except FileNotFoundError as error:
-            raise Expired("This analysis was erased. Upload the video again for a new one.") from error
-        # An hour of several faces is megabytes of JSON: not on the event loop.
-        return await asyncio.to_thread(Findings.model_validate_json, content)
+    async def findings_json(self, job: Job) -> tuple[int, AsyncIterator[bytes]] | None:
+        """Return the size of a job's findings as JSON and the JSON, an object, in pieces; None if it has no findings.
+
+        Raises:
+            Expired, StorageUnavailable: as for `findings`.
+        """
+        if not _has_findings(job):
+            return None
+        with _reading():
+            return await self.blobs.stream(str(job.result))
+
+
+def _has_findings(job: Job) -> bool:
+    return job.state is State.SUCCEEDED and job.result is not None
+
+
+@contextmanager
+def _reading() -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise Expired("This analysis was erased. Upload the video again for a new one.") from error
 
 
 def _timings(job: Job) -> Timings:

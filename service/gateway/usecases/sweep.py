@@ -45,10 +45,11 @@ class Sweep:
 
     async def __call__(self, grace_s: float) -> None:
         """Sweep once; blobs younger than `grace_s` seconds may belong to a job that is about to be accepted."""
-        unfinished = await asyncio.to_thread(self.blobs.sweep_unfinished, max(grace_s, self.idle_s))
         requeued = await self.repair.reconcile()
         await self.repair.forget_dead_workers()
         await self.repair.forget_expired()
+        # The queue comes first, because the store may be out.
+        unfinished = await asyncio.to_thread(self.blobs.sweep_unfinished, max(grace_s, self.idle_s))
         orphans = [name for prefix in (UPLOADS, RESULTS) for name in await self._orphans(prefix, grace_s)]
         orphans += await self._in_closed_slots()
         await asyncio.to_thread(self.blobs.delete, orphans)

@@ -1,8 +1,8 @@
--- Hands a job back: its fence ends, and its entry goes to a consumer that no worker has, with an expired lease. So the
--- next worker with room takes it over, before jobs that have not begun, and its watchers do not wait for all of these.
+-- Hands a job back: its fence ends, and its entry goes to a consumer that no worker has, as a rule with an expired lease.
+-- So the next worker with room takes it over, before jobs that have not begun, and its watchers do not wait for these.
 -- KEYS: job, queue
 -- ARGV: job id, fence, group, "1" if the attempt does not count (a drain), the error that broke it or "", the consumer
---   of released entries, milliseconds that are longer than any lease
+--   of released entries, milliseconds that its lease counts as having run
 -- Returns 1, or 0 if the attempt is not the job's current one.
 if redis.call('HGET', KEYS[1], 'fence') ~= ARGV[2] or redis.call('HGET', KEYS[1], 'state') ~= 'running' then return 0 end
 redis.call('XCLAIM', KEYS[2], ARGV[3], ARGV[6], 0, redis.call('HGET', KEYS[1], 'entry'), 'IDLE', ARGV[7], 'JUSTID')

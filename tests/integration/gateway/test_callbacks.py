@@ -121,7 +121,7 @@ def test_what_fails_is_sent_again_with_the_same_id(http, queue: Queue, receiver:
     wait_for(lambda: not queue.redis.exists(keys.CALLBACKS))
 
 
-@pytest.mark.parametrize("host", ["a" * 70 + ".example", "xn--.example", "no-such-name.invalid"])
+@pytest.mark.parametrize("host", ["xn--.example", "no-such-name.invalid"])
 def test_a_host_that_stands_for_nothing_does_not_stop_the_others(http, queue: Queue, receiver: Receiver, host):
     ann = queue.worker()
     for url in (f"http://{host}/", receiver.url):

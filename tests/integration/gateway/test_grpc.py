@@ -171,6 +171,28 @@ def test_reading_gives_all_but_timelines_and_paths(running, queue: Queue, stub):
     assert (face.coverage, len(face.timeline), len(face.path)) == (0.5, 0, 0)
 
 
+def test_more_faces_than_a_message_has_room_for_are_counted_and_streamed(running, queue: Queue, stub):
+    first = pb.AnalyzeRequest(options=pb.Options(), idempotency_key="k-2")
+    call = stub.Analyze(parts(MP4, first=first), timeout=HANG_S)
+    job_id = next(call).accepted.id
+    call.cancel()
+    ann = queue.worker()
+    found = findings(faces=5000, windows=0)
+    for face in found.faces:
+        face.personality = {f"a trait with a long name, number {number}": 0.5 for number in range(5)}
+    succeed(ann, take(ann), running.folder, found)
+
+    analysis = stub.GetAnalysis(pb.GetAnalysisRequest(id=job_id)).analysis
+    accepted, *events = stub.Analyze(parts(MP4, first=first), timeout=HANG_S)  # a repeat
+
+    assert min(len(analysis.faces), analysis.more_faces) > 100
+    assert len(analysis.faces) + analysis.more_faces == 5000
+    assert (accepted.accepted.id, accepted.accepted.state) == (job_id, pb.STATE_SUCCEEDED)
+    assert not accepted.accepted.faces
+    tracks = [answer.event.face.track for answer in events if answer.event.HasField("face")]
+    assert tracks == [face.track for face in found.faces]
+
+
 def test_who_comes_late_gets_the_windows_with_the_faces(running, queue: Queue, stub):
     ann = queue.worker()
     queue.submit("a")
@@ -331,6 +353,12 @@ def test_what_is_wrong_is_refused_and_leaves_nothing(running, queue: Queue, stub
 
     assert ("BadRequest" in told) == (reason not in ("unsupported_container", "upload_too_large"))
     wait_for(lambda: queue.is_idle() and not blobs(running))
+
+
+def test_a_picture_of_the_largest_size_is_received(stub):
+    frame = pb.LiveFrame(time_s=1.5, jpeg=bytes(1 << 20))
+    with refused(grpc.StatusCode.INVALID_ARGUMENT, "malformed_body"):  # for the options are missing
+        list(stub.AnalyzeLive(iter([pb.AnalyzeLiveRequest(frame=frame)]), timeout=HANG_S))
 
 
 def test_unknown_analyses_and_events(queue: Queue, stub):

@@ -88,20 +88,25 @@ class ToldPipeline:
         yield Analyzed(NOTHING, decode_ms=1, inference_ms=1)
 
 
-@contextmanager
-def looping(consumer: Consumer, blobs: Blobs, analyze: Analyze) -> Iterator[Outages]:
-    """Run a worker's loop of one slot in this process."""
-    outages = Outages()
-    loop = JobLoop(
+def job_loop(consumer: Consumer, blobs: Blobs, analyze: Analyze, outages: Outages | None = None) -> JobLoop:
+    """Return a worker's loop of one slot."""
+    return JobLoop(
         consumer,
         blobs,
         ToldPipeline(analyze),
         slots=1,
         drain_s=1,
         occupancy=Occupancy(),
-        outages=outages,
+        outages=outages or Outages(),
         register=lambda rate: registration("ann", rate),
     )
+
+
+@contextmanager
+def looping(consumer: Consumer, blobs: Blobs, analyze: Analyze) -> Iterator[Outages]:
+    """Run a worker's loop of one slot in this process."""
+    outages = Outages()
+    loop = job_loop(consumer, blobs, analyze, outages)
     thread = threading.Thread(target=loop.run)
     thread.start()
     try:

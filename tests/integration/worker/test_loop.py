@@ -17,7 +17,7 @@ from service.storage.blobs import Blobs
 from service.worker import keeper, metrics
 from service.worker.pipeline import AnalysisEvent
 from tests.contract.helpers import LEASE_S, lapse, succeed, take
-from tests.integration.worker.helpers import Analyze, Site, looping
+from tests.integration.worker.helpers import Analyze, Site, job_loop, looping
 from tests.processes import HANG_S, wait_for
 
 
@@ -138,3 +138,32 @@ def test_an_attempt_whose_job_was_deleted_is_lost_and_counts_as_nothing_else(
 
     assert counted(outcome) == before
     assert site.queue.is_idle()
+
+
+def test_a_job_with_options_of_a_newer_release_is_left_to_others_and_holds_up_none(site: Site, job: str):
+    site.queue.redis.hset(keys.job(job), "options", '{"colour":"red"}')
+    video = site.folder / "video"
+    done = threading.Event()
+
+    with looping(site.queue.worker(), Blobs(site.blobs), then(done.set)):
+        site.submit("b", video)
+        assert site.ended("b").state is State.SUCCEEDED
+
+    assert site.queue.find(job).state is State.QUEUED
+    assert site.attempts(job) == 0
+
+
+def test_a_job_that_gets_no_thread_is_handed_back_before_the_worker_ends(site: Site, job: str, monkeypatch):
+    class NoThread(threading.Thread):
+        def start(self) -> None:
+            if self.name.startswith("job-"):
+                raise RuntimeError("can't start new thread")
+            super().start()
+
+    loop = job_loop(site.queue.worker(), Blobs(site.blobs), then(lambda: None))
+    monkeypatch.setattr(threading, "Thread", NoThread)
+    with pytest.raises(RuntimeError, match="new thread"):
+        loop.run()
+
+    assert site.queue.find(job).state is State.QUEUED
+    assert site.attempts(job) == 0

@@ -61,6 +61,34 @@ def test_absurd_numbers_of_frames_and_sizes_of_pictures_are_ignored(tmp_path: Pa
     assert told(content[:width] + (65535).to_bytes(2, "big") * 2 + content[width + 4 :]) == 0
 
 
+def box(kind: bytes, content: bytes) -> bytes:
+    return (8 + len(content)).to_bytes(4, "big") + kind + content
+
+
+@pytest.mark.parametrize(("empty", "tells"), [(1000, True), (10_000, False), (2_000_000, False)])
+def test_a_movie_box_of_more_boxes_than_any_has_tells_nothing(tmp_path: Path, empty: int, tells: bool):
+    content = face_video(tmp_path / "face.mp4", seconds=FRAMES / 25).read_bytes()
+    movie = content[content.index(b"moov") + 4 :]
+    assert told(box(b"moov", box(b"free", b"") * empty + movie)) == (FRAMES * WIDTH * HEIGHT if tells else 0)
+
+
+def test_boxes_count_in_all_tracks_together(tmp_path: Path):
+    content = face_video(tmp_path / "face.mp4", seconds=FRAMES / 25).read_bytes()
+    movie = content[content.index(b"moov") + 4 :]
+    track = box(b"trak", box(b"free", b"") * 100)
+    assert told(box(b"moov", track * 10 + movie)) == FRAMES * WIDTH * HEIGHT
+    assert told(box(b"moov", track * 100 + movie)) == 0
+
+
+@pytest.mark.parametrize(("empty", "tells"), [(1000, True), (10_000, False)])
+def test_a_matroska_file_of_more_elements_than_any_has_tells_nothing(tmp_path: Path, empty: int, tells: bool):
+    content = face_video(tmp_path / "face.mkv", seconds=FRAMES / 25).read_bytes()
+    at = content.index(b"\x18\x53\x80\x67")
+    void = b"\xec\x80"
+    pixels = told(content[:at] + void * empty + content[at:])
+    assert pixels == (pytest.approx(FRAMES * WIDTH * HEIGHT, rel=0.05) if tells else 0)
+
+
 @pytest.mark.parametrize("content", [b"", b"text", b"RIFF", b"\x1aE\xdf\xa3", b"\0\0\0\x18ftypmp42" + bytes(200)])
 def test_what_has_no_header_tells_nothing(content: bytes):
     assert told(content) == 0

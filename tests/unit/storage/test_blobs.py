@@ -256,3 +256,35 @@ def test_a_probe_leaves_nothing(tmp_path):
     asyncio.run(Blobs(tmp_path).probe())
 
     assert [file for file in tmp_path.rglob("*") if file.is_file()] == []
+
+
+def test_a_store_that_has_become_read_only_is_an_outage_to_the_sweep(blobs: Blobs, folder: Path, monkeypatch):
+    (folder / "uploads").mkdir(exist_ok=True)
+    (folder / "uploads/a#1").write_bytes(b"half")
+
+    def refuse(_: Path) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(StorageUnavailable):
+        blobs.sweep_unfinished(-1)
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", bytes(range(256)) * 20_000], ids=["empty", "small", "5 MB"])
+def test_a_blob_is_read_in_pieces(blobs: Blobs, content: bytes):
+    blobs.put("results/a.1", content)
+
+    async def read() -> tuple[int, list[bytes]]:
+        size, pieces = await blobs.stream("results/a.1")
+        return size, [piece async for piece in pieces]
+
+    size, pieces = asyncio.run(read())
+
+    assert size == len(content)
+    assert b"".join(pieces) == content
+    assert max(map(len, pieces)) < 4 * MEGABYTE
+
+
+def test_a_blob_that_is_not_there_is_not_streamed(blobs: Blobs):
+    with pytest.raises(FileNotFoundError):
+        asyncio.run(blobs.stream("results/none.1"))

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 from collections.abc import AsyncIterator, Iterator
+from hashlib import sha256
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx2
@@ -98,6 +102,71 @@ def test_an_upload_url_accepts_one_blob_and_nothing_else(blobs, bucket):
     assert bucket.names == ["some/where/uploads/direct"]
     assert asyncio.run(blobs.head("uploads/direct", 3)) == (7, b"con")
     assert asyncio.run(blobs.head("uploads/direct", 99)) == (7, b"content")
+
+
+class _SlowBucket(BaseHTTPRequestHandler):
+    """Answers with a blob of eight bytes, one every 0.7 s, and stops after those that its name says."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "8")
+        self.send_header("Last-Modified", "Sat, 28 Nov 2026 10:00:00 GMT")
+        self.end_headers()
+        for _ in range(int(self.path[-1])):
+            time.sleep(0.7)
+            self.wfile.write(b"x")
+            self.wfile.flush()
+        self.server.ending.wait()
+
+    def log_message(self, *_args: object) -> None:
+        pass
+
+
+class _SlowServer(ThreadingHTTPServer):
+    ending = threading.Event()
+
+
+@pytest.fixture
+def slow_blobs(tmp_path, monkeypatch) -> Iterator[Blobs]:
+    monkeypatch.setattr("service.storage.blobs._STALLED_S", 4.0)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    with _SlowServer(("127.0.0.1", 0), _SlowBucket) as server:
+        threading.Thread(target=server.serve_forever).start()
+        yield S3Blobs("s3://mien", f"http://127.0.0.1:{server.server_port}", tmp_path)
+        server.ending.set()
+        server.shutdown()
+
+
+def test_a_bucket_may_be_slow_for_as_long_as_bytes_come(slow_blobs):
+    with slow_blobs.local("uploads/8") as path:
+        assert path.read_bytes() == b"x" * 8
+    assert asyncio.run(slow_blobs.sha256("uploads/8")) == sha256(b"x" * 8).hexdigest()
+
+
+def test_a_blob_of_a_bucket_is_read_in_pieces(blobs):
+    content = bytes(range(256)) * 20_000
+    blobs.put("results/a.1", content)
+
+    async def read() -> tuple[int, bytes]:
+        size, pieces = await blobs.stream("results/a.1")
+        return size, b"".join([piece async for piece in pieces])
+
+    assert asyncio.run(read()) == (len(content), content)
+
+
+def test_a_bucket_that_stops_within_a_blob_is_unavailable(slow_blobs):
+    with pytest.raises(StorageUnavailable), slow_blobs.local("uploads/2"):
+        pass
+
+
+def test_copying_a_blob_can_be_ended(blobs):
+    def end() -> None:
+        raise RuntimeError("enough")
+
+    blobs.put("uploads/a", b"x")
+    with pytest.raises(RuntimeError, match="enough"), blobs.local("uploads/a", end):
+        pass
 
 
 def test_a_store_that_does_not_answer_is_unavailable(bucket, tmp_path):

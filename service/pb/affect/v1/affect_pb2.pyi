@@ -213,7 +213,7 @@ class Timings(_message.Message):
     def __init__(self, queued_ms: _Optional[float] = ..., decode_ms: _Optional[float] = ..., inference_ms: _Optional[float] = ..., total_ms: _Optional[float] = ...) -> None: ...
 
 class Analysis(_message.Message):
-    __slots__ = ("id", "state", "created_at", "expires_at", "progress", "video", "faces", "models", "warnings", "timings", "error")
+    __slots__ = ("id", "state", "created_at", "expires_at", "progress", "video", "faces", "models", "warnings", "timings", "error", "more_faces")
     ID_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     CREATED_AT_FIELD_NUMBER: _ClassVar[int]
@@ -225,6 +225,7 @@ class Analysis(_message.Message):
     WARNINGS_FIELD_NUMBER: _ClassVar[int]
     TIMINGS_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
+    MORE_FACES_FIELD_NUMBER: _ClassVar[int]
     id: str
     state: State
     created_at: _timestamp_pb2.Timestamp
@@ -236,7 +237,8 @@ class Analysis(_message.Message):
     warnings: _containers.RepeatedScalarFieldContainer[str]
     timings: Timings
     error: Problem
-    def __init__(self, id: _Optional[str] = ..., state: _Optional[_Union[State, str]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ..., video: _Optional[_Union[Video, _Mapping]] = ..., faces: _Optional[_Iterable[_Union[Face, _Mapping]]] = ..., models: _Optional[_Iterable[_Union[Model, _Mapping]]] = ..., warnings: _Optional[_Iterable[str]] = ..., timings: _Optional[_Union[Timings, _Mapping]] = ..., error: _Optional[_Union[Problem, _Mapping]] = ...) -> None: ...
+    more_faces: int
+    def __init__(self, id: _Optional[str] = ..., state: _Optional[_Union[State, str]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ..., video: _Optional[_Union[Video, _Mapping]] = ..., faces: _Optional[_Iterable[_Union[Face, _Mapping]]] = ..., models: _Optional[_Iterable[_Union[Model, _Mapping]]] = ..., warnings: _Optional[_Iterable[str]] = ..., timings: _Optional[_Union[Timings, _Mapping]] = ..., error: _Optional[_Union[Problem, _Mapping]] = ..., more_faces: _Optional[int] = ...) -> None: ...
 
 class Began(_message.Message):
     __slots__ = ("attempt",)

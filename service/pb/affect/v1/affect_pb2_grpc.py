@@ -80,7 +80,8 @@ class AffectServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetAnalysis(self, request, context):
-        """Returns an analysis without its timelines and paths; WatchAnalysis streams those.
+        """Returns an analysis with its faces, without their timelines and paths; WatchAnalysis streams all. If a video shows
+        so many people that a message has no room for their faces (some 3,500), `more_faces` says how many are left out.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -1,5 +1,7 @@
 import asyncio
 import ipaddress
+import socket
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -36,7 +38,12 @@ def test_all_others_are_not_however_they_are_wrapped(address):
     "url", ["https://example.org/done?x=1", "http://example.org:8080/", "https://[2606:4700::1111]/"]
 )
 def test_urls_of_the_internet_are_taken(url):
-    assert parse_callback_url(url, allow_private=False).geturl() == url
+    assert str(parse_callback_url(url, allow_private=False)) == url
+
+
+def test_what_is_not_ascii_is_encoded():
+    url = parse_callback_url("https://bücher.例え.org:8443/für?wen=ü", allow_private=False)
+    assert str(url) == "https://xn--bcher-kva.xn--r8jz45g.org:8443/f%C3%BCr?wen=%C3%BC"
 
 
 @pytest.mark.parametrize(
@@ -55,30 +62,45 @@ def test_private_ones_are_refused_unless_the_operator_allows_them(url):
 @pytest.mark.parametrize(
     "url",
     ["", "example.org", "ftp://example.org/", "https://", "https://a:b@example.org/", "https://example.org:99999/",
-     "https://example.org:0/", "file:///etc/passwd", "https://[::1", "javascript:alert(1)"],
+     "https://example.org:0/", "file:///etc/passwd", "https://[::1", "javascript:alert(1)", "https://example.org:-1/",
+     "https://exämple.org:ü/", "https://jürgen@example.org/", "https://example.org\n/", "https://[fe80::1%25eth0]/"],
 )  # fmt: skip
 def test_what_is_no_url_is_refused_whatever_is_allowed(url):
     with pytest.raises(InvalidOption, match="use an http or https URL"):
         parse_callback_url(url, allow_private=True)
 
 
-def resolved(url, *addresses, allow_private=False):
-    async def found():
-        async def getaddrinfo(host, port, **_):
-            return [(0, 0, 0, "", (address, port)) for address in addresses]
+@pytest.mark.parametrize(
+    "host",
+    ["a..org", ".org", "a" * 64 + ".org", "a." * 127 + "org", "ä" * 60 + ".org", "☃.org", "exa mple.org",
+     "ex%41mple.org", "exa\u0308mple.org", "-ä.org", "example.org\\"],
+)  # fmt: skip
+def test_a_host_that_no_name_server_can_know_is_refused(host):
+    with pytest.raises(InvalidOption, match="valid host name"):
+        parse_callback_url(f"https://{host}/", allow_private=True)
 
-        asyncio.get_running_loop().getaddrinfo = getaddrinfo
-        return await resolve(parse_callback_url(url, allow_private=allow_private), allow_private=allow_private)
 
-    return asyncio.run(found())
+@pytest.fixture
+def resolved(monkeypatch):
+    """Resolve a URL by a name server that gives these addresses."""
+
+    def resolved(url, *addresses, allow_private=False):
+        monkeypatch.setattr(
+            socket, "getaddrinfo", lambda _, port, **__: [(0, 0, 0, "", (address, port)) for address in addresses]
+        )
+        parsed = parse_callback_url(url, allow_private=allow_private)
+        with ThreadPoolExecutor(1) as resolver:
+            return asyncio.run(resolve(parsed, resolver, allow_private=allow_private))
+
+    return resolved
 
 
-def test_a_name_is_resolved_to_an_address_that_was_checked():
+def test_a_name_is_resolved_to_an_address_that_was_checked(resolved):
     assert resolved("https://example.org/", "8.8.8.8", "2606:4700::1111") == "8.8.8.8"
 
 
 @pytest.mark.parametrize("addresses", [("10.0.0.1",), ("8.8.8.8", "127.0.0.1"), ("fe80::1%eth0",)])
-def test_a_name_that_also_stands_for_a_private_address_is_refused(addresses):
+def test_a_name_that_also_stands_for_a_private_address_is_refused(resolved, addresses):
     with pytest.raises(NotPublic):
         resolved("https://example.org/", *addresses)
     assert resolved("https://example.org/", *addresses, allow_private=True)

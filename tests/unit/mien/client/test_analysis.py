@@ -16,7 +16,7 @@ from tests.unit.mien.analyses import analysis, face, window
 def test_pandas_has_the_table_of_the_csv():
     found = analysis(face(0, window(0, valence=0.5, quality=1), window(1, "neutral", valence=-0.5)), face(1, window(0)))
     out = io.StringIO()
-    write_csv(found, out)
+    write_csv(lambda: found.faces, found.video, out)
     out.seek(0)
 
     table = found.to_pandas()

@@ -93,8 +93,15 @@ def test_rows_without_scores_wait_for_the_columns_and_unknown_columns_are_return
 
 def test_a_table_without_any_face_has_its_header():
     out = io.StringIO()
-    write_csv(_analysis(faces=[]), out)
+    write_csv(list, None, out)
     assert out.getvalue() == f"{','.join(WHERE)}\n{',' * (len(WHERE) - 1)}{NO_FACE}\n"
+
+
+def test_columns_that_only_a_later_face_has_are_there():
+    faces = [_face(0), _face(1, Window(start_s=0, end_s=1, arousal=0.5))]
+    out = io.StringIO()
+    write_csv(lambda: faces, None, out)
+    assert [row["arousal"] for row in csv.DictReader(io.StringIO(out.getvalue()))] == ["", "0.5"]
 
 
 def test_the_dictionary_describes_the_columns_in_their_order():
