@@ -8,16 +8,18 @@ from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callab
 from contextlib import ExitStack, aclosing, asynccontextmanager, suppress
 from types import TracebackType
 from typing import Unpack
+from urllib.parse import quote
 
 import httpx2
 
 from mien.client.analysis import Analysis
 from mien.client.backoff import Backoff
+from mien.client.keys import checked_api_key, checked_idempotency_key
 from mien.client.options import AnalyzeKeywords, LiveKeywords, merged
-from mien.client.responses import error_of, parse_body, server_sent_events, unreachable
-from mien.client.video import OpenVideo, Video, open_video
+from mien.client.responses import error_of, not_sent, parse_body, server_sent_events, unreachable
+from mien.client.video import OpenVideo, Video, changed_while_sent, open_video
 from mien.client.websocket import Frame, watch_live
-from mien.contract.errors import MienError, QueueUnavailable, Unavailable, from_problem
+from mien.contract.errors import Expired, KeyReused, MienError, QueueUnavailable, Unavailable, from_problem
 from mien.contract.events import AnalysisEvent, Ended, FaceWindow
 from mien.contract.jobs import State
 from mien.contract.live_messages import LiveScored
@@ -30,6 +32,7 @@ DEFAULT_URL = "http://127.0.0.1:8000"
 _TIMEOUT_S = 60
 _DELETE_S = 5
 _CHUNK = 1 << 18
+_LOST = httpx2.ReadError, httpx2.WriteError, httpx2.RemoteProtocolError
 
 
 class AsyncMien:
@@ -40,11 +43,12 @@ class AsyncMien:
 
     Raises:
         Unreachable: the URL is not valid.
+        KeyRefused: the key has a character that no key has.
     """
 
     def __init__(self, url: str = DEFAULT_URL, *, key: str | None = None, patience_s: float = 60.0) -> None:
-        self._key = key
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self._key = checked_api_key(key or "")
+        headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
         try:
             self._http = httpx2.AsyncClient(base_url=url, timeout=_TIMEOUT_S, headers=headers)
         except httpx2.InvalidURL as error:
@@ -83,6 +87,7 @@ class AsyncMien:
 
         Raises:
             MienError: the service's error, of the class that its code names; `Unreachable` if no service answers.
+            MalformedBody: the file changed while it was sent.
             OSError: the file cannot be read.
         """
         accepted = await self.submit(video, options, **keywords)
@@ -179,17 +184,22 @@ class AsyncMien:
         Raises:
             MienError, OSError: as for `analyze`.
         """
-        answer = await self._request(
-            "POST",
-            "/analyze",
-            video=video,
-            params=merged(AnalyzeOptions, options, keywords).model_dump(mode="json", exclude_defaults=True),
-            headers={
-                "Content-Type": "application/octet-stream",
-                "Prefer": "respond-async",
-                "Idempotency-Key": idempotency_key or str(uuid.uuid4()),
-            },
-        )
+        try:
+            answer = await self._request(
+                "POST",
+                "/analyze",
+                video=video,
+                params=merged(AnalyzeOptions, options, keywords).model_dump(mode="json", exclude_defaults=True),
+                headers={
+                    "Content-Type": "application/octet-stream",
+                    "Prefer": "respond-async",
+                    "Idempotency-Key": checked_idempotency_key(idempotency_key or str(uuid.uuid4())),
+                },
+            )
+        except KeyReused as error:
+            if idempotency_key:
+                raise
+            raise changed_while_sent() from error  # only an earlier attempt can have used the key
         return parse_body(answer, Analysis)
 
     async def watch(self, analysis_id: str) -> AsyncGenerator[AnalysisEvent]:
@@ -205,10 +215,10 @@ class AsyncMien:
             problem: Unavailable = QueueUnavailable("The stream of events ended before the analysis did.", 0)
             try:
                 headers = {"Last-Event-ID": last} if last else {}
-                async with self._http.stream("GET", f"/analyses/{analysis_id}/events", headers=headers) as answer:
+                async with self._http.stream("GET", f"{_path(analysis_id)}/events", headers=headers) as answer:
                     if answer.status_code == 204:
                         return
-                    if answer.is_error:
+                    if not answer.is_success:
                         await answer.aread()
                         raise error_of(answer)
                     async for event in server_sent_events(answer.aiter_lines()):
@@ -217,6 +227,8 @@ class AsyncMien:
                         yield event.event
                         if isinstance(event.event, Ended):
                             return
+            except httpx2.LocalProtocolError as error:
+                raise not_sent() from error
             except httpx2.TransportError as error:
                 problem = unreachable(str(self._http.base_url), error)
             except Unavailable as error:
@@ -231,7 +243,7 @@ class AsyncMien:
             Expired: the analysis was deleted or has expired.
             MienError: as for `analyze`.
         """
-        return parse_body(await self._request("GET", f"/analyses/{analysis_id}"), Analysis)
+        return parse_body(await self._request("GET", _path(analysis_id)), Analysis)
 
     async def analyses(self, state: State | None = None) -> AsyncGenerator[Summary]:
         """Yield summaries of all analyses that can be read, newest first; only those in `state` if given."""
@@ -250,7 +262,7 @@ class AsyncMien:
         Raises:
             MienError: as for `get`.
         """
-        await self._request("DELETE", f"/analyses/{analysis_id}")
+        await self._request("DELETE", _path(analysis_id))
 
     async def models(self) -> Models:
         """Return the models that are served, and the number of workers."""
@@ -277,7 +289,7 @@ class AsyncMien:
         params: Mapping[str, object] | None,
         headers: dict[str, str],
     ) -> httpx2.Response:
-        backoff = Backoff(self._patience_s)
+        backoff, retried = Backoff(self._patience_s), False
         if video is not None:
             # Without a size the service would reserve room for the largest upload.
             headers["Content-Length"] = str(video.size)
@@ -285,22 +297,42 @@ class AsyncMien:
             content = None if video is None else _chunks(video)
             try:
                 answer = await self._http.request(method, path, content=content, params=params, headers=headers)  # type: ignore[arg-type]
+            except httpx2.LocalProtocolError as error:
+                raise not_sent() from error
             except httpx2.TransportError as error:
                 problem: Unavailable = unreachable(str(self._http.base_url), error)
-                if not self._reached:  # more likely a wrong address than a short outage
+                # More likely a wrong address than a short outage; but any service may lose one connection.
+                if not self._reached and (retried or not isinstance(error, _LOST)):
                     raise problem from error
             else:
                 self._reached = True
-                if not answer.is_error:
+                if answer.is_success:
                     return answer
                 failure = error_of(answer)
+                if retried and method == "DELETE" and isinstance(failure, Expired):
+                    return answer  # an earlier attempt erased the analysis, and its response was lost
                 if not isinstance(failure, Unavailable):
                     raise failure
                 problem = failure
             await asyncio.sleep(backoff.next_pause_s(problem))
+            retried = True
+
+
+def _path(analysis_id: str) -> str:
+    return f"/analyses/{quote(analysis_id, safe='')}"
 
 
 async def _chunks(video: OpenVideo) -> AsyncIterator[bytes]:
+    """Read a video up to the size that the request declares, whatever is written to the file meanwhile.
+
+    Raises:
+        MalformedBody: the file has become shorter.
+    """
     await asyncio.to_thread(video.file.seek, video.start)
-    while chunk := await asyncio.to_thread(video.file.read, _CHUNK):
+    left = video.size
+    while left:
+        chunk = await asyncio.to_thread(video.file.read, min(left, _CHUNK))
+        if not chunk:
+            raise changed_while_sent()
+        left -= len(chunk)
         yield chunk

@@ -44,10 +44,20 @@ def error_of(response: httpx2.Response) -> MienError:
     try:
         error = from_problem(Problem.model_validate(json.loads(response.content)))
     except ValueError:
+        if response.has_redirect_location:
+            to = response.headers["location"]
+            return Unexpected(
+                f"The server at {response.url} redirects to {to}. Give the address of the service itself."
+            )
         return Unexpected(f"The service answered with status {response.status_code} and no reason.")
     if isinstance(error, Unavailable) and response.headers.get("retry-after", "").isdigit():
         error.retry_after_s = int(response.headers["retry-after"])
     return error
+
+
+def not_sent() -> Unexpected:
+    """Return the error of a request that cannot be sent; what is wrong with it may be secret, as a key is."""
+    return Unexpected("The request is not valid HTTP, so it was not sent. This is a defect of the client: report it.")
 
 
 def unreachable(url: str, error: BaseException) -> Unreachable:
@@ -64,7 +74,7 @@ def unreachable(url: str, error: BaseException) -> Unreachable:
     elif any(isinstance(cause, ssl.SSLError) for cause in causes):
         reason = f"No service answers at {url}: the TLS connection failed: {error}"
     else:
-        reason = f"No service answers at {url}: {error or 'the connection was lost'}."
+        reason = f"No service answers at {url}: {str(error).rstrip('.') or 'the connection was lost'}."
     return Unreachable(f"{reason} Start one with `mien serve`, or give another address: Mien(url).", 1, reason=reason)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from mien.contract.errors import EmptyUpload
+from mien.contract.errors import EmptyUpload, MalformedBody
 
 Video = str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes]
 """A file's path, the bytes of one, or a file that is open in binary mode and read from its position on."""
@@ -41,7 +41,7 @@ def open_video(video: Video) -> Iterator[OpenVideo]:
 
     Raises:
         TypeError: it is neither a path, bytes nor an open file.
-        EmptyUpload: the open file is at its end.
+        EmptyUpload: the open file is at its end, or beyond.
         OSError: the file cannot be read.
     """
     if isinstance(video, (bytes, bytearray, memoryview)):
@@ -57,10 +57,15 @@ def open_video(video: Video) -> Iterator[OpenVideo]:
         raise TypeError(f"A video is a path, bytes, or a file open in binary mode, and not of {type(video).__name__}.")
 
 
+def changed_while_sent() -> MalformedBody:
+    """Return the error of a file that another program changes while it is sent."""
+    return MalformedBody("The file changed while it was sent. Send it again when no other program writes to it.")
+
+
 def _seekable(file: IO[bytes]) -> Iterator[OpenVideo]:
     if file.seekable():
         opened = _measured(file)
-        if opened.size == 0 < opened.start:
+        if opened.size <= 0 < opened.start:
             raise EmptyUpload("The open file is at its end, so nothing would be sent. Call its seek(0) first.")
         yield opened
         return

@@ -36,4 +36,5 @@ def test_a_service_that_does_not_respond_is_an_error(monkeypatch):
 
 
 def test_another_failure_keeps_its_own_message():
-    assert "a proxy" in unreachable("http://x", httpx2.ProxyError("a proxy")).reason
+    for said in ("A proxy refuses", "A proxy refuses."):
+        assert unreachable("http://x", httpx2.ProxyError(said)).reason.endswith("http://x: A proxy refuses.")
