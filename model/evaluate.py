@@ -1,4 +1,4 @@
-"""Evaluate models on the test parts of a prepared dataset. Nothing else reads a test part.
+"""Evaluate models on parts of a prepared dataset. Training and the choice of checkpoints never read a test part.
 
 2 × 2 views of each clip, their probabilities and values averaged (Sun et al., SVFAP, arXiv 2401.00416). With folds,
 each model is scored on the part that it was not trained on, and then all clips are scored together.

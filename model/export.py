@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from pydantic import ValidationError
 
@@ -30,7 +31,8 @@ def export_run(
     intended_use: str,
     hop_s: float | None = None,
     reports: Sequence[Path] = (),
-    notes: Path | None = None,
+    notes: Sequence[Path] = (),
+    offsets: Mapping[str, float] = MappingProxyType({}),
     variants: Sequence[VariantPrecision] = (),
     clips: Path | None = None,
     progress: Callable[[str], None] = lambda _: None,
@@ -47,17 +49,19 @@ def export_run(
         hop_s: seconds from one window's start to the next's; half a window by default.
         reports: folders of evaluations; their scores replace the validation scores in the manifest. With several
             reports the dataset's name precedes each score.
-        notes: Markdown that the model card ends with.
+        notes: Markdown files that the model card ends with.
+        offsets: numbers to add to the logarithms of expressions' probabilities, by label.
         variants: other precisions to write the graph in.
         clips: prepared dataset on whose clips the variants are compared; by default on random patterns.
         progress: called with the name of each step when it begins.
 
     Raises:
-        ModelError: the run has no best checkpoint, or a value is not allowed in a manifest.
+        ModelError: the run has no best checkpoint or does not predict an offset's label, or a value is not allowed in a
+            manifest.
         ExportRefused: see `export_bundle`.
         VariantRefused: see `export_bundle`.
     """
-    trained = read_trained(run)
+    trained = read_trained(run, offsets)
     found = [read_report(report) for report in reports]
     try:
         return export_bundle(
@@ -71,12 +75,12 @@ def export_run(
             training=Training(
                 trained=True,
                 data=f"{'; '.join(trained.data)}. The scores are of {_scored_clips(found)}.",
-                scores=_scores(trained, found),
+                scores=_scores(trained, found) | {f"offset of {label}": value for label, value in offsets.items()},
                 warnings=tuple(_warnings(trained, tested=bool(found))),
             ),
             licence=licence,
             intended_use=intended_use,
-            notes=_text(notes) if notes else "",
+            notes="\n".join(map(_text, notes)),
             evaluations=card_section(found),
             variants=variants,
             clips=clips,

@@ -17,7 +17,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 from torch import Tensor, nn
 
-from mien.contract.bundle import ClipInput, ExpressionTask
+from mien.contract.bundle import ClipInput
 from model.bundle.read_back import read_start
 from model.data.augment import STILL, FinetuneAugmentation, as_floats
 from model.data.labels import label_columns
@@ -94,11 +94,6 @@ class FinetuneRecipe(LabelLosses, Recipe):
         None,
         description="Name of the dataset whose held-out clips the temperature is fitted on; by default all datasets.",
     )
-    offsets: dict[str, float] = Field(
-        {},
-        description="Added to the logarithms of expressions' probabilities when the run is evaluated or exported, by "
-        "label; chosen in validation, where a label is named too often or too seldom. Training ignores them.",
-    )
     validate_every: PositiveInt = Field(1, description="Epochs between validations, each with a checkpoint.")
 
     @model_validator(mode="after")
@@ -130,11 +125,9 @@ def finetune(recipe: FinetuneRecipe) -> Loop:
     watched = {name: sampled(parts, train=False) for name, parts in _by_name(held_out).items()}
     if recipe.calibrated_on not in {None, *watched}:
         raise ModelError(f"The key calibrated_on = {recipe.calibrated_on} is none of: {', '.join(watched)}.")
-    known = {label for task in tasks if isinstance(task, ExpressionTask) for label in task.labels}
-    if unknown := sorted(recipe.offsets.keys() - known):
-        raise ModelError(f"The key offsets names {', '.join(unknown)}, which is none of: {', '.join(sorted(known))}.")
     torch.manual_seed(recipe.seed)
-    labels = label_columns([row for part in training for row in part.rows * part.source.times], tasks)
+    seen = [row for part in training for _ in range(part.source.times) for row in part.rows]
+    labels = label_columns(seen, tasks)
     label_variances: dict[str, Tensor] = {
         task.kind: variances(labels[task.kind]) for task in tasks if not kind_of(task).classifies
     }
@@ -159,7 +152,6 @@ def finetune(recipe: FinetuneRecipe) -> Loop:
             # Not their sum: a run may start from another on the same clips.
             "clips": max(clips_before, sum(len(part.rows) for part in training)),
             "held_out": sum(len(part.rows) for part in held_out),
-            "offsets": recipe.offsets,
         },
         model=model,
         groups=finetuning_groups(model, size.depths, weight_decay=recipe.weight_decay, layer_decay=recipe.layer_decay),

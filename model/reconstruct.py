@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from mien.contract.bundle import FaceCrop
 from model.data.augment import as_floats
 from model.data.faces import crop_face
 from model.data.media import ClipUnreadable, open_media
@@ -38,17 +39,18 @@ def reconstruct(path: Path, video: Path, out: Path) -> float:
     model = MaskedAutoencoder(checkpoint.size_of(state), DecoderSize(**state["about"]["decoder"]))
     checkpoint.fill(model, state["model"], path)
     about = state["about"]
-    pixels = _clip(video, Sampling(**about["clip"], interval_s=about["intervals_s"][0], region=None))
+    sampling = Sampling(**about["clip"], interval_s=about["intervals_s"][0], region=None)
+    pixels = _clip(video, sampling, FaceCrop.model_validate(about["crop"]))
     clip = as_floats(torch.from_numpy(pixels)[None])
     return write_reconstruction(model.eval(), clip, renamed(state["config"])["mask_ratio"], out)
 
 
-def _clip(video: Path, sampling: Sampling) -> NDArray[np.uint8]:
+def _clip(video: Path, sampling: Sampling, crop: FaceCrop) -> NDArray[np.uint8]:
     """Return the clip in the middle of a video, (T, H, W, 3)."""
     with tempfile.TemporaryDirectory(prefix="mien-") as folder:
         face = Path(folder, "face.mp4")
         try:
-            crop_face(video, face)
+            crop_face(video, face, crop=crop)
         except ClipUnreadable:
             face = video
         return sampling.take(partial(open_media, face, None), partial(sampling.view_start_s, share=0.5))

@@ -16,7 +16,7 @@ from mien.contract.bundle import ClipInput
 from model.data.clip_dataset import ClipDataset
 from model.data.prepared import read_prepared, read_rows
 from model.errors import ModelError
-from model.train.holdout import VALIDATION
+from model.train.holdout import TEST, VALIDATION
 
 CLIPS = 200
 """Number of clips, or fewer where there are not as many: of 200, one may change its label."""
@@ -41,14 +41,14 @@ def random_clips(clip: ClipInput) -> ParityClips:
 
 
 def prepared_clips(folder: Path, clip: ClipInput) -> ParityClips:
-    """Return clips of a prepared dataset, evenly from its validation part, or from all where it has none.
+    """Return clips of a prepared dataset, evenly from its validation part, or from all but the test part.
 
     Raises:
         ModelError: the folder is not a prepared dataset, or has no clips.
     """
     prepared, rows = read_prepared(folder), read_rows(folder)
     validation = [row for row in rows if row.part == VALIDATION]
-    rows = validation or rows
+    rows = validation or [row for row in rows if row.part != TEST]
     if not rows:
         raise ModelError(f"{folder} has no clips to compare on: name another prepared folder with --clips.")
     chosen = [rows[number * len(rows) // CLIPS] for number in range(CLIPS)] if len(rows) > CLIPS else rows

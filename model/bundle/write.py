@@ -31,7 +31,7 @@ from model.tpsbt.affect_model import AffectModel
 
 GRAPH = "model.onnx"
 BATCH_SIZES = (1, 2, 16)
-"""One clip, the batch that the graph was traced with, and a worker's largest."""
+"""Batches on which the graph is compared: one clip, the batch that it was traced with, and a larger one."""
 TOLERANCE = 1e-4
 
 

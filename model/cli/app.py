@@ -55,6 +55,16 @@ _Clips = Annotated[
     ),
 ]
 
+_Offsets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--offset",
+        metavar="LABEL=NUMBER",
+        help="Number to add to the logarithm of an expression's probability, chosen on validation data where the label "
+        "is predicted too often or too seldom; may be repeated.",
+    ),
+]
+
 FEW_CLIPS = 500
 """Pre-training on fewer prints that it is only a trial."""
 
@@ -164,6 +174,7 @@ def evaluate(
         list[str] | None,
         typer.Option(help="Part of the dataset; by default the one that the run was not trained on, or test."),
     ] = None,
+    offset: _Offsets = None,
 ) -> None:
     """Evaluate models on the test parts of a dataset, for each fold and pooled."""
     from model.evaluate import evaluate as measured
@@ -172,7 +183,13 @@ def evaluate(
 
     if bool(runs) == bool(bundle):
         raise ModelError("Name runs or checkpoints to evaluate, or a bundle with --bundle; one of the two.")
-    trials = trials_of_bundle(bundle, data, part or ()) if bundle else trials_of_runs(runs or (), data, part or ())
+    if bundle and offset:
+        raise ModelError("A bundle has its offsets already: give --offset when it is exported.")
+    trials = (
+        trials_of_bundle(bundle, data, part or ())
+        if bundle
+        else trials_of_runs(runs or (), data, part or (), _parsed(offset))
+    )
     report = measured(trials, data)
     write_report(report, out)
     typer.echo(markdown(report))
@@ -329,7 +346,10 @@ def export(  # noqa: PLR0917 — typer makes options of them
         list[Path] | None,
         typer.Option(help="Folder of an evaluation whose scores go into the bundle; may be repeated."),
     ] = None,
-    notes: Annotated[Path | None, typer.Option(help="Markdown file to append to the model card.")] = None,
+    notes: Annotated[
+        list[Path] | None, typer.Option(help="Markdown file to append to the model card; may be repeated.")
+    ] = None,
+    offset: _Offsets = None,
     int8: _Int8 = False,
     float16: _Float16 = False,
     clips: _Clips = None,
@@ -352,7 +372,8 @@ def export(  # noqa: PLR0917 — typer makes options of them
             intended_use=intended_use,
             hop_s=hop,
             reports=report or (),
-            notes=notes,
+            notes=notes or (),
+            offsets=_parsed(offset),
             variants=_variants(int8=int8, float16=float16),
             clips=clips,
             progress=steps,
@@ -373,6 +394,17 @@ def reconstruct(
 
     loss = pictures.reconstruct(checkpoint, video, out)
     typer.echo(f"Wrote {out}; the reconstruction loss of this clip is {loss:.4f}.")
+
+
+def _parsed(offsets: list[str] | None) -> dict[str, float]:
+    found = {}
+    for text in offsets or ():
+        label, _, number = text.partition("=")
+        try:
+            found[label] = float(number)
+        except ValueError as error:
+            raise ModelError(f"--offset {text} is no label and number: write for example sadness=-0.5.") from error
+    return found
 
 
 def _variants(**wanted: bool) -> list[VariantPrecision]:

@@ -42,14 +42,19 @@ class Augmentation(Protocol):
 
 
 class PretrainAugmentation(BaseModel):
-    """A still of it, then a part at one of a few places and scales, resized to the whole; no flip."""
+    """Augment a clip for pre-training: perhaps reduce it to one time step, then take a resized crop, never mirrored.
+
+    The crop is at one of a few places and scales.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     stills: bool = Field(False, description="Learn from one time step, two frames, of each clip: any two neighbours.")
-    scales: tuple[float, ...] = Field((1, 0.875, 0.75, 0.66), description="The part's sides, in shares of the whole.")
+    scales: tuple[float, ...] = Field(
+        (1, 0.875, 0.75, 0.66), description="The crop's sides, as shares of the clip's."
+    )
     places: Literal[5, 13] = Field(
-        5, description="Places of the part: corners and middle; 13, as published, adds the edges' middles and quarters."
+        5, description="Places of the crop: corners and middle; 13, as published, adds the edges' middles and quarters."
     )
     squeezed: bool = Field(
         False,
@@ -57,7 +62,7 @@ class PretrainAugmentation(BaseModel):
     )
 
     def __call__(self, clip: Frames, random: np.random.Generator) -> Frames:
-        """Return a part of the clip, (T, H, W, 3); T is 2 of a still."""
+        """Return a crop of the clip, (T, H, W, 3); T is 2 of a still."""
         if self.stills:
             clip = _still(clip, random)
         height, width = clip.shape[1:3]
@@ -67,11 +72,14 @@ class PretrainAugmentation(BaseModel):
         wide, tall = sides[random.integers(len(sides))]
         across, down = _PLACES[random.integers(self.places)]
         w, h = round(wide * width), round(tall * height)
-        return _blown_up(clip, round(across * (width - w)), round(down * (height - h)), w, h)
+        return _resized_crop(clip, round(across * (width - w)), round(down * (height - h)), w, h)
 
 
 class FinetuneAugmentation(BaseModel):
-    """A still of it, filming, RandAugment, random resized crop, horizontal flip, random erasing, in this order."""
+    """Augment a clip for fine-tuning, in this order.
+
+    One time step (optional), filming, RandAugment, random resized crop, horizontal flip, random erasing.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -81,7 +89,7 @@ class FinetuneAugmentation(BaseModel):
     layers: int = Field(4, ge=0, description="RandAugment's operations.")
     std: float = Field(0.5, ge=0, description="Standard deviation of RandAugment's level.")
     area: tuple[float, float] = Field((0.08, 1), description="The crop's share of the picture, least and most.")
-    ratio: float = Field(4 / 3, ge=1, description="The greatest of the crop's longer side to its shorter.")
+    ratio: float = Field(4 / 3, ge=1, description="Greatest ratio of the crop's longer side to its shorter side.")
     flip: float = Field(0.5, ge=0, le=1, description="Chance that a clip is mirrored.")
     erase: float = Field(0.25, ge=0, le=1, description="Chance that a rectangle is replaced by noise.")
 
@@ -93,7 +101,7 @@ class FinetuneAugmentation(BaseModel):
             clip = self.filming(clip, random)
         height, width = clip.shape[1:3]
         clip = randaugment(clip, random, magnitude=self.magnitude, layers=self.layers, std=self.std)
-        clip = _blown_up(clip, *_rectangle(width, height, random, area=self.area, ratio=self.ratio))
+        clip = _resized_crop(clip, *_rectangle(width, height, random, area=self.area, ratio=self.ratio))
         if random.random() < self.flip:
             clip = clip[:, :, ::-1]
         if random.random() < self.erase:
@@ -112,7 +120,7 @@ def as_floats(pixels: Tensor) -> Tensor:
     return pixels.permute(0, 4, 1, 2, 3).to(torch.float32, memory_format=torch.contiguous_format).div_(255)
 
 
-def _blown_up(clip: Frames, left: int, top: int, width: int, height: int) -> Frames:
+def _resized_crop(clip: Frames, left: int, top: int, width: int, height: int) -> Frames:
     """Crop the clip and resize the crop to the clip's size."""
     size = clip.shape[2], clip.shape[1]
     parts = clip[:, top : top + height, left : left + width]

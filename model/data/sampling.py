@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from mien.contract.errors import NoFrames
 from model.data.media import Media, Picture, sample
 from model.data.prepared import Region
-
-_SAME_S = 0.0005  # as in service.vision.sampling
+from service.vision.sampling import SAME_S
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ class Sampling:
 
     def view_start_s(self, duration_s: float, share: float) -> float:
         """Return a view's start: share 0 is the clip's start, with share 1 the last frame is the last one sampled."""
-        samples = math.ceil((duration_s - _SAME_S) / self.interval_s)
+        samples = math.ceil((duration_s - SAME_S) / self.interval_s)
         return share * max(0, samples - self.frames) * self.interval_s
 
     def take(
@@ -74,7 +73,7 @@ class Sampling:
             return self._pixels(media, start(duration_s), end_s)
 
     def _pixels(self, media: Media, start_s: float, end_s: float) -> NDArray[np.uint8]:
-        before_end = max(1.0, (end_s - start_s - _SAME_S) / self.interval_s)
+        before_end = max(1.0, (end_s - start_s - SAME_S) / self.interval_s)
         frames = math.ceil(min(self.frames, before_end))
         pictures = sample(media, start_s, frames=frames, interval_s=self.interval_s)
         pictures = [*pictures, *pictures[-1:] * (self.frames - frames)]

@@ -20,7 +20,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from model.data.media import ClipUnreadable, Media, frame_files, open_held
+import cv2
+
+from model.data.media import ARRAYS, ClipUnreadable, Media, frame_files, open_held, read_still
 from model.data.object_store import ObjectStore
 from model.data.prepared import ClipRow
 from model.unfinished import unfinished
@@ -65,11 +67,18 @@ def write(shard: Shard, folder: Path) -> None:
     with unfinished(shard.path) as tar, unfinished(index) as written:
         with tar.open("wb") as file, webdataset.TarWriter(file, encoder=False, mtime=0) as writer:
             for key, row in shard.clips:
-                media = folder / row.media
-                files = [media] if row.fps is None else frame_files(media)
-                names = [path.suffix[1:].lower() if row.fps is None else path.name.lower() for path in files]
-                writer.write({"__key__": key} | {n: p.read_bytes() for n, p in zip(names, files, strict=True)})
+                writer.write({"__key__": key} | _files_of(folder / row.media, row.fps))
         written.write_text(json.dumps(_indexed(tar)), encoding="utf-8")
+
+
+def _files_of(media: Path, fps: float | None) -> dict[str, bytes]:
+    """Return the content of a clip's files by what follows the key in their names."""
+    if fps is not None:
+        return {path.name.lower(): path.read_bytes() for path in frame_files(media)}
+    if media.parent.suffix != ARRAYS:
+        return {media.suffix[1:].lower(): media.read_bytes()}
+    picture = cv2.cvtColor(read_still(media), cv2.COLOR_RGB2BGR)
+    return {"png": cv2.imencode(".png", picture)[1].tobytes()}
 
 
 @contextmanager

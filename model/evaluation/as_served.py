@@ -75,7 +75,7 @@ def evaluate_as_served(
         progress: called with the number of finished clips, and of all.
 
     Returns:
-        The report; clips without a face are excluded from the scores, and a warning counts them.
+        The report; clips without a face and unreadable ones are excluded from the scores, and warnings count them.
 
     Raises:
         ModelError: the bundle or the dataset is not there, the part is empty, or no face is found.
@@ -92,13 +92,16 @@ def evaluate_as_served(
     hop_s = read_bundle(bundle)[0].hop_s
     jobs = [ScoreJob(row.id, Path(row.media), bundle.absolute(), hop_s, yunet and yunet.absolute()) for row in rows]
     found: dict[str, dict[str, list[float]]] = {}
+    unreadable: list[str] = []
     for done, (job, outputs) in enumerate(Processes(workers).run(jobs, score), start=1):
-        if outputs is not None:
+        if isinstance(outputs, str):
+            unreadable.append(outputs)
+        elif outputs is not None:
             found[job.id] = outputs
         progress(done, len(jobs))
     seen = [row for row in rows if row.id in found]
     if not seen:
-        raise ModelError(f"No face was found in any of the {len(rows)} clips.")
+        raise ModelError(f"No face was found in any of the {len(rows)} clips. {' '.join(unreadable[:1])}".strip())
     scored = Scored(
         {task.kind: torch.tensor([found[row.id][task.kind] for row in seen]) for task in tasks},
         label_columns(seen, tasks),
@@ -107,7 +110,10 @@ def evaluate_as_served(
     return EvaluationReport(
         data=dataset,
         views=1,
-        warnings=(f"No face was found in {len(rows) - len(seen)} of {len(rows)} clips.",),
+        warnings=(
+            f"No face was found in {len(rows) - len(seen) - len(unreadable)} of {len(rows)} clips.",
+            *(f"{len(unreadable)} clips cannot be read, the first of them: {one}" for one in unreadable[:1]),
+        ),
         parts=(PartScores(part=part, model=scorer.name, clips=len(seen), scores=scores, intervals=bounds),),
         pooled=scores,
         pooled_intervals=bounds,
@@ -116,8 +122,11 @@ def evaluate_as_served(
     )
 
 
-def score(job: ScoreJob) -> dict[str, list[float]] | None:
-    """Compute a clip's outputs by the kind of task: the mean over its largest face's windows; None without a face."""
+def score(job: ScoreJob) -> dict[str, list[float]] | str | None:
+    """Compute a clip's outputs by the kind of task, the mean over its largest face's windows.
+
+    None stands for a clip without a face, a sentence for one that cannot be read.
+    """
     scorer = _scorer(job.bundle)
     spec = ClipSpec(
         frames=scorer.clip.frames,
@@ -126,18 +135,24 @@ def score(job: ScoreJob) -> dict[str, list[float]] | None:
         margin=scorer.crop.margin,
         hop_s=job.hop_s,
     )
-    if not is_still(job.media):
-        windows = _windows(job.media, spec, job.yunet)
-    else:
-        with tempfile.TemporaryDirectory(prefix="mien-") as folder:
-            video = Path(folder, "still.mp4")
-            write_still(read_still(job.media), video)
-            windows = _windows(video, spec, job.yunet)
+    try:
+        windows = _windows_of(job, spec)
+    except ClipUnreadable as error:
+        return str(error)
     if not windows:
         return None
     weights = np.array([window.frames for window in windows], np.float64)
     outputs = scorer(np.stack([window.pixels for window in windows]))
     return {kind: (np.average(values, axis=0, weights=weights)).tolist() for kind, values in outputs.items()}
+
+
+def _windows_of(job: ScoreJob, spec: ClipSpec) -> Sequence[Clip]:
+    if not is_still(job.media):
+        return _windows(job.media, spec, job.yunet)
+    with tempfile.TemporaryDirectory(prefix="mien-") as folder:
+        video = Path(folder, "still.mp4")
+        write_still(read_still(job.media), video)
+        return _windows(video, spec, job.yunet)
 
 
 def write_still(picture: NDArray[np.uint8], path: Path) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from model.data.prepared import Prepared, read_prepared
 from model.errors import ModelError
@@ -23,13 +24,16 @@ class Trial:
     learnt: bool = False
 
 
-def trials_of_runs(runs: Sequence[Path], data: Path, parts: Sequence[str]) -> list[Trial]:
+def trials_of_runs(
+    runs: Sequence[Path], data: Path, parts: Sequence[str], offsets: Mapping[str, float] = MappingProxyType({})
+) -> list[Trial]:
     """Return the best model of each run with the parts to score: those named, else the run's own test part.
 
     Args:
         runs: folders of fine-tuning runs, or checkpoints.
         data: the prepared dataset's folder.
         parts: names of parts; empty for the default.
+        offsets: see `read_trained`.
 
     Raises:
         ModelError: a run, the dataset or a part is not there, or no part is named and there is no default.
@@ -37,7 +41,7 @@ def trials_of_runs(runs: Sequence[Path], data: Path, parts: Sequence[str]) -> li
     trials = []
     prepared = read_prepared(data)
     for run in runs:
-        trained = read_trained(run)
+        trained = read_trained(run, offsets)
         scorer = TorchScorer(str(run), trained.model, trained.clip, trained.crop)
         kept = _kept_from(run, data)
         trials += [

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from model.errors import ModelError
 from model.render.head import Floats, Indices
 
-LIGHTS = 3
 _SHADOW_SIZE = 256  # pixels
 _OPENGL: dict[str, Any] = {"require": 330, "backend": "egl"}
 

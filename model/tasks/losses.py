@@ -1,7 +1,7 @@
 """Compute the losses of the heads' outputs, and from labels their targets. Absent labels add nothing.
 
 Labels become targets first, (B, columns) floats with NaN for what is absent: mixup and CutMix blend targets, and a
-blend with an absent target is absent. A loss is the mean over present targets, 0 without any.
+blend with an absent target is absent. A loss is 0 without any present target.
 
 B clips, L labels or levels, C dimensions, traits or side numbers.
 """
@@ -55,8 +55,8 @@ def regression_loss(values: Tensor, expected: Tensor, variance: Tensor | None = 
 def concordance_loss(values: Tensor, expected: Tensor, _variance: Tensor | None = None) -> Tensor:
     """Return 1 minus Lin's concordance correlation coefficient over the batch, the mean over the columns of (B, C).
 
-    The squared error pulls values towards their mean where they are uncertain; this keeps their variance (Trigeorgis
-    and others, "Adieu features?", ICASSP 2016). A column with fewer than two present targets adds nothing.
+    Minimising squared errors shrinks uncertain values towards their mean; maximising concordance keeps their variance
+    (Trigeorgis and others, "Adieu features?", ICASSP 2016). A column with fewer than two present targets adds nothing.
     """
     present = ~expected.isnan()
     weight = present.float() / present.sum(dim=0).clamp(min=1)  # (B, C), each column's sum is 1

@@ -121,6 +121,7 @@ class Loop:
         self.recipe, self.plan, self.accelerator, self.learner = recipe, plan, accelerator, learner
         self._config = recipe.model_dump(mode="json")
         self._best: float | None = None
+        self._scores: dict[str, float] = {}  # of the last validation
         self.step = 0
         mine = optimisers(learner.model, learner.groups, recipe.betas, recipe.muon_scale)
         state = checkpoint.load(path, learner.kind) if (path := recipe.out / checkpoint.LAST).exists() else None
@@ -232,13 +233,13 @@ class Loop:
 
     def _validate(self, validate: Callable[[nn.Module], dict[str, float]]) -> None:
         self._model.eval()
-        scores = validate(self._kept_model.eval())
+        scores = self._scores = validate(self._kept_model.eval())
         self._model.train()
         if self._log:
             self._log.note(self.step, self._epoch, {"validation": scores})
         if self._best is None or scores["score"] > self._best:
             self._best = scores["score"]
-            self._save(checkpoint.BEST, {"scores": scores})
+            self._save(checkpoint.BEST, {})
 
     def _save(self, name: str, more: Mapping[str, Any]) -> None:
         if not self.accelerator.is_main_process:
@@ -251,6 +252,7 @@ class Loop:
             "model": self._kept_model.state_dict(),
             "step": self.step,
             "best": self._best,
+            "scores": self._scores,
             **more,
         }
         checkpoint.save(self.recipe.out / name, state)
@@ -289,7 +291,7 @@ class Loop:
         checkpoint.fill(self.learner.model, state.get("trained", state["model"]), out / checkpoint.LAST)
         for optimiser, its in zip(mine, state["optimisers"], strict=True):
             optimiser.load_state_dict(its)
-        self.step, self._best = state["step"], state["best"]
+        self.step, self._best, self._scores = state["step"], state["best"], state.get("scores", {})
 
     def _loader(self) -> DataLoader[Batch]:
         workers = self.recipe.workers

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import torch
 from pydantic import TypeAdapter
 
 from mien.contract.bundle import ClipInput, FaceCrop
+from model.errors import ModelError
 from model.tasks.heads import ExpressionHead
 from model.tasks.learnt import LearntTask
 from model.tpsbt.affect_model import AffectModel
@@ -35,14 +38,15 @@ class Trained(NamedTuple):
     """Number of held-out clips that the scores are of, likewise."""
 
 
-def read_trained(run: Path) -> Trained:
+def read_trained(run: Path, offsets: Mapping[str, float] = MappingProxyType({})) -> Trained:
     """Read the best checkpoint of a fine-tuning run.
 
     Args:
         run: the run's folder, or one of its checkpoints.
+        offsets: numbers to add to the logarithms of expressions' probabilities, by label.
 
     Raises:
-        ModelError: there is no such checkpoint.
+        ModelError: there is no such checkpoint, or it does not predict one of the labels.
     """
     path = run / checkpoint.BEST if run.is_dir() else run
     state = checkpoint.load(path, "finetuning")
@@ -52,11 +56,14 @@ def read_trained(run: Path) -> Trained:
     model = AffectModel(checkpoint.size_of(state), tasks, clip=(clip.frames, clip.size))
     checkpoint.fill(model, state["model"], path)
     scores: dict[str, float] = state.get("scores", {})
-    offsets: dict[str, float] = about.get("offsets", {})
+    unknown = set(offsets)
     for head in model.heads.values():
         if isinstance(head, ExpressionHead):
             head.temperature = scores.get(TEMPERATURE, 1.0)
             head.shift(torch.tensor([offsets.get(label, 0.0) for label in head.labels]))
+            unknown -= set(head.labels)
+    if unknown:
+        raise ModelError(f"{path} does not predict {', '.join(sorted(unknown))}: give offsets of its own labels.")
     return Trained(
         model.eval(),
         clip,

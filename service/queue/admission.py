@@ -156,8 +156,15 @@ class Admission:
 
     async def is_slot_open(self, job_id: str) -> bool:
         """Return whether what is uploaded to a slot's URL may still become a job."""
+        return await self._has_time(keys.SLOTS, job_id)
+
+    async def is_reserved(self, job_id: str) -> bool:
+        """Return whether an upload is being received."""
+        return await self._has_time(keys.RESERVED, job_id)
+
+    async def _has_time(self, key: str, job_id: str) -> bool:
         async with translate_errors():
-            until = await self._redis.zscore(keys.SLOTS, job_id)
+            until = await self._redis.zscore(key, job_id)
         return until is not None and float(until) > now_ms()
 
     async def claim(self, key: str, job_id: str, hold_s: float) -> KeyHolder | None:

@@ -10,6 +10,7 @@ from service.queue.connection import translate_errors
 from service.queue.scripts import script
 
 _LISTED_AT_ONCE = 500
+_IDLE_MS = 3_600_000  # a consumer that asked for nothing for so long is a dead worker's
 
 
 class Repair:
@@ -59,5 +60,7 @@ class Repair:
                 return
             for group in await self._redis.xinfo_groups(keys.QUEUE):
                 for consumer in await self._redis.xinfo_consumers(keys.QUEUE, group["name"]):
-                    if consumer["pending"] == 0 and consumer["idle"] > 3_600_000:
+                    # A job may be handed back to the consumer of those at any moment: deleted, it would be lost.
+                    idle = consumer["name"] != keys.RELEASED and consumer["idle"] > _IDLE_MS
+                    if consumer["pending"] == 0 and idle:
                         await self._redis.xgroup_delconsumer(keys.QUEUE, group["name"], consumer["name"])

@@ -130,11 +130,11 @@ def read_clips(
     """
     with translate_out_of_memory(), ExitStack() as opened:
         if track is None:
-            video, word = opened.enter_context(
+            video, choice = opened.enter_context(
                 open_track_with_faces(path, limits, formats, detector=detector, start_s=start_s, device=device)
             )
         else:
-            video, word = opened.enter_context(open_video(path, limits, formats, track=track, device=device)), []
+            video, choice = opened.enter_context(open_video(path, limits, formats, track=track, device=device)), []
         yield video.opened
         tracker = Tracker(detector, faces)
 
@@ -146,7 +146,7 @@ def read_clips(
         for event in _find_clips(frames, video, specs, tracker, start_s=start_s):
             if isinstance(event, VideoEnded):
                 several = len(video.tracks) > 1
-                warnings = [*word, *event.warnings]
+                warnings = [*choice, *event.warnings]
                 yield replace(event, track=video.track if several else None, warnings=warnings)
             else:
                 yield event

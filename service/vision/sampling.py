@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 LONGEST_STEP_S = 0.2  # track faces at least this often, even if every bundle samples more coarsely
-_SAME_S = 0.0005  # rounding error of containers that store times in milliseconds
+SAME_S = 0.0005
+"""Rounding error of containers that store times in milliseconds."""
 
 _ROUNDING_S = 1e-6  # of floats
 
@@ -58,16 +59,16 @@ class Grid:
         while True:
             times = [self._start_s + k * step for k, step in zip(self._next, self._intervals_s, strict=True)]
             time_s = min(times)
-            if time_s >= end_s - _SAME_S:
+            if time_s >= end_s - SAME_S:
                 return
-            due = [i for i, other in enumerate(times) if other < time_s + _SAME_S]
+            due = [i for i, other in enumerate(times) if other < time_s + SAME_S]
             for i in due:
                 self._next[i] += 1
             yield Instant(time_s, tuple(i for i in due if i < self._specs))
 
     def falls_in(self, start_s: float, end_s: float) -> bool:
         """Return whether a frame on display in [start_s, end_s) is one that `on_display` has instants for."""
-        first_s, end_s = (side_s - _SAME_S - self._start_s for side_s in (start_s, end_s))
+        first_s, end_s = (side_s - SAME_S - self._start_s for side_s in (start_s, end_s))
         return any(math.ceil((first_s - _ROUNDING_S) / step) * step < end_s + _ROUNDING_S for step in self._intervals_s)
 
     def looks(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, Instant, bool]]:

@@ -49,11 +49,11 @@ def open_track_with_faces(
             opened.close()
             video = opened.enter_context(open_video(path, limits, formats, track=chosen, device=device))
         why = "it shows most faces at the start" if faces[chosen] else "none shows a face at the start"
-        word = (
+        warning = (
             f"The file has {len(faces)} video tracks, numbered from 0. Track {chosen} was analysed: {why}. "
             "To choose another, set the option track."
         )
-        yield video, [word]
+        yield video, [warning]
 
 
 def _faces(video: VideoReader, detector: FaceDetector, start_s: float) -> int:

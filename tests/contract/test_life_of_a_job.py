@@ -345,6 +345,22 @@ def test_the_name_of_a_dead_worker_is_forgotten_and_that_of_a_live_one_kept(queu
     assert queue.redis.zrange(keys.WORKERS, 0, -1) == ["ann"]
 
 
+def test_a_consumer_without_jobs_is_forgotten_but_for_that_of_jobs_that_are_handed_back(queue: Queue, monkeypatch):
+    monkeypatch.setattr("service.queue.repair._IDLE_MS", -1)
+    queue.submit("a")
+    ann = queue.worker("ann")
+    attempt = take(ann)
+    queue.redis.xgroup_createconsumer(keys.QUEUE, keys.GROUP, keys.RELEASED)
+    queue.redis.xgroup_createconsumer(keys.QUEUE, keys.GROUP, "dead")
+
+    queue.run(queue.repair.forget_dead_workers())
+    ann.release(attempt, counts=False)
+
+    names = {consumer["name"] for consumer in queue.redis.xinfo_consumers(keys.QUEUE, keys.GROUP)}
+    assert names == {"ann", keys.RELEASED}
+    assert take(queue.worker("bob")).job_id == "a"
+
+
 def test_one_gateway_of_all_sweeps_in_a_round(queue: Queue):
     assert queue.run(queue.repair.take_sweep(HANG_S))
     assert not queue.run(queue.repair.take_sweep(HANG_S))

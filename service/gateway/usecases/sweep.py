@@ -59,6 +59,9 @@ class Sweep:
     async def _orphans(self, prefix: str, grace_s: float) -> list[str]:
         orphans = []
         async for name, age_s in self.blobs.ages(prefix):
+            # A bucket may count an upload's age from its beginning. Asked before its job, which takes its place.
+            if age_s > grace_s and await self.admission.is_reserved(job_of(name)):
+                continue
             job = await self.jobs.find(job_of(name))
             # While the job runs, a result that it does not refer to yet may be about to be committed.
             owned = isinstance(job, Job) and (

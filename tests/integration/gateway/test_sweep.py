@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from mien.contract.errors import Problem
 from service.gateway.usecases.sweep import Sweep
 from service.queue import keys
-from service.queue.admission import Admission
+from service.queue.admission import Admission, AdmissionLimits
 from service.queue.jobs import Job, Jobs
 from service.queue.repair import Repair
 from service.storage.blobs import result_name, upload_name
@@ -46,6 +46,18 @@ def backend(redis_url, tmp_path):
     opened = SweptBackend(redis_url, tmp_path)
     yield opened
     opened.redis.close()
+
+
+def test_an_upload_that_is_being_received_is_kept_however_old_its_blob_is(backend):
+    limits = AdmissionLimits(jobs=9, bytes=999, wait_s=9, slots=9, key_jobs=9, key_uploads=9, key_video_s=9)
+    for name, lease_s in (("slow", 600), ("gone", 0.001)):
+        backend.put(upload_name(name))
+        backend.run(lambda redis, name=name, lease_s=lease_s: Admission(redis).reserve(name, 9, limits, lease_s))
+    backend.age()
+
+    backend.sweep()
+
+    assert backend.names == {upload_name("slow")}
 
 
 def test_blobs_that_no_job_owns_are_removed_once_they_are_old(backend):

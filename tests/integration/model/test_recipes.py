@@ -347,8 +347,16 @@ def test_several_processes_train_one_run_as_the_launch_lines_say(machines, video
             "lower the key batch",
         ),
         (
-            ("finetune", "tiny_finetune", "data.0.folder={some}", "start=null", "size=tiny", "offsets.joy=0.2"),
-            "The key offsets names joy, which is none of",
+            ("export", "{finetuned}", "--out", "bundle", "--offset", "joy=0.2"),
+            "best.pt does not predict joy: give offsets of its own labels",
+        ),
+        (
+            ("export", "{finetuned}", "--out", "bundle", "--offset", "joy"),
+            "--offset joy is no label and number: write for example sadness=-0.5",
+        ),
+        (
+            (*("evaluate", "--bundle", "bundle", "--data", "{some}", "--out", "report"), "--offset", "joy=1"),
+            "A bundle has its offsets already",
         ),
         (("export", "nowhere", "--out", "bundle"), "nowhere cannot be read"),
         (("export", "{pretrained}", "--out", "bundle"), "best.pt cannot be read"),

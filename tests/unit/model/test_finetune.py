@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from mien.contract.bundle import ClipInput, ExpressionTask, FaceCrop
+from model.errors import ModelError
 from model.finetune import KIND, FinetuneRecipe, LabelLosses, initial_model, label_loss
 from model.tasks.learnt import SideTask
 from model.tpsbt.affect_model import AffectModel
@@ -78,7 +79,7 @@ def test_heads_that_continue_keep_their_scale_and_new_ones_take_the_labels(again
     torch.testing.assert_close(spread, torch.tensor([2.0, 0.1] if again else [0.5, 0.5]))
 
 
-def test_offsets_shift_what_a_run_gives_and_not_what_it_continues_from(tmp_path):
+def test_offsets_shift_probabilities_and_not_the_checkpoint(tmp_path):
     task = ExpressionTask(labels=("calm", "sad", "glad"))
     model = AffectModel(ZOO["tiny-linear"], (task,), clip=(8, 32)).eval()
     clip = ClipInput(frames=8, interval_s=0.1, size=32, mean=(0.5,) * 3, std=(0.5,) * 3)
@@ -90,14 +91,13 @@ def test_offsets_shift_what_a_run_gives_and_not_what_it_continues_from(tmp_path)
             "clip": clip.model_dump(mode="json"),
             "crop": FaceCrop(margin=0.05).model_dump(mode="json"),
             "data": [],
-            "offsets": {"sad": -0.5, "glad": 0.2},
         },
         "model": model.state_dict(),
         "scores": {TEMPERATURE: 2.0},
     }
     checkpoint.save(tmp_path / "best.pt", state)
 
-    head = read_trained(tmp_path / "best.pt").model.heads["expression"]
+    head = read_trained(tmp_path / "best.pt", {"sad": -0.5, "glad": 0.2}).model.heads["expression"]
     features = torch.rand(3, head.in_features)
     with torch.no_grad():
         before = (model.heads["expression"](features) / 2).softmax(-1)
@@ -107,3 +107,5 @@ def test_offsets_shift_what_a_run_gives_and_not_what_it_continues_from(tmp_path)
     torch.testing.assert_close(after, expected)
     kept = checkpoint.load(tmp_path / "best.pt")["model"]["heads.expression.bias"]
     assert torch.equal(kept, model.heads["expression"].bias)
+    with pytest.raises(ModelError, match=r"best\.pt does not predict joy"):
+        read_trained(tmp_path / "best.pt", {"sad": -0.5, "joy": 0.2})

@@ -456,3 +456,18 @@ def test_pictures_are_packed_into_shards_too(portraits, tmp_path):
         clips.append([items[index]["pixels"] for index in range(len(items))])
     assert len(clips[0]) == len(clips[1]) == 2
     assert all(torch.equal(one, other) for one, other in zip(*clips, strict=True))
+
+
+def test_pictures_of_array_files_are_packed_into_shards_too(tmp_path):
+    datasets.ferplus(tmp_path / "root")
+    run(tmp_path / "root", tmp_path / "plain", dataset="ferplus", margin=0.05)
+    run(tmp_path / "root", tmp_path / "packed", dataset="ferplus", margin=0.05, shards=True)
+
+    clips = []
+    for folder in (tmp_path / "plain", tmp_path / "packed"):
+        prepared, rows = read_prepared(folder), read_rows(folder)
+        clip = ClipInput(frames=8, size=64, interval_s=0.08, mean=(0, 0, 0), std=(1, 1, 1))
+        loaded = ClipDataset(folder, rows, tasks=prepared.tasks, clip=clip, interval_s=0.08, mode="test", views=(1, 1))
+        clips.append([loaded[index]["pixels"] for index in range(len(loaded))])
+    assert len(clips[0]) == len(clips[1]) > 0
+    assert all(torch.equal(one, other) for one, other in zip(*clips, strict=True))

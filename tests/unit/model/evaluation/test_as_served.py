@@ -38,6 +38,20 @@ def test_pictures_and_videos_are_scored_and_faces_that_are_not_found_are_counted
     assert report.confusion.counts[0][0] == 2
 
 
+def test_a_video_that_cannot_be_read_is_counted_and_loses_no_others(root):
+    (root / "broken.mp4").write_bytes((root / "smile.mp4").read_bytes()[:2000])
+    with (root / "labels.csv").open("a") as table:
+        table.write("\nbroken.mp4,test,neutral")
+
+    report = evaluate_as_served(BUNDLE, "csv", root, "test")
+
+    assert report.parts[0].clips == 2
+    no_face, unreadable = report.warnings
+    assert no_face == "No face was found in 1 of 4 clips."
+    assert unreadable.startswith("1 clips cannot be read, the first of them: ")
+    assert "broken.mp4" in unreadable
+
+
 def test_a_part_without_clips_is_refused(root):
     with pytest.raises(ModelError, match=r"The part train of Videos and pictures .* is empty"):
         evaluate_as_served(BUNDLE, "csv", root, "train")

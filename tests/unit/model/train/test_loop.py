@@ -195,6 +195,7 @@ def test_the_best_checkpoint_is_the_one_that_validates_best(start):
 
     best = checkpoint.load(loop.recipe.out / "best.pt", "pretraining")
     assert (best["step"], best["scores"], best["best"]) == (2, {"score": 0.9}, 0.9)
+    assert checkpoint.load(loop.recipe.out / checkpoint.LAST)["scores"] == {"score": 0.4}
     assert "optimisers" not in best
     assert [line["validation"]["score"] for line in log(loop) if "validation" in line] == [0.3, 0.9, 0.2, 0.8, 0.1, 0.4]
 
