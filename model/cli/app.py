@@ -160,7 +160,7 @@ def sheet(
 
 
 @app.command("evaluate")
-def evaluate(
+def evaluate(  # noqa: PLR0917 — typer makes options of them
     data: Annotated[Path, typer.Option(help="Folder of the prepared dataset.")],
     out: Annotated[Path, typer.Option(help="Folder for report.json, report.md and confusion.png.")],
     runs: Annotated[

@@ -50,9 +50,7 @@ class PretrainAugmentation(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     stills: bool = Field(False, description="Learn from one time step, two frames, of each clip: any two neighbours.")
-    scales: tuple[float, ...] = Field(
-        (1, 0.875, 0.75, 0.66), description="The crop's sides, as shares of the clip's."
-    )
+    scales: tuple[float, ...] = Field((1, 0.875, 0.75, 0.66), description="The crop's sides, as shares of the clip's.")
     places: Literal[5, 13] = Field(
         5, description="Places of the crop: corners and middle; 13, as published, adds the edges' middles and quarters."
     )
