@@ -74,11 +74,12 @@ chaos: $(VENV)/.dev ## kill and stop workers, children, gateways and Redis at ra
 bench-train: $(VENV)/.dev ## measure: steps of pre-training and fine-tuning, peak memory, reading clips
 	$(BIN)/python -m tests.bench.training
 
-# For `make default-model`: where ICT-FaceKit and the labelled pictures lie, and how many clips to render.
+# For `make default-model`: where ICT-FaceKit and the labelled pictures lie, how many clips to render, the bundle's version.
 FACEKIT ?= ict-facekit
 FACES ?= real-faces
 CLIPS ?= 12000
-EXPORT := --name mien-default --version 0.10.0 --licence MIT --hop 0.24 \
+VERSION ?= 0.0.0
+EXPORT := --name mien-default --version $(VERSION) --licence MIT --hop 0.24 \
   --intended-use "Trying Mien out, and research on affect in video with people who agreed to it."
 
 # Each is written last, when its folder is complete.

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import HANG_S, Served
+from tests.processes import HANG_S, Served, mien_serve
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
@@ -42,6 +42,13 @@ def test_the_python_client_prints_a_line_for_each_face(served: Served, face: Pat
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not on this machine")
 def test_curl_gives_the_answer_as_json(served: Served, face: Path):
     answer = json.loads(run(EXAMPLES / "analyze.sh", face, served.url))
+    assert (answer["state"], len(answer["faces"])) == ("succeeded", 1)
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not on this machine")
+def test_curl_asks_again_until_the_analysis_has_ended(tmp_path: Path, face: Path):
+    with mien_serve(tmp_path, wait_s=0.05) as impatient:
+        answer = json.loads(run(EXAMPLES / "analyze.sh", face, impatient.url))
     assert (answer["state"], len(answer["faces"])) == ("succeeded", 1)
 
 
