@@ -130,7 +130,7 @@ def _where(window: Window, face: Face, video: Video | None) -> Row:
     centre_s = round((window.start_s + window.end_s) / 2, 3)
     row: Row = {"start_s": window.start_s, "centre_s": centre_s, "end_s": window.end_s}
     if video is not None and video.fps is not None:
-        last = video.frames - 1
+        last = max(video.frames, round(video.duration_s * video.fps)) - 1  # `frames` are those of the analysed part
         first = min(last, math.ceil(round(window.start_s * video.fps, 2)))
         row["first_frame"] = first
         row["last_frame"] = max(first, min(last, math.ceil(round(window.end_s * video.fps, 2)) - 1))

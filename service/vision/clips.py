@@ -6,7 +6,7 @@ start of its presentation, as a player shows it; live frames carry the client's 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -106,6 +106,7 @@ def read_clips(
     track: int | None = None,
     formats: Formats = UPLOADS,
     device: DecodeDevice = "cpu",
+    on_passed: Callable[[], None] = lambda: None,
 ) -> Iterator[VideoOpened | Clip | Progressed | FaceSeen | VideoEnded]:
     """Yield the clips of all faces in a video file, each as soon as it is complete and certain.
 
@@ -123,6 +124,7 @@ def read_clips(
         track: number of the video track to read, from 0; None takes the one that shows faces at the start.
         formats: accepted containers and codecs.
         device: where to decode. On a card, any error of its decoder is raised, whoever may be at fault.
+        on_passed: see `VideoReader.read`.
 
     Raises:
         BadMedia: the file is not a supported video, or exceeds a limit.
@@ -142,7 +144,7 @@ def read_clips(
             # Before the first frame, it is not known where the grid begins.
             return not video.frames or _grid(specs, max(start_s, video.first_s)).falls_in(from_s, until_s)
 
-        frames = video.read(start_s, end_s, is_sampled)
+        frames = video.read(start_s, end_s, is_sampled, on_passed)
         for event in _find_clips(frames, video, specs, tracker, start_s=start_s):
             if isinstance(event, VideoEnded):
                 several = len(video.tracks) > 1

@@ -76,7 +76,7 @@ class YuNet:
     one for each of the latest sizes.
     """
 
-    _LEAST = 33  # pixels of the longer side: of less, OpenCV 4.14 gives boxes from memory that it has not written
+    _LEAST = 33  # pixels of either side: of less, OpenCV 4.14 gives boxes from memory that it has not written
     _FOUND = 0.6
     _SURE = 0.8
     _SHARE = 0.95  # of YuNet's height: the side of the square
@@ -123,8 +123,9 @@ class YuNet:
         if scale < 1:
             shrunk = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
             picture = shrunk.astype(np.uint8, copy=False)
-        if (short := self._LEAST - max(picture.shape[:2])) > 0:
-            padded = cv2.copyMakeBorder(picture, 0, 0, 0, short, cv2.BORDER_CONSTANT)
+        below, beside = (max(0, self._LEAST - side) for side in picture.shape[:2])
+        if below or beside:
+            padded = cv2.copyMakeBorder(picture, 0, below, 0, beside, cv2.BORDER_CONSTANT)
             picture = padded.astype(np.uint8, copy=False)
         _, rows = self._net(picture.shape[1], picture.shape[0]).detect(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
         found = []

@@ -46,6 +46,7 @@ _DEFAULT_FRAME_S = 0.04  # duration of a frame if the stream has no frame rate
 _SWAPPED_S = 0.5  # a larger step back is a restart (concatenated files)
 _MAX_PIXEL_ASPECT = 4.0
 _SQUARE = 0.01  # pixels that differ less from squares are squares: scaling to whole pixels leaves such
+_PASSED = 25  # frames between two calls of `on_passed`
 _PADDING_S = 0.05  # sound that lasts so much longer than the pictures only fills its last packet
 _TOLD_CHANGES = 3  # changes of the picture's size that a warning names
 _THREADS = 2  # each thread takes frame buffers and address space
@@ -308,7 +309,11 @@ class VideoReader:
         return found
 
     def read(
-        self, start_s: float, end_s: float | None, wanted: Callable[[float, float], bool] | None = None
+        self,
+        start_s: float,
+        end_s: float | None,
+        wanted: Callable[[float, float], bool] | None = None,
+        on_passed: Callable[[], None] = lambda: None,
     ) -> Iterator[TimedFrame]:
         """Yield the frames on display in [start_s, end_s) in order, with strictly increasing times.
 
@@ -318,6 +323,8 @@ class VideoReader:
             wanted: tells whether a frame on display in [from, until) is needed. Others are counted, but neither decoded
                 nor yielded where no other frame refers to them: in many videos, that is every second one. By default,
                 all are yielded, without gaps.
+            on_passed: called now and then while frames before `start_s` are decoded. They are many if the key frame
+                before it is far.
 
         Raises:
             BadMedia: as `open_video`. `TruncatedVideo` is raised only after the last frame was yielded.
@@ -327,7 +334,9 @@ class VideoReader:
             self._check_cost(self._stream.frames * context.width * context.height)
         self._wanted = wanted
         pending: tuple[float, _Decoded | _LeftOut] | None = None
-        for time_s, decoded in self._timed(start_s):
+        for number, (time_s, decoded) in enumerate(self._timed(start_s)):
+            if time_s < start_s and number % _PASSED == _PASSED - 1:
+                on_passed()
             if isinstance(decoded, _Decoded):
                 self._check_pixels(decoded.frame.width, decoded.frame.height)
             if pending is not None and time_s > start_s:

@@ -156,4 +156,8 @@ class TrackedPerson:
 
 def _points(path: array[float]) -> list[TimedBox]:
     values = iter(path)
-    return [TimedBox(*point) for point in zip(values, values, values, values, values, strict=True)]
+    # Rounded, because every digit of an hour's points goes through a pipe.
+    return [
+        TimedBox(round(time_s, 3), *(round(side, 1) for side in box))
+        for time_s, *box in zip(values, values, values, values, values, strict=True)
+    ]

@@ -14,7 +14,7 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -28,7 +28,7 @@ import cv2
 from mien.contract.containers import OptionalFormat
 from mien.contract.errors import BadMedia, CannotDecode, DecodeTooCostly
 from mien.contract.live_messages import LiveFrame, unpack
-from service.vision.clips import ClipSpec, Limits, read_clips, watch_clips
+from service.vision.clips import ClipSpec, Limits, Progressed, read_clips, watch_clips
 from service.vision.decode_device import CardUnavailable, DecodeDevice, try_card
 from service.vision.faces import FaceDetector, open_detector
 from service.vision.formats import uploads_with
@@ -89,7 +89,11 @@ def run(pipe: Connection, assignment: Assignment, required: bool) -> None:
         if required and lacking:
             # Exit in the way that is not blamed on the video.
             signal.raise_signal(signal.SIGKILL)
-        for event in _events(assignment, detector):
+
+        def on_passed() -> None:
+            send_event(pipe, Progressed(0.0))
+
+        for event in _events(assignment, detector, on_passed):
             send_event(pipe, event)
     except BrokenPipeError:
         return
@@ -124,7 +128,7 @@ def report_card(pipe: Connection, device: DecodeDevice) -> None:
     pipe.send_bytes(json.dumps(problem).encode())
 
 
-def _events(assignment: Assignment, detector: FaceDetector) -> Iterator[Event]:
+def _events(assignment: Assignment, detector: FaceDetector, on_passed: Callable[[], None]) -> Iterator[Event]:
     if not isinstance(assignment.source, VideoPart):
         return watch_clips(
             _frames(assignment.source),
@@ -144,6 +148,7 @@ def _events(assignment: Assignment, detector: FaceDetector) -> Iterator[Event]:
         track=assignment.source.track,
         formats=uploads_with(assignment.formats),
         device=assignment.device,
+        on_passed=on_passed,
     )
 
 

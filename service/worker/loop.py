@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from collections.abc import Callable
 from typing import Literal, TypeVar
 
@@ -36,6 +37,8 @@ Reply = TypeVar("Reply")
 
 # Longest time until a job that waits to run alone checks whether it can, and whether another worker has it.
 _LOOK_S = 1.0
+# Longest time that a job waits for live analyses to end. They may last for an hour, and no other work begins meanwhile.
+_LIVE_S = 30.0
 
 
 class JobLoop:
@@ -71,6 +74,7 @@ class JobLoop:
         self._outages = outages
         self._attempts = AttemptRunner(consumer, blobs, pipeline, outages)
         self._waiting: list[Entry] = []  # to run alone
+        self._waited_since = 0.0  # for live analyses alone, monotonic
         self._running = RunningJobs()
         self._stopping = threading.Event()
         self._keeper = Keeper(
@@ -119,7 +123,7 @@ class JobLoop:
             return True
         again = entry in self._waiting
         # Only this thread stops other work from being admitted.
-        entered = self._occupancy.enter_alone() if again else self._occupancy.enter()
+        entered = self._enter_alone() if again else self._occupancy.enter()
         attempt: Attempt | Literal["alone", "newer"] | None = None
         try:
             attempt = self._outlast(lambda: self._consumer.begin(entry, alone=again and entered))
@@ -135,6 +139,16 @@ class JobLoop:
         if attempt == "newer":
             log.error("job has options of a newer release: update this worker", job=entry.job_id)
         return True
+
+    def _enter_alone(self) -> bool:
+        """Enter alone, or after `_LIVE_S` beside live analyses: if the job ends them, their clients start others."""
+        now = time.monotonic()
+        if len(self._running) or not self._waited_since:
+            self._waited_since = now
+        if self._occupancy.enter_alone() or (now - self._waited_since > _LIVE_S and self._occupancy.enter_beside()):
+            self._waited_since = 0.0
+            return True
+        return False
 
     def _start(self, job: RunningJob) -> None:
         """Run an attempt in a thread of its own; where there can be none, hand the job back and raise the error."""

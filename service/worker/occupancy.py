@@ -40,6 +40,13 @@ class Occupancy:
             self._inside, self._alone = 1, True
             return True
 
+    def enter_beside(self) -> bool:
+        """Begin work beside other work, instead of waiting to run alone."""
+        with self._lock:
+            self._wanted = False
+            self._inside += 1
+            return True
+
     def give_up(self) -> None:
         """Stop waiting to run alone."""
         with self._lock:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass
@@ -31,6 +31,7 @@ from service.worker.batcher import Batcher, Outputs
 from service.worker.decode_child import Assignment, VideoPart
 from service.worker.face_pictures import FacePictures
 from service.worker.onnx_model import OnnxModel
+from service.worker.pipe import Event
 from service.worker.sandbox import Sandbox
 
 # Clips of one job that may wait for the model: bounds the job's memory, and fills a processor's largest batch.
@@ -129,11 +130,12 @@ class Pipeline:
         run = self._run(options, VideoPart(video, options.start_s, options.end_s, options.track), device)
         run.pictures = FacePictures() if options.pictures else None
         total_s: float | None = None
-        started = time.perf_counter()
         with closing(run.events(job, interrupted)) as events:
             for event in events:
                 if isinstance(event, VideoOpened):
-                    total_s = event.total_s
+                    if event.total_s is not None:
+                        end_s = event.total_s if options.end_s is None else min(event.total_s, options.end_s)
+                        total_s = max(0.0, round(end_s - options.start_s, 3))
                     metrics.DECODED.labels(event.device).inc()
                     yield Progress(done_s=0.0, total_s=total_s)
                 elif isinstance(event, FaceWindow):
@@ -142,9 +144,9 @@ class Pipeline:
                     yield Progress(done_s=round(event.done_s, 3), total_s=total_s)
                 elif isinstance(event, VideoEnded):
                     findings = self._findings(event, run)
-                    yield Progress(done_s=findings.video.duration_s, total_s=findings.video.duration_s)
-                    waited_s = time.perf_counter() - started - run.inference_s
-                    yield Analyzed(findings, 1000 * waited_s, 1000 * run.inference_s)
+                    analysed_s = max(0.0, round(findings.video.duration_s - options.start_s, 3))
+                    yield Progress(done_s=analysed_s, total_s=analysed_s)
+                    yield Analyzed(findings, 1000 * run.decode_s, 1000 * run.inference_s)
 
     def watch(
         self, session: str, frames: Connection, options: LiveOptions, interrupted: threading.Event
@@ -205,7 +207,7 @@ class Pipeline:
 
     def _findings(self, end: VideoEnded, run: _Run) -> Findings:
         found: list[Face] = [
-            run.scores[seen.track].verdict(
+            run.scores.get(seen.track, FaceScores()).verdict(
                 run.tasks, seen, end.samples, None if run.pictures is None else run.pictures.of(seen.track)
             )
             for seen in sorted(run.seen, key=lambda seen: seen.track)
@@ -262,6 +264,7 @@ class _Run:
         scores: accumulated scores by track number.
         seen: the faces whose tracks have ended.
         pictures: keeps pictures of the faces, if the options ask for them.
+        decode_s: seconds spent waiting for the child.
         inference_s: seconds spent waiting for the models.
     """
 
@@ -282,6 +285,7 @@ class _Run:
         self.scores: dict[int, FaceScores] = {}
         self.seen: list[FaceSeen] = []
         self.pictures: FacePictures | None = None
+        self.decode_s = 0.0
         self.inference_s = 0.0
 
     def events(
@@ -290,7 +294,7 @@ class _Run:
         """Yield the child's events, with each clip replaced by its scored window once the model has run."""
         waiting: deque[tuple[Clip, list[Future[Outputs]]]] = deque()
         with closing(self._sandbox.decode(self._assignment, interrupted)) as events:
-            for event in events:
+            for event in self._waiting_for(events):
                 if isinstance(event, Clip):
                     if self.pictures is not None:
                         self.pictures.add(event)
@@ -309,6 +313,16 @@ class _Run:
                     yield scored
                 if not isinstance(event, Clip | FaceSeen):
                     yield event
+
+    def _waiting_for(self, events: Iterator[Event]) -> Iterator[Event]:
+        """Yield the child's events, and add up the time until each comes."""
+        while True:
+            began = time.perf_counter()
+            event = next(events, None)
+            self.decode_s += time.perf_counter() - began
+            if event is None:
+                return
+            yield event
 
     def _score(self, clip: Clip, futures: list[Future[Outputs]]) -> FaceWindow:
         wanted: set[str] = {task.kind for task in self.tasks}

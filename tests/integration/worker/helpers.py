@@ -88,7 +88,13 @@ class ToldPipeline:
         yield Analyzed(NOTHING, decode_ms=1, inference_ms=1)
 
 
-def job_loop(consumer: Consumer, blobs: Blobs, analyze: Analyze, outages: Outages | None = None) -> JobLoop:
+def job_loop(
+    consumer: Consumer,
+    blobs: Blobs,
+    analyze: Analyze,
+    outages: Outages | None = None,
+    occupancy: Occupancy | None = None,
+) -> JobLoop:
     """Return a worker's loop of one slot."""
     return JobLoop(
         consumer,
@@ -96,7 +102,7 @@ def job_loop(consumer: Consumer, blobs: Blobs, analyze: Analyze, outages: Outage
         ToldPipeline(analyze),
         slots=1,
         drain_s=1,
-        occupancy=Occupancy(),
+        occupancy=occupancy or Occupancy(),
         outages=outages or Outages(),
         register=lambda rate: registration("ann", rate),
     )

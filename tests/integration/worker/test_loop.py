@@ -14,7 +14,8 @@ from mien.contract.jobs import State
 from mien.contract.results import Progress
 from service.queue import keys
 from service.storage.blobs import Blobs
-from service.worker import keeper, metrics
+from service.worker import keeper, loop, metrics
+from service.worker.occupancy import Occupancy
 from service.worker.pipeline import AnalysisEvent
 from tests.contract.helpers import LEASE_S, lapse, succeed, take
 from tests.integration.worker.helpers import Analyze, Site, job_loop, looping
@@ -160,10 +161,28 @@ def test_a_job_that_gets_no_thread_is_handed_back_before_the_worker_ends(site: S
                 raise RuntimeError("can't start new thread")
             super().start()
 
-    loop = job_loop(site.queue.worker(), Blobs(site.blobs), then(lambda: None))
+    running = job_loop(site.queue.worker(), Blobs(site.blobs), then(lambda: None))
     monkeypatch.setattr(threading, "Thread", NoThread)
     with pytest.raises(RuntimeError, match="new thread"):
-        loop.run()
+        running.run()
 
     assert site.queue.find(job).state is State.QUEUED
     assert site.attempts(job) == 0
+
+
+def test_a_job_that_was_tried_before_waits_for_a_live_analysis_and_not_for_long(site: Site, job: str, monkeypatch):
+    monkeypatch.setattr(loop, "_LIVE_S", 0.05)
+    monkeypatch.setattr(loop, "_LOOK_S", 0.02)
+    take(site.queue.worker("dead"))
+    lapse(site.queue.redis)
+    occupancy = Occupancy()
+    assert occupancy.enter()  # a live analysis
+    running = job_loop(site.queue.worker(), Blobs(site.blobs), then(lambda: None), occupancy=occupancy)
+    thread = threading.Thread(target=running.run)
+    thread.start()
+    try:
+        assert site.ended(job).state is State.SUCCEEDED
+        assert occupancy.enter()  # and so may another
+    finally:
+        running.stop()
+        thread.join()

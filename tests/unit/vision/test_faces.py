@@ -115,6 +115,16 @@ def test_the_detector_is_not_sure_of_a_shirt_front(detector):
     assert not any(found.sure for found in detector(shown))
 
 
+@pytest.mark.parametrize(
+    "size", [(32, 320), (32, 128), (64, 32), (20, 32), (160, 28), (192, 1408), (144, 1056), (1080, 200), (32, 64)]
+)
+@pytest.mark.parametrize("around", [(), [Box(4, 4, 12, 12)]], ids=["whole", "around"])
+def test_a_plain_narrow_picture_has_no_face_however_often_it_is_searched(detector, size, around):
+    for level in range(0, 256, 15):
+        plain = np.full((*size, 3), level, np.uint8)
+        assert detector(plain, around) == []
+
+
 def test_a_plain_or_tiny_picture_has_no_face(detector):
     assert detector(background(*SIZE)) == []
     for side in (2, 31, 32):

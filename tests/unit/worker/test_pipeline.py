@@ -24,6 +24,7 @@ from service.worker.onnx_model import open_models
 from service.worker.pipeline import AnalysisEvent, Analyzed, DecodeSettings, Pipeline
 from service.worker.sandbox import ChildLost, InterruptedWork, Sandbox
 from tests.bundles import DIMENSIONS, EXPRESSION, PERSONALITY, write_bundle
+from tests.videos import Actor, face_video, scene, still, write_video
 
 pytestmark = pytest.mark.usefixtures("fork_server")
 
@@ -87,6 +88,49 @@ def test_a_video_gives_progress_windows_and_at_last_what_was_found(pipeline: Mak
     assert one.timeline[-1].end_s == pytest.approx(1.6, abs=0.05)
     assert events[-1].decode_ms > 0
     assert events[-1].inference_ms >= 0
+
+
+def progress_of(events: list[AnalysisEvent]) -> list[Progress]:
+    return [event for event in events if isinstance(event, Progress)]
+
+
+def test_progress_of_a_part_counts_the_part_alone(pipeline: MakePipeline, tmp_path: Path):
+    video = face_video(tmp_path / "face.mp4", seconds=4)
+
+    made = pipeline()
+
+    part = progress_of(analyze(made, video, start_s=1, end_s=3))
+    rest = progress_of(analyze(made, video, start_s=3, end_s=9))
+
+    assert {one.total_s for one in part} == {2.0}
+    assert (part[0].done_s, part[-1].done_s) == (0.0, 2.0)
+    assert {one.total_s for one in rest} == {1.0}
+    assert rest[-1].done_s == 1.0
+
+
+def test_a_face_that_is_shown_between_two_samples_has_no_window(pipeline: MakePipeline, tmp_path: Path):
+    bundle = write_bundle(tmp_path / "bundle", frames=4, interval_s=1.0, hop_s=2.0)
+    shown = Actor(lambda _: (0.5, 0.45, 0.4), enters_s=1.1, leaves_s=1.95)
+    video = write_video(tmp_path / "brief.mp4", scene([shown], seconds=3.0))
+
+    [one] = findings(analyze(pipeline(bundle), video)).faces
+
+    assert one.timeline == []
+    assert one.expression is None
+
+
+def test_a_part_long_after_a_key_frame_is_no_stall(pipeline: MakePipeline, tmp_path: Path):
+    video = write_video(
+        tmp_path / "once.mp4",
+        scene([still()], seconds=12),
+        keyframes=100_000,
+        options={"x264-params": "scenecut=0:keyint=infinite"},
+    )
+
+    told = progress_of(analyze(pipeline(), video, start_s=11))
+
+    # About once for each second that is passed; a child that says nothing for long is killed.
+    assert [one.done_s for one in told[:10]] == [0.0] * 10
 
 
 def test_the_scores_are_those_of_the_model(pipeline: MakePipeline, face: Path):

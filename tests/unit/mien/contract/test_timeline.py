@@ -104,6 +104,13 @@ def test_columns_that_only_a_later_face_has_are_there():
     assert [row["arousal"] for row in csv.DictReader(io.StringIO(out.getvalue()))] == ["", "0.5"]
 
 
+def test_frames_of_a_part_are_counted_from_the_beginning_of_the_video():
+    video = Video(duration_s=6, fps=25, width=9, height=9, frames=50)  # of 4 to 6 s
+    windows = [Window(start_s=4, end_s=4.4), Window(start_s=5.6, end_s=6)]
+    rows = timeline_rows(_analysis(faces=[_face(0, *windows)], video=video))
+    assert [(row["first_frame"], row["last_frame"]) for row in rows] == [(100, 109), (140, 149)]
+
+
 def test_the_dictionary_describes_the_columns_in_their_order():
     described = re.findall(r"^\| `(\w+)` \|", DICTIONARY.read_text(encoding="utf-8"), re.MULTILINE)
     window = Window(start_s=0, end_s=1, expression=CALM, valence=0, arousal=0, dominance=0, quality=1)
