@@ -59,21 +59,29 @@ def analyze_all(
     bars = Bars(len(jobs))
     at_once = 1 if local else _AT_ONCE
 
-    def finish(job: BatchItem, outcome: Future[Analysis], *, annotated: Path | None) -> None:
+    def fail(place: Path, error: MienError | OSError) -> None:
         nonlocal failed
+        failed = True
+        said = explanation(error, local=True) if isinstance(error, MienError) else error.strerror or str(error)
+        with bars.aside():
+            typer.echo(f"{place}: {said}", err=True)
+
+    def finish(job: BatchItem, outcome: Future[Analysis], *, annotated: Path | None) -> None:
         try:
             analysis = outcome.result()
-            lacking = [] if annotated is None else _annotate(job.path, analysis, annotated)
         except (MienError, OSError) as error:
-            failed = True
-            said = explanation(error, local=True) if isinstance(error, MienError) else error.strerror or str(error)
-            with bars.aside():
-                typer.echo(f"{job.file}: {said}", err=True)
-        else:
-            with bars.aside():
-                for sentence in lacking:
-                    typer.echo(f"{annotated}: {sentence}", err=True)
-                finished(job, analysis)
+            fail(job.file, error)
+            return
+        lacking: list[str] = []
+        if annotated is not None:
+            try:
+                lacking = _annotate(job.path, analysis, annotated)
+            except (MienError, OSError) as error:
+                fail(annotated, error)
+        with bars.aside():
+            for sentence in lacking:
+                typer.echo(f"{annotated}: {sentence}", err=True)
+            finished(job, analysis)
 
     try:
         # On the way out the bars go first, then the analyzer cancels what still runs, so that its threads end.

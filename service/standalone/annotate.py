@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
+from io import BytesIO
 from pathlib import Path
 
 import av
 import av.container
 import numpy as np
+from av.bitstream import BitStreamFilterContext
 
+from mien.contract.errors import CannotDecode, TruncatedVideo
 from mien.contract.results import Analysis
 from service.standalone.fitted import fitted
 from service.standalone.overlay import draw
+from service.vision.clock import Clock
 from service.vision.formats import ALL_LISTED
-from service.vision.frames import Limits, open_container, open_video
+from service.vision.frames import Limits, TimedFrame, VideoReader, open_container, open_video
+from service.vision.left_out import Packet
 
 _LIMITS = Limits(max_pixels=2**27, max_duration_s=float("inf"), max_frames=2**62)
 _TICK = Fraction(1, 90_000)  # seconds
 _LONGEST_SIDE = 1 << 16  # pixels: pictures keep their size
+_SOUND_PACKET_S = 0.02  # about the duration of one, where the file's times start again
+# MP4 declares the sampling rate, which only a decoder can tell of AAC in MPEG-TS.
+_SOUND_FORMATS = replace(ALL_LISTED, codecs=ALL_LISTED.codecs | {"aac"})
 
 
 def annotate(video: Path, analysis: Analysis, target: Path) -> list[str]:
@@ -32,21 +42,37 @@ def annotate(video: Path, analysis: Analysis, target: Path) -> list[str]:
         What the target lacks, as sentences for users.
 
     Raises:
-        BadMedia: the video cannot be decoded.
+        BadMedia: the video cannot be decoded, or FFmpeg cannot write it as MP4.
         OSError: the video cannot be read, or the target not written.
     """
+    try:
+        return _annotate(video, analysis, target)
+    except OSError:  # some of FFmpeg's errors are
+        raise
+    except av.FFmpegError as error:
+        raise CannotDecode(
+            f"FFmpeg cannot write the annotated video ({error.strerror}). Export the video as H.264 in MP4 and "
+            "annotate that."
+        ) from error
+
+
+def _annotate(video: Path, analysis: Analysis, target: Path) -> list[str]:
     track = None if analysis.video is None else analysis.video.track
     with (
         open_video(video, _LIMITS, ALL_LISTED, picture_side=_LONGEST_SIDE, track=track) as source,
-        open_container(video, _LIMITS, ALL_LISTED) as heard,
+        open_container(video, _LIMITS, _SOUND_FORMATS) as heard,
         av.open(str(target), "w", format="mp4") as film,
     ):
         width, height = source.upright.frame_size
         stream = film.add_stream("libx264", rate=Fraction(1 / source.frame_s).limit_denominator(1000))
         stream.width, stream.height = width + width % 2, height + height % 2  # H.264 in 4:2:0 needs even sides
         stream.pix_fmt, stream.codec_context.time_base = "yuv420p", _TICK
+        # MP4 adds up the durations of the packets as they were encoded: with B-frames, the last is not the last shown.
+        stream.codec_context.max_b_frames = 0
+        stream.codec_context.flags |= av.codec.context.Flags.frame_duration
+        lacking: list[str] = []
         sound = _Sound(heard, film, source.origin_s)
-        for shown in source.read(0.0, None):
+        for shown in _frames(source, lacking):
             drawn = source.upright(shown.frame)
             draw(drawn, analysis, shown.time_s)
             if drawn.shape[:2] != (height, width):
@@ -54,11 +80,20 @@ def annotate(video: Path, analysis: Analysis, target: Path) -> list[str]:
             drawn = np.pad(drawn, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
             frame = av.VideoFrame.from_ndarray(drawn, format="rgb24")
             frame.pts, frame.time_base = round(shown.time_s / _TICK), _TICK
+            frame.duration = round(shown.until_s / _TICK) - frame.pts
             film.mux(stream.encode(frame))
             sound.copy(shown.until_s)
         film.mux(stream.encode(None))
         sound.copy(float("inf"))
-        return sound.lacking
+        return lacking + sound.lacking
+
+
+def _frames(source: VideoReader, lacking: list[str]) -> Iterator[TimedFrame]:
+    """Yield the frames of a video; add a sentence to `lacking` if the file is cut off."""
+    try:
+        yield from source.read(0.0, None)
+    except TruncatedVideo:
+        lacking.append(f"It ends after {source.end_s:.1f} s: the video that it was made from is cut off there.")
 
 
 class _Sound:
@@ -70,28 +105,70 @@ class _Sound:
 
     def __init__(self, heard: av.container.InputContainer, film: av.container.OutputContainer, origin_s: float) -> None:
         self._film = film
-        self._origin_s = origin_s
         self._copies: dict[int, av.AudioStream] = {}
+        self._clocks: dict[int, Clock] = {}
+        self._filters: dict[int, BitStreamFilterContext] = {}
+        self._damaged = False
         self.lacking: list[str] = []
         held = []
         for track in heard.streams.audio:
-            try:
-                self._copies[track.index] = film.add_stream_from_template(track)
-                held.append(track)
-            except (ValueError, av.FFmpegError):
-                self.lacking.append(f"Its sound is left out: MP4 cannot hold the codec {track.codec_context.name}.")
-        self._packets = heard.demux(held) if held else iter(())
+            if not _fits_mp4(track):
+                codec = track.codec_context
+                reason = "its codec is unknown" if codec is None else f"MP4 cannot hold the codec {codec.name}"
+                self.lacking.append(f"Its sound is left out: {reason}.")
+                continue
+            held.append(track)
+            self._copies[track.index] = film.add_stream_from_template(track)
+            self._clocks[track.index] = Clock(origin_s, _SOUND_PACKET_S)
+            if track.codec_context.name == "aac" and not track.codec_context.extradata:
+                self._filters[track.index] = BitStreamFilterContext("aac_adtstoasc", track)
+        self._packets = self._timed(heard.demux(held) if held else iter(()))
         self._next = next(self._packets, None)
 
     def copy(self, until_s: float) -> None:
         """Copy the packets up to a time of the video."""
-        while (packet := self._next) is not None:
+        while self._next is not None and self._next[0] < until_s:
+            try:
+                self._write(self._next[1])
+            except (av.ArgumentError, av.InvalidDataError, av.PatchWelcomeError):  # about this packet
+                self._lack_parts()
+            self._next = next(self._packets, None)
+
+    def _timed(self, packets: Iterator[Packet]) -> Iterator[tuple[float, Packet]]:
+        """Yield the packets with their times, which they get as timestamps, as far as the file can be read."""
+        while True:
+            try:
+                packet = next(packets, None)
+            except av.FFmpegError:
+                self._lack_parts()
+                return
+            if packet is None:
+                return
             base = packet.time_base
             if packet.dts is not None and packet.pts is not None and base is not None:
-                if float(packet.dts * base) - self._origin_s >= until_s:
-                    return
-                shift = round(self._origin_s / base)
-                packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
-                packet.stream = self._copies[packet.stream.index]
-                self._film.mux(packet)
-            self._next = next(self._packets, None)
+                time_s = self._clocks[packet.stream.index].time(float(packet.dts * base))
+                packet.pts = packet.dts = round(time_s / base)
+                yield time_s, packet
+
+    def _write(self, packet: Packet) -> None:
+        index = packet.stream.index
+        bitstream = self._filters.get(index)
+        for part in [packet] if bitstream is None else bitstream.filter(packet):
+            part.stream = self._copies[index]
+            self._film.mux(part)
+
+    def _lack_parts(self) -> None:
+        if not self._damaged:
+            self._damaged = True
+            self.lacking.append("Parts of its sound are left out: they are damaged.")
+
+
+def _fits_mp4(track: av.AudioStream) -> bool:
+    """Return whether MP4 can hold a track as it is."""
+    try:
+        with av.open(BytesIO(), "w", format="mp4") as trial:
+            trial.add_stream_from_template(track)
+            trial.start_encoding()
+    except (ValueError, av.FFmpegError):
+        return False
+    return True

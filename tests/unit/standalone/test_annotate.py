@@ -6,6 +6,7 @@ import av
 import numpy as np
 import pytest
 
+from mien.contract.errors import CannotDecode
 from service.standalone.annotate import annotate
 from tests.videos import pan, scene, still, write_video
 
@@ -31,6 +32,11 @@ def remux(video, target, codec, rate=48000, seconds=1.0):
     return target
 
 
+def sound_times(path):
+    with av.open(str(path)) as film:
+        return [float(packet.pts * packet.time_base) for packet in film.demux(audio=0) if packet.pts is not None]
+
+
 def shown(path):
     with av.open(str(path)) as film:
         return [(frame.time, frame.width, frame.height) for frame in film.decode(video=0)]
@@ -45,6 +51,41 @@ def test_times_at_a_variable_rate_stay(tmp_path):
     assert [time for time, *_ in shown(tmp_path / "out.mp4")] == pytest.approx(times, abs=1e-3)
     with av.open(str(tmp_path / "out.mp4")) as after:
         assert after.duration / av.time_base == pytest.approx(1.0, abs=0.02)
+
+
+@pytest.mark.parametrize("times", [[0, 1, 3], [0, 0.04, 0.08, 0.12, 2]])
+def test_the_length_stays_at_a_variable_rate(tmp_path, times):
+    pictures = [*scene([still()], seconds=len(times) / 25)]
+    # With B-frames, FFmpeg's own length of an MP4 whose last picture comes late is wrong.
+    video = write_video(tmp_path / "v.mp4", pictures, times=times, options={"bf": "0"})
+
+    annotate(video, NOTHING, tmp_path / "out.mp4")
+
+    with av.open(str(video)) as before, av.open(str(tmp_path / "out.mp4")) as after:
+        assert after.duration / av.time_base == pytest.approx(before.duration / av.time_base, abs=2e-3)
+    assert [time for time, *_ in shown(tmp_path / "out.mp4")] == pytest.approx(times, abs=1e-3)
+
+
+def test_a_video_that_is_cut_off_is_annotated_up_to_there_with_a_sentence(tmp_path):
+    whole = write_video(
+        tmp_path / "whole.mp4", scene([still()], seconds=3.0), container_options={"movflags": "faststart"}
+    )
+    video = tmp_path / "v.mp4"
+    video.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+
+    [lacking] = annotate(video, NOTHING, tmp_path / "out.mp4")
+
+    times = [time for time, *_ in shown(tmp_path / "out.mp4")]
+    assert 0.5 < times[-1] < 2.0
+    assert f"ends after {times[-1] + 0.04:.1f} s" in lacking
+
+
+def test_a_video_that_cannot_be_written_as_mp4_is_an_error_of_that_video(tmp_path):
+    too_wide = np.zeros((16, 16_400, 3), np.uint8)  # for H.264
+    video = write_video(tmp_path / "v.avi", [too_wide], codec="mjpeg", pixel_format="yuvj420p")
+
+    with pytest.raises(CannotDecode, match="FFmpeg cannot write the annotated video"):
+        annotate(video, NOTHING, tmp_path / "out.mp4")
 
 
 def test_large_pictures_keep_their_size(tmp_path):
@@ -103,3 +144,59 @@ def test_sound_that_mp4_cannot_hold_is_left_out_with_a_sentence(tmp_path):
 
     assert "sound is left out" in lacking
     assert len(shown(tmp_path / "out.mp4")) == 10
+
+
+def test_sound_of_an_unknown_codec_is_left_out_with_a_sentence(tmp_path):
+    silent = write_video(tmp_path / "silent.mp4", scene([], seconds=0.4))
+    video = remux(silent, tmp_path / "v.mov", "aac")
+    video.write_bytes(video.read_bytes().replace(b"mp4a", b"apac").replace(b"esds", b"dapa"))
+
+    [lacking] = annotate(video, NOTHING, tmp_path / "out.mp4")
+
+    assert "its codec is unknown" in lacking
+    assert len(shown(tmp_path / "out.mp4")) == 10
+
+
+def test_the_adts_headers_of_aac_in_mpeg_ts_are_taken_off(tmp_path):
+    silent = write_video(tmp_path / "silent.mp4", scene([], seconds=1.0))
+    video = remux(silent, tmp_path / "v.ts", "aac")
+
+    assert annotate(video, NOTHING, tmp_path / "out.mp4") == []
+
+    with av.open(str(video)) as before, av.open(str(tmp_path / "out.mp4")) as after:
+        plain, copied = (
+            [bytes(packet) for packet in film.demux(audio=0) if packet.pts is not None] for film in (before, after)
+        )
+        assert after.streams.audio[0].rate == 48000
+    assert len(plain) - len(copied) in (0, 1)
+    assert copied == [content[7:] for content in plain][: len(copied)]
+
+
+def test_damaged_sound_is_left_out_with_one_sentence(tmp_path):
+    silent = write_video(tmp_path / "silent.mp4", scene([], seconds=1.0))
+    video = remux(silent, tmp_path / "v.ts", "aac")
+    parts = video.read_bytes().split(b"\xff\xf1")  # the start of an ADTS header
+    for place in (10, 20):
+        parts[place : place + 2] = [parts[place] + b"\0\0" + parts[place + 1]]
+    video.write_bytes(b"\xff\xf1".join(parts))
+
+    [lacking] = annotate(video, NOTHING, tmp_path / "out.mp4")
+
+    assert lacking.startswith("Parts of its sound are left out")
+    assert len(sound_times(tmp_path / "out.mp4")) >= 10  # those before the damage
+    assert len(shown(tmp_path / "out.mp4")) == 25
+
+
+@pytest.mark.parametrize("codec", ["aac", "ac3"])
+def test_the_sound_of_joined_files_goes_on(tmp_path, codec):
+    silent = write_video(tmp_path / "silent.mp4", scene([], seconds=2.0))
+    part = remux(silent, tmp_path / "part.ts", codec, seconds=2.0)
+    video = tmp_path / "v.ts"
+    video.write_bytes(part.read_bytes() * 2)
+
+    assert annotate(video, NOTHING, tmp_path / "out.mp4") == []
+
+    times = sound_times(tmp_path / "out.mp4")
+    assert times[-1] == pytest.approx(4.0, abs=0.1)
+    assert np.diff(times) == pytest.approx(times[1] - times[0], abs=0.02)
+    assert len(shown(tmp_path / "out.mp4")) == 100

@@ -306,6 +306,18 @@ def test_a_missing_package_is_an_error_before_the_work(service, folder, monkeypa
     assert "pip install -e '.[serve]'" in done.stderr
 
 
+def test_an_analysis_is_passed_on_if_its_video_cannot_be_annotated(service, folder):
+    done = run("analyze", folder, "--json", "--annotate", folder / "seen")
+
+    assert done.exit_code == 1
+    assert [json.loads(line)["file"] for line in done.stdout.splitlines()] == [
+        str(folder / name) for name in ("empty.mp4", "one.mp4", "sub/two.mp4")
+    ]
+    assert [line.partition(": ")[0] for line in done.stderr.splitlines()] == [
+        str(folder / "seen" / name) for name in ("empty.mp4", "one.mp4", "two.mp4")
+    ]
+
+
 def test_the_client_has_what_the_commands_use():
     assert all(hasattr(Mien, name) for name in vars(Service) if not name.startswith("_"))
 
