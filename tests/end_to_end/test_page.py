@@ -748,7 +748,7 @@ def test_an_analysis_under_way_is_cancelled(visit, served: Served, face: Path):
     page = visit()
     page.route("**/events", lambda _: None)  # its events never come
     page.set_input_files("#file", face)
-    expect(page.get_by_text("Waiting for a worker")).to_be_visible()
+    expect(page.locator("#stage-name")).to_contain_text("Waiting for a worker")
     page.get_by_role("button", name="Cancel").click()
 
     expect(page.locator("#start")).to_be_visible()
@@ -827,6 +827,89 @@ def test_an_upload_goes_on_after_a_reload(visit, face: Path):
     expect(page.get_by_role("button", name="Open the analysis: face.mp4").first).to_be_visible()
 
 
+def test_an_upload_cancelled_while_its_picture_is_made_is_not_sent(visit, face: Path):
+    page = visit()
+    sent = []
+    page.on("request", lambda one: one.method == "POST" and sent.append(one.url))
+    page.evaluate(SLOW_PICTURES)
+    page.set_input_files("#file", face)
+
+    page.get_by_role("button", name="Cancel").click()
+    page.evaluate("playable()")
+    page.wait_for_timeout(500)  # in which it would be sent
+
+    expect(page.locator("#start")).to_be_visible()
+    expect(page.get_by_role("button", name="Cancel: face.mp4")).to_have_count(0)
+    assert not sent
+
+
+# No video can be played before `playable` is called.
+SLOW_PICTURES = """() => {
+    const { addEventListener } = HTMLVideoElement.prototype;
+    const allowed = new Promise((resolve) => (window.playable = resolve));
+    HTMLVideoElement.prototype.addEventListener = function (name, listener, options) {
+        const later = async (event) => {
+            await allowed;
+            listener.call(this, event);
+        };
+        addEventListener.call(this, name, later, options);
+    };
+}"""
+
+
+def test_uploads_that_find_no_key_in_a_new_tab_go_on_with_one(visit, face: Path):
+    page = visit()
+    held = hold(page, "**/analyze*")
+    page.set_input_files("#file", [face, face])
+    wait_for(lambda: page.title() and held)
+    another = page.context.new_page()
+    page.close()
+    locked = {"code": "key_required", "title": "An API key is required", "detail": "Send one."}
+
+    def answer(route: Route) -> None:
+        headers = dict(route.request.headers)
+        if headers.pop("authorization", None) or "/analyze" not in route.request.url:
+            route.continue_(headers=headers)  # this service knows no keys
+        else:
+            route.fulfill(status=401, json=locked)
+
+    another.route("**/*", answer)
+    another.goto(page.url)
+    expect(another.get_by_label("This service needs an API key")).to_be_focused()
+    expect(another.locator("#recent-list")).to_contain_text("An API key is required: Enter a key")
+    expect(another.locator("#recent-list")).to_contain_text("Waiting for the other uploads")
+    another.keyboard.type("mien_any")
+    another.keyboard.press("Enter")
+
+    expect(another.get_by_role("button", name="Open the analysis: face.mp4")).to_have_count(2)
+
+
+def test_a_file_for_which_the_browser_has_no_room_is_asked_for_again(visit, tmp_path: Path):
+    page = visit()
+    origin = page.evaluate("location.origin")
+    page.context.new_cdp_session(page).send(
+        "Storage.overrideQuotaForOrigin", {"origin": origin, "quotaSize": 10_000_000}
+    )
+    held = hold(page, "**/analyze*")
+    file = tmp_path / "big.avi"
+    file.write_bytes(bytes(20_000_000))
+    page.set_input_files("#file", file)
+    wait_for(lambda: page.title() and held)
+    wait_for(lambda: page.evaluate(STORED) == [["big.avi", False]])
+
+    page.reload()
+
+    expect(page.locator("#recent-list")).to_contain_text("Drop the same file again to go on")
+
+
+STORED = """() => new Promise((resolve) => {
+    indexedDB.open("mien", 1).onsuccess = ({ target }) => {
+        target.result.transaction("videos").objectStore("videos").getAll().onsuccess = ({ target: { result } }) =>
+            resolve(result.map(({ name, file }) => [name, Boolean(file)]));
+    };
+})"""
+
+
 def test_as_many_faces_are_followed_as_are_asked_for(visit, tmp_path: Path):
     page = visit()
     page.get_by_label("Faces to follow at a time").select_option("1")
@@ -869,7 +952,7 @@ def test_a_service_that_is_away_under_watch_is_told_and_waited_for(visit, face: 
     page = visit(refused="ERR_FAILED")
     page.route("**/events", lambda route: route.abort())
     page.set_input_files("#file", face)
-    expect(page.get_by_text("The service does not answer")).to_be_visible()
+    expect(page.locator("#stage-name")).to_contain_text("The service does not answer")
 
     page.unroute_all()
     expect(page.locator("#result")).to_be_visible()

@@ -15,17 +15,20 @@ export class Library {
   #records = new Map();
   #database = null;
 
-  /** Read the store, and delete old records. */
+  /** Read the store, again if another tab may have changed it, and delete old records. */
   async load() {
     try {
-      this.#database = await opened();
-      const all = await settled(this.#store("readonly").getAll());
-      for (const record of all) {
-        if (record.added < Date.now() - KEPT_MS) this.forget(record.key);
-        else this.#records.set(record.key, record);
-      }
+      this.#database ??= await opened();
     } catch {
-      this.#database = null;
+      return; // nothing can be stored
+    }
+    this.#database.onclose = () => (this.#database = null);
+    const before = new Map(this.#records);
+    const all = await this.#request("readonly", (store) => store.getAll()).catch(() => []);
+    for (const record of all) {
+      if (record.added < Date.now() - KEPT_MS) this.forget(record.key);
+      // A record that was changed meanwhile is newer than what was read.
+      else if (this.#records.get(record.key) === before.get(record.key)) this.#records.set(record.key, record);
     }
   }
 
@@ -41,8 +44,7 @@ export class Library {
   keep(change) {
     const record = { id: null, name: "", added: Date.now(), thumbnail: "", notes: noNotes(), ...this.#records.get(change.key), ...change };
     this.#records.set(record.key, record);
-    // If there is no room for a file, the user is asked for it again after a reload.
-    this.#write(record).catch(() => record.file && this.#write({ ...record, file: null }).catch(() => {}));
+    this.#write(record);
     return record;
   }
 
@@ -53,31 +55,43 @@ export class Library {
 
   forget(key) {
     this.#records.delete(key);
-    if (this.#database) this.#store("readwrite").delete(key);
+    this.#request("readwrite", (store) => store.delete(key)).catch(() => {});
   }
 
   /** Return the current record of a video, which another tab may have changed; undefined if it was deleted. */
   async latest(key) {
-    return this.#database ? await settled(this.#store("readonly").get(key)) : this.#records.get(key);
+    if (!this.#database) return this.#records.get(key);
+    return this.#request("readonly", (store) => store.get(key)).catch(() => this.#records.get(key));
   }
 
+  /** Write a record; if there is no room for its file, without it: the user is asked for it again after a reload. */
   async #write(record) {
-    if (this.#database) await settled(this.#store("readwrite").put(record));
+    const put = (one) => this.#request("readwrite", (store) => store.put(one));
+    try {
+      await put(record);
+    } catch {
+      const outdated = this.#records.get(record.key) !== record; // changed again, or deleted
+      if (record.file && !outdated) await put({ ...record, file: null }).catch(() => {});
+    }
   }
 
-  #store(mode) {
-    return this.#database.transaction("videos", mode).objectStore("videos");
+  /** Resolve to the result of a request when its transaction is complete: a quota fails a transaction, not its requests. */
+  async #request(mode, ask) {
+    if (!this.#database) return undefined;
+    const transaction = this.#database.transaction("videos", mode);
+    const request = ask(transaction.objectStore("videos"));
+    await new Promise((resolve, reject) => {
+      transaction.oncomplete = resolve;
+      transaction.onabort = () => reject(transaction.error);
+    });
+    return request.result;
   }
 }
 
 function opened() {
-  const request = indexedDB.open("mien", 1);
-  request.onupgradeneeded = () => request.result.createObjectStore("videos", { keyPath: "key" });
-  return settled(request);
-}
-
-function settled(request) {
   return new Promise((resolve, reject) => {
+    const request = indexedDB.open("mien", 1);
+    request.onupgradeneeded = () => request.result.createObjectStore("videos", { keyPath: "key" });
     request.onsuccess = () => resolve(request.result);
     request.onerror = () => reject(request.error);
   });

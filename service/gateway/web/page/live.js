@@ -17,7 +17,7 @@ const HISTORY_S = 60;
 const UNSENT_BYTES = 1 << 20; // above this the network is too slow, and frames are skipped
 
 export class Live {
-  /** `elements`: viewfinder, boxes, scores, note, history. `onError` is called when the analysis ends by itself. */
+  /** `elements`: viewfinder, boxes, scores, history; `note` is a StatusLine. `onError` is called when the analysis ends by itself. */
   constructor(elements, onError) {
     Object.assign(this, elements, { onError });
   }
@@ -29,9 +29,9 @@ export class Live {
     this.dropped = 0;
     this.first = null;
     this.#draw();
-    this.#note("Starting…");
+    this.note.say("starting", "Starting…");
     try {
-      await openCamera(this.viewfinder, signal);
+      await openCamera(this.viewfinder, signal, (error) => this.#fail(Object.assign(error, { title: "The camera stopped" })));
     } catch (error) {
       if (!signal.aborted) this.#fail(Object.assign(error, { title: "No camera" }));
       return;
@@ -64,14 +64,17 @@ export class Live {
     canvas.width = Math.round(viewfinder.videoWidth * scale);
     canvas.height = Math.round(viewfinder.videoHeight * scale);
     const context = canvas.getContext("2d");
-    Object.assign(this.boxes, { width: canvas.width, height: canvas.height });
+    this.#place(canvas);
     const begun = performance.now() / 1000;
     let last = 0;
     const clock = setInterval(() => {
       this.#forget(begun);
       if (socket.readyState !== WebSocket.OPEN || socket.bufferedAmount > UNSENT_BYTES) return;
       const seconds = performance.now() / 1000;
-      context.drawImage(viewfinder, 0, 0, canvas.width, canvas.height);
+      this.#place(canvas);
+      const { x, y, width, height } = this.placed;
+      context.clearRect(0, 0, canvas.width, canvas.height);
+      context.drawImage(viewfinder, x, y, width, height);
       canvas.toBlob(
         async (blob) => {
           if (!blob) return;
@@ -88,6 +91,13 @@ export class Live {
       );
     }, EVERY_MS);
     signal.addEventListener("abort", () => clearInterval(clock));
+  }
+
+  // All frames of a session have one size. A phone that is turned changes its picture's shape: bars fill the rest then.
+  #place(canvas) {
+    this.placed = fitted([this.viewfinder.videoWidth, this.viewfinder.videoHeight], [canvas.width, canvas.height]);
+    const { width, height } = this.placed;
+    if (this.boxes.width !== width || this.boxes.height !== height) Object.assign(this.boxes, { width, height });
   }
 
   #hear(told) {
@@ -109,13 +119,8 @@ export class Live {
     const gone = [...this.people].filter(([, window]) => window.end_s < before);
     for (const [track] of gone) this.people.delete(track);
     if (gone.length) this.#draw();
-    if (this.people.size) this.#note(this.dropped ? `${this.dropped} frames were skipped to keep up.` : "");
-    else if (begun < before) this.#note("No face was found. Look at the camera and move closer.");
-  }
-
-  #note(text) {
-    // Set only a new text: a screen reader reads each change.
-    if (this.note.textContent !== text) this.note.textContent = text;
+    if (this.people.size) this.note.say(...(this.dropped ? ["skipped", `${this.dropped} frames were skipped to keep up.`] : ["scored", ""]));
+    else if (begun < before) this.note.say("faceless", "No face was found. Look at the camera and move closer.");
   }
 
   #draw() {
@@ -124,17 +129,17 @@ export class Live {
     this.#drawHistory();
   }
 
-  // The canvas has the size of the frames that are sent; the picture is a mirror, and the labels are not.
+  // The canvas has the size of the picture in the frames that are sent; the picture is a mirror, and the labels are not.
   #drawBoxes() {
     const { width, height } = this.boxes;
     const context = this.boxes.getContext("2d");
     context.clearRect(0, 0, width, height);
     const people = [...this.people.values()]
       .filter((window) => window.box)
-      .map(({ track, box: [x, ...rest], ...window }) => ({
+      .map(({ track, box: [x, y, ...size], ...window }) => ({
         name: defaultName(track),
         timeline: [{ ...window, start_s: 0, end_s: 0 }],
-        faces: [{ path: [[0, width - x - rest[1], ...rest]] }],
+        faces: [{ path: [[0, width - (x - this.placed.x) - size[0], y - this.placed.y, ...size]] }],
       }));
     drawBoxes(context, { people, chosen: null, now: 0, scale: 1, width, unit: Math.max(width, height) / SIDE });
   }
@@ -163,6 +168,13 @@ export class Live {
     };
     if (faces.length && frame.width) this.history.innerHTML = peopleChart(peopleOf(faces), frame);
   }
+}
+
+/** Return where a picture of a size fits into a frame of another, whole and in the middle. Sizes are [width, height]. */
+export function fitted([width, height], [most, highest]) {
+  const scale = Math.min(most / width, highest / height);
+  const size = { width: Math.round(width * scale), height: Math.round(height * scale) };
+  return { x: Math.floor((most - size.width) / 2), y: Math.floor((highest - size.height) / 2), ...size };
 }
 
 function card(window) {

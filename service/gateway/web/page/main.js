@@ -8,7 +8,8 @@ import { List } from "./list.js";
 import { Live } from "./live.js";
 import { Recorder } from "./recorder.js";
 import { named, Result } from "./result.js";
-import { erase, key, limits, Problem, read, served, underWay } from "./service.js";
+import { erase, key, limits, needsKey, Problem, read, served, underWay } from "./service.js";
+import { StatusLine } from "./statusline.js";
 import { Uploads } from "./uploads.js";
 import { Working } from "./working.js";
 
@@ -41,6 +42,7 @@ const working = new Working({
   onProblem: fail,
   onCancelled: leave,
 });
+uploads.addEventListener("paused", ({ detail }) => say(detail));
 const list = new List({
   uploads,
   library,
@@ -52,7 +54,7 @@ const list = new List({
 function say(problem) {
   const box = $("alert");
   const locked = problem?.code === "key_required";
-  if (locked || problem?.code === "key_refused") askForKey();
+  if (problem && needsKey(problem)) askForKey();
   box.hidden = !problem || locked;
   box.replaceChildren();
   if (!problem) return;
@@ -134,6 +136,7 @@ async function lookAt(ids) {
   say(null);
   try {
     const analyses = await Promise.all(ids.map(read));
+    await library.load(); // another tab may have changed the notes
     if (outdated()) return;
     const failed = analyses.find((one) => one.error);
     if (failed) throw new Problem(failed.error);
@@ -257,7 +260,7 @@ const recorder = new Recorder(
   (message) => say({ title: "No camera", message }),
 );
 const live = new Live(
-  { viewfinder: $("live-video"), boxes: $("live-boxes"), scores: $("live-scores"), note: $("live-note"), history: $("live-history") },
+  { viewfinder: $("live-video"), boxes: $("live-boxes"), scores: $("live-scores"), note: new StatusLine($("live-note"), $("live-spoken")), history: $("live-history") },
   (error) => {
     unwatch();
     say(error);
@@ -285,6 +288,7 @@ $("key-form").addEventListener("submit", (event) => {
   $("key-form").hidden = true;
   say(null);
   introduce();
+  uploads.unpause();
   list.refresh();
   goWhereTheAddressSays();
 });

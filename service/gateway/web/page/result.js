@@ -39,9 +39,23 @@ function kept({ faces }) {
   return pictures.length ? `data:image/jpeg;base64,${pictures[pictures.length >> 1].jpeg}` : "";
 }
 
+/** Return the notes with two people joined, each with those whom the stored notes have joined to them already. */
+function joined(faces, notes, ...two) {
+  const people = peopleOf(faces, notes);
+  const [person, other] = two.map(({ track }) => people.find(({ tracks }) => tracks.includes(track)));
+  return together(person, other) ? notes : joinedNotes(notes, person, other);
+}
+
+/** Return a list without the first one of which `wanted` is true. */
+function without(all, wanted) {
+  const place = all.findIndex(wanted);
+  return place < 0 ? all : all.toSpliced(place, 1);
+}
+
 export class Result {
   #looking = new AbortController(); // aborted when another view is shown
   #pictures = new Map(); // track → canvas
+  #noted = Promise.resolve(); // resolves when the last change of the notes is kept
   #view = new TimeView();
 
   constructor({ uploads, library, onProblem }) {
@@ -89,7 +103,11 @@ export class Result {
   #takePictures(file) {
     const onPicture = (face, canvas) => {
       this.#pictures.set(face.track, canvas);
-      this.#drawChips();
+      const { track } = this.people.find(({ tracks }) => tracks.includes(face.track));
+      const chip = $("people-chips").querySelector(`[data-key="chip-${track}"]`);
+      if (chip.querySelector("canvas")) return; // of an earlier appearance
+      chip.querySelector("img")?.remove();
+      chip.prepend(canvas);
     };
     portraits(this.analysis, file, onPicture, this.#looking.signal);
   }
@@ -107,8 +125,18 @@ export class Result {
     return { name: this.record.name, analysis: this.analysis, people: this.people, markers: this.record.notes.markers };
   }
 
-  #note(notes) {
-    this.record = this.library.keep({ key: this.record.key, notes });
+  /** Change the notes as they are stored now, because another tab may have changed them; then call `draw`. */
+  #note(change, draw) {
+    const { signal } = this.#looking;
+    const { record } = this;
+    this.#noted = this.#noted.then(async () => {
+      const { key, notes } = (await this.library.latest(record.key)) ?? this.library.recordOf(record.id);
+      const noted = this.library.keep({ key, notes: change(notes) });
+      if (signal.aborted) return; // another view is shown
+      this.record = noted;
+      // What a key moves the focus to must still be there when the key has done so.
+      setTimeout(() => signal.aborted || draw());
+    });
   }
 
   #drawPeople() {
@@ -151,51 +179,53 @@ export class Result {
   }
 
   #drawNaming() {
-    // A change is shown once the focus is where the key that ended it takes it: what it moves to would be gone.
-    const show = () => setTimeout(() => this.analysis && this.#drawPeople());
-    replaceAll(
-      $("naming-rows"),
-      this.people.map((person) => {
-        const line = element("li");
-        const label = element("label", person.faces.length > 1 ? `Name (appearances ${person.tracks.map((track) => track + 1).join(", ")})` : `Name of person ${person.track + 1}`);
-        const field = element("input");
-        field.value = this.record.notes.names[person.track] ?? "";
-        field.placeholder = defaultName(person.track);
-        field.maxLength = 60;
-        field.dataset.key = `name-${person.track}`;
-        field.addEventListener("change", () => {
-          const { notes } = this.record;
-          this.#note({ ...notes, names: { ...notes.names, [person.track]: field.value.trim() } });
-          show();
-        });
-        label.append(field);
-        line.append(label);
-        const others = this.people.filter((other) => other !== person && !together(person, other));
-        if (others.length) {
-          const same = element("label", "Is the same person as");
-          const choice = element("select");
-          choice.dataset.key = `same-${person.track}`;
-          choice.append(new Option("–", ""), ...others.map((other) => new Option(other.name, other.track)));
-          choice.addEventListener("change", () => {
-            const other = others.find((one) => String(one.track) === choice.value);
-            if (other) this.#note(joinedNotes(this.record.notes, person, other));
-            show();
-          });
-          same.append(choice);
-          line.append(same);
-        }
-        if (person.faces.length > 1) {
-          const apart = button("Separate again", "secondary", () => {
-            this.#note(partedNotes(this.record.notes, person));
-            show();
-          });
-          apart.dataset.key = `apart-${person.track}`;
-          line.append(apart);
-        }
-        return line;
-      }),
-      $("naming").querySelector("summary"),
-    );
+    const people = $("naming").open ? this.people : []; // hundreds of rows take a while
+    replaceAll($("naming-rows"), people.map((person) => this.#namingRow(person)), $("naming").querySelector("summary"));
+  }
+
+  #namingRow(person) {
+    const line = element("li");
+    const label = element("label", person.faces.length > 1 ? `Name (appearances ${person.tracks.map((track) => track + 1).join(", ")})` : `Name of person ${person.track + 1}`);
+    const field = element("input");
+    field.value = this.record.notes.names[person.track] ?? "";
+    field.placeholder = defaultName(person.track);
+    field.maxLength = 60;
+    field.dataset.key = `name-${person.track}`;
+    field.addEventListener("change", () => {
+      this.#note((notes) => ({ ...notes, names: { ...notes.names, [person.track]: field.value.trim() } }), () => this.#drawPeople());
+    });
+    label.append(field);
+    line.append(label);
+    const joinable = (other) => other !== person && !together(person, other);
+    if (this.people.some(joinable)) {
+      const same = element("label", "Is the same person as");
+      same.append(this.#joining(person, joinable));
+      line.append(same);
+    }
+    if (person.faces.length > 1) {
+      const apart = button("Separate again", "secondary", () => this.#note((notes) => partedNotes(notes, person), () => this.#drawPeople()));
+      apart.dataset.key = `apart-${person.track}`;
+      line.append(apart);
+    }
+    return line;
+  }
+
+  #joining(person, joinable) {
+    const choice = element("select");
+    choice.dataset.key = `same-${person.track}`;
+    choice.append(new Option("–", ""));
+    // A select of everybody in each row would be n² options, so only one that is used has them.
+    const fill = () => {
+      if (choice.length > 1) return;
+      choice.append(...this.people.filter(joinable).map((other) => new Option(other.name, other.track)));
+    };
+    for (const name of ["pointerdown", "focus"]) choice.addEventListener(name, fill);
+    const { faces } = this.analysis;
+    choice.addEventListener("change", () => {
+      const other = this.people.find(({ track }) => String(track) === choice.value);
+      if (other) this.#note((notes) => joined(faces, notes, person, other), () => this.#drawPeople());
+    });
+    return choice;
   }
 
   #choose(person) {
@@ -259,16 +289,21 @@ export class Result {
     replaceAll(
       $("markers"),
       this.record.notes.markers.map((marker, number) => {
+        let text = marker.text; // as it is stored
+        const own = (one) => one.at_s === marker.at_s && one.text === text;
         const line = element("li");
         const field = element("input");
-        field.value = marker.text;
+        field.value = text;
         field.setAttribute("aria-label", `Note at ${clock(marker.at_s)}`);
         field.dataset.key = `note-${number}`;
-        field.addEventListener("change", () => this.#changeMarkers((all) => all.with(number, { ...marker, text: field.value })));
-        const away = button("Remove", "quiet", () => {
-          this.#changeMarkers((all) => all.toSpliced(number, 1));
-          this.#drawMarkers();
+        field.addEventListener("change", () => {
+          this.#changeMarkers((all) => {
+            const others = without(all, own);
+            text = field.value;
+            return [...others, { ...marker, text }];
+          });
         });
+        const away = button("Remove", "quiet", () => this.#changeMarkers((all) => without(all, own), () => this.#drawMarkers()));
         away.dataset.key = `away-${number}`;
         away.setAttribute("aria-label", `Remove the marker at ${clock(marker.at_s)}`);
         line.append(this.#jump(marker.at_s), field, away);
@@ -278,17 +313,20 @@ export class Result {
     );
   }
 
-  #changeMarkers(change) {
-    const markers = change(this.record.notes.markers).toSorted((one, other) => one.at_s - other.at_s);
-    this.#note({ ...this.record.notes, markers });
-    if (this.chosen) this.charts.show(this.people, this.chosen, this.record.notes.markers);
+  #changeMarkers(change, draw = () => {}) {
+    const inOrder = (markers) => markers.toSorted((one, other) => one.at_s - other.at_s);
+    this.#note((notes) => ({ ...notes, markers: inOrder(change(notes.markers)) }), () => {
+      draw();
+      if (this.chosen) this.charts.show(this.people, this.chosen, this.record.notes.markers);
+    });
   }
 
   #mark() {
-    const at_s = Number(this.stage.now.toFixed(3));
-    this.#changeMarkers((all) => [...all, { at_s, text: "" }]);
-    this.#drawMarkers();
-    $("markers").children[this.record.notes.markers.findIndex((marker) => marker.at_s === at_s)]?.querySelector("input").focus();
+    const marker = { at_s: Number(this.stage.now.toFixed(3)), text: "" };
+    this.#changeMarkers((all) => [...all, marker], () => {
+      this.#drawMarkers();
+      $("markers").children[this.record.notes.markers.indexOf(marker)]?.querySelector("input").focus();
+    });
   }
 
   #drawTable() {
@@ -321,6 +359,7 @@ export class Result {
 
   #listen() {
     $("impression").textContent = IMPRESSION;
+    $("naming").addEventListener("toggle", () => this.analysis && this.#drawNaming());
     const taking = {
       json: async () => [JSON.stringify({ ...this.analysis, viewer: additions(this.#shown) }, null, 1), "json", "application/json"],
       csv: async () => [csvWithNames(await timelineCsv(this.id), this.people), "csv", "text/csv"],

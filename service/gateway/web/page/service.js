@@ -1,15 +1,26 @@
 // The client of the REST API. URLs are relative, so that the page works behind a path prefix.
 
+/** What went wrong. A retry makes sense where it is `passing`, after `retryAfterMs` at the earliest. */
 export class Problem extends Error {
-  constructor({ title, detail, code }) {
+  constructor({ title, detail, code, passing = false, retryAfterMs = 0 }) {
     super(detail);
-    this.title = title;
-    this.code = code;
+    Object.assign(this, { title, code, passing, retryAfterMs });
   }
 }
 
-const NOBODY = { title: "The service does not respond", detail: "Check that it is running and that you are online, then try again.", code: "no_answer" };
+const NOBODY = {
+  title: "The service does not respond",
+  detail: "Check that it is running and that you are online, then try again.",
+  code: "no_answer",
+  passing: true,
+};
+const SIGN_IN = {
+  title: "The answer does not come from the service",
+  detail: "A proxy or your network may want you to sign in. Reload the page, and sign in if you are asked to; uploads then go on.",
+  code: "sign_in",
+};
 const AGAIN_MS = 1000;
+const LONGEST_MS = 2 ** 31 - 1; // of a timer
 const KEY = "mien-key";
 
 /** The API key, kept until this tab is closed; "" if there is none. */
@@ -18,6 +29,11 @@ export const key = {
   set: (text) => sessionStorage.setItem(KEY, text.trim()),
 };
 
+/** Return whether another API key may solve a problem. */
+export const needsKey = ({ code }) => ["key_required", "key_refused", "scope_missing"].includes(code);
+/** Return whether a problem lasts until the user enters a key or signs in. */
+export const needsUser = (problem) => needsKey(problem) || problem.code === SIGN_IN.code;
+
 const authorized = (headers = {}) => (key.get() ? { ...headers, Authorization: `Bearer ${key.get()}` } : headers);
 
 /**
@@ -25,11 +41,11 @@ const authorized = (headers = {}) => (key.get() ? { ...headers, Authorization: `
  *
  * `options` are those of the API.
  *
- * A video that is sent again with the same idempotency key, after a lost connection, gets the same analysis. A problem
- * after which a retry makes sense is `passing`.
+ * A video that is sent again with the same idempotency key, after a lost connection, gets the same analysis.
  */
 export function upload(video, { idempotencyKey, options, onProgress, signal }) {
   return new Promise((resolve, reject) => {
+    signal.throwIfAborted(); // "abort" does not fire again
     const request = new XMLHttpRequest(); // fetch does not report upload progress
     const query = new URLSearchParams(options).toString();
     request.open("POST", query ? `analyze?${query}` : "analyze");
@@ -38,34 +54,37 @@ export function upload(video, { idempotencyKey, options, onProgress, signal }) {
     request.setRequestHeader("Content-Type", "application/octet-stream");
     for (const [name, value] of Object.entries(authorized())) request.setRequestHeader(name, value);
     request.upload.onprogress = (event) => event.lengthComputable && onProgress(event.loaded / event.total);
-    request.onload = () =>
-      request.status < 300 ? resolve(JSON.parse(request.response)) : reject(refusal(request));
-    request.onerror = () => reject(passing(new Problem(NOBODY)));
+    request.onload = () => {
+      try {
+        if (request.status >= 300) throw refusal(request.response, request.status, request.getResponseHeader("Retry-After"));
+        resolve(json(request.response));
+      } catch (problem) {
+        reject(problem);
+      }
+    };
+    request.onerror = () => reject(new Problem(NOBODY));
     request.onabort = () => reject(new DOMException("Cancelled.", "AbortError"));
     signal.addEventListener("abort", () => request.abort());
     request.send(video);
   });
 }
 
-// Errors with Retry-After are temporary, and so are those of a proxy while the service is down.
-function refusal(request) {
-  const problem = told(request.response, request.status);
-  return request.status >= 502 || request.getResponseHeader("Retry-After") ? passing(problem) : problem;
-}
-
-const passing = (problem) => Object.assign(problem, { passing: true });
-
-/** Yield { name, data } of each event of an analysis, up to `ended`; after a broken connection `lost`, then retry. */
+/** Yield { name, data } of each event of an analysis, up to `ended`; while the service is away `lost`, then retry. */
 export async function* follow(id, signal) {
   let last = "";
   while (true) {
+    let pause = AGAIN_MS;
     try {
       const headers = authorized(last ? { "Last-Event-ID": last } : {});
       const answer = await fetch(`analyses/${id}/events`, { headers, signal });
       if (answer.status === 204) return;
       if (!answer.ok) {
-        const problem = told(await answer.text(), answer.status);
-        if (answer.status < 500) throw problem;
+        const problem = refusal(await answer.text(), answer.status, answer.headers.get("Retry-After"));
+        if (answer.status < 500 && !problem.passing) throw problem;
+        pause = Math.max(pause, problem.retryAfterMs);
+        yield { name: "lost" };
+      } else if (!answer.headers.get("Content-Type")?.startsWith("text/event-stream")) {
+        throw new Problem(SIGN_IN);
       } else {
         for await (const event of parsed(answer.body)) {
           if (event.id) last = event.id;
@@ -77,7 +96,7 @@ export async function* follow(id, signal) {
       if (error instanceof Problem || error.name === "AbortError") throw error;
       yield { name: "lost" };
     }
-    await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+    await new Promise((resolve) => setTimeout(resolve, pause));
   }
 }
 
@@ -94,30 +113,52 @@ export const recent = () => ask("analyses?limit=100");
 export const limits = () => ask("page/limits.json");
 
 /** Return the timeline of an analysis as CSV. */
-export const timelineCsv = async (id) => (await fetched(`analyses/${id}/timeline.csv`)).text();
+export const timelineCsv = (id) => fetched(`analyses/${id}/timeline.csv`);
 
 async function ask(address, options = {}) {
-  const text = await (await fetched(address, options)).text();
-  return text ? JSON.parse(text) : null;
+  const text = await fetched(address, options);
+  return text ? json(text) : null;
 }
 
 async function fetched(address, options = {}) {
-  let answer;
+  let answer, text;
   try {
     answer = await fetch(address, { ...options, headers: authorized() });
+    text = await answer.text();
   } catch {
     throw new Problem(NOBODY);
   }
-  if (!answer.ok) throw told(await answer.text(), answer.status);
-  return answer;
+  if (!answer.ok) throw refusal(text, answer.status, answer.headers.get("Retry-After"));
+  return text;
 }
 
-function told(text, status) {
+/** Parse an answer of the service; what is not JSON is the page of a proxy or of a captive portal. */
+function json(text) {
   try {
-    return new Problem(JSON.parse(text));
+    return JSON.parse(text);
   } catch {
-    return new Problem({ title: "Something went wrong", detail: `The service responded with status ${status}. Try again.`, code: "" });
+    throw new Problem(SIGN_IN);
   }
+}
+
+/** Return the problem that an error response describes. */
+function refusal(text, status, retryAfter) {
+  const unknown = { title: "Something went wrong", detail: `The service responded with status ${status}. Try again.`, code: "" };
+  let said = [401, 403].includes(status) ? SIGN_IN : unknown; // a proxy's, unless it is the service's JSON
+  try {
+    said = { ...said, ...JSON.parse(text) };
+  } catch {
+    // It is not JSON.
+  }
+  // Errors with Retry-After are temporary, and so are those of a proxy while the service is down.
+  return new Problem({ ...said, passing: status >= 502 || Boolean(retryAfter), retryAfterMs: milliseconds(retryAfter) });
+}
+
+/** Return the time of a Retry-After header, which holds seconds or a date. */
+function milliseconds(retryAfter) {
+  const seconds = Number(retryAfter);
+  const wait = Number.isNaN(seconds) ? Date.parse(retryAfter) - Date.now() : 1000 * seconds;
+  return Math.min(Math.max(wait || 0, 0), LONGEST_MS);
 }
 
 /** Parse a stream of bytes as server-sent events (HTML standard). */

@@ -1,8 +1,9 @@
 // The queue of uploads: one at a time, retried after a lost connection, resumed after a reload.
 
 import { newKey } from "./library.js";
-import { upload } from "./service.js";
+import { needsKey, needsUser, Problem, upload } from "./service.js";
 import { thumbnail } from "./thumbnail.js";
+import { written } from "./words.js";
 
 const AGAIN_MS = [1000, 2000, 5000, 10_000, 20_000];
 
@@ -10,9 +11,12 @@ const AGAIN_MS = [1000, 2000, 5000, 10_000, 20_000];
  * Fires "change" when an upload changes. An upload: { key, name, file, state, share, problem, id }, with the states
  *
  *     waiting ─▶ uploading ─▶ sent
- *                │   ▲ └────▶ refused
- *                ▼   │
- *               retrying            lost: its file went with a reload; add it again
+ *        ▲       │ │ ▲ └────▶ refused
+ *        │       │ ▼ │
+ *        │       │ retrying         lost: its file went with a reload; add it again
+ *        └─ paused                  paused, and all others with it: a key or a sign-in is needed
+ *
+ * Fires "paused", with the problem as its detail, when the user must do something first.
  */
 export class Uploads extends EventTarget {
   #library;
@@ -69,8 +73,14 @@ export class Uploads extends EventTarget {
       });
       return one;
     });
-    this.#work();
+    this.unpause();
     return added;
+  }
+
+  /** Go on with paused uploads, after the user entered a key, for example. */
+  unpause() {
+    for (const one of this.all) if (one.state === "paused") one.state = "waiting";
+    this.#work();
   }
 
   /** Cancel an upload and delete its record. */
@@ -79,7 +89,7 @@ export class Uploads extends EventTarget {
     this.#all.delete(key);
     this.#library.forget(key);
     one?.abort?.abort();
-    this.#tell();
+    this.#work(); // the others no longer wait for a paused one
   }
 
   /** Delete the record of an analysis. */
@@ -91,7 +101,12 @@ export class Uploads extends EventTarget {
   async #work() {
     this.#tell();
     if (this.#current) return;
-    while ((this.#current = this.all.find((one) => one.state === "waiting"))) await this.#send(this.#current);
+    while ((this.#current = this.#next())) await this.#send(this.#current);
+  }
+
+  #next() {
+    if (this.all.some((one) => one.state === "paused")) return null;
+    return this.all.find((one) => one.state === "waiting");
   }
 
   async #send(one) {
@@ -102,6 +117,7 @@ export class Uploads extends EventTarget {
     try {
       await navigator.locks.request(`mien ${one.key}`, { signal }, async () => {
         const record = one.resumed ? await this.#library.latest(one.key) : one;
+        signal.throwIfAborted();
         if (record?.id) {
           this.#library.keep({ key: one.key, id: record.id, file: null });
           Object.assign(one, { state: "sent", id: record.id });
@@ -121,6 +137,7 @@ export class Uploads extends EventTarget {
     for (let attempt = 0; !signal.aborted; attempt += 1) {
       try {
         one.state = "uploading";
+        this.#tell();
         const onProgress = (share) => {
           one.share = share;
           this.#tell();
@@ -133,24 +150,38 @@ export class Uploads extends EventTarget {
         if (signal.aborted) return;
         one.problem = problem;
         if (problem.passing) {
+          const pause = Math.max(AGAIN_MS[Math.min(attempt, AGAIN_MS.length - 1)], problem.retryAfterMs);
+          if (problem.retryAfterMs) one.problem = timed(problem, pause);
           one.state = "retrying";
           this.#tell();
-          await passed(AGAIN_MS[Math.min(attempt, AGAIN_MS.length - 1)], signal);
+          await passed(pause, signal, { orOnline: !problem.retryAfterMs });
           continue;
         }
-        one.state = "refused";
-        this.#library.forget(one.key);
+        if (needsUser(problem)) this.#pause(one, problem);
+        else {
+          one.state = "refused";
+          this.#library.forget(one.key);
+        }
       }
       this.#tell();
       return;
     }
   }
 
+  /** Keep an upload until the user has entered a key or signed in. */
+  #pause(one, problem) {
+    const detail = "Enter a key that may analyse videos; the upload then goes on.";
+    one.problem = needsKey(problem) ? new Problem({ title: problem.title, detail, code: problem.code }) : problem;
+    Object.assign(one, { state: "paused", share: 0 });
+    this.dispatchEvent(new CustomEvent("paused", { detail: one.problem }));
+  }
+
   // A video that this browser cannot play is seen through pictures that the service makes. The answer is kept: an upload
   // that is sent again under its key must be the same.
-  async #options({ key, file, picture }) {
+  async #options({ key, file, picture, abort: { signal } }) {
     const record = this.#library.all.find((one) => one.key === key);
     const pictures = record?.pictures ?? !(await (picture ?? thumbnail(file)));
+    signal.throwIfAborted(); // a cancelled upload is neither sent nor kept again
     if (record) this.#library.keep({ key, pictures });
     return { ...(record?.faces && { faces: record.faces }), ...(pictures && { pictures }) };
   }
@@ -160,15 +191,20 @@ export class Uploads extends EventTarget {
   }
 }
 
-/** Wait some time, less where the browser is online again or the upload is cancelled. */
-function passed(milliseconds, signal) {
+/** Return a problem whose title, which is what is shown during retries, also says why and when the next one is. */
+function timed({ title, message, code }, pause) {
+  return new Problem({ title: `${title}: ${message} Next attempt: ${written(Date.now() + pause)}`, detail: message, code });
+}
+
+/** Wait some time, less where the upload is cancelled or, with `orOnline`, the browser is online again. */
+function passed(milliseconds, signal, { orOnline }) {
   return new Promise((resolve) => {
     const timer = setTimeout(resolve, milliseconds);
     const sooner = () => {
       clearTimeout(timer);
       resolve();
     };
-    window.addEventListener("online", sooner, { once: true });
+    if (orOnline) window.addEventListener("online", sooner, { once: true });
     signal.addEventListener("abort", sooner, { once: true });
   });
 }

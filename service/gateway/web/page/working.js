@@ -4,6 +4,7 @@ import { Charts } from "./charts.js";
 import { $ } from "./dom.js";
 import { defaultName, peopleOf } from "./people.js";
 import { erase, follow, Problem } from "./service.js";
+import { StatusLine } from "./statusline.js";
 import { TimeView } from "./timeview.js";
 import { clock, percent, phrases } from "./words.js";
 
@@ -13,6 +14,7 @@ export class Working {
   #session = null;
   #key = null; // of an upload that is not sent yet
   #view = new TimeView();
+  #status = new StatusLine($("stage-name"), $("stage-spoken"));
 
   /** `onSent` gets an id once an upload is accepted, `onEnded` the last event of an analysis, `onProblem` an error. */
   constructor({ uploads, library, onSent, onEnded, onProblem, onCancelled }) {
@@ -52,7 +54,7 @@ export class Working {
     this.id = id;
     this.#show(this.library.of(id)?.name || "Analysing");
     $("progress").removeAttribute("value");
-    this.#say("Waiting for a worker…");
+    this.#status.say("queued", "Waiting for a worker…");
     try {
       const ended = await this.#follow(id, signal);
       if (signal.aborted) return;
@@ -73,7 +75,7 @@ export class Working {
     signal.addEventListener("abort", () => clearInterval(timer));
     try {
       for await (const { name, data } of follow(id, signal)) {
-        if (name === "lost") this.#say("The service does not answer. Trying again; the analysis goes on.");
+        if (name === "lost") this.#status.say("lost", "The service does not answer. Trying again; the analysis goes on.");
         if (name === "began") [faces, scored] = [new Map(), 0];
         if (name === "window") {
           scored += 1;
@@ -107,11 +109,7 @@ export class Working {
     $("work-title").textContent = name;
     $("latest").textContent = "";
     $("growing").hidden = true;
-  }
-
-  #say(text) {
-    // Set only a new text: a screen reader reads each change.
-    if ($("stage-name").textContent !== text) $("stage-name").textContent = text;
+    if (!$("work").contains(document.activeElement)) $("work-title").focus(); // what the video was chosen with is gone
   }
 
   #sayUpload() {
@@ -126,8 +124,13 @@ export class Working {
       this.onProblem(one.problem);
     } else {
       $("progress").value = one.share;
-      this.#say(uploadState(one));
+      const state = one.state === "waiting" && !this.#othersGoBefore(one) ? "uploading" : one.state;
+      this.#status.say(state, uploadState({ ...one, state }));
     }
+  }
+
+  #othersGoBefore(one) {
+    return this.uploads.all.some((other) => other !== one && !["sent", "refused", "lost"].includes(other.state));
   }
 
   #sayProgress({ done_s, total_s }, windows) {
@@ -137,7 +140,7 @@ export class Working {
     }
     const of = total_s ? ` of ${clock(total_s)}` : "";
     const scored = windows === 1 ? "1 window scored" : `${windows} windows scored`;
-    this.#say(`Analysing: ${clock(done_s)}${of}, ${scored}`);
+    this.#status.say("analysing", `Analysing: ${clock(done_s)}${of}, ${scored}`);
   }
 
   async #cancel() {
