@@ -55,9 +55,8 @@ class EventLoopThread:
         return task.result()
 
     def cancel_all(self) -> None:
-        """Cancel what other threads run, whose calls raise CancelledError, and close generators; wait for both."""
+        """Cancel what other threads run, whose calls raise CancelledError, and wait for it."""
         self.run(self._cancel_others())
-        self.run(self._loop.shutdown_asyncgens())
 
     def stop(self) -> None:
         """Let the loop and its thread end."""
@@ -65,6 +64,7 @@ class EventLoopThread:
 
     def close(self) -> None:
         """End the loop and its thread, and wait for that."""
+        self.run(self._loop.shutdown_asyncgens())
         self.run(self._loop.shutdown_default_executor())
         self.stop()
         self._thread.join()

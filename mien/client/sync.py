@@ -7,7 +7,7 @@ import threading
 import weakref
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable
 from types import TracebackType
-from typing import TypeVar, Unpack
+from typing import Any, TypeVar, Unpack
 
 from mien.client.aio import DEFAULT_URL, AsyncMien
 from mien.client.analysis import Analysis
@@ -34,6 +34,7 @@ class Mien:
     def __init__(self, url: str = DEFAULT_URL, *, key: str | None = None, patience_s: float = 60.0) -> None:
         self._mien = AsyncMien(url, key=key, patience_s=patience_s)
         self._loop = EventLoopThread()
+        self._open: set[AsyncGenerator[Any]] = set()
         self._stop = weakref.finalize(self, self._loop.stop)  # a client that nobody closes leaves no thread behind
 
     def __enter__(self) -> Mien:
@@ -48,6 +49,9 @@ class Mien:
         """Cancel the calls that other threads make, which raise CancelledError there, and close the connections."""
         if self._stop.detach() is not None:
             self._loop.cancel_all()
+            # One after the other, from the outside: the loop would close them together with those that they read from.
+            for items in list(self._open):
+                self._loop.run(items.aclose())
             self._loop.run(self._mien.aclose())
             self._loop.close()
 
@@ -108,6 +112,7 @@ class Mien:
         return self._loop.run(self._mien.models())
 
     def _each(self, items: AsyncGenerator[T]) -> Generator[T]:
+        self._open.add(items)
         try:
             while True:
                 try:
@@ -117,6 +122,7 @@ class Mien:
         finally:
             if self._stop.alive:  # closing the client has closed `items`
                 self._loop.run(items.aclose())
+            self._open.discard(items)
 
 
 async def _next(items: AsyncGenerator[T]) -> T:

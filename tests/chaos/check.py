@@ -94,6 +94,7 @@ async def _count_outcomes(fleet: Fleet, accepted: list[str]) -> Outcomes:
             while await QueueStatus(redis).depth():
                 await asyncio.to_thread(fleet.keep)
                 await asyncio.sleep(0.2)
+        reservations_left = await _held(redis)  # a blob under a reservation is not swept
         await Sweep(jobs, Admission(redis), Repair(redis), blobs, idle_s=0)(0)
         await Erase(erasure, blobs, 0)()
         outcomes = Outcomes(accepted=len(set(accepted)))
@@ -116,7 +117,7 @@ async def _count_outcomes(fleet: Fleet, accepted: list[str]) -> Outcomes:
             results.add(await redis.hget(key, "result"))
         found = {name for part in (UPLOADS, RESULTS) async for name, _ in blobs.ages(part)}
         outcomes.blobs_left = len(found - results)
-        outcomes.reservations_left = await _held(redis)
+        outcomes.reservations_left = reservations_left
     finally:
         await redis.aclose()
     return outcomes

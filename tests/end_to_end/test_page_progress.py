@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.end_to_end.test_page import CHROMIUM, browser, camera, hold, visit
 from tests.processes import wait_for
@@ -27,10 +28,18 @@ HEAR = """([view, line]) => {
 }"""
 
 
+def running(route: Route) -> None:
+    """Respond with an analysis as if it had not ended."""
+    found = route.fetch().json()
+    kept = {name: found[name] for name in ("id", "created_at", "warnings")}
+    route.fulfill(json=kept | {"state": "running", "progress": {"done_s": 0, "total_s": 50}})
+
+
 def test_the_focus_goes_to_the_progress_of_an_upload_and_stays_where_it_is_moved(visit, face: Path):
     page = visit()
     held = hold(page, "**/analyze*")
     page.route("**/events", lambda _: None)  # it goes on and on
+    page.route(re.compile(r"/analyses/[0-9A-Z]{26}$"), running)  # and after a reload, too
     page.set_input_files("#file", face)
     expect(page.locator("#work-title")).to_be_focused()
     page.keyboard.press("Tab")

@@ -48,7 +48,7 @@ def test_positions_were_computed_at_export():
 def test_its_card_says_what_it_must_not_be_used_for():
     card = (DEFAULT_BUNDLE / "MODEL_CARD.md").read_text(encoding="utf-8")
     for words in (
-        "people who were not asked",
+        "The people in these pictures were not asked",
         "Decisions about people",
         "Article 5(1)(f)",
         "Article 50(3)",

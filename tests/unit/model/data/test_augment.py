@@ -84,7 +84,7 @@ def test_pretraining_takes_squares_from_the_corners_and_the_middle():
 def test_the_recipe_for_pretraining_takes_the_parts_of_the_published_code(monkeypatch):
     side, scales, taken = 160, (1, 0.875, 0.75), set()
     augment = read_recipe("pretrain", [f"augmentation.scales={list(scales)}"], PretrainRecipe).augmentation
-    monkeypatch.setattr("model.data.augment._blown_up", lambda clip, *part: taken.add(part))
+    monkeypatch.setattr("model.data.augment._resized_crop", lambda clip, *part: taken.add(part))
 
     for seed in range(3000):
         augment(np.zeros((1, side, side, 3), np.uint8), np.random.default_rng(seed))
