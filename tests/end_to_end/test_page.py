@@ -61,6 +61,13 @@ def browser(camera: Path) -> Iterator[Browser]:
         )
 
 
+# The page's script reads what is stored before it listens, which the event `load` does not wait for.
+LOADED = """() => {
+    const script = document.querySelector("script[type=module][src]");
+    return script && import(script.src).then(() => true);
+}"""
+
+
 @pytest.fixture
 def visit(browser: Browser, served: Served) -> Iterator[Callable[..., Page]]:
     """Open the page; at the end, nothing went wrong in it and nothing came from elsewhere."""
@@ -79,6 +86,7 @@ def visit(browser: Browser, served: Served) -> Iterator[Callable[..., Page]]:
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("request", lambda one: one.url.startswith((url, "blob:", "data:")) or wrong.append(one.url))
         page.goto(url + at)
+        page.evaluate(LOADED)
         return page
 
     yield visit
