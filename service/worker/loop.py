@@ -106,6 +106,7 @@ class JobLoop:
         if self._waiting:
             if self._running.any_hangs():  # leave the job to a worker that can run it alone
                 self._waiting.clear()
+                self._waited_since = 0.0
                 self._occupancy.give_up()
             elif self._begin(self._waiting[0]):
                 self._waiting.pop(0)
@@ -132,6 +133,7 @@ class JobLoop:
                 self._occupancy.leave()
         if attempt == "alone":
             return False
+        self._waited_since = 0.0
         if isinstance(attempt, Attempt):
             self._start(RunningJob(attempt))
             return True
@@ -145,10 +147,8 @@ class JobLoop:
         now = time.monotonic()
         if len(self._running) or not self._waited_since:
             self._waited_since = now
-        if self._occupancy.enter_alone() or (now - self._waited_since > _LIVE_S and self._occupancy.enter_beside()):
-            self._waited_since = 0.0
-            return True
-        return False
+        waited = now - self._waited_since > _LIVE_S
+        return self._occupancy.enter_alone() or (waited and self._occupancy.enter_beside())
 
     def _start(self, job: RunningJob) -> None:
         """Run an attempt in a thread of its own; where there can be none, hand the job back and raise the error."""
