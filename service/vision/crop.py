@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from service.vision.faces import Box
+from service.vision.boxes import Box
 
 _FINEST = 2  # maximum oversampling before a crop is shrunk to its size; the samples are less than two pixels apart
 _STEP = 32  # pixels: parts of a picture begin at multiples of this, so that the same pixels are always averaged

@@ -1,7 +1,6 @@
 """Detect the faces in one picture: RGB uint8 (H, W, 3).
 
-A face's box is (x, y, w, h), floats in pixels. It is square, reaches from the middle of the forehead to the chin, and
-is centred on the face.
+A face's box is square, reaches from the middle of the forehead to the chin, and is centred on the face.
 """
 
 from __future__ import annotations
@@ -9,27 +8,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.contract.errors import Misconfigured
+from service.vision.boxes import Box, covered
 from service.vision.drawings import is_drawn
+from service.vision.yunet import YuNet
 
-_MODEL = Path(__file__).with_name("yunet.onnx")  # made by docs/yunet.py
-_NOTHING = np.zeros(0, np.uint8)
+MODEL = Path(__file__).with_name("yunet.onnx")  # made by docs/yunet.py
 _OTHER = 0.5  # share of a box: boxes that overlap less are different faces
-
-
-class Box(NamedTuple):
-    """Left, top, width and height."""
-
-    x: float
-    y: float
-    w: float
-    h: float
 
 
 @dataclass(frozen=True)
@@ -66,35 +56,22 @@ def open_detector(yunet: Path | None) -> FaceDetector:
     Raises:
         Misconfigured: the model cannot be loaded.
     """
-    return YuNet(yunet or _MODEL)
+    return _Detector(YuNet(yunet or MODEL))
 
 
-class YuNet:
-    """The network YuNet; its tall boxes are converted to square ones.
+class _Detector:
+    """YuNet's faces as square boxes, with tilted heads."""
 
-    OpenCV sets a network up anew for each other size of its input, which takes about as long as running it; so there is
-    one for each of the latest sizes.
-    """
-
-    _LEAST = 33  # pixels of either side: of less, OpenCV 4.14 gives boxes from memory that it has not written
-    _FOUND = 0.6
     _SURE = 0.8
     _SHARE = 0.95  # of YuNet's height: the side of the square
     _FACE = 64  # pixels: to this size a known face is shrunk; more shows no more of it
     _TILTS = (-30.0, 30.0)  # degrees; upright heads are found up to 20 degrees and more
     _COARSE = 160  # pixels: longest side of the pictures in which tilted heads are searched
     _TALLER = 1.4  # height of the turned picture, so that only its corners are cut off
-    _STEP = 32  # pixels: the network's input is padded to multiples of this
-    _SIZES = 8  # networks that are kept
     _TURNED = (0.3, 0.7)  # see `_turn`: about 30 and 55 degrees, good to unreadable
 
-    def __init__(self, model: Path) -> None:
-        self._nets: dict[tuple[int, int], cv2.FaceDetectorYN] = {}  # by size in steps, the last used last
-        try:
-            self._model = np.fromfile(model, np.uint8)  # a confined process opens no files later
-            self._net(320, 320)
-        except (OSError, cv2.error) as error:
-            raise Misconfigured(f"{model} cannot be loaded as a YuNet face detector.") from error
+    def __init__(self, yunet: YuNet) -> None:
+        self._yunet = yunet
 
     def __call__(self, picture: NDArray[np.uint8], around: Sequence[Box] = ()) -> list[Detection]:
         """Detect the faces in an RGB picture (H, W, 3); see `FaceDetector`.
@@ -123,33 +100,15 @@ class YuNet:
         if scale < 1:
             shrunk = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
             picture = shrunk.astype(np.uint8, copy=False)
-        below, beside = (max(0, self._LEAST - side) for side in picture.shape[:2])
-        if below or beside:
-            padded = cv2.copyMakeBorder(picture, 0, below, 0, beside, cv2.BORDER_CONSTANT)
-            picture = padded.astype(np.uint8, copy=False)
-        _, rows = self._net(picture.shape[1], picture.shape[0]).detect(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
         found = []
-        for *at, score in [] if rows is None else rows.tolist():
-            x, y, w, h, *points = (value / scale for value in at)
+        for seen in self._yunet(picture):
+            x, y, w, h = seen.box
             side = max(w, h) * self._SHARE
-            box = Box(x + (w - side) / 2, y + (h - side) / 2, side, side)
-            facing = float(np.interp(_turn(np.reshape(points, (5, 2))), self._TURNED, (1, 0)))
-            sure = score >= self._SURE and not is_drawn(_part(picture, x * scale, y * scale, w * scale, h * scale))
+            box = Box(*(value / scale for value in (x + (w - side) / 2, y + (h - side) / 2, side, side)))
+            facing = float(np.interp(_turn(seen.points), self._TURNED, (1, 0)))
+            sure = seen.score >= self._SURE and not is_drawn(_part(picture, x, y, w, h))
             found.append(Detection(box, sure, facing))
         return found
-
-    def _net(self, width: int, height: int) -> cv2.FaceDetectorYN:
-        """Return a network for pictures of a width and height."""
-        size = -(-width // self._STEP), -(-height // self._STEP)
-        if size in self._nets:
-            net = self._nets.pop(size)
-        elif len(self._nets) < self._SIZES:
-            net = cv2.FaceDetectorYN.create("onnx", self._model, _NOTHING, (width, height), self._FOUND, 0.3)
-        else:
-            net = self._nets.pop(next(iter(self._nets)))
-        self._nets[size] = net
-        net.setInputSize((width, height))
-        return net
 
     def _detect_tilted(self, picture: NDArray[np.uint8], degrees: float) -> Iterator[Detection]:
         """Yield the sure detections in a picture that is turned about its centre, and shrunk if it is large."""
@@ -183,7 +142,7 @@ def _surroundings(box: Box, width: int, height: int) -> tuple[int, int, int, int
     return spans[0][0], spans[1][0], spans[0][1], spans[1][1]
 
 
-def _turn(points: NDArray[np.float64]) -> float:
+def _turn(points: NDArray[np.floating]) -> float:
     """Return the horizontal offset of the nose tip from the middle of the eyes, in eye distances.
 
     This is half the tangent of the head's yaw (measured up to 42 degrees).
@@ -194,23 +153,6 @@ def _turn(points: NDArray[np.float64]) -> float:
     one, other, nose = points[:3]
     across = other - one
     return float(abs((nose - (one + other) / 2) @ across) / max(across @ across, 1e-6))
-
-
-def overlap(a: Box, b: Box) -> float:
-    """Return the intersection over union of two boxes, in [0, 1]."""
-    common = _common(a, b)
-    return common / (a.w * a.h + b.w * b.h - common)
-
-
-def covered(a: Box, b: Box) -> float:
-    """Return the intersection of two boxes over the smaller one's area, in [0, 1]."""
-    return _common(a, b) / min(a.w * a.h, b.w * b.h)
-
-
-def _common(a: Box, b: Box) -> float:
-    width = min(a.x + a.w, b.x + b.w) - max(a.x, b.x)
-    height = min(a.y + a.h, b.y + b.h) - max(a.y, b.y)
-    return max(0.0, width) * max(0.0, height)
 
 
 def _apart(found: list[Detection]) -> list[Detection]:

@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from service.vision.boxes import Box
 from service.vision.crop import cut_out
-from service.vision.faces import Box
 from service.vision.small_picture import Gray, SmallPicture, unit
 
 Points = NDArray[np.float32]

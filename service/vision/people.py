@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from service.vision.boxes import Box, overlap
 from service.vision.crop import cut_out
-from service.vision.faces import Box, overlap
 from service.vision.small_picture import SmallPicture, Vector, unit
 
 _PIXELS, _GRADIENTS = 24, 48  # sides of the compared crops

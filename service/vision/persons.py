@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from service.vision.faces import Box
+from service.vision.boxes import Box
 from service.vision.windows import Clip, ClipSpec, Windower
 
 _PATH_S = 0.1  # minimum time between two points of a path

@@ -18,8 +18,8 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoRef
 from numpy.typing import NDArray
 
 from mien.contract.errors import CannotDecode
+from service.vision.boxes import Box
 from service.vision.crop import part_around, sample, square_around
-from service.vision.faces import Box
 
 WORKING_SIDE = 1280  # longest side of the pictures that crops are cut from, in pixels
 SMALL_SIDE = 320  # longest side of the pictures for detection and tracking, in pixels

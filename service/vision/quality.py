@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from service.vision.faces import Box
+from service.vision.boxes import Box
 
 Luma = NDArray[np.float32]
 """A face's box in shades of gray, 0 to 255, (n, n)."""

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.contract.errors import DecodeTooCostly
+from service.vision.boxes import Box
 from service.vision.crop import cut_out
-from service.vision.faces import Box
 from service.vision.persons import FaceSample, FaceSeen, Sightings, TrackedPerson
 from service.vision.picture import FramePictures
 from service.vision.quality import FINEST, clarity, rated_at

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from service.vision.faces import Box
+from service.vision.boxes import Box
 from service.vision.flow import Motion
 
 _LEAST_GAIN = 0.15  # minimum weight of a new detection; the first ones are averaged

@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from service.vision.faces import Box, Detection, FaceDetector, covered, overlap
+from service.vision.boxes import Box, covered, overlap
+from service.vision.faces import Detection, FaceDetector
 from service.vision.flow import (
     GRID,
     Points,

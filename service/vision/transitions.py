@@ -17,8 +17,8 @@ from enum import Enum, auto
 import numpy as np
 from numpy.typing import NDArray
 
+from service.vision.boxes import Box
 from service.vision.crop import cut_out
-from service.vision.faces import Box
 
 LONGEST_S = 2.6  # a transition of two seconds, and what shows that it is over
 _AT_LEAST_S = 0.06  # between two pictures: more of them cost time and tell nothing

@@ -14,7 +14,7 @@ from statistics import fmean
 import numpy as np
 from numpy.typing import NDArray
 
-from service.vision.faces import Box
+from service.vision.boxes import Box
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ import av.subtitles.subtitle  # noqa: F401
 import cv2
 
 from mien.contract.containers import OptionalFormat
-from mien.contract.errors import BadMedia, CannotDecode, DecodeTooCostly
+from mien.contract.errors import BadMedia, CannotDecode, DecodeTooCostly, Misconfigured
 from mien.contract.live_messages import LiveFrame, unpack
 from service.vision.clips import ClipSpec, Limits, Progressed, read_clips, watch_clips
 from service.vision.decode_device import CardUnavailable, DecodeDevice, try_card
@@ -87,8 +87,7 @@ def run(pipe: Connection, assignment: Assignment, required: bool) -> None:
         readable = [assignment.source.video] if isinstance(assignment.source, VideoPart) else []
         lacking = confine(readable, device=assignment.device)
         if required and lacking:
-            # Exit in the way that is not blamed on the video.
-            signal.raise_signal(signal.SIGKILL)
+            _exit_without_blame()
 
         def on_passed() -> None:
             send_event(pipe, Progressed(0.0))
@@ -97,6 +96,8 @@ def run(pipe: Connection, assignment: Assignment, required: bool) -> None:
             send_event(pipe, event)
     except BrokenPipeError:
         return
+    except Misconfigured:
+        _exit_without_blame()
     except BadMedia as error:
         send_error(pipe, error)
     except MemoryError:
@@ -108,6 +109,11 @@ def run(pipe: Connection, assignment: Assignment, required: bool) -> None:
             if _is_out_of_memory(error)
             else CannotDecode("The video cannot be decoded. Convert it to MP4 (H.264) and try again."),
         )
+
+
+def _exit_without_blame() -> None:
+    """Exit in the way that `Sandbox` does not blame on the video."""
+    signal.raise_signal(signal.SIGKILL)
 
 
 def report_confinement(pipe: Connection, device: DecodeDevice) -> None:

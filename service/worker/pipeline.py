@@ -25,6 +25,7 @@ from mien.contract.options import AnalyzeOptions, LiveOptions
 from mien.contract.results import Face, Findings, Progress, Video
 from service.vision.clips import Clip, ClipSpec, FaceSeen, Limits, Progressed, VideoEnded, VideoOpened
 from service.vision.decode_device import DecodeDevice
+from service.vision.faces import open_detector
 from service.worker import metrics
 from service.worker.aggregate import FaceScores
 from service.worker.batcher import Batcher, Outputs
@@ -87,7 +88,11 @@ class FrameTaken:
 
 
 class Pipeline:
-    """Analyse videos with one shared sandbox and batcher; safe to call from several threads."""
+    """Analyse videos with one shared sandbox and batcher; safe to call from several threads.
+
+    Raises:
+        Misconfigured: the face detector's model cannot be loaded.
+    """
 
     def __init__(
         self,
@@ -102,6 +107,7 @@ class Pipeline:
         self._batcher = batcher
         self._settings = settings
         self._formats = tuple(formats)
+        open_detector(settings.yunet_model)  # a wrong file is no fault of the videos
 
     def analyze(
         self,

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from model.render import studio
 from model.render.head import load_head
-from service.vision.faces import Box, FaceDetector, open_detector
+from service.vision.boxes import Box
+from service.vision.faces import FaceDetector, open_detector
 from tests.bench.figures import Figure
 from tests.videos import SHARED, Picture
 

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from mien.contract.errors import DecodeTooCostly, NoFrames, NoVideoStream, TooLong, TruncatedVideo
+from service.vision.boxes import Box
 from service.vision.clips import Clip, ClipSpec, FaceSeen, Limits, Progressed, VideoEnded, VideoOpened, read_clips
-from service.vision.faces import Box, Detection, open_detector
+from service.vision.faces import Detection, open_detector
 from tests.videos import (
     Actor,
     face_video,

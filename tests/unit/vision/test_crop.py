@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
+from service.vision.boxes import Box
 from service.vision.crop import cut_out
-from service.vision.faces import Box
 
 
 def spot(x, y, shape=(100, 200), sigma=6.0):

@@ -3,9 +3,8 @@ import numpy as np
 import pytest
 import skimage.data
 
-from mien.contract.errors import Misconfigured
-from service.vision.faces import _MODEL as MODEL
-from service.vision.faces import Box, YuNet, _turn, covered, open_detector, overlap
+from service.vision.boxes import Box, covered, overlap
+from service.vision.faces import _turn, open_detector
 from tests.videos import background, picture, shared_yunet, still, turned
 
 SIZE = (480, 270)
@@ -142,14 +141,6 @@ def test_another_model_of_yunet_draws_the_same_box(detector, other):
     assert one.box.w == one.box.h
 
 
-def test_a_model_that_cannot_be_loaded_is_the_operators_error(tmp_path):
-    path = tmp_path / "model.onnx"
-    path.write_bytes(b"no model")
-
-    with pytest.raises(Misconfigured, match=r"model\.onnx"):
-        open_detector(path)
-
-
 @pytest.mark.parametrize("other", [False, True])
 def test_a_frontal_face_faces_the_camera(detector, other):
     assert [found.facing for found in detector(picture(0, [still(other=other)], SIZE))] == [1]
@@ -200,17 +191,6 @@ def test_around_a_box_only_its_surroundings_are_searched(detector):
     assert found.sure
     assert tuple(found.box) == pytest.approx(tuple(right.box), abs=0.1 * right.box.w)
     assert len(detector(shown, [left.box, right.box])) == 2
-
-
-def test_pictures_of_many_sizes_take_few_networks_and_change_nothing_of_what_is_found():
-    detector = YuNet(MODEL)
-    shown = picture(0, [still(side=0.35)], SIZE)
-
-    for width in range(40, 480, 33):
-        detector(np.ascontiguousarray(shown[: width // 2, :width]))
-
-    assert len(detector._nets) <= 8
-    assert detector(shown) == YuNet(MODEL)(shown) != []
 
 
 @pytest.mark.parametrize("degrees", [-40, 40])

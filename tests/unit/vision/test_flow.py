@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from service.vision.faces import Box
+from service.vision.boxes import Box
 from service.vision.flow import follow, grid, motion, thumbnail_likeness
 from service.vision.small_picture import SmallPicture
 from tests.videos import picture, still

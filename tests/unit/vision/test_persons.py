@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from service.vision.faces import Box
+from service.vision.boxes import Box
 from service.vision.persons import FaceSample, FaceSeen, TrackedPerson
 from service.vision.windows import Clip, ClipSpec
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from av.video.reformatter import ColorRange
 
+from service.vision.boxes import Box
 from service.vision.crop import cut_out
-from service.vision.faces import Box
 from service.vision.frames import Limits, open_video
 from service.vision.picture import SMALL_SIDE, WORKING_SIDE, FramePictures, Upright, orientation
 from tests.unit.vision.exif import with_exif

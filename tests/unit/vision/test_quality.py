@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.vision import quality
+from service.vision.boxes import Box
 from service.vision.crop import cut_out
-from service.vision.faces import Box
 from service.vision.quality import inside, light, sharpness, size, wholeness
 from tests.videos import picture, still
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from service.vision.faces import Box
+from service.vision.boxes import Box
 from service.vision.flow import Motion
 from service.vision.steady import SteadyBox
 

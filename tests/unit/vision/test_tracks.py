@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from service.vision.faces import Box, Detection, open_detector
+from service.vision.boxes import Box
+from service.vision.faces import Detection, open_detector
 from service.vision.tracks import Tracker
 from tests.videos import Actor, pan, picture, scene, still
 

@@ -13,11 +13,12 @@ import pytest
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
-from mien.contract.errors import InvalidOption, TooLong
+from mien.contract.errors import InvalidOption, Misconfigured, TooLong
 from mien.contract.events import FaceWindow
 from mien.contract.options import AnalyzeOptions, LiveOptions
 from mien.contract.results import Findings, Progress
 from service.vision.decode_device import CardUnavailable, try_card
+from service.vision.faces import MODEL
 from service.worker.batcher import Batcher
 from service.worker.decode_child import Assignment
 from service.worker.onnx_model import open_models
@@ -53,6 +54,25 @@ def analyze(pipeline: Pipeline, video: Path, **options) -> list[AnalysisEvent]:
 def findings(events: list[AnalysisEvent]) -> Findings:
     assert isinstance(events[-1], Analyzed)
     return events[-1].findings
+
+
+def test_a_detector_that_cannot_be_loaded_is_the_operators_error_before_any_video(
+    pipeline: MakePipeline, tmp_path: Path
+):
+    with pytest.raises(Misconfigured, match=r"nowhere\.onnx"):
+        pipeline(yunet_model=tmp_path / "nowhere.onnx")
+
+
+def test_a_detector_that_is_lost_while_the_worker_runs_is_no_fault_of_a_video(
+    pipeline: MakePipeline, tmp_path: Path, face: Path
+):
+    model = tmp_path / "yunet.onnx"
+    model.write_bytes(MODEL.read_bytes())
+    opened = pipeline(yunet_model=model)
+    model.unlink()
+
+    with pytest.raises(ChildLost):
+        analyze(opened, face)
 
 
 def test_a_video_gives_progress_windows_and_at_last_what_was_found(pipeline: MakePipeline, face: Path):

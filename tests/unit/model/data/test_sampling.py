@@ -6,8 +6,9 @@ import pytest
 from model.data.media import open_media
 from model.data.prepared import Region
 from model.data.sampling import Sampling
+from service.vision.boxes import Box
 from service.vision.clips import Clip, ClipSpec, read_clips
-from service.vision.faces import Box, Detection
+from service.vision.faces import Detection
 from service.vision.frames import Limits
 from tests.unit.model.data.conftest import numbered, numbers
 from tests.videos import portrait, write_video
