@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -186,3 +187,31 @@ def test_a_job_that_was_tried_before_waits_for_a_live_analysis_and_not_for_long(
     finally:
         running.stop()
         thread.join()
+
+
+def test_a_job_does_not_inherit_the_waiting_of_one_that_was_deleted(site: Site, job: str, monkeypatch):
+    monkeypatch.setattr(loop, "_LIVE_S", 2.0)
+    monkeypatch.setattr(loop, "_LOOK_S", 0.02)
+    site.submit("b", site.folder / "video")
+    for _ in range(2):
+        take(site.queue.worker("dead"))
+    lapse(site.queue.redis)
+    occupancy = Occupancy()
+    assert occupancy.enter()  # a live analysis
+    began: list[float] = []
+    running = job_loop(
+        site.queue.worker(), Blobs(site.blobs), then(lambda: began.append(time.monotonic())), occupancy=occupancy
+    )
+    thread = threading.Thread(target=running.run)
+    thread.start()
+    try:
+        wait_for(lambda: not occupancy.open)
+        time.sleep(1.5)
+        cancelled_at = time.monotonic()
+        site.queue.run(site.queue.jobs.cancel(job))
+        assert site.ended("b").state is State.SUCCEEDED
+    finally:
+        running.stop()
+        thread.join()
+
+    assert began[0] - cancelled_at >= 2.0
