@@ -822,6 +822,28 @@ def test_an_upload_cut_off_by_a_lost_connection_finds_its_analysis_again(visit, 
     assert len(set(page.evaluate("keys"))) == 1
 
 
+@pytest.mark.parametrize("is_deleted", [False, True])
+def test_an_upload_whose_file_changes_meanwhile_is_refused_with_the_reason(
+    visit, face: Path, tmp_path: Path, is_deleted: bool
+):
+    page = visit(refused="Failed to load resource")
+    file = tmp_path / "mine.mp4"
+    file.write_bytes(face.read_bytes())
+    os.utime(file, (1e9, 1e9))  # browsers compare whole seconds
+    page.route("**/analyze*", lambda route: route.abort())
+    page.set_input_files("#file", file)
+    expect(page.locator("body")).to_contain_text("The service does not respond")
+
+    if is_deleted:
+        file.unlink()
+    else:
+        file.write_bytes(face.read_bytes() + b"more")
+    page.unroute("**/analyze*")
+
+    expect(page.locator("body")).to_contain_text("It was changed, moved or deleted after you chose it.")
+    assert page.evaluate(STORED) == []
+
+
 def test_an_upload_goes_on_after_a_reload(visit, face: Path):
     page = visit()
     held = hold(page, "**/analyze")

@@ -14,6 +14,11 @@ const NOBODY = {
   code: "no_answer",
   passing: true,
 };
+const UNREADABLE = {
+  title: "The file cannot be read any more",
+  detail: "It was changed, moved or deleted after you chose it. Choose it again.",
+  code: "file_unreadable",
+};
 const SIGN_IN = {
   title: "The answer does not come from the service",
   detail: "A proxy or your network may want you to sign in. Reload the page, and sign in if you are asked to; uploads then go on.",
@@ -62,12 +67,21 @@ export function upload(video, { idempotencyKey, options, onProgress, signal }) {
         reject(problem);
       }
     };
-    request.onerror = () => reject(new Problem(NOBODY));
+    // A file that cannot be read is a network error, too.
+    request.onerror = () =>
+      readable(video).then((is) => reject(new Problem(is ? NOBODY : UNREADABLE)));
     request.onabort = () => reject(new DOMException("Cancelled.", "AbortError"));
     signal.addEventListener("abort", () => request.abort());
     request.send(video);
   });
 }
+
+/** Return whether a file is still what it was when it was chosen. */
+const readable = (file) =>
+  file
+    .slice(0, 1)
+    .arrayBuffer()
+    .then(() => true, () => false);
 
 /** Yield { name, data } of each event of an analysis, up to `ended`; while the service is away `lost`, then retry. */
 export async function* follow(id, signal) {
