@@ -134,7 +134,7 @@ def sample(media: Media, start_s: float, *, frames: int, interval_s: float) -> l
     """Return the pictures on display at start_s + k·interval_s; if the clip ends earlier, the last is repeated."""
     pictures: list[Picture] = []
     last: Frame | None = None
-    for frame, instant, _ in Grid([interval_s], start_s).looks(media.read(start_s)):
+    for frame, instant, _ in Grid([interval_s], start_s).sampled(media.read(start_s)):
         if not instant.specs:  # an instant of the tracker's
             continue
         pictures.append(pictures[-1] if frame is last else frame.picture())

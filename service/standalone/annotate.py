@@ -20,7 +20,7 @@ from service.standalone.overlay import draw
 from service.vision.clock import Clock
 from service.vision.formats import ALL_LISTED
 from service.vision.frames import Limits, TimedFrame, VideoReader, open_container, open_video
-from service.vision.left_out import Packet
+from service.vision.skipped_frames import Packet
 
 _LIMITS = Limits(max_pixels=2**27, max_duration_s=float("inf"), max_frames=2**62)
 _TICK = Fraction(1, 90_000)  # seconds

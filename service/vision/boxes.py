@@ -14,13 +14,13 @@ class Box(NamedTuple):
     h: float
 
 
-def overlap(a: Box, b: Box) -> float:
+def iou(a: Box, b: Box) -> float:
     """Return the intersection over union of two boxes, in [0, 1]."""
     common = _common(a, b)
     return common / (a.w * a.h + b.w * b.h - common)
 
 
-def covered(a: Box, b: Box) -> float:
+def intersection_over_smaller(a: Box, b: Box) -> float:
     """Return the intersection of two boxes over the smaller one's area, in [0, 1]."""
     return _common(a, b) / min(a.w * a.h, b.w * b.h)
 

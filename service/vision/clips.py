@@ -18,11 +18,11 @@ from pydantic import NonNegativeFloat
 from mien.contract.live_messages import LiveFrame
 from mien.contract.options import MAX_FACES
 from service.vision.decode_device import DecodeDevice
+from service.vision.face_tracks import FaceSeen, TimedBox
 from service.vision.faces import FaceDetector
 from service.vision.formats import UPLOADS, Formats
 from service.vision.frames import Limits, TimedFrame, VideoOpened, open_video
 from service.vision.live_frames import LiveFrames
-from service.vision.persons import FaceSeen, TimedBox
 from service.vision.picture import FramePictures, Upright
 from service.vision.sampling import Grid
 from service.vision.scene import Scene, translate_out_of_memory
@@ -247,7 +247,7 @@ def _warnings(scene: Scene | None, tracker: Tracker) -> Iterator[str]:
             f"The video is very dark: {scene.brightness / 255:.0%} of full brightness. Faces in it may be hidden. "
             "Light them better, or brighten the video."
         )
-    if tracker.left_out:
+    if tracker.faces_dropped:
         yield (
             f"More than {tracker.faces} {'face was' if tracker.faces == 1 else 'faces were'} seen at one time, and the "
             f"smallest were left out. To follow more, raise the option faces (up to {MAX_FACES})."

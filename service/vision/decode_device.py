@@ -22,7 +22,7 @@ _PLANAR = {"nv12": "yuv420p"}  # the card's layout of chroma, interleaved, and t
 _SIDE = 256  # of the video that is tried, in pixels
 
 
-class CardUnavailable(Exception):
+class GpuUnavailable(Exception):
     """The card cannot be used for decoding; the text says why."""
 
 
@@ -31,23 +31,23 @@ def accelerator(device: DecodeDevice) -> HWAccel | None:
     return None if device == "cpu" else HWAccel(device, options=_OPTIONS, allow_software_fallback=False)
 
 
-def try_card() -> None:
+def try_gpu() -> None:
     """Decode a small H.264 video on the card.
 
     Raises:
-        CardUnavailable: that does not work.
+        GpuUnavailable: that does not work.
     """
     try:
         HWAccel(_CARD, options=_OPTIONS).create(av.Codec("h264", "r"))
     except (av.FFmpegError, NotImplementedError) as error:
-        raise CardUnavailable(f"no card can be opened: {error}") from error
+        raise GpuUnavailable(f"no card can be opened: {error}") from error
     try:
         with av.open(_small_video(), "r", hwaccel=accelerator(_CARD)) as source:
             frames = [*source.decode(video=0)]
     except (av.FFmpegError, RuntimeError) as error:
-        raise CardUnavailable(f"the card decodes no H.264: {error}") from error
+        raise GpuUnavailable(f"the card decodes no H.264: {error}") from error
     if not frames:
-        raise CardUnavailable("the card decodes no H.264")
+        raise GpuUnavailable("the card decodes no H.264")
 
 
 def _small_video() -> io.BytesIO:

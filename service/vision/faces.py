@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from service.vision.boxes import Box, covered
+from service.vision.boxes import Box, intersection_over_smaller
 from service.vision.drawings import is_drawn
 from service.vision.yunet import YuNet
 
@@ -29,7 +29,7 @@ class Detection:
     Attributes:
         box: the face's box.
         sure: confident enough, and no drawing, to start a track; other detections only continue one.
-        facing: how far the face is turned to the camera, 0 (too far away to be read) to 1.
+        facing: 1 if the face faces the camera, 0 if it is turned too far aside to be read.
     """
 
     box: Box
@@ -91,9 +91,9 @@ class _Detector:
             sure = [one.box for one in seen if one.sure]
             if whole or not sure:
                 tilted = (one for degrees in self._TILTS for one in self._detect_tilted(shown, degrees))
-                seen += [one for one in tilted if all(covered(one.box, box) < _OTHER for box in sure)]
+                seen += [one for one in tilted if all(intersection_over_smaller(one.box, box) < _OTHER for box in sure)]
             found += [replace(one, box=one.box._replace(x=one.box.x + left, y=one.box.y + top)) for one in seen]
-        return _apart(found)
+        return _non_maximum_suppression(found)
 
     def _detect(self, picture: NDArray[np.uint8], scale: float = 1.0) -> list[Detection]:
         """Return the detections in a picture, which is shrunk by `scale` to look at it."""
@@ -155,10 +155,10 @@ def _turn(points: NDArray[np.floating]) -> float:
     return float(abs((nose - (one + other) / 2) @ across) / max(across @ across, 1e-6))
 
 
-def _apart(found: list[Detection]) -> list[Detection]:
+def _non_maximum_suppression(found: list[Detection]) -> list[Detection]:
     """Remove overlapping detections, keeping sure ones first and then larger ones; return the largest first."""
     kept: list[Detection] = []
     for candidate in sorted(found, key=lambda d: (d.sure, d.box.w * d.box.h), reverse=True):
-        if all(covered(candidate.box, other.box) < _OTHER for other in kept):
+        if all(intersection_over_smaller(candidate.box, other.box) < _OTHER for other in kept):
             kept.append(candidate)
     return sorted(kept, key=lambda d: d.box.w * d.box.h, reverse=True)

@@ -112,7 +112,7 @@ def motion(before: Points, after: Points) -> Motion:
     return Motion(float(dx), float(dy), growth)
 
 
-def looks(picture: NDArray[np.uint8], box: Box) -> NDArray[np.float32]:
+def appearance(picture: NDArray[np.uint8], box: Box) -> NDArray[np.float32]:
     """Return a face's appearance as a unit vector, normalised for brightness and contrast.
 
     The dot product of two vectors is their correlation, in [-1, 1].

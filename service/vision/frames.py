@@ -17,7 +17,6 @@ from typing import NamedTuple, cast
 
 import av
 import av.container
-import av.stream
 
 from mien.contract.containers import HEAD_BYTES, OPTIONAL_CONTAINERS, is_accepted, listed
 from mien.contract.errors import (
@@ -31,18 +30,17 @@ from mien.contract.errors import (
     TruncatedVideo,
     UnsupportedCodec,
 )
-from service.vision import ebml
 from service.vision.clock import Clock
 from service.vision.decode_device import DecodeDevice, PlanarFrames, accelerator
 from service.vision.exif import jpeg_orientation
 from service.vision.formats import UPLOADS, Formats, ffmpeg_options
 from service.vision.iso_boxes import is_cut_off, is_encrypted
-from service.vision.left_out import LeftOut, Packet, look_ahead
 from service.vision.picture import WORKING_SIDE, Orientation, Upright, orientation_of
+from service.vision.skipped_frames import FrameSkipper, Packet, look_ahead
+from service.vision.streams import choose_stream
 from service.vision.webp import film_of
 
 _MIN_SEEK_S = 3.0  # decode from the start up to here: that is cheaper than a seek
-_DEFAULT_FRAME_S = 0.04  # duration of a frame if the stream has no frame rate
 _SWAPPED_S = 0.5  # a larger step back is a restart (concatenated files)
 _MAX_PIXEL_ASPECT = 4.0
 _SQUARE = 0.01  # pixels that differ less from squares are squares: scaling to whole pixels leaves such
@@ -53,7 +51,6 @@ _THREADS = 2  # each thread takes frame buffers and address space
 _WEBP = OPTIONAL_CONTAINERS["webp"]
 # Codecs whose frames tell strictly whether others refer to them. HEVC's tell it for their own temporal layer only.
 _TELL_REFERENCES = {"h264"}
-_ATTACHED = av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thumbnails
 
 
 @dataclass(frozen=True)
@@ -117,7 +114,7 @@ class _Decoded(NamedTuple):
         return _seconds(self.frame.duration, self.frame.time_base) or 0.0
 
 
-class _LeftOut(NamedTuple):
+class _SkippedFrame(NamedTuple):
     """Timestamp and duration, in seconds, of a frame that was not decoded."""
 
     stamp_s: float | None
@@ -209,40 +206,49 @@ class VideoReader:
     ) -> None:
         self._container = container
         self._limits = limits
-        choice = _choose_stream(container, formats, track)
-        self.tracks, self.track, self._stream = choice.tracks, choice.track, choice.stream
+        self._chosen = choose_stream(container, formats, track)
+        self.tracks, self.track, self._stream = self._chosen.tracks, self._chosen.track, self._chosen.stream
         self._picture_side = picture_side
+        self._on_card = on_card
         self._damaged = 0
         self._pixels = 0
         self._planar = PlanarFrames()
         self._broke_off = False
         self._earliest_s: float | None = None  # the earliest timestamp in the data up to the first decoded frame
         self._began = False
-        self._check_pixels(self._stream.codec_context.width, self._stream.codec_context.height)
-        self._stream.codec_context.options = {"max_pixels": str(limits.max_pixels)}
-        self._on_card = on_card
-        if on_card and not self._stream.codec_context.is_hwaccel:
-            raise CannotDecode("The card does not know the codec.")
-        self._stream.codec_context.thread_count = 1 if on_card else _THREADS
-        self._stream.codec_context.thread_type = "AUTO"
-        # PyAV cannot list the side data of a JPEG with EXIF data, so its orientation is read from its packet.
-        self._is_jpeg = self._stream.codec_context.name == "mjpeg"
-        self._stream.codec_context.copy_opaque = self._is_jpeg
         self._turned: Orientation = (0, False)
         self._coded_aspect: Fraction | None = None
         self._first_coded_aspect: Fraction | None = None
-        self._container_aspect = _container_aspect(self._stream)
+        self._container_aspect = self._chosen.container_aspect
         self._wanted: Callable[[float, float], bool] | None = None
+        self._shape_changes: list[str] = []
+        self.frames = 0
+        self.first_s = self.end_s = self.duration_s = 0.0
+        self._set_up_decoder()
         self._decoded = self._decode()
         try:
             self._ahead = self._first_frames()
         except BaseException:
             self.close()
             raise
-        first = self._ahead[0]
-        self._delay_s = _delay(container, self._stream)
-        rate = self._stream.average_rate or self._stream.guessed_rate
-        self.frame_s = 1 / float(rate) if rate else _DEFAULT_FRAME_S
+        self._begin_with(self._ahead[0])
+
+    def _set_up_decoder(self) -> None:
+        decoder = self._stream.codec_context
+        self._check_pixels(decoder.width, decoder.height)
+        decoder.options = {"max_pixels": str(self._limits.max_pixels)}
+        if self._on_card and not decoder.is_hwaccel:
+            raise CannotDecode("The card does not know the codec.")
+        decoder.thread_count = 1 if self._on_card else _THREADS
+        decoder.thread_type = "AUTO"
+        # PyAV cannot list the side data of a JPEG with EXIF data, so its orientation is read from its packet.
+        self._is_jpeg = decoder.name == "mjpeg"
+        decoder.copy_opaque = self._is_jpeg
+
+    def _begin_with(self, first: _Decoded) -> None:
+        """Take the timeline's origin and the picture's shape from the first frame."""
+        self._delay_s = self._chosen.delay_s
+        self.frame_s = self._chosen.frame_s
         stamp_s = first.stamp_s
         self._lost_s = 0.0 if stamp_s is None or self._earliest_s is None else stamp_s - self._earliest_s
         if self._lost_s < self.frame_s / 2:
@@ -250,14 +256,9 @@ class VideoReader:
         self.origin_s = (stamp_s or 0.0) - self._lost_s - self._delay_s
         self._shape = _shape(first)
         self.upright = self._upright_of(first)
-        self._shape_changes: list[str] = []
-        self.frames = 0
-        self.first_s = 0.0
-        self.end_s = 0.0
-        self.duration_s = 0.0
         self.opened = VideoOpened(
             *self.upright.frame_size,
-            total_s=_declared(container, self._stream, self._delay_s),
+            total_s=self._chosen.declared_end_s,
             device="cuda" if self._on_card else "cpu",
         )
 
@@ -333,7 +334,7 @@ class VideoReader:
             context = self._stream.codec_context
             self._check_cost(self._stream.frames * context.width * context.height)
         self._wanted = wanted
-        pending: tuple[float, _Decoded | _LeftOut] | None = None
+        pending: tuple[float, _Decoded | _SkippedFrame] | None = None
         for number, (time_s, decoded) in enumerate(self._timed(start_s)):
             if time_s < start_s and number % _PASSED == _PASSED - 1:
                 on_passed()
@@ -354,13 +355,14 @@ class VideoReader:
             yield from self._show(pending, last_s, start_s, end_s)
         self._check_whole(last_s)
         if end_s is None and not self._broke_off:
-            sound_s = self._sound_end()
-            self.duration_s = sound_s if sound_s > self.end_s + _PADDING_S else self.end_s
+            sound_s = self._chosen.sound_end_s
+            lasts = self.end_s + _PADDING_S < sound_s <= self.first_s + self._limits.max_duration_s
+            self.duration_s = sound_s if lasts else self.end_s
         if not self.frames:
             raise NoFrames(f"The video ends after {last_s:.1f} s and has no frame from {start_s:g} s on.")
 
     def _show(
-        self, pending: tuple[float, _Decoded | _LeftOut], until_s: float, start_s: float, end_s: float | None
+        self, pending: tuple[float, _Decoded | _SkippedFrame], until_s: float, start_s: float, end_s: float | None
     ) -> Iterator[TimedFrame]:
         time_s, decoded = pending
         if end_s is not None:
@@ -379,7 +381,7 @@ class VideoReader:
                 "Cut it, choose a part with start_s and end_s, or lower its frame rate."
             )
         self.end_s = self.duration_s = until_s
-        if isinstance(decoded, _LeftOut):
+        if isinstance(decoded, _SkippedFrame):
             return
         if (shape := _shape(decoded)) != self._shape:
             self._shape = shape
@@ -389,7 +391,7 @@ class VideoReader:
                 self._shape_changes.append("from {} to {} at {:.2f} s".format(*sizes, time_s))
         yield TimedFrame(time_s, until_s, self._planar(decoded.frame))
 
-    def _timed(self, start_s: float) -> Iterator[tuple[float, _Decoded | _LeftOut]]:
+    def _timed(self, start_s: float) -> Iterator[tuple[float, _Decoded | _SkippedFrame]]:
         """Yield all frames with their times, from the one on display at `start_s` or an earlier one."""
         clock = Clock(self.origin_s, self.frame_s)
         if start_s > _MIN_SEEK_S and self._seek(start_s):
@@ -438,16 +440,16 @@ class VideoReader:
             return True
         return self._wanted(from_s - self.origin_s, until_s - self.origin_s)
 
-    def _decode(self) -> Generator[_Decoded | _LeftOut]:
+    def _decode(self) -> Generator[_Decoded | _SkippedFrame]:
         """Yield all frames that can be decoded, and in their places those that are left out; count failures."""
-        left_out = LeftOut(self._stream.codec_context)
+        skipper = FrameSkipper(self._stream.codec_context)
         for packet, needed in chain(look_ahead(self._demux(), self._is_wanted), [(None, True)]):
             if not self._began and packet is not None and packet.pts is not None and not packet.is_discard:
                 stamp_s = float(packet.pts * packet.time_base)
                 self._earliest_s = stamp_s if self._earliest_s is None else min(self._earliest_s, stamp_s)
             if self._is_jpeg and packet is not None:
                 packet.opaque = jpeg_orientation(bytes(packet))
-            left_out.prepare(packet, needed=needed)
+            skipper.prepare(packet, needed=needed)
             try:
                 frames = self._stream.codec_context.decode(packet)
             except MemoryError:
@@ -471,9 +473,9 @@ class VideoReader:
                 if not self._began or frame.key_frame:
                     self._coded_aspect = self._stream.codec_context.sample_aspect_ratio
                     self._turned = cast("Orientation | None", frame.opaque) or orientation_of(frame)
-                yield from map(_left_out, left_out.before(frame))
+                yield from map(_skipped, skipper.before(frame))
                 yield _Decoded(frame, self._pixel_aspect(), self._turned)
-        yield from map(_left_out, left_out.rest())
+        yield from map(_skipped, skipper.rest())
 
     def _pixel_aspect(self) -> float:
         """Return the pixel aspect of the frame that was decoded last; 1 if it is nearly that, unknown or absurd.
@@ -487,14 +489,6 @@ class VideoReader:
         aspect = float(coded or 1)
         odd = abs(aspect - 1) < _SQUARE or not 1 / _MAX_PIXEL_ASPECT <= aspect <= _MAX_PIXEL_ASPECT
         return 1.0 if odd else aspect
-
-    def _sound_end(self) -> float:
-        """Return the end of the presentation as declared, if it has sound; 0 if it is longer than may be analysed."""
-        if not self._container.streams.audio:
-            return 0.0
-        start_s = (self._container.start_time or 0) / av.time_base - _start(self._container)
-        declared_s = (self._container.duration or 0) / av.time_base + start_s
-        return declared_s if declared_s - self.first_s <= self._limits.max_duration_s else 0.0
 
     def _check_pixels(self, width: int, height: int) -> None:
         if width * height > self._limits.max_pixels:
@@ -511,10 +505,10 @@ class VideoReader:
             )
 
     def _check_whole(self, last_s: float) -> None:
-        declared_s = _indexed(self._container, self._stream)
+        declared_s = self._chosen.indexed_s
         last_s -= self._delay_s
         missing_s = declared_s - last_s
-        self._broke_off |= missing_s > max(self.frame_s, 0.01 * declared_s) and _is_cut_off(self._container)
+        self._broke_off |= missing_s > max(self.frame_s, 0.01 * declared_s) and self._chosen.is_cut_off
         if last_s < 0.9 * declared_s and missing_s > 0.5:
             raise TruncatedVideo(
                 f"The file says that it lasts {declared_s:.1f} s, but its pictures end after {last_s:.1f} s. "
@@ -536,98 +530,12 @@ def _cut_short() -> TruncatedVideo:
 _RESEND = "It may be damaged or incomplete: check that it plays, export it as H.264 in MP4, and send it again."
 
 
-@dataclass(frozen=True)
-class _Choice:
-    tracks: list[int]
-    track: int
-    stream: av.VideoStream
-
-
-def _choose_stream(container: av.container.InputContainer, formats: Formats, track: int | None) -> _Choice:
-    """Choose a video stream: the given one, or else preferably the default one, then the largest."""
-    streams = [stream for stream in container.streams.video if not stream.disposition & _ATTACHED]
-    if not streams:
-        raise NoVideoStream("The file has no video stream. Send a video.")
-    if track is not None and track >= len(streams):
-        raise NoVideoStream(
-            f"The file has no video track {track}. It has {len(streams)}, numbered from 0: choose one of them, or "
-            "leave out the option track."
-        )
-    taken = [
-        number
-        for number, stream in enumerate(streams)
-        if stream.codec_context is not None and stream.codec_context.name in formats.codecs
-    ]
-    if not taken or (track is not None and track not in taken):
-        context = streams[track or 0].codec_context
-        named = f"The codec {context.name} is not supported" if context is not None else "The video's codec is unknown"
-        raise UnsupportedCodec(f"{named}. Export the video as H.264 in MP4 and send it again.")
-
-    def preference(number: int) -> tuple[bool, int]:
-        stream = streams[number]
-        default = bool(stream.disposition & av.stream.Disposition.default)
-        return default, stream.codec_context.width * stream.codec_context.height
-
-    chosen = max(taken, key=preference) if track is None else track
-    return _Choice(taken, chosen, streams[chosen])
-
-
-def _delay(container: av.container.InputContainer, stream: av.VideoStream) -> float:
-    """Return the seconds between the start of the presentation and that of the video stream."""
-    if container.start_time is None or stream.start_time is None or stream.time_base is None:
-        return 0.0
-    return max(0.0, float(stream.start_time * stream.time_base) - _start(container))
-
-
-def _start(container: av.container.InputContainer) -> float:
-    """Return what the file's timestamps are at the start of its presentation, in seconds.
-
-    MP4 and MOV have a timeline that begins at 0, where nothing may be shown yet (ISO/IEC 14496-12, 8.6.6); in other
-    containers the presentation begins with the first picture or sound.
-    """
-    start_s = (container.start_time or 0) / av.time_base
-    return min(0.0, start_s) if container.format.name.startswith("mov,mp4") else start_s
-
-
-def _container_aspect(stream: av.VideoStream) -> Fraction | None:
-    """Return the pixel aspect that the container declares; None if it declares none, or what the codec says."""
-    # FFmpeg gives the codec's, as it was at the end of the probed part, where the container declares none.
-    aspect = stream.sample_aspect_ratio
-    return None if aspect == stream.codec_context.sample_aspect_ratio else aspect
-
-
 def _shape(decoded: _Decoded) -> tuple[int, int, float, Orientation]:
     return decoded.frame.width, decoded.frame.height, decoded.pixel_aspect, decoded.turned
 
 
-def _declared(container: av.container.InputContainer, stream: av.VideoStream, delay_s: float) -> float | None:
-    if stream.duration and stream.duration > 0 and stream.time_base is not None:
-        return delay_s + float(stream.duration * stream.time_base)
-    if container.duration and container.duration > 0:
-        return container.duration / av.time_base
-    return None
-
-
-def _indexed(container: av.container.InputContainer, stream: av.VideoStream) -> float:
-    """Return the video stream's duration from the container's index; 0 if the container has no such index."""
-    if stream.time_base is None:
-        return 0.0
-    if container.format.name == "avi":
-        return float(stream.frames * stream.time_base)  # FFmpeg already clipped the duration to the file's size
-    if container.format.name.startswith("mov,mp4"):
-        return float((stream.duration or 0) * stream.time_base)
-    if _is_cut_off(container):  # else what is not in its head is FFmpeg's guess
-        return (container.duration or 0) / av.time_base
-    return 0.0
-
-
-def _is_cut_off(container: av.container.InputContainer) -> bool:
-    """Return whether a Matroska file ends before its segment does; FFmpeg reads such a file without an error."""
-    return container.format.name.startswith("matroska") and ebml.is_cut_off(Path(container.name))
-
-
-def _left_out(packet: Packet) -> _LeftOut:
-    return _LeftOut(_seconds(packet.pts, packet.time_base), _seconds(packet.duration, packet.time_base) or 0.0)
+def _skipped(packet: Packet) -> _SkippedFrame:
+    return _SkippedFrame(_seconds(packet.pts, packet.time_base), _seconds(packet.duration, packet.time_base) or 0.0)
 
 
 def _stamp(frame: av.VideoFrame) -> float | None:

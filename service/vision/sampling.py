@@ -71,7 +71,7 @@ class Grid:
         first_s, end_s = (side_s - SAME_S - self._start_s for side_s in (start_s, end_s))
         return any(math.ceil((first_s - _ROUNDING_S) / step) * step < end_s + _ROUNDING_S for step in self._intervals_s)
 
-    def looks(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, Instant, bool]]:
+    def sampled(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, Instant, bool]]:
         """Yield each instant with the frame on display; instants before the first frame are skipped.
 
         Args:

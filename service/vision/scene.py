@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from mien.contract.errors import DecodeTooCostly
 from service.vision.boxes import Box
 from service.vision.crop import cut_out
-from service.vision.persons import FaceSample, FaceSeen, Sightings, TrackedPerson
+from service.vision.face_tracks import FaceSample, FaceSeen, Sightings, TrackBuffer
 from service.vision.picture import FramePictures
 from service.vision.quality import FINEST, clarity, rated_at
 from service.vision.sampling import Instant
@@ -50,7 +50,7 @@ class Scene:
     def __init__(self, specs: Sequence[ClipSpec], tracker: Tracker) -> None:
         self._specs = specs
         self._tracker = tracker
-        self._persons: dict[int, TrackedPerson] = {}
+        self._persons: dict[int, TrackBuffer] = {}
         self._sightings: dict[int, Sightings] = {}
         self._cut: dict[tuple[Box, float, int], NDArray[np.uint8]] = {}  # crops of the current picture
         self._clarity: dict[Box, float] = {}  # clarity of boxes in the current picture
@@ -92,7 +92,7 @@ class Scene:
             if (sightings := self._sightings.pop(number, None)) is not None:
                 yield sightings.all
         for face in step.faces:
-            person = self._persons.setdefault(face.key, TrackedPerson(self._specs))
+            person = self._persons.setdefault(face.key, TrackBuffer(self._specs))
             sample = self._sample(pictures, face, instant, until_s)
             yield from person.add(sample, face.number, seen=face.seen)
 

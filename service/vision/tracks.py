@@ -18,20 +18,20 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from service.vision.boxes import Box, covered, overlap
+from service.vision.boxes import Box, intersection_over_smaller, iou
 from service.vision.faces import Detection, FaceDetector
 from service.vision.flow import (
     GRID,
     Points,
+    appearance,
     corners,
     follow,
     follow_face,
     grid,
-    looks,
     motion,
     thumbnail_likeness,
 )
-from service.vision.people import ALIKE, People, View, view
+from service.vision.reidentification import ALIKE, PersonGallery, View, view
 from service.vision.small_picture import Gray, SmallPicture
 from service.vision.steady import SteadyBox
 from service.vision.transitions import Appearance, Change, Pictures
@@ -171,12 +171,12 @@ class Tracker:
         faces: maximum number of persons at one time, the largest first.
 
     Attributes:
-        left_out: whether a person found no place, or lost it to a larger one.
+        faces_dropped: whether a person found no place, or lost it to a larger one.
     """
 
     detector: FaceDetector
     faces: int
-    left_out: bool = False
+    faces_dropped: bool = False
     _tracks: list[_Track] = field(default_factory=list)
     _last: SmallPicture | None = None
     _pictures: Pictures = field(default_factory=Pictures)
@@ -189,7 +189,7 @@ class Tracker:
     _searches: int = 0  # in this shot
     _shot: int = 0
     _shot_s: float = 0.0  # when it began
-    _people: People = field(default_factory=People)
+    _people: PersonGallery = field(default_factory=PersonGallery)
     _keys: int = 0
     _numbers: int = 0
 
@@ -346,7 +346,7 @@ class Tracker:
         for track in [t for t in self._tracks if not t.seen]:
             track.misses += 1
             track.front = 0.0
-            taken = any(covered(track.box, other.box) > _ONE_FACE for other in unmatched)
+            taken = any(intersection_over_smaller(track.box, other.box) > _ONE_FACE for other in unmatched)
             if track.lost and taken:  # another face is there now
                 ended += self._end_for_good(track)
         for detection in unmatched:
@@ -358,7 +358,9 @@ class Tracker:
 
     def _forget_replaced(self, found: list[Detection]) -> None:
         """Forget the views of faces that began to become others; where no face is, something came before the camera."""
-        others = [t for t in self._replaced if any(covered(t.box, one.box) > _ONE_FACE for one in found)]
+        others = [
+            t for t in self._replaced if any(intersection_over_smaller(t.box, one.box) > _ONE_FACE for one in found)
+        ]
         for track in others:
             if track.number is not None:
                 self._people.drop(track.number, track.appearance.began_s)
@@ -391,7 +393,7 @@ class Tracker:
         if track.lost:
             near = max(abs(track.box.x - box.x), abs(track.box.y - box.y)) < max(track.box.w, box.w)
             return alike if near and alike >= ALIKE else 0.0
-        same_place = overlap(track.box, box)
+        same_place = iou(track.box, box)
         return same_place + max(0.0, alike) if same_place >= _SAME_PLACE else 0.0
 
     def _see(self, track: _Track, detection: Detection, seen: View, new: bool) -> None:
@@ -410,7 +412,7 @@ class Tracker:
 
     def _begin(self, detection: Detection, shown: SmallPicture) -> None:
         full = len(self._tracks) >= 2 * self.faces + 4
-        known = any(covered(detection.box, track.box) > _ONE_FACE for track in self._tracks)
+        known = any(intersection_over_smaller(detection.box, track.box) > _ONE_FACE for track in self._tracks)
         if detection.sure and not known and not full:
             place = SteadyBox(detection.box)
             seen = self._look(shown, detection.box)
@@ -446,7 +448,7 @@ class Tracker:
         ended = [self._end(other) for other in hidden]
         persons = [t for t in self._tracks if t.number is not None]
         if len(persons) >= self.faces:
-            self.left_out = True
+            self.faces_dropped = True
             smallest = min(persons, key=lambda t: t.area)
             if track.area < _LARGER * smallest.area:
                 return [*ended, self._end(track)]
@@ -478,4 +480,4 @@ class Tracker:
 
 def _looks_same(box: Box, before: SmallPicture, after: SmallPicture) -> bool:
     """Return whether two pictures look the same inside a box."""
-    return float(looks(before.rgb, box) @ looks(after.rgb, box)) >= _SAME_LOOKS
+    return float(appearance(before.rgb, box) @ appearance(after.rgb, box)) >= _SAME_LOOKS

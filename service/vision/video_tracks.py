@@ -59,5 +59,5 @@ def open_track_with_faces(
 def _faces(video: VideoReader, detector: FaceDetector, start_s: float) -> int:
     """Count the detected faces in some pictures of the first seconds."""
     frames = video.read(start_s, start_s + _LOOK_S)
-    shown = (frame for frame, _, again in Grid([_EVERY_S], start_s).looks(frames) if not again)
+    shown = (frame for frame, _, again in Grid([_EVERY_S], start_s).sampled(frames) if not again)
     return sum(detection.sure for frame in shown for detection in detector(video.upright(frame.frame)))

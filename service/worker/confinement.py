@@ -48,14 +48,14 @@ def confine(readable: Sequence[Path], *, device: DecodeDevice = "cpu") -> list[s
         return list(LAYERS)
     kernel.prctl(_PR_SET_NO_NEW_PRIVS, 1)
     lacking = []
-    if not _offered(_enter_namespaces):
+    if not _apply(_enter_namespaces):
         lacking.append("namespaces")
     _drop_capabilities()
     if device != "cpu":
         return [*lacking, "landlock", "seccomp"]
-    if not _offered(lambda: restrict_files(readable)):
+    if not _apply(lambda: restrict_files(readable)):
         lacking.append("landlock")
-    if not _offered(restrict_calls):
+    if not _apply(restrict_calls):
         lacking.append("seccomp")
     return lacking
 
@@ -66,7 +66,7 @@ def hide_memory() -> None:
         kernel.prctl(_PR_SET_DUMPABLE, 0)
 
 
-def _offered(layer: Callable[[], None]) -> bool:
+def _apply(layer: Callable[[], None]) -> bool:
     try:
         layer()
     except FileNotFoundError:

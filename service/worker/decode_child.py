@@ -29,7 +29,7 @@ from mien.contract.containers import OptionalFormat
 from mien.contract.errors import BadMedia, CannotDecode, DecodeTooCostly, Misconfigured
 from mien.contract.live_messages import LiveFrame, unpack
 from service.vision.clips import ClipSpec, Limits, Progressed, read_clips, watch_clips
-from service.vision.decode_device import CardUnavailable, DecodeDevice, try_card
+from service.vision.decode_device import DecodeDevice, GpuUnavailable, try_gpu
 from service.vision.faces import FaceDetector, open_detector
 from service.vision.formats import uploads_with
 from service.worker import kernel
@@ -122,14 +122,14 @@ def report_confinement(pipe: Connection, device: DecodeDevice) -> None:
     pipe.send_bytes(json.dumps(confine([], device=device)).encode())
 
 
-def report_card(pipe: Connection, device: DecodeDevice) -> None:
+def report_gpu(pipe: Connection, device: DecodeDevice) -> None:
     """Run a child that is confined and tries the card: send why it cannot decode, in JSON, or null."""
     _leave_group(pipe, pipe)
     confine([], device=device)
     problem = None
     try:
-        try_card()
-    except CardUnavailable as error:
+        try_gpu()
+    except GpuUnavailable as error:
         problem = str(error)
     pipe.send_bytes(json.dumps(problem).encode())
 

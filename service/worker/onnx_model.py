@@ -21,13 +21,13 @@ from service.onnx_runtime import onnxruntime
 from service.worker.precision import PrecisionSetting, candidates, choose, try_out
 from service.worker.session import PROVIDERS, Session
 
-_ON_PROCESSOR = (1, 2, 4)  # larger batches are no faster there, and hold up the clips that come meanwhile
-_ON_CARD = (*_ON_PROCESSOR, 8, 16)
+_CPU_BATCHES = (1, 2, 4)  # larger batches are no faster there, and hold up the clips that come meanwhile
+_GPU_BATCHES = (*_CPU_BATCHES, 8, 16)
 _BATCH_SIZES = {
-    "cpu": _ON_PROCESSOR,
-    "openvino": _ON_PROCESSOR,
-    "tensorrt": _ON_CARD,  # it builds an engine for each, which takes long
-    "cuda": (*_ON_CARD, 32, 64),
+    "cpu": _CPU_BATCHES,
+    "openvino": _CPU_BATCHES,
+    "tensorrt": _GPU_BATCHES,  # it builds an engine for each, which takes long
+    "cuda": (*_GPU_BATCHES, 32, 64),
 }
 
 

@@ -89,7 +89,7 @@ class Sandbox:
                     "MIEN_SANDBOX is `required`, and decoding on a card leaves out Landlock and seccomp. Set "
                     "MIEN_SANDBOX=best or MIEN_DECODE_DEVICE=cpu."
                 )
-            answer = self._ask(decode_child.report_card, device, f"MIEN_DECODE_DEVICE={device} cannot be tried")
+            answer = self._ask(decode_child.report_gpu, device, f"MIEN_DECODE_DEVICE={device} cannot be tried")
             if problem := json.loads(answer):
                 raise Misconfigured(
                     f"MIEN_DECODE_DEVICE is {device}, and {problem}. In a container the driver must offer its "

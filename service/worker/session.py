@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from mien.contract.bundle import Manifest, Precision
 from mien.contract.errors import BundleRefused, Misconfigured
 from service.onnx_runtime import onnxruntime
-from service.worker.card import CardRuns
 from service.worker.cpus import available_cpus
+from service.worker.cuda_graphs import CudaGraphRuns
 from service.worker.precision import Run
 
 log = structlog.get_logger()
@@ -66,7 +66,7 @@ class Session:
     def _on_card(self, settings: dict[str, str]) -> Run:
         columns = {task.output: len(task.names) for task in self._manifest.tasks}
         try:
-            return CardRuns(self._open({**settings, "enable_cuda_graph": "1"}), self._manifest.input.name, columns)
+            return CudaGraphRuns(self._open({**settings, "enable_cuda_graph": "1"}), self._manifest.input.name, columns)
         except Exception as error:  # ONNX Runtime has many error types
             reason = str(error)
         # Outside the block, so that the first session's memory is free.

@@ -66,7 +66,7 @@ def _served(bundle: Path, name: str, precision: Precision, provider: str, target
     yield Figure(f"{name}: opening and warming up", time.perf_counter() - began, "s")
     plain = None
     if provider == "cuda":
-        with patch.object(session, "CardRuns", side_effect=RuntimeError("left out here")):
+        with patch.object(session, "CudaGraphRuns", side_effect=RuntimeError("left out here")):
             plain = OnnxModel(bundle, provider, precision=precision)
     for batch in _BATCHES:
         clips = np.random.default_rng(0).integers(0, 256, (batch, *model.manifest.input.shape), np.uint8)

@@ -15,7 +15,7 @@ import pytest
 
 from mien.contract.errors import AttemptsExhausted, CannotDecode
 from mien.contract.jobs import State
-from service.vision.decode_device import CardUnavailable, try_card
+from service.vision.decode_device import GpuUnavailable, try_gpu
 from service.worker.settings import WorkerSettings
 from tests.bundles import COLUMNS, DIMENSIONS, brightness, write_bundle
 from tests.contract.helpers import LEASE_S, lapse
@@ -265,8 +265,8 @@ def test_a_worker_that_cannot_start_says_why_and_exits_with_two(site: Site, brok
         settings["MIEN_PRECISION"] = "int8"
         sentence = "holds no graph in int8, only in float32"
     elif broken == "card":
-        with pytest.raises(CardUnavailable):  # else this machine has one
-            try_card()
+        with pytest.raises(GpuUnavailable):  # else this machine has one
+            try_gpu()
         settings["MIEN_DECODE_DEVICE"] = "cuda"
         sentence = "MIEN_DECODE_DEVICE is cuda, and no card can be opened"
     else:

@@ -10,7 +10,7 @@ import pytest
 
 from mien.contract.errors import CannotDecode
 from service.vision.clips import Clip, ClipSpec, read_clips
-from service.vision.decode_device import CardUnavailable, PlanarFrames, try_card
+from service.vision.decode_device import GpuUnavailable, PlanarFrames, try_gpu
 from service.vision.faces import open_detector
 from service.vision.frames import Limits, VideoReader, open_video
 from tests.videos import face_video
@@ -27,8 +27,8 @@ def face(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def no_card() -> None:
     try:
-        try_card()
-    except CardUnavailable:
+        try_gpu()
+    except GpuUnavailable:
         return
     pytest.skip("this machine has a card that decodes")
 
@@ -78,8 +78,8 @@ def test_a_card_gives_the_clips_that_a_processor_gives(face: Path, monkeypatch):
 
 @pytest.mark.usefixtures("no_card")
 def test_a_card_that_is_not_there_says_so():
-    with pytest.raises(CardUnavailable, match="no card can be opened"):
-        try_card()
+    with pytest.raises(GpuUnavailable, match="no card can be opened"):
+        try_gpu()
 
 
 @pytest.mark.usefixtures("no_card")

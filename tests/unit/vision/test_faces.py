@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import skimage.data
 
-from service.vision.boxes import Box, covered, overlap
+from service.vision.boxes import Box, intersection_over_smaller, iou
 from service.vision.faces import _turn, open_detector
 from tests.videos import background, picture, shared_yunet, still, turned
 
@@ -205,6 +205,6 @@ def test_a_tilted_head_beside_an_upright_one_is_found(detector, degrees):
 def test_overlaps_are_measured_by_area():
     a, b = Box(0, 0, 10, 10), Box(5, 0, 10, 20)
 
-    assert overlap(a, b) == pytest.approx(50 / 250)
-    assert covered(a, b) == pytest.approx(0.5)
-    assert overlap(a, Box(20, 20, 5, 5)) == 0
+    assert iou(a, b) == pytest.approx(50 / 250)
+    assert intersection_over_smaller(a, b) == pytest.approx(0.5)
+    assert iou(a, Box(20, 20, 5, 5)) == 0

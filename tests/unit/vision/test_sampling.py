@@ -54,7 +54,7 @@ class Frame:
 def test_looks_give_the_frame_on_display_at_each_instant():
     frames = [Frame(0.0, 0.1), Frame(0.1, 0.15), Frame(0.15, 0.4)]
 
-    looks = list(Grid([0.1], 0.0).looks(frames))
+    looks = list(Grid([0.1], 0.0).sampled(frames))
 
     assert [(frame.time_s, round(instant.time_s, 3), again) for frame, instant, again in looks] == [
         (0.0, 0.0, False),
@@ -65,7 +65,7 @@ def test_looks_give_the_frame_on_display_at_each_instant():
 
 
 def test_nothing_is_looked_at_before_the_first_frame():
-    looks = list(Grid([0.1], 0.0).looks([Frame(0.25, 0.45)]))
+    looks = list(Grid([0.1], 0.0).sampled([Frame(0.25, 0.45)]))
 
     assert [round(instant.time_s, 3) for _, instant, _ in looks] == [0.3, 0.4]
 

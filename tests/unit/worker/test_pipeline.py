@@ -17,7 +17,7 @@ from mien.contract.errors import InvalidOption, Misconfigured, TooLong
 from mien.contract.events import FaceWindow
 from mien.contract.options import AnalyzeOptions, LiveOptions
 from mien.contract.results import Findings, Progress
-from service.vision.decode_device import CardUnavailable, try_card
+from service.vision.decode_device import GpuUnavailable, try_gpu
 from service.vision.faces import MODEL
 from service.worker.batcher import Batcher
 from service.worker.decode_child import Assignment
@@ -318,8 +318,8 @@ def test_a_card_is_asked_at_the_first_attempt_and_its_failure_told(
     pipeline: MakePipeline, face: Path, wanted, again, warned
 ):
     """On a machine without a card, so that each ask fails."""
-    with pytest.raises(CardUnavailable):
-        try_card()
+    with pytest.raises(GpuUnavailable):
+        try_gpu()
     before = decoded("cpu")
 
     with capture_logs() as logs:

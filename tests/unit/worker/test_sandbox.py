@@ -238,7 +238,7 @@ def test_a_worker_that_requires_a_layer_refuses_to_start_without_it(monkeypatch:
 
 
 def test_a_worker_does_not_start_if_the_card_that_it_is_to_decode_on_does_not(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(decode_child, "report_card", _found_no_card)
+    monkeypatch.setattr(decode_child, "report_gpu", _found_no_card)
 
     with pytest.raises(Misconfigured, match=r"MIEN_DECODE_DEVICE is cuda, and there is no card\."):
         Sandbox(30).start("cuda")

@@ -31,7 +31,7 @@ class _Bound(NamedTuple):
     options: onnxruntime.RunOptions
 
 
-class CardRuns:
+class CudaGraphRuns:
     """Runs of one session with the option `enable_cuda_graph`; any thread may call.
 
     The first call with a batch size records it, and compares what is recorded with plain runs.

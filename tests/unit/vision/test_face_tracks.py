@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from service.vision.boxes import Box
-from service.vision.persons import FaceSample, FaceSeen, TrackedPerson
+from service.vision.face_tracks import FaceSample, FaceSeen, TrackBuffer
 from service.vision.windows import Clip, ClipSpec
 
 SPECS = [ClipSpec(frames=4, interval_s=0.1, size=4, margin=0, hop_s=0.2)]
@@ -16,7 +16,7 @@ def sample(index, interval_s=0.1):
 
 def grown(count, *, number_from, seen):
     """A person of `count` samples: numbered from one sample on, detected in those that `seen` names."""
-    person = TrackedPerson(SPECS)
+    person = TrackBuffer(SPECS)
     events = []
     for index in range(count):
         number = 5 if index >= number_from else None
@@ -82,7 +82,7 @@ def test_a_number_that_comes_with_the_end_is_in_time():
 
 @pytest.mark.parametrize("interval_s", [0.01, 0.04, 0.08, 0.16, 0.2])
 def test_a_path_has_five_points_a_second_and_not_many_more(interval_s):
-    person = TrackedPerson(SPECS)
+    person = TrackBuffer(SPECS)
     count = round(4 / interval_s)
     for index in range(count):
         list(person.add(sample(index, interval_s), 0, seen=True))
@@ -98,7 +98,7 @@ def test_a_path_has_five_points_a_second_and_not_many_more(interval_s):
 
 
 def test_crops_are_held_back_for_a_moment_only():
-    person = TrackedPerson(SPECS)
+    person = TrackBuffer(SPECS)
 
     for index in range(2000):
         list(person.add(sample(index), 0, seen=index % 10 == 0))

@@ -13,13 +13,13 @@ import pytest
 from structlog.testing import capture_logs
 
 from service.worker import session as of_session
-from service.worker.card import CardRuns, ReplayRefused
+from service.worker.cuda_graphs import CudaGraphRuns, ReplayRefused
 from service.worker.onnx_model import open_models
 from tests.bundles import write_bundle
 
 CUDA = "CUDAExecutionProvider"
 COLUMNS = {"expression": 2, "dimensions": 2, "personality": 2}
-OnCpu = partial(CardRuns, device="cpu")
+OnCpu = partial(CudaGraphRuns, device="cpu")
 
 
 @pytest.fixture
@@ -109,7 +109,7 @@ def fake_card(monkeypatch, *, base=onnxruntime.InferenceSession, graphs: bool = 
 
     monkeypatch.setattr(onnxruntime, "InferenceSession", Cuda)
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [CUDA])
-    monkeypatch.setattr(of_session, "CardRuns", OnCpu)
+    monkeypatch.setattr(of_session, "CudaGraphRuns", OnCpu)
     return told
 
 

@@ -76,7 +76,7 @@ class Sightings:
         self._start_s = float("inf")
         self._end_s = 0.0
         self._samples = 0
-        self._path = array("d")  # as in `TrackedPerson`
+        self._path = array("d")  # as in `TrackBuffer`
 
     def add(self, seen: FaceSeen) -> None:
         """Add a track that ended, later than all others."""
@@ -92,8 +92,8 @@ class Sightings:
         return FaceSeen(self._number, self._start_s, self._end_s, self._samples, _points(self._path))
 
 
-class TrackedPerson:
-    """A tracked face; it is confirmed as a person when it gets a number."""
+class TrackBuffer:
+    """The samples of one track; its face is confirmed as a person when it gets a number."""
 
     def __init__(self, specs: Sequence[ClipSpec]) -> None:
         self._specs = specs

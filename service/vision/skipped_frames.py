@@ -1,10 +1,9 @@
-"""Leave out frames that are not needed: those that no other frame refers to need not be decoded.
+"""Skip decoding of frames that are not needed and that no other frame refers to, such as B-frames.
 
-Left out are only frames that are shown before one that is decoded earlier, as B-frames are.
-
-Whether a frame is needed depends on how long it is on display, that is on the frame after it. Packets come in decoding
-order, so that one is known only some packets later. `look_ahead` decides, `LeftOut` tells the decoder, and finds out
-which frames it did leave out: another one refers to the rest.
+Only frames that are displayed before a frame that is decoded earlier are skipped. Whether a frame is needed depends on
+how long it is displayed, so on the frame after it. Packets come in decoding order, so that frame is known only some
+packets later. `look_ahead` decides; `FrameSkipper` tells the decoder, and finds out which frames the decoder did skip:
+it still decodes those that others refer to.
 """
 
 from __future__ import annotations
@@ -66,8 +65,8 @@ def _judged(ahead: deque[Packet], passed: deque[int], wanted: Callable[[float, f
     return packet, wanted(float(pts * base), float(following * base))
 
 
-class LeftOut:
-    """The packets whose frames the decoder may leave out: none before the first frame that it puts out.
+class FrameSkipper:
+    """Tell a decoder which frames it may skip: none before the first frame that it puts out.
 
     Args:
         decoder: of the packets.

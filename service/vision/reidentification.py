@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from service.vision.boxes import Box, overlap
+from service.vision.boxes import Box, iou
 from service.vision.crop import cut_out
 from service.vision.small_picture import SmallPicture, Vector, unit
 
@@ -77,7 +77,7 @@ def view(picture: SmallPicture, box: Box, *, shot: int, time_s: float) -> View:
     return View(unit(small), unit(gradients), box, picture.surroundings, (width, height), shot, time_s)
 
 
-class People:
+class PersonGallery:
     """The persons that a video has shown so far."""
 
     def __init__(self) -> None:
@@ -144,7 +144,7 @@ def _can_be(known: Sequence[View], now: View) -> bool:
         dy = now.box.y + now.box.h / 2 - last.box.y - last.box.h / 2
         return float(np.hypot(dx, dy)) <= reach
     surroundings = max(float(one.surroundings @ now.surroundings) for one in known[-2:])
-    return surroundings >= _SAME_SURROUNDINGS and overlap(last.box, now.box) >= _SAME_PLACE
+    return surroundings >= _SAME_SURROUNDINGS and iou(last.box, now.box) >= _SAME_PLACE
 
 
 def _most_alike(some: Sequence[View], others: Sequence[View]) -> float:
