@@ -23,9 +23,10 @@ from service.vision.faces import FaceDetector
 from service.vision.formats import UPLOADS, Formats
 from service.vision.frames import Limits, TimedFrame, VideoOpened, open_video
 from service.vision.live_frames import LiveFrames
+from service.vision.out_of_memory import translate_out_of_memory
 from service.vision.picture import FramePictures, Upright
 from service.vision.sampling import Grid
-from service.vision.scene import Scene, translate_out_of_memory
+from service.vision.scene import Scene
 from service.vision.tracks import Tracker
 from service.vision.video_tracks import open_track_with_faces
 from service.vision.windows import Clip, ClipSpec

@@ -6,13 +6,10 @@ Pixels are RGB uint8 (H, W, 3); boxes are (x, y, w, h), floats in pixels; times 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.contract.errors import DecodeTooCostly
 from service.vision.boxes import Box
 from service.vision.crop import cut_out
 from service.vision.face_tracks import FaceSample, FaceSeen, Sightings, TrackBuffer
@@ -21,22 +18,6 @@ from service.vision.quality import FINEST, clarity, rated_at
 from service.vision.sampling import Instant
 from service.vision.tracks import EndedTrack, TrackedFace, Tracker
 from service.vision.windows import Clip, ClipSpec
-
-_OUT_OF_MEMORY = -4  # OpenCV's error code
-_COSTLY = "Analysing the video needs more memory than is allowed. Scale it down and send it again."
-
-
-@contextmanager
-def translate_out_of_memory() -> Iterator[None]:
-    """Translate out-of-memory errors into DecodeTooCostly."""
-    try:
-        yield
-    except MemoryError as error:
-        raise DecodeTooCostly(_COSTLY) from error
-    except cv2.error as error:
-        if error.code == _OUT_OF_MEMORY:
-            raise DecodeTooCostly(_COSTLY) from error
-        raise
 
 
 class Scene:

@@ -64,11 +64,7 @@ class YuNet:
             ) from error
 
     def __call__(self, picture: NDArray[np.uint8]) -> list[SeenFace]:
-        """Return the faces in an RGB picture (H, W, 3), the surest first.
-
-        Raises:
-            MemoryError: the picture needs more memory than there is.
-        """
+        """Return the faces in an RGB picture (H, W, 3), the surest first."""
         # Each level halves the one above it and is added to it again, so sizes are multiples of the largest stride.
         below, beside = (-side % _STRIDES[-1] for side in picture.shape[:2])
         padded = cv2.copyMakeBorder(picture, 0, below, 0, beside, cv2.BORDER_CONSTANT).astype(np.uint8, copy=False)
@@ -79,12 +75,7 @@ class YuNet:
     def _look(self, picture: NDArray[np.uint8]) -> list[tuple[Numbers, Numbers, Numbers]]:
         """Return the boxes (N, 4), points (N, 5, 2) and scores (N,) of faces, overlaps included, for each stride."""
         shown = cv2.dnn.blobFromImage(picture, swapRB=True)
-        try:
-            outputs = iter(self._session.run(_OUTPUTS, {self._session.get_inputs()[0].name: shown}))
-        except Exception as error:  # ONNX Runtime has many error types
-            if "bad_alloc" in str(error):
-                raise MemoryError(str(error)) from error
-            raise
+        outputs = iter(self._session.run(_OUTPUTS, {self._session.get_inputs()[0].name: shown}))
         found = []
         for stride in _STRIDES:
             kind, face, box, offsets = (next(outputs)[0] for _ in range(4))

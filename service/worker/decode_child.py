@@ -7,7 +7,6 @@ with its worker.
 from __future__ import annotations
 
 import contextlib
-import errno
 import itertools
 import json
 import os
@@ -26,12 +25,13 @@ import av.subtitles.subtitle  # noqa: F401
 import cv2
 
 from mien.contract.containers import OptionalFormat
-from mien.contract.errors import BadMedia, CannotDecode, DecodeTooCostly, Misconfigured
+from mien.contract.errors import BadMedia, CannotDecode, Misconfigured
 from mien.contract.live_messages import LiveFrame, unpack
 from service.vision.clips import ClipSpec, Limits, Progressed, read_clips, watch_clips
 from service.vision.decode_device import DecodeDevice, GpuUnavailable, try_gpu
 from service.vision.faces import FaceDetector, open_detector
 from service.vision.formats import uploads_with
+from service.vision.out_of_memory import translate_out_of_memory
 from service.worker import kernel
 from service.worker.confinement import confine
 from service.worker.pipe import Event, send_error, send_event
@@ -78,37 +78,28 @@ def run(pipe: Connection, assignment: Assignment, required: bool) -> None:
     """
     _leave_group(pipe, assignment.source)
     _limit_resources(assignment)
-    too_costly = DecodeTooCostly(
-        "Decoding this video needs more memory than is allowed. Scale it down (720p is plenty) and try again."
-    )
     try:
-        cv2.setNumThreads(1)
-        detector = open_detector(assignment.yunet)
-        readable = [assignment.source.video] if isinstance(assignment.source, VideoPart) else []
-        lacking = confine(readable, device=assignment.device)
-        if required and lacking:
-            _exit_without_blame()
+        with translate_out_of_memory():
+            cv2.setNumThreads(1)
+            detector = open_detector(assignment.yunet)
+            readable = [assignment.source.video] if isinstance(assignment.source, VideoPart) else []
+            lacking = confine(readable, device=assignment.device)
+            if required and lacking:
+                _exit_without_blame()
 
-        def on_passed() -> None:
-            send_event(pipe, Progressed(0.0))
+            def on_passed() -> None:
+                send_event(pipe, Progressed(0.0))
 
-        for event in _events(assignment, detector, on_passed):
-            send_event(pipe, event)
+            for event in _events(assignment, detector, on_passed):
+                send_event(pipe, event)
     except BrokenPipeError:
         return
     except Misconfigured:
         _exit_without_blame()
     except BadMedia as error:
         send_error(pipe, error)
-    except MemoryError:
-        send_error(pipe, too_costly)
-    except Exception as error:  # untrusted bytes may raise any error, and its text must not leak
-        send_error(
-            pipe,
-            too_costly
-            if _is_out_of_memory(error)
-            else CannotDecode("The video cannot be decoded. Convert it to MP4 (H.264) and try again."),
-        )
+    except Exception:  # untrusted bytes may raise any error, and its text must not leak
+        send_error(pipe, CannotDecode("The video cannot be decoded. Convert it to MP4 (H.264) and try again."))
 
 
 def _exit_without_blame() -> None:
@@ -162,18 +153,6 @@ def _frames(pipe: Connection) -> Iterator[LiveFrame]:
     with contextlib.suppress(EOFError):
         while True:
             yield unpack(pipe.recv_bytes())
-
-
-def _is_out_of_memory(error: BaseException | None) -> bool:
-    if error is None:
-        return False
-    if isinstance(error, cv2.error):
-        return error.code == cv2.Error.StsNoMem or "bad_alloc" in str(error)
-    return (
-        isinstance(error, MemoryError)
-        or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
-        or _is_out_of_memory(error.__cause__)
-    )
 
 
 def _leave_group(pipe: Connection, source: VideoPart | Connection) -> None:

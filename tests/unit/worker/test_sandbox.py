@@ -20,7 +20,6 @@ from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
@@ -30,7 +29,7 @@ from service.vision.clips import Clip, ClipSpec, FaceSeen, Limits, Progressed, V
 from service.vision.decode_device import DecodeDevice
 from service.vision.faces import open_detector
 from service.worker import decode_child, sandbox
-from service.worker.decode_child import Assignment, VideoPart, _is_out_of_memory
+from service.worker.decode_child import Assignment, VideoPart
 from service.worker.pipeline import DecodeSettings
 from service.worker.sandbox import ChildLost, InterruptedWork, Sandbox
 from tests.processes import HANG_S, wait_for
@@ -475,20 +474,6 @@ def test_the_least_memory_that_settings_allow_is_enough_for_a_plain_video(face: 
     least = DecodeSettings.model_fields["decode_memory_bytes"].metadata[0].ge
 
     assert isinstance(list(decode(face, memory_bytes=least))[-1], VideoEnded)
-
-
-@pytest.mark.parametrize(
-    "error",
-    [MemoryError(), OSError(errno.ENOMEM, "no memory"), cv2.error("std::bad_alloc")],
-    ids=lambda error: type(error).__name__,
-)
-def test_out_of_memory_errors_of_every_library_are_recognised(error: Exception):
-    wrapped = SystemError("returned a result with an exception set")
-    wrapped.__cause__ = error
-
-    assert _is_out_of_memory(error)
-    assert _is_out_of_memory(wrapped)
-    assert not _is_out_of_memory(ValueError("bad pixels"))
 
 
 def test_a_video_that_takes_too_much_processor_time_is_too_costly(tmp_path: Path):
