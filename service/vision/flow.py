@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from service.vision.boxes import Box
 from service.vision.crop import cut_out
-from service.vision.small_picture import Gray, SmallPicture, unit
+from service.vision.small_picture import Gray, unit
 
 Points = NDArray[np.float32]
 
@@ -40,6 +40,32 @@ class Motion:
     dx: float
     dy: float
     growth: float
+
+
+@dataclass(frozen=True)
+class Flow:
+    """Points of one picture and their positions in the next.
+
+    Attributes:
+        before: the points, (N, 2).
+        after: their positions in the next picture, (N, 2).
+        good: which of these are reliable, (N,).
+    """
+
+    before: Points
+    after: Points
+    good: NDArray[np.bool_]
+
+    @property
+    def share(self) -> float:
+        """Share of the points that are reliable."""
+        return float(self.good.mean()) if len(self.good) else 0.0
+
+    @property
+    def best_half(self) -> float:
+        """For points of `grid`: the same in the best half of the face; one that is half covered has a good half."""
+        rows = self.good.reshape(GRID, GRID)
+        return max(float(half[: GRID // 2].mean()) for half in (rows, rows[::-1], rows.T, rows.T[::-1]))
 
 
 def grid(box: Box) -> Points:
@@ -68,8 +94,8 @@ def follow(before: Gray, after: Gray, points: Points) -> tuple[Points, NDArray[n
     return moved, (found.ravel() > 0) & (returned.ravel() > 0) & (strayed < _RETURN) & (alike > _ALIKE)
 
 
-def follow_face(before: Gray, after: Gray, box: Box) -> tuple[Points, Points, NDArray[np.bool_]]:
-    """Track a grid of points on a face as far as half its side; return `grid`, and what `follow` returns of it.
+def follow_face(before: Gray, after: Gray, box: Box) -> Flow:
+    """Track a grid of points on a face as far as half its side.
 
     Only the face's surroundings are read, which takes a fraction of the time for the whole picture.
     """
@@ -79,11 +105,10 @@ def follow_face(before: Gray, after: Gray, box: Box) -> tuple[Points, Points, ND
     right, bottom = min(width, int(box.x + 1.5 * box.w) + 1), min(height, int(box.y + 1.5 * box.h) + 1)
     part = np.s_[top:bottom, left:right]
     if min(before[part].shape) < _LEAST:
-        moved, good = follow(before, after, points)
-        return points, moved, good
+        return Flow(points, *follow(before, after, points))
     corner = np.array([left, top], np.float32)
     moved, good = follow(before[part], after[part], points - corner)
-    return points, moved + corner, good
+    return Flow(points, moved + corner, good)
 
 
 def _surroundings(gray: Gray, points: Points) -> NDArray[np.float32]:
@@ -118,8 +143,3 @@ def appearance(picture: NDArray[np.uint8], box: Box) -> NDArray[np.float32]:
     The dot product of two vectors is their correlation, in [-1, 1].
     """
     return unit(cut_out(picture, box, margin=0, size=24))
-
-
-def thumbnail_likeness(a: SmallPicture, b: SmallPicture) -> tuple[float, float]:
-    """Compare two pictures' thumbnails: return their correlation and mean absolute difference in gray levels."""
-    return float(a.surroundings @ b.surroundings), float(np.abs(a.thumbnail - b.thumbnail).mean())

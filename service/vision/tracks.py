@@ -11,7 +11,6 @@ of the media clock.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -20,18 +19,9 @@ from scipy.optimize import linear_sum_assignment
 
 from service.vision.boxes import Box, intersection_over_smaller, iou
 from service.vision.faces import Detection, FaceDetector
-from service.vision.flow import (
-    GRID,
-    Points,
-    appearance,
-    corners,
-    follow,
-    follow_face,
-    grid,
-    motion,
-    thumbnail_likeness,
-)
+from service.vision.flow import Flow, corners, follow, follow_face, grid, motion
 from service.vision.reidentification import ALIKE, PersonGallery, View, view
+from service.vision.shots import SURVIVORS, Flash, is_cut, may_be_cut
 from service.vision.small_picture import Gray, SmallPicture
 from service.vision.steady import SteadyBox
 from service.vision.transitions import Appearance, Change, Pictures
@@ -47,18 +37,8 @@ _BRIEF_S = 0.15  # a shorter shot may be a piece of a zoom or of a whip pan: it 
 _LARGER = 1.5  # area ratio at which a new face replaces the smallest person if all places are taken
 
 _SAME_PLACE = 0.3  # intersection over union of a face and where it was expected
-_SAME_LOOKS = 0.8  # correlation; measured above 0.9 from picture to picture, below 0.65 across cuts
 _ONE_FACE = 0.5  # share of a box: boxes that overlap more are the same face
-
-# Measured: 20 % of the points and more survive the fastest motion that flow can follow, 14 % at most a cut.
-_SURVIVORS = 0.2
-_CONTINUES = 0.8
-_ENOUGH_POINTS = 8
-_SAME_PICTURE = 0.9  # correlation of thumbnails; flashes stay above, cuts below
-_GLARE = 0.2  # share of the picture that a flash over-exposes; measured 0.5
-_GLARE_LEVEL = 250  # gray level
-_FLASH_S = 0.25  # longer glare is a cut to a bright shot
-_BLANK_CHANGE = 12.0  # gray levels, for pictures without points to track
+_CONTINUES = 0.8  # share of the points in the better half of a face
 
 
 @dataclass(frozen=True)
@@ -143,26 +123,6 @@ class _Track:
         return self.number is None and self.hits >= _HITS and self.sure >= _SURE_HITS
 
 
-@dataclass
-class _Flow:
-    """Points of one picture and their positions in the next."""
-
-    before: Points
-    after: Points
-    good: NDArray[np.bool_]
-
-    @property
-    def share(self) -> float:
-        return float(self.good.mean()) if len(self.good) else 0.0
-
-    @property
-    def best_half(self) -> float:
-        """Share of the good points in one half of a face's grid: a face that is half covered has a good half."""
-        rows = self.good.reshape(GRID, GRID)
-        return max(float(half[: GRID // 2].mean()) for half in (rows, rows[::-1], rows.T, rows.T[::-1]))
-
-
-@dataclass
 class Tracker:
     """Track the faces of one video.
 
@@ -174,24 +134,25 @@ class Tracker:
         faces_dropped: whether a person found no place, or lost it to a larger one.
     """
 
-    detector: FaceDetector
-    faces: int
-    faces_dropped: bool = False
-    _tracks: list[_Track] = field(default_factory=list)
-    _last: SmallPicture | None = None
-    _pictures: Pictures = field(default_factory=Pictures)
-    _found: list[Detection] | None = None  # detections in the last picture; None if it was not searched
-    _replaced: list[_Track] = field(default_factory=list)  # by a dissolve or a wipe, since the last search
-    _dazzled_s: float | None = None  # when a flash began; `_last` is then the last picture before it
-    _time_s: float = 0.0
-    _searched_s: float = 0.0
-    _searched_whole_s: float = 0.0
-    _searches: int = 0  # in this shot
-    _shot: int = 0
-    _shot_s: float = 0.0  # when it began
-    _people: PersonGallery = field(default_factory=PersonGallery)
-    _keys: int = 0
-    _numbers: int = 0
+    def __init__(self, detector: FaceDetector, faces: int) -> None:
+        self.detector = detector
+        self.faces = faces
+        self.faces_dropped = False
+        self._tracks: list[_Track] = []
+        self._last: SmallPicture | None = None
+        self._pictures = Pictures()
+        self._found: list[Detection] | None = None  # detections in the last picture; None if it was not searched
+        self._replaced: list[_Track] = []  # by a dissolve or a wipe, since the last search
+        self._flash = Flash()
+        self._time_s = 0.0
+        self._searched_s = 0.0
+        self._searched_whole_s = 0.0
+        self._searches = 0  # in this shot
+        self._shot = 0
+        self._shot_s = 0.0  # when it began
+        self._gallery = PersonGallery()
+        self._keys = 0
+        self._numbers = 0
 
     @property
     def persons(self) -> int:
@@ -208,13 +169,13 @@ class Tracker:
         self._time_s = time_s
         for track in self._tracks:
             track.seen = False
-        if self._dazzled_s is None and self._is_due():
+        if not self._flash.is_on and self._is_due():
             ended += self._search(self._last)
         height, width = self._last.gray.shape
         for track in [t for t in self._tracks if self._is_over(t, width, height)]:
             ended += self._end_for_good(track)
         faces = [TrackedFace(t.key, t.number, t.box, t.seen and not t.changing, t.front) for t in self._tracks]
-        return Step(ended, faces, self._people.forget({t.number for t in self._tracks if t.number is not None}))
+        return Step(ended, faces, self._gallery.forget({t.number for t in self._tracks if t.number is not None}))
 
     def finish(self) -> list[EndedTrack]:
         """End all tracks at the end of the video."""
@@ -232,15 +193,14 @@ class Tracker:
             if track.number is not None or not track.hits == self._searches == track.sure:
                 continue
             # The shot is too short for more detections.
-            if not brief or self._people.recognise(track.views, self._present()) is not None:
+            if not brief or self._gallery.recognise(track.views, self._present()) is not None:
                 ended += self._confirm(track)
         for track in sorted(self._tracks, key=lambda t: t.area, reverse=True):
             ended += self._end_for_good(track)
         self._searches = 0
         self._shot += 1
         self._pictures.clear()
-        if self._dazzled_s is not None:  # what the glare hides is not certain
-            self._dazzled_s = None
+        if self._flash.end():  # what the glare hides is not certain
             ended = [replace(track, seen=False) for track in ended]
         return ended
 
@@ -251,18 +211,17 @@ class Tracker:
         if self._last is not None and self._last.gray.shape != now.gray.shape:
             ended = self._cut()
         elif self._last is not None:
-            flows = [_Flow(*follow_face(self._last.gray, now.gray, track.box)) for track in self._tracks]
-            likeness, _ = thumbnail_likeness(self._last, now)
+            flows = [follow_face(self._last.gray, now.gray, track.box) for track in self._tracks]
             cut = False
-            if likeness < _SAME_PICTURE or any(flow.share < _SURVIVORS for flow in flows):
-                whole, *flows = self._flows(self._last.gray, now.gray)
-                cut = self._is_cut(whole, self._last, now)
+            if may_be_cut(self._last, now) or any(flow.share < SURVIVORS for flow in flows):
+                whole, flows = self._flows(self._last.gray, now.gray)
+                cut = is_cut(whole, self._last, now, [track.box for track in self._tracks])
             if not cut:
                 for track, flow in zip(self._tracks, flows, strict=True):
                     self._move(track, flow, self._last, now, time_s - self._time_s)
-                self._dazzled_s = None
+                self._flash.end()
                 ended = self._end_replaced(now, time_s)
-            elif self._is_flash(self._last, now, time_s):
+            elif self._flash.dazzles(self._last, now, time_s):
                 return []
             else:
                 ended = self._cut()
@@ -284,38 +243,19 @@ class Tracker:
                 self._searched_s = self._searched_whole_s = -math.inf  # the other face is there
         return ended
 
-    def _flows(self, before: Gray, after: Gray) -> Iterator[_Flow]:
-        """Compute the flow of the whole picture's points and of each track's points, in one pass."""
+    def _flows(self, before: Gray, after: Gray) -> tuple[Flow, list[Flow]]:
+        """Compute the flow of the whole picture's corners and of each track's points, in one pass."""
         sets = [corners(before), *(grid(track.box) for track in self._tracks)]
-        points = np.concatenate(sets)
-        moved, good = follow(before, after, points)
-        first = 0
-        for one in sets:
-            part = slice(first, first + len(one))
-            yield _Flow(points[part], moved[part], good[part])
-            first += len(one)
+        moved, good = follow(before, after, np.concatenate(sets))
+        ends = np.cumsum([len(points) for points in sets])[:-1]
+        whole, *faces = map(Flow, sets, np.split(moved, ends), np.split(good, ends))
+        return whole, faces
 
-    def _is_cut(self, whole: _Flow, before: SmallPicture, after: SmallPicture) -> bool:
-        likeness, difference = thumbnail_likeness(before, after)
-        if len(whole.good) < _ENOUGH_POINTS:
-            return difference > _BLANK_CHANGE
-        if whole.share >= _SURVIVORS:
-            return False
-        return likeness < _SAME_PICTURE or not all(_looks_same(track.box, before, after) for track in self._tracks)
-
-    def _is_flash(self, before: SmallPicture, after: SmallPicture, time_s: float) -> bool:
-        glare, usual = (float((shown.gray >= _GLARE_LEVEL).mean()) for shown in (after, before))
-        if glare - usual < _GLARE:
-            return False
-        if self._dazzled_s is None:
-            self._dazzled_s = time_s
-        return time_s - self._dazzled_s < _FLASH_S
-
-    def _move(self, track: _Track, flow: _Flow, before: SmallPicture, after: SmallPicture, elapsed_s: float) -> None:
+    def _move(self, track: _Track, flow: Flow, before: SmallPicture, after: SmallPicture, elapsed_s: float) -> None:
         if track.lost:
             return
         place = track.box
-        if flow.share >= _SURVIVORS:
+        if flow.share >= SURVIVORS:
             track.place.move(motion(flow.before[flow.good], flow.after[flow.good]))
         if flow.best_half < _CONTINUES:
             face = self._look(before, place)
@@ -363,7 +303,7 @@ class Tracker:
         ]
         for track in others:
             if track.number is not None:
-                self._people.drop(track.number, track.appearance.began_s)
+                self._gallery.drop(track.number, track.appearance.began_s)
         if others:
             self._shot += 1
         self._replaced.clear()
@@ -426,7 +366,7 @@ class Tracker:
         if track.number is None:
             track.views.append(seen)
         elif not track.changing:
-            self._people.note(track.number, [seen])
+            self._gallery.note(track.number, [seen])
 
     def _look(self, shown: SmallPicture, box: Box) -> View:
         return view(shown, box, shot=self._shot, time_s=self._time_s)
@@ -437,13 +377,13 @@ class Tracker:
 
     def _is_early(self, track: _Track) -> bool:
         """Return whether to wait for more views of a face, which may be somebody's who was hidden."""
-        if track.hits >= _LATEST_HITS or not self._people.possible(track.views, self._present()):
+        if track.hits >= _LATEST_HITS or not self._gallery.possible(track.views, self._present()):
             return False
-        return self._people.recognise(track.views, self._present()) is None
+        return self._gallery.recognise(track.views, self._present()) is None
 
     def _confirm(self, track: _Track) -> list[EndedTrack]:
         """Confirm a track as a person if there is room; end the track that loses its place."""
-        number = self._people.recognise(track.views, self._present())
+        number = self._gallery.recognise(track.views, self._present())
         hidden = [other for other in self._tracks if other.number is not None and other.number == number]
         ended = [self._end(other) for other in hidden]
         persons = [t for t in self._tracks if t.number is not None]
@@ -457,7 +397,7 @@ class Tracker:
             number = self._numbers
             self._numbers += 1
         track.number = number
-        self._people.note(number, track.views)
+        self._gallery.note(number, track.views)
         track.views.clear()
         return ended
 
@@ -476,8 +416,3 @@ class Tracker:
     def _end(self, track: _Track) -> EndedTrack:
         self._tracks.remove(track)
         return EndedTrack(track.key, track.number, track.seen and not track.changing)
-
-
-def _looks_same(box: Box, before: SmallPicture, after: SmallPicture) -> bool:
-    """Return whether two pictures look the same inside a box."""
-    return float(appearance(before.rgb, box) @ appearance(after.rgb, box)) >= _SAME_LOOKS

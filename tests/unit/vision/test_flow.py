@@ -3,8 +3,7 @@ import numpy as np
 import pytest
 
 from service.vision.boxes import Box
-from service.vision.flow import follow, grid, motion, thumbnail_likeness
-from service.vision.small_picture import SmallPicture
+from service.vision.flow import follow, grid, motion
 from tests.videos import picture, still
 
 SIZE = (320, 240)
@@ -33,13 +32,3 @@ def test_motion_is_recovered_from_a_faces_points(dx, dy, growth):
     assert good.mean() > 0.8
     assert (found.dx, found.dy) == pytest.approx((dx, dy), abs=0.25)
     assert found.growth == pytest.approx(growth, abs=0.006)
-
-
-def test_points_do_not_survive_another_face_at_the_same_place():
-    one = SmallPicture(picture(0, [still()], SIZE))
-    two = SmallPicture(picture(0, [still(0.2)], SIZE, other=True))
-    flash = SmallPicture(np.clip(one.rgb * 1.5, 0, 255).astype(np.uint8))
-
-    assert thumbnail_likeness(one, flash)[0] > 0.9
-    assert thumbnail_likeness(one, two)[0] < 0.9
-    assert thumbnail_likeness(one, one)[1] == 0
