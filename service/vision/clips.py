@@ -243,7 +243,7 @@ def _grid(specs: Sequence[ClipSpec], start_s: float) -> Grid:
 
 
 def _warnings(scene: Scene | None, tracker: Tracker) -> Iterator[str]:
-    if scene is not None and not tracker.persons and scene.brightness < _DARK:
+    if scene is not None and scene.samples and not tracker.persons and scene.brightness < _DARK:
         yield (
             f"The video is very dark: {scene.brightness / 255:.0%} of full brightness. Faces in it may be hidden. "
             "Light them better, or brighten the video."

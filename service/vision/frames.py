@@ -37,13 +37,14 @@ from service.vision.formats import UPLOADS, Formats, ffmpeg_options
 from service.vision.iso_boxes import is_cut_off, is_encrypted
 from service.vision.picture import WORKING_SIDE, Orientation, Upright, orientation_of
 from service.vision.skipped_frames import FrameSkipper, Packet, look_ahead
-from service.vision.streams import choose_stream
+from service.vision.streams import choose_stream, seconds
 from service.vision.webp import film_of
 
 _MIN_SEEK_S = 3.0  # decode from the start up to here: that is cheaper than a seek
 _SWAPPED_S = 0.5  # a larger step back is a restart (concatenated files)
 _MAX_PIXEL_ASPECT = 4.0
 _SQUARE = 0.01  # pixels that differ less from squares are squares: scaling to whole pixels leaves such
+_BYTES_PER_PIXEL = 3  # of a frame in 10 bits; chroma has half the width and height
 _PASSED = 25  # frames between two calls of `on_passed`
 _PADDING_S = 0.05  # sound that lasts so much longer than the pictures only fills its last packet
 _TOLD_CHANGES = 3  # changes of the picture's size that a warning names
@@ -97,28 +98,29 @@ class TimedFrame:
 
 
 class _Decoded(NamedTuple):
-    """A frame, the width of its pixels divided by their height, and how to turn it."""
+    """A frame, its timestamp in seconds, its pixels' width divided by their height, and how to turn it."""
 
     frame: av.VideoFrame
+    stamp_s: float | None
     pixel_aspect: float
     turned: Orientation
 
     @property
-    def stamp_s(self) -> float | None:
-        """Its timestamp in seconds."""
-        return _stamp(self.frame)
+    def duration_s(self) -> float:
+        """How long it is on display; 0 if it does not tell."""
+        return seconds(self.frame.duration, self.frame.time_base) or 0.0
+
+
+class _SkippedFrame(NamedTuple):
+    """The packet of a frame that was not decoded, and its timestamp in seconds."""
+
+    packet: Packet
+    stamp_s: float | None
 
     @property
     def duration_s(self) -> float:
         """How long it is on display; 0 if it does not tell."""
-        return _seconds(self.frame.duration, self.frame.time_base) or 0.0
-
-
-class _SkippedFrame(NamedTuple):
-    """Timestamp and duration, in seconds, of a frame that was not decoded."""
-
-    stamp_s: float | None
-    duration_s: float
+        return seconds(self.packet.duration, self.packet.time_base) or 0.0
 
 
 def open_container(
@@ -249,11 +251,11 @@ class VideoReader:
         """Take the timeline's origin and the picture's shape from the first frame."""
         self._delay_s = self._chosen.delay_s
         self.frame_s = self._chosen.frame_s
-        stamp_s = first.stamp_s
-        self._lost_s = 0.0 if stamp_s is None or self._earliest_s is None else stamp_s - self._earliest_s
+        pts_s = seconds(first.frame.pts, first.frame.time_base)
+        self._lost_s = 0.0 if pts_s is None or self._earliest_s is None else pts_s - self._earliest_s
         if self._lost_s < self.frame_s / 2:
             self._lost_s = 0.0
-        self.origin_s = (stamp_s or 0.0) - self._lost_s - self._delay_s
+        self.origin_s = (first.stamp_s or 0.0) - self._lost_s - self._delay_s
         self._shape = _shape(first)
         self.upright = self._upright_of(first)
         self.opened = VideoOpened(
@@ -284,8 +286,7 @@ class VideoReader:
         return [second, first] if swapped else [first, second]
 
     def _upright_of(self, decoded: _Decoded) -> Upright:
-        _, aspect, turned = decoded
-        return Upright(decoded.frame, aspect, turned=turned, longest_side=self._picture_side)
+        return Upright(decoded.frame, decoded.pixel_aspect, turned=decoded.turned, longest_side=self._picture_side)
 
     @property
     def warnings(self) -> list[str]:
@@ -460,6 +461,7 @@ class VideoReader:
                 self._check_pixels(self._stream.codec_context.width, self._stream.codec_context.height)
                 if self._on_card:
                     raise CannotDecode("The card cannot decode it.") from error
+                self._require_memory()
                 self._damaged += 1
                 frames = []
             for frame in frames:
@@ -473,9 +475,11 @@ class VideoReader:
                 if not self._began or frame.key_frame:
                     self._coded_aspect = self._stream.codec_context.sample_aspect_ratio
                     self._turned = cast("Orientation | None", frame.opaque) or orientation_of(frame)
-                yield from map(_skipped, skipper.before(frame))
-                yield _Decoded(frame, self._pixel_aspect(), self._turned)
-        yield from map(_skipped, skipper.rest())
+                for skipped in skipper.before(frame):
+                    yield _SkippedFrame(skipped, self._chosen.stamp_s(skipped))
+                yield _Decoded(frame, self._chosen.stamp_s(frame), self._pixel_aspect(), self._turned)
+        for skipped in skipper.rest():
+            yield _SkippedFrame(skipped, self._chosen.stamp_s(skipped))
 
     def _pixel_aspect(self) -> float:
         """Return the pixel aspect of the frame that was decoded last; 1 if it is nearly that, unknown or absurd.
@@ -489,6 +493,11 @@ class VideoReader:
         aspect = float(coded or 1)
         odd = abs(aspect - 1) < _SQUARE or not 1 / _MAX_PIXEL_ASPECT <= aspect <= _MAX_PIXEL_ASPECT
         return 1.0 if odd else aspect
+
+    def _require_memory(self) -> None:
+        """Raise MemoryError if there is none for a frame: FFmpeg's H.264 decoder then says that its data is invalid."""
+        decoder = self._stream.codec_context
+        bytearray(_BYTES_PER_PIXEL * decoder.width * decoder.height)
 
     def _check_pixels(self, width: int, height: int) -> None:
         if width * height > self._limits.max_pixels:
@@ -532,15 +541,3 @@ _RESEND = "It may be damaged or incomplete: check that it plays, export it as H.
 
 def _shape(decoded: _Decoded) -> tuple[int, int, float, Orientation]:
     return decoded.frame.width, decoded.frame.height, decoded.pixel_aspect, decoded.turned
-
-
-def _skipped(packet: Packet) -> _SkippedFrame:
-    return _SkippedFrame(_seconds(packet.pts, packet.time_base), _seconds(packet.duration, packet.time_base) or 0.0)
-
-
-def _stamp(frame: av.VideoFrame) -> float | None:
-    return _seconds(frame.pts, frame.time_base)
-
-
-def _seconds(units: int | None, base: Fraction | None) -> float | None:
-    return None if units is None or base is None else float(units * base)

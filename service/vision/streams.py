@@ -13,6 +13,7 @@ import av.stream
 from mien.contract.errors import NoVideoStream, UnsupportedCodec
 from service.vision import ebml
 from service.vision.formats import Formats
+from service.vision.skipped_frames import Packet
 
 _DEFAULT_FRAME_S = 0.04  # duration of a frame if the stream has no frame rate
 _ATTACHED = av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thumbnails
@@ -77,6 +78,15 @@ class ChosenStream:
         start_s = (self.container.start_time or 0) / av.time_base - self._start_s
         return (self.container.duration or 0) / av.time_base + start_s
 
+    def stamp_s(self, shown: av.VideoFrame | Packet) -> float | None:
+        """Return the presentation timestamp of one of the stream's frames or packets; None if it has none.
+
+        AVI has none: FFmpeg makes them up in decoding order. There, a frame has the decoding timestamp of the packet
+        that made the decoder put it out, which is late by as much for each frame.
+        """
+        units = shown.dts if self.container.format.name == "avi" else shown.pts
+        return seconds(units, shown.time_base)
+
     @property
     def container_aspect(self) -> Fraction | None:
         """Pixel aspect by the container; None if it declares none, or what the codec says.
@@ -139,3 +149,8 @@ def choose_stream(container: av.container.InputContainer, formats: Formats, trac
 
     chosen = max(taken, key=preference) if track is None else track
     return ChosenStream(container, streams[chosen], taken, chosen)
+
+
+def seconds(units: int | None, base: Fraction | None) -> float | None:
+    """Convert a number of units of a time base to seconds."""
+    return None if units is None or base is None else float(units * base)

@@ -199,6 +199,13 @@ def test_a_dark_video_without_a_face_is_called_dark(tmp_path, light, dark):
     assert any("very dark" in told for told in seen.ended.warnings) == dark
 
 
+def test_a_part_too_short_to_be_looked_at_is_not_called_dark(tmp_path):
+    seen = Seen(face_video(tmp_path / "v.mp4", seconds=2.0), start_s=1.9997)
+
+    assert seen.ended.frames == 1
+    assert seen.ended.warnings == []
+
+
 @pytest.mark.parametrize(("faces", "left_out"), [(1, True), (2, False)])
 def test_faces_that_are_left_out_are_a_warning_that_names_the_option(tmp_path, faces, left_out):
     seen = Seen(two_faces_video(tmp_path / "v.mp4"), faces=faces)

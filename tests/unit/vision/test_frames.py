@@ -23,9 +23,9 @@ from mien.contract.errors import (
     TruncatedVideo,
     UnsupportedCodec,
 )
-from service.vision import frames
 from service.vision.formats import OWN_FILES, UPLOADS, uploads_with
 from service.vision.frames import Limits, VideoReader, open_video
+from service.vision.streams import ChosenStream
 from tests.videos import face_video, faceless_video, picture, scene, still, write_video
 
 LIMITS = Limits(max_pixels=8192 * 4320, max_duration_s=3600, max_frames=10**6)
@@ -105,6 +105,21 @@ def test_containers_and_codecs_that_are_taken(tmp_path, suffix, codec):
     assert video.warnings == []
 
 
+@pytest.mark.parametrize("codec", ["libx264", "mpeg4"])
+@pytest.mark.parametrize("start_s", [0.0, 3.5])
+def test_frames_that_avi_stores_in_decoding_order_have_their_own_times(tmp_path, codec, start_s):
+    options = {"bf": "2", "b": "4000000"}
+    path = write_video(tmp_path / "v.avi", numbered(120), codec=codec, options=options, keyframes=25)
+
+    shown, video = read(path, start_s)
+
+    first = int(start_s * 25)
+    assert [index for _, _, index in shown] == [i % 28 for i in range(first, 120)]
+    assert [time for time, _, _ in shown] == pytest.approx([i / 25 for i in range(first, 120)], abs=0.002)
+    assert [until for _, until, _ in shown] == pytest.approx([(i + 1) / 25 for i in range(first, 120)], abs=0.002)
+    assert video.warnings == []
+
+
 def test_a_frame_stays_on_display_until_the_next_ones_time(tmp_path):
     times = [0.0, 0.04, 0.5, 0.51, 2.0]
     path = write_video(tmp_path / "v.mp4", numbered(5), times=times)
@@ -180,7 +195,7 @@ def test_a_part_is_right_where_the_index_leads_past_it(tmp_path, monkeypatch, st
         monkeypatch.setattr(video, "_seek", lambda time_s: seek(time_s and time_s + 2.5))
         if not stamped:
             stamps = iter([None])
-            monkeypatch.setattr(frames, "_stamp", lambda frame: next(stamps, float(frame.time)))
+            monkeypatch.setattr(ChosenStream, "stamp_s", lambda _, shown: next(stamps, float(shown.time)))
         part = [(s.time_s, number(s.frame)) for s in video.read(4.0, 4.1)]
 
     assert [index for _, index in part] == [100 % 28, 101 % 28, 102 % 28]

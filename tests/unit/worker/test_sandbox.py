@@ -470,6 +470,21 @@ def test_a_video_whose_frames_need_too_much_memory_is_too_costly(tmp_path: Path)
     assert isinstance(list(decode(video, memory_bytes=1 << 29))[-1], VideoEnded)
 
 
+@pytest.mark.parametrize("megabytes", [112, 128, 144, 160, 176, 192])
+def test_frames_that_find_no_memory_are_not_taken_for_damaged_ones(tmp_path: Path, megabytes: int):
+    noise = np.random.default_rng(0).integers(0, 255, (2304, 4096, 3), np.uint8)
+    options = {"preset": "ultrafast", "x264-params": "ref=5:bframes=6:b-pyramid=normal:b-adapt=0:level=6.2"}
+    video = write_video(tmp_path / "large.mp4", [noise] * 16, options=options)
+
+    try:
+        *_, ended = decode(video, memory_bytes=megabytes << 20)
+    except DecodeTooCostly:
+        return
+    assert isinstance(ended, VideoEnded)
+    assert ended.frames == 16
+    assert ended.warnings == []
+
+
 def test_the_least_memory_that_settings_allow_is_enough_for_a_plain_video(face: Path):
     least = DecodeSettings.model_fields["decode_memory_bytes"].metadata[0].ge
 
