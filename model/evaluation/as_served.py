@@ -91,14 +91,7 @@ def evaluate_as_served(
         raise ModelError(f"{known.title} has no videos or pictures with labels for the tasks of {scorer.name}.")
     hop_s = read_bundle(bundle)[0].hop_s
     jobs = [ScoreJob(row.id, Path(row.media), bundle.absolute(), hop_s, yunet and yunet.absolute()) for row in rows]
-    found: dict[str, dict[str, list[float]]] = {}
-    unreadable: list[str] = []
-    for done, (job, outputs) in enumerate(Processes(workers).run(jobs, score), start=1):
-        if isinstance(outputs, str):
-            unreadable.append(outputs)
-        elif outputs is not None:
-            found[job.id] = outputs
-        progress(done, len(jobs))
+    found, unreadable = _score_all(jobs, workers, progress)
     seen = [row for row in rows if row.id in found]
     if not seen:
         raise ModelError(f"No face was found in any of the {len(rows)} clips. {' '.join(unreadable[:1])}".strip())
@@ -120,6 +113,21 @@ def evaluate_as_served(
         confusion=confusion_of(tasks, scored),
         groups=group_scores(tasks, seen, scored),
     )
+
+
+def _score_all(
+    jobs: Sequence[ScoreJob], workers: int, progress: Callable[[int, int], None]
+) -> tuple[dict[str, dict[str, list[float]]], list[str]]:
+    """Return the outputs of the clips that show a face, by id, and a sentence on each that cannot be read."""
+    found: dict[str, dict[str, list[float]]] = {}
+    unreadable: list[str] = []
+    for done, (job, outputs) in enumerate(Processes(workers).run(jobs, score), start=1):
+        if isinstance(outputs, str):
+            unreadable.append(outputs)
+        elif outputs is not None:
+            found[job.id] = outputs
+        progress(done, len(jobs))
+    return found, unreadable
 
 
 def score(job: ScoreJob) -> dict[str, list[float]] | str | None:
