@@ -178,6 +178,15 @@ def test_a_folder_of_results_is_continued(service, folder, tmp_path):
     assert "other options" in other.stderr
 
 
+def test_a_run_without_a_result_does_not_bind_the_folder_to_its_options(service, folder, tmp_path):
+    out = tmp_path / "out"
+    (folder / "bad.mp4").write_bytes(b"video")
+
+    assert run("analyze", folder / "bad.mp4", "--out", out).exit_code == 1
+    assert run("analyze", folder / "one.mp4", folder / "sub" / ".." / "one.mp4", "--out", out).exit_code == 2
+    assert run("analyze", folder / "one.mp4", "--out", out, "--faces", "1").exit_code == 0
+
+
 def test_a_folder_of_csv_files(service, folder, tmp_path):
     assert run("analyze", folder, "--csv", "--out", tmp_path / "out").exit_code == 0
     assert len(rows((tmp_path / "out" / "sub" / "two.mp4.csv").read_text())) == 2
@@ -203,6 +212,22 @@ def test_the_report_is_one_page_that_needs_nothing_else(service, folder, tmp_pat
     assert "<svg" in page
     for word in ("<script", "src=", "@import", "url("):
         assert word not in page
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (["report", "--out", "."], "--out: . is a folder; name a file"),
+        (["analyze", "--out", "one.mp4"], "--out: one.mp4 is a file; name a folder"),
+        (["analyze", "--annotate", "taken.mp4"], "--annotate: taken.mp4 is a folder; name a file"),
+    ],
+)
+def test_a_place_that_cannot_be_written_to_is_refused_before_the_work(service, folder, monkeypatch, command, said):
+    monkeypatch.chdir(folder)
+    (folder / "taken.mp4").mkdir()
+    done = run(*command, "one.mp4")
+    assert (done.exit_code, service.analyzed) == (2, [])
+    assert said in " ".join(done.stderr.replace("│", " ").split())
 
 
 @pytest.mark.parametrize("command", ["analyze", "report"])
@@ -316,6 +341,21 @@ def test_an_analysis_is_passed_on_if_its_video_cannot_be_annotated(service, fold
     assert [line.partition(": ")[0] for line in done.stderr.splitlines()] == [
         str(folder / "seen" / name) for name in ("empty.mp4", "one.mp4", "two.mp4")
     ]
+
+
+def test_a_video_whose_drawing_failed_is_tried_again(service, folder, tmp_path, monkeypatch):
+    command = ["analyze", folder, "--out", tmp_path / "out", "--annotate", tmp_path / "seen"]
+
+    assert run(*command).exit_code == 1  # the files are no videos
+
+    service.analyzed.clear()
+    monkeypatch.setattr("service.standalone.annotate.annotate", lambda video, analysis, target: [target.touch()] * 0)
+    again = run(*command)
+    assert (again.exit_code, again.stderr, len(service.analyzed)) == (0, "", 3)
+
+    service.analyzed.clear()
+    assert "3 of 3 videos" in run(*command).stderr
+    assert service.analyzed == []
 
 
 def test_the_client_has_what_the_commands_use():
