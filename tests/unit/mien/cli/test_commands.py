@@ -15,9 +15,11 @@ from pathlib import Path
 
 import pytest
 import typer
+from rich.console import Console
 from typer.testing import CliRunner
 
 from mien.cli.commands import cli
+from mien.cli.progress import Bars
 from mien.client import Mien
 from mien.contract.errors import NoFrames, NoSuchAnalysis, Problem
 from mien.contract.events import Began, Ended, FaceWindow
@@ -109,7 +111,21 @@ def test_a_table_speaks_of_persons_and_warnings_of_flags(service, folder):
     assert done.exit_code == 0
     assert "Person 1" in done.stdout
     assert "track" not in done.stdout
-    assert done.stderr == "one.mp4: Raise --start.\n"
+    assert done.stderr == f"{folder / 'one.mp4'}: Raise --start.\n"
+
+
+def test_a_table_has_the_path_of_its_video_as_it_was_given(service, folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    names = ["a [take2] :smile: [b].mp4", "sub/one.mp4", "one.mp4"]
+    for name in names:
+        Path(name).write_bytes(b"video")
+
+    done = run("analyze", *names)
+
+    assert done.exit_code == 0, done.stderr
+    assert [line for line in done.stdout.splitlines() if ".mp4" in line] == [
+        f"{name}: 10.0 s, 640×360" for name in names
+    ]
 
 
 def test_csv_has_a_row_for_a_file_without_a_face(service, folder):
@@ -322,6 +338,14 @@ def test_bars_neither_cover_nor_mix_with_tables(service, folder, monkeypatch):
     assert text.count("└") == 2  # the bottom of each table
     assert text.count("Person 1") == 2
     assert "Next: mien report" in text
+
+
+def test_bars_show_a_videos_name_as_it_is(capsys):
+    bars = Bars(1)
+    with bars.video("a [take2].mp4"):
+        Console(width=100).print(bars._bars)
+
+    assert "a [take2].mp4" in capsys.readouterr().out
 
 
 def test_a_missing_package_is_an_error_before_the_work(service, folder, monkeypatch):
