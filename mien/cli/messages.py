@@ -15,8 +15,6 @@ FLAGS = {
 }  # fmt: skip
 """The options of the contract and their flags."""
 
-_SERVE_FLAGS = {"port": "--port", "grpc_port": "--grpc-port", "host": "--host", "data_dir": "--data"}
-
 # A name that is also a word counts only where it is called an option.
 _NAMES = re.compile(
     rf"(?:(?<=\boption )(?P<called>{'|'.join(FLAGS)})\b)|[`'](?P<quoted>{'|'.join(FLAGS)})[`']|\b(?P<plain>\w+_s)\b"
@@ -44,13 +42,6 @@ def in_flags(sentence: str) -> str:
         return FLAGS.get(match["called"] or match["quoted"] or match["plain"], match[0])
 
     return _NAMES.sub(flag, sentence)
-
-
-def setting(place: tuple[int | str, ...]) -> str:
-    """Return what a setting is called that pydantic found wrong: its variable, and its flag if it has one."""
-    variable = f"MIEN_{'_'.join(map(str, place)).upper()}"
-    flag = _SERVE_FLAGS.get(str(place[0])) if place else None
-    return f"{flag} or {variable}" if flag else variable
 
 
 def hint(text: str) -> None:

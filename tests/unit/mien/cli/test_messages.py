@@ -1,6 +1,6 @@
 import pytest
 
-from mien.cli.messages import FLAGS, explanation, in_flags, setting
+from mien.cli.messages import FLAGS, explanation, in_flags
 from mien.contract.errors import TooLong, Unreachable
 from mien.contract.options import AnalyzeOptions
 
@@ -29,8 +29,3 @@ def test_only_commands_with_local_recommend_it():
     assert explanation(error).startswith("Nobody. Start the service with `mien serve`")
     assert "--local" not in explanation(error)
     assert "--local" in explanation(error, local=True)
-
-
-def test_settings_are_called_by_their_variables_and_flags():
-    assert setting(("redis_url",)) == "MIEN_REDIS_URL"
-    assert setting(("grpc_port",)) == "--grpc-port or MIEN_GRPC_PORT"
