@@ -398,10 +398,39 @@ def test_serve_takes_its_flags_before_its_variables(monkeypatch, tmp_path):
     assert (served[0].port, served[0].host, served[0].data_dir) == (8123, "::1", tmp_path)
 
 
-def test_a_wrong_setting_is_a_sentence():
-    done = run("serve", env={"MIEN_PORT": "70000"})
+@pytest.mark.parametrize(
+    ("command", "environment", "said"),
+    [
+        (["serve"], {"MIEN_PORT": "70000"}, "'--port' (env var: 'MIEN_PORT')"),
+        (["serve", "--port", "8001", "--grpc-port", "8001"], {}, "cannot share the port 8001"),
+        (["serve"], {"MIEN_ALLOWED_HOSTS": "example.org"}, "MIEN_ALLOWED_HOSTS takes a JSON list"),
+        (["analyze", "one.mp4", "--local"], {"MIEN_PROVIDERS": "cpu"}, "MIEN_PROVIDERS takes a JSON list"),
+        (["analyze", "one.mp4", "--local"], {"MIEN_SLOTS": "none"}, "MIEN_SLOTS should be a valid integer"),
+        (["keys", "list"], {"MIEN_RESULTS_TTL_S": "0"}, "MIEN_RESULTS_TTL_S should be greater"),
+    ],
+)
+def test_a_wrong_setting_is_a_sentence(folder, monkeypatch, command, environment, said):
+    monkeypatch.chdir(folder)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "environ", {**os.environ})
+        done = run(*command, env=environment)
+
     assert done.exit_code == 2
-    assert done.stderr.startswith("mien serve: --port or MIEN_PORT: ")
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_keys_of_a_service_that_does_not_run_are_not_looked_for_elsewhere(tmp_path, monkeypatch):
+    monkeypatch.delenv("MIEN_REDIS_URL", raising=False)
+    monkeypatch.setenv("MIEN_DATA_DIR", str(tmp_path / "default"))
+
+    for command in (["create"], ["list"], ["revoke", "ID"]):
+        done = run("keys", *command)
+        assert (done.exit_code, done.stdout) == (2, "")
+        assert f"No `mien serve` runs with its data in {tmp_path / 'default'}" in done.stderr
+    named = run("keys", "list", "--data", tmp_path / "other", env={"MIEN_REDIS_URL": "redis://127.0.0.1:1"})
+    assert named.exit_code == 2
+    assert str(tmp_path / "other") in named.stderr
 
 
 @pytest.mark.parametrize("command", [["analyze", "v.mp4"], ["list"]])
