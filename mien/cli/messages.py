@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from mien.contract.errors import MienError, Unreachable
+from mien.contract.errors import KeyRefused, KeyRequired, MienError, NoSuchAnalysis, Unreachable
 
 FLAGS = {
     "faces": "--faces", "start_s": "--start", "end_s": "--end", "hop_s": "--hop", "track": "--track",
@@ -28,10 +28,21 @@ def explanation(error: MienError, *, local: bool = False) -> str:
         error: the error.
         local: whether the command has the option --local.
     """
-    if isinstance(error, Unreachable):
-        way_out = ", or use --local" if local else ""
-        start = "Start the service with `mien serve`, or set another address with --url or MIEN_URL"
-        return f"{error.reason} {start}{way_out}."
+    match error:
+        case Unreachable():
+            way_out = ", or use --local" if local else ""
+            start = "Start the service with `mien serve`, or set another address with --url or MIEN_URL"
+            return f"{error.reason} {start}{way_out}."
+        case KeyRequired():
+            return (
+                "The service needs an API key: give one with --key or MIEN_KEY. The operator makes one with "
+                "`mien keys create`."
+            )
+        case KeyRefused():
+            reason = error.detail.partition(". ")[0]
+            return f"{reason}. Give a valid one, from `mien_` to its last character, with --key or MIEN_KEY."
+        case NoSuchAnalysis():
+            return "No analysis has this id. `mien list` shows the ids that there are."
     return in_flags(error.detail)
 
 

@@ -276,7 +276,10 @@ def test_get_shows_an_analysis_in_each_state(service):
     assert failed.exit_code == 1
     assert "Choose another --start." in failed.stderr
     none = run("get", "none")
-    assert (none.exit_code, none.stderr) == (1, "mien get: There is no such analysis.\n")
+    assert (none.exit_code, none.stderr) == (
+        1,
+        "mien get: No analysis has this id. `mien list` shows the ids that there are.\n",
+    )
 
 
 def test_watch_prints_windows_and_ends_as_the_analysis_does(service):
@@ -299,7 +302,7 @@ def test_ctrl_c_ends_watching_and_not_the_analysis(service):
 def test_delete_erases_what_is_there_and_tells_the_rest(service):
     done = run("delete", "a1", "none", "a2")
     assert (done.exit_code, service.deleted) == (1, ["a1", "a2"])
-    assert done.stderr == "none: There is no such analysis.\n"
+    assert done.stderr == "none: No analysis has this id. `mien list` shows the ids that there are.\n"
 
 
 @contextlib.contextmanager
