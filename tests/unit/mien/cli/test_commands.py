@@ -24,6 +24,7 @@ from mien.client import Mien
 from mien.contract.errors import NoFrames, NoSuchAnalysis, Problem
 from mien.contract.events import Began, Ended, FaceWindow
 from mien.contract.jobs import State
+from mien.contract.live_messages import LiveScored
 from mien.contract.results import Progress
 from tests.unit.mien.analyses import analysis, face, window
 from tests.unit.mien.cli.terminal import screen
@@ -57,6 +58,11 @@ class Service:
         if name.startswith("stop"):
             raise KeyboardInterrupt
         return analysis() if name.startswith("empty") else RESULT
+
+    def live(self, frames, options):
+        for _, picture in frames:
+            if picture == b"face":
+                yield LiveScored(window=FaceWindow(track=0, start_s=0, end_s=1, valence=0.5))
 
     def analyses(self, state):
         yield from [RESULT, RESULT][: 1 if state is State.RUNNING else 2]
@@ -297,6 +303,16 @@ def test_ctrl_c_ends_watching_and_not_the_analysis(service):
     done = run("watch", "stop")
     assert (done.exit_code, service.deleted) == (130, [])
     assert "Person 1" in done.stdout
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_a_live_analysis_without_a_face_says_so(service, monkeypatch, options):
+    monkeypatch.setattr("service.standalone.camera.pictures", lambda source: iter([(0.0, source.encode())]))
+
+    nobody, someone = run("live", "nobody", *options), run("live", "face", *options)
+
+    assert (nobody.exit_code, nobody.stdout, nobody.stderr) == (0, "", "nobody: no face was found.\n")
+    assert (someone.exit_code, len(someone.stdout.splitlines()), someone.stderr) == (0, 1, "")
 
 
 def test_delete_erases_what_is_there_and_tells_the_rest(service):
