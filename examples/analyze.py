@@ -2,7 +2,7 @@
 
     python analyze.py VIDEO [URL]
 
-Needs `pip install mien` and a running service (`make run`).
+Needs `pip install .` in a checkout of Mien and a running service (`make run`).
 """
 
 import sys

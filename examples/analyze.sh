@@ -14,7 +14,8 @@ ask() {
 }
 show() { printf '%s\n' "${answer%$'\nnext: '*}"; }
 trap show EXIT  # also if the answer is an error
-answer=$(ask --form "video=@$video" "$url/analyze")
+quoted=${video//\\/\\\\} quoted=${quoted//\"/\\\"}  # curl gives ; and , a meaning outside quotes
+answer=$(ask --form "video=@\"$quoted\"" "$url/analyze")
 while location=${answer##*$'\nnext: '} && [[ -n $location ]]; do
   answer=$(ask --header "Prefer: wait=60" "$url$location")
 done

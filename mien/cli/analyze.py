@@ -61,7 +61,7 @@ def analyze(  # noqa: PLR0917 - typer calls it by name
     targets = _targets(annotate, list(found))
     results = None if out is None else ResultFolder(out, options, as_csv=as_csv)
     if results is not None:
-        found = _missing(found, results)
+        found = _missing(found, results, targets)
     if annotate is not None:
         import service.standalone.annotate  # noqa: F401 - a missing package is reported before hours of work
     with local_file(files[0]) as single:
@@ -100,13 +100,19 @@ def _output(
     return (lambda job, analysis: show(job.file, analysis)), (lambda: None)
 
 
-def _missing(found: Mapping[Path, Path], results: ResultFolder) -> dict[Path, Path]:
-    """Return the videos that have no result yet."""
+def _missing(found: Mapping[Path, Path], results: ResultFolder, targets: Mapping[Path, Path]) -> dict[Path, Path]:
+    """Return the videos that have no result yet, or no annotated video where there is to be one in `targets`."""
+    from mien.cli.results import is_newer
+
     if len({results.result(place) for place in found.values()}) < len(found):
         raise typer.BadParameter(
             "--out: two of the videos have the same name, so their results would, too; name the folder above them"
         )
-    missing = {file: place for file, place in found.items() if not results.has(file, place)}
+    missing = {
+        file: place
+        for file, place in found.items()
+        if not results.has(file, place) or (file in targets and not is_newer(targets[file], file))
+    }
     if there := len(found) - len(missing):
         typer.echo(f"{there} of {len(found)} videos were analysed before and are left out.", err=True)
     return missing
@@ -114,6 +120,8 @@ def _missing(found: Mapping[Path, Path], results: ResultFolder) -> dict[Path, Pa
 
 def _targets(annotate: Path | None, files: Sequence[Path]) -> dict[Path, Path]:
     """Return where each annotated video goes: into the folder `annotate`, or there itself, if it is one file."""
+    from mien.cli.atomic import require_writable
+
     if annotate is None:
         return {}
     if annotate.suffix.lower() == ".mp4" and len(files) == 1:
@@ -128,4 +136,6 @@ def _targets(annotate: Path | None, files: Sequence[Path]) -> dict[Path, Path]:
         )
     if overwritten := {target.resolve() for target in targets.values()} & {file.resolve() for file in files}:
         raise typer.BadParameter(f"--annotate would overwrite the video {min(overwritten)}: choose another place")
+    for target in targets.values():
+        require_writable(target, "--annotate")
     return targets

@@ -26,9 +26,7 @@ class _Root(TyperGroup):
 
 
 def _sentence_and_code(error: Exception, *, local: bool) -> tuple[str, int] | None:
-    from pydantic import ValidationError
-
-    from mien.cli.messages import explanation, setting
+    from mien.cli.messages import explanation
     from mien.cli.missing import advice
     from mien.contract.errors import MienError, Misconfigured
 
@@ -38,8 +36,6 @@ def _sentence_and_code(error: Exception, *, local: bool) -> tuple[str, int] | No
             end = advice(error, "serve"), 2
         case ImportError():
             end = f"a Python package cannot be loaded: {error}", 2
-        case ValidationError():  # of the settings, which come from the environment
-            end = "; ".join(f"{setting(one['loc'])}: {one['msg']}" for one in error.errors()), 2
         case Misconfigured():
             end = str(error), 2
         case MienError():

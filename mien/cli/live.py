@@ -32,11 +32,15 @@ def live(  # noqa: PLR0917 - typer calls it by name
     options = options_of(LiveOptions, {"faces": faces, "hop_s": hop, "tasks": task or None})
     seen = pictures(source)
     first = next(seen)  # before the service begins to wait for it
+    found = False
     with Mien(url, key=key) as mien:
         for scored in mien.live(chain([first], seen), options):
+            found = True
             if as_json:
                 typer.echo(scored.model_dump_json(exclude_unset=True))
             else:
                 print_window(scored.window)
+    if not found:
+        typer.echo(f"{source}: no face was found.", err=True)
     if not source.isdigit():
         hint(f"mien analyze {source} gives windows, verdicts and charts of the whole video.")

@@ -7,15 +7,13 @@ import sys
 
 import typer
 
-from mien.contract.errors import MienError, Unreachable
+from mien.contract.errors import KeyRefused, KeyRequired, MienError, NoSuchAnalysis, Unreachable
 
 FLAGS = {
     "faces": "--faces", "start_s": "--start", "end_s": "--end", "hop_s": "--hop", "track": "--track",
     "tasks": "--task",
 }  # fmt: skip
 """The options of the contract and their flags."""
-
-_SERVE_FLAGS = {"port": "--port", "grpc_port": "--grpc-port", "host": "--host", "data_dir": "--data"}
 
 # A name that is also a word counts only where it is called an option.
 _NAMES = re.compile(
@@ -30,10 +28,21 @@ def explanation(error: MienError, *, local: bool = False) -> str:
         error: the error.
         local: whether the command has the option --local.
     """
-    if isinstance(error, Unreachable):
-        way_out = ", or use --local" if local else ""
-        start = "Start the service with `mien serve`, or set another address with --url or MIEN_URL"
-        return f"{error.reason} {start}{way_out}."
+    match error:
+        case Unreachable():
+            way_out = ", or use --local" if local else ""
+            start = "Start the service with `mien serve`, or set another address with --url or MIEN_URL"
+            return f"{error.reason} {start}{way_out}."
+        case KeyRequired():
+            return (
+                "The service needs an API key: give one with --key or MIEN_KEY. The operator makes one with "
+                "`mien keys create`."
+            )
+        case KeyRefused():
+            reason = error.detail.partition(". ")[0]
+            return f"{reason}. Give a valid one, from `mien_` to its last character, with --key or MIEN_KEY."
+        case NoSuchAnalysis():
+            return "No analysis has this id. `mien list` shows the ids that there are."
     return in_flags(error.detail)
 
 
@@ -44,13 +53,6 @@ def in_flags(sentence: str) -> str:
         return FLAGS.get(match["called"] or match["quoted"] or match["plain"], match[0])
 
     return _NAMES.sub(flag, sentence)
-
-
-def setting(place: tuple[int | str, ...]) -> str:
-    """Return what a setting is called that pydantic found wrong: its variable, and its flag if it has one."""
-    variable = f"MIEN_{'_'.join(map(str, place)).upper()}"
-    flag = _SERVE_FLAGS.get(str(place[0])) if place else None
-    return f"{flag} or {variable}" if flag else variable
 
 
 def hint(text: str) -> None:

@@ -17,7 +17,8 @@ class Bars:
     """A bar for each video under way and, if there are several, one for all of them."""
 
     def __init__(self, videos: int) -> None:
-        columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[done]}"), TimeElapsedColumn()
+        name = TextColumn("{task.description}", markup=False)  # a file's name may have brackets
+        columns = name, BarColumn(), TextColumn("{task.fields[done]}"), TimeElapsedColumn()
         self._console = Console(stderr=True)
         self._bars = Progress(*columns, console=self._console)
         self._total = self._bars.add_task("all", total=videos, done="", visible=videos > 1)

@@ -24,6 +24,7 @@ def report(  # noqa: PLR0917 - typer calls it by name
     faces: Annotated[int | None, typer.Option(help="Most faces tracked at a time.")] = None,
 ) -> None:
     """Analyse videos and write one HTML page with charts."""
+    from mien.cli.atomic import require_writable
     from mien.cli.batch import BatchItem, analyze_all
     from mien.cli.html import write_report
     from mien.cli.messages import hint
@@ -36,6 +37,7 @@ def report(  # noqa: PLR0917 - typer calls it by name
         raise typer.BadParameter(f"--out: there is no folder {out.parent}")
     if any(out.resolve() == file.resolve() for file in found):
         raise typer.BadParameter("--out would overwrite a video: choose another name")
+    require_writable(out, "--out")
     options = options_of(AnalyzeOptions, {"faces": faces})
     done: list[tuple[str, Analysis]] = []
 

@@ -51,14 +51,15 @@ def print_table(file: Path, analysis: Analysis) -> None:
     """Print a column for each track; warnings go to stderr."""
     faces = analysis.faces or []
     video = analysis.video
-    title = f"{file.name}: {video.duration_s:.1f} s, {video.width}×{video.height}" if video else file.name
-    table = Table("", *(person(face.track) for face in faces), title=title, title_justify="left")
+    typer.echo(f"{file}: {video.duration_s:.1f} s, {video.width}×{video.height}" if video else file)
+    table = Table("", *(person(face.track) for face in faces))
     columns = [_describe(face) for face in faces]
     for name in dict.fromkeys(name for column in columns for name in column):
         table.add_row(name, *(column.get(name, "") for column in columns))
-    Console().print(table if faces else title)
+    if faces:
+        Console(markup=False, emoji=False).print(table)  # labels come from the bundle
     for warning in analysis.warnings:
-        typer.echo(f"{file.name}: {in_flags(warning)}", err=True)
+        typer.echo(f"{file}: {in_flags(warning)}", err=True)
 
 
 def person(track: int) -> str:

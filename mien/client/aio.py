@@ -205,17 +205,18 @@ class AsyncMien:
     async def watch(self, analysis_id: str) -> AsyncGenerator[AnalysisEvent]:
         """Yield the events of an analysis from its start to its end (see `mien.contract.events`).
 
-        After a lost connection it resumes after the last event.
+        After a lost connection it resumes after the last event; a service that was never reached is not waited for.
 
         Raises:
             MienError: as for `get`.
         """
-        backoff, last = Backoff(self._patience_s), ""
+        backoff, retried, last = Backoff(self._patience_s), False, ""
         while True:
             problem: Unavailable = QueueUnavailable("The stream of events ended before the analysis did.", 0)
             try:
                 headers = {"Last-Event-ID": last} if last else {}
                 async with self._http.stream("GET", f"{_path(analysis_id)}/events", headers=headers) as answer:
+                    self._reached = True
                     if answer.status_code == 204:
                         return
                     if not answer.is_success:
@@ -230,10 +231,11 @@ class AsyncMien:
             except httpx2.LocalProtocolError as error:
                 raise not_sent() from error
             except httpx2.TransportError as error:
-                problem = unreachable(str(self._http.base_url), error)
+                problem = self._unreachable(error, retried=retried)
             except Unavailable as error:
                 problem = error
             await asyncio.sleep(backoff.next_pause_s(problem))
+            retried = True
 
     async def get(self, analysis_id: str) -> Analysis:
         """Return an analysis in its current state.
@@ -300,10 +302,7 @@ class AsyncMien:
             except httpx2.LocalProtocolError as error:
                 raise not_sent() from error
             except httpx2.TransportError as error:
-                problem: Unavailable = unreachable(str(self._http.base_url), error)
-                # More likely a wrong address than a short outage; but any service may lose one connection.
-                if not self._reached and (retried or not isinstance(error, _LOST)):
-                    raise problem from error
+                problem: Unavailable = self._unreachable(error, retried=retried)
             else:
                 self._reached = True
                 if answer.is_success:
@@ -316,6 +315,18 @@ class AsyncMien:
                 problem = failure
             await asyncio.sleep(backoff.next_pause_s(problem))
             retried = True
+
+    def _unreachable(self, error: httpx2.TransportError, *, retried: bool) -> Unavailable:
+        """Return the error after which the request is retried.
+
+        Raises:
+            Unreachable: the service was never reached. More likely the address is wrong than that it is out for a
+                short time; but any service may lose one connection.
+        """
+        problem = unreachable(str(self._http.base_url), error)
+        if not self._reached and (retried or not isinstance(error, _LOST)):
+            raise problem from error
+        return problem
 
 
 def _path(analysis_id: str) -> str:

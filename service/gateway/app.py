@@ -16,7 +16,6 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from prometheus_client import start_http_server
-from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
@@ -24,6 +23,7 @@ from starlette.routing import Match
 
 from mien import __version__
 from mien.contract.errors import InvalidOption, MethodNotAllowed, MienError, Misconfigured, NoSuchPage, UnknownOption
+from service.environment import read_settings
 from service.gateway.composition import compose
 from service.gateway.connections import ConnectionLimits, allow_descriptors, bounded_http
 from service.gateway.error_mapping import code_table, invalid_option, unexpected
@@ -236,10 +236,10 @@ def main() -> int:
     """Run a gateway until SIGTERM or SIGINT; return the exit code (2: the configuration is not valid)."""
     os.umask(0o077)
     try:
-        settings = GatewaySettings()
-    except ValidationError as error:
+        settings = read_settings(GatewaySettings)
+    except Misconfigured as error:
         configure_logs("gateway", "info")
-        log.error("cannot start", reason=str(error))  # noqa: TRY400 - the sentence says it; a traceback would bury it
+        log.error("cannot start", reason=error.detail)  # noqa: TRY400 - the sentence says it; a traceback would bury it
         return 2
     configure_logs("gateway", settings.log_level)
     configure_traces("gateway", settings.otlp_endpoint)

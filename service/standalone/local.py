@@ -15,6 +15,7 @@ from mien.contract.errors import CannotDecode, UnsupportedContainer
 from mien.contract.jobs import State
 from mien.contract.options import AnalyzeOptions
 from mien.contract.results import Analysis, Progress, Timings
+from service.environment import read_settings
 from service.gateway.sniff import file_kind
 from service.worker.batcher import Batcher
 from service.worker.onnx_model import open_models
@@ -35,9 +36,9 @@ def local_analyzer() -> Iterator[Analyze]:
     On leaving, analyses that still run in other threads end with CancelledError.
 
     Raises:
-        Misconfigured: a bundle, a provider, or a required layer of confinement is not available.
+        Misconfigured: a setting is not valid, or a bundle, provider or required layer of confinement not available.
     """
-    settings = WorkerSettings()
+    settings = read_settings(WorkerSettings)
     models = open_models(settings.bundles, settings.providers, precision=settings.precision, tf32=settings.tf32)
     sandbox = Sandbox(settings.decode_stall_s, required=settings.sandbox == "required")
     sandbox.start(settings.decode_device)

@@ -12,6 +12,7 @@ import fcntl
 import json
 import os
 import secrets
+import shlex
 import shutil
 import signal
 import socket
@@ -20,9 +21,9 @@ import sys
 import tempfile
 import threading
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
+from http.client import HTTPException
 from pathlib import Path
 from typing import IO
 
@@ -30,9 +31,11 @@ import structlog
 from redis.exceptions import RedisError
 
 from mien.contract.errors import Misconfigured
+from service.environment import read_settings
+from service.gateway.settings import GatewaySettings
 from service.queue.connection import connect
 from service.standalone.private_redis import server_command, socket_url
-from service.standalone.settings import StandaloneSettings
+from service.standalone.settings import StandaloneSettings, state_home
 from service.telemetry.logs import configure_logs
 
 log = structlog.get_logger()
@@ -45,6 +48,9 @@ _STOP_S = 45.0
 _LONGEST_PAUSE_S = 30.0
 # A child that ran this long restarts without the pauses of earlier failures.
 _SETTLED_S = 60.0
+_CLIENTS_URL = "http://127.0.0.1:8000"  # of the command line and the Python client, if none is given
+_WORKERS_METRICS_PORT = 9101  # of a worker, if none is given
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # the gateway is never behind a proxy
 
 
 class _Child:
@@ -119,8 +125,9 @@ def serve(settings: StandaloneSettings) -> None:
     """Serve until SIGTERM or SIGINT.
 
     Raises:
-        Misconfigured: no Redis, data folder in use, port taken, or a child that does not start.
+        Misconfigured: no Redis, data folder in use, port taken, a wrong setting, or a child that does not start.
     """
+    gateway = read_settings(GatewaySettings)
     os.umask(0o077)
     configure_logs("serve", "info")
     stopping = threading.Event()
@@ -132,12 +139,14 @@ def serve(settings: StandaloneSettings) -> None:
         _require_free(settings.host, settings.grpc_port, "--grpc-port or MIEN_GRPC_PORT")
         runtime = Path(tempfile.mkdtemp(prefix="mien-", dir=_runtime_home()))
         try:
-            _run(settings, runtime, stopping, lock)
+            _run(settings, gateway, runtime, stopping, lock)
         finally:
             shutil.rmtree(runtime, ignore_errors=True)
 
 
-def _run(settings: StandaloneSettings, runtime: Path, stopping: threading.Event, lock: IO[str]) -> None:
+def _run(
+    settings: StandaloneSettings, gateway: GatewaySettings, runtime: Path, stopping: threading.Event, lock: IO[str]
+) -> None:
     redis_dir = settings.data_dir / "redis"
     redis_dir.mkdir(exist_ok=True, mode=0o700)
     redis_socket = runtime / "redis.sock"
@@ -147,6 +156,8 @@ def _run(settings: StandaloneSettings, runtime: Path, stopping: threading.Event,
     }
     url_file = settings.data_dir / _URL_FILE
     url_file.write_text(environment["MIEN_REDIS_URL"], encoding="utf-8")
+    if not environment.get("MIEN_METRICS_PORT") and _why_taken(gateway.metrics_host, _WORKERS_METRICS_PORT):
+        environment["MIEN_METRICS_PORT"] = "0"  # any: the default is another instance's
     environment.setdefault("MIEN_CALLBACK_SECRET", _kept_secret(settings.data_dir / "callback-secret"))
     children: list[_Child] = []
     try:
@@ -156,10 +167,9 @@ def _run(settings: StandaloneSettings, runtime: Path, stopping: threading.Event,
         _await_redis(children[0], redis_dir, redis_socket, stopping)
         children.append(_Child("worker", [sys.executable, "-m", "service.worker"], environment))
         children.append(_Child("gateway", [sys.executable, "-m", "service.gateway"], environment))
-        url = f"http://{settings.host}:{settings.port}"
-        _await_ready(children, url, stopping)
+        _await_ready(children, settings.url, stopping)
         if not stopping.is_set():
-            _announce(url, f"{settings.host}:{settings.grpc_port}")
+            print(welcome(settings, gateway), flush=True)  # noqa: T201 - what the command is asked for
         while not stopping.wait(0.5):
             for child in children:
                 child.keep_alive()
@@ -170,10 +180,10 @@ def _run(settings: StandaloneSettings, runtime: Path, stopping: threading.Event,
             child.stop()
 
 
-def redis_url() -> str | None:
-    """Return the Redis URL of the running `mien serve`, if there is one."""
+def redis_url(data_dir: Path) -> str | None:
+    """Return the Redis URL of the `mien serve` that runs with its data in a folder, if there is one."""
     try:
-        return (StandaloneSettings().data_dir / _URL_FILE).read_text(encoding="utf-8")
+        return (data_dir / _URL_FILE).read_text(encoding="utf-8")
     except OSError:
         return None
 
@@ -206,10 +216,10 @@ def _await_ready(children: Sequence[_Child], url: str, stopping: threading.Event
     while not stopping.wait(0.05):
         _require_alive(children)
         try:
-            with urllib.request.urlopen(f"{url}/readyz", timeout=5) as answer:  # noqa: S310 - our own URL
+            with _DIRECT.open(f"{url}/readyz", timeout=5) as answer:
                 if json.load(answer)["workers"] > 0:
                     return
-        except (OSError, urllib.error.URLError, ValueError):
+        except (OSError, HTTPException, ValueError):
             pass
         waiting.say()
 
@@ -220,15 +230,26 @@ def _require_alive(children: Sequence[_Child]) -> None:
             raise Misconfigured(f"The {child.name} ended with exit code {code}; its messages above say why.")
 
 
-def _announce(url: str, grpc: str) -> None:
-    print(  # noqa: T201 - what the command is asked for
-        f"\nMien is ready at {url}\n"
-        f"  API docs   {url}/docs\n"
-        f"  gRPC       {grpc}\n"
-        f"  try        curl -F video=@clip.mp4 {url}/analyze, or mien analyze clip.mp4\n"
-        "  stop       Ctrl-C\n",
-        flush=True,
-    )
+def welcome(settings: StandaloneSettings, gateway: GatewaySettings) -> str:
+    """Return what to print when the service is ready: where it is, and commands that reach it there."""
+    url = settings.url
+    flags = "" if url == _CLIENTS_URL else f"--url {url} "
+    header = ""
+    lines = [f"API docs   {url}/docs", f"gRPC       {settings.grpc_address}"]
+    if gateway.keys_required:
+        flags += "--key KEY "
+        header = '-H "Authorization: Bearer KEY" '
+        folder = "" if settings.data_dir == state_home() else f" --data {shlex.quote(str(settings.data_dir))}"
+        lines += [
+            f"keys       every request needs one; to create one: mien keys create{folder}",
+            f"hosts      requests may be for: {', '.join(gateway.allowed_hosts)} (MIEN_ALLOWED_HOSTS)",
+        ]
+    lines += [
+        f"try        mien analyze {flags}clip.mp4",
+        f"           curl {header}-F video=@clip.mp4 {shlex.quote(f'{url}/analyze')}",
+        "stop       Ctrl-C",
+    ]
+    return "\n".join(["", f"Mien is ready at {url}", *(f"  {line}" for line in lines), ""])
 
 
 def _lock(data_dir: Path) -> IO[str]:
@@ -239,18 +260,25 @@ def _lock(data_dir: Path) -> IO[str]:
         file.close()
         raise Misconfigured(
             f"Another `mien serve` uses {data_dir}. Stop it, or give this one a folder and ports of its own: "
-            "--data, --port, --grpc-port, or MIEN_DATA_DIR, MIEN_PORT, MIEN_GRPC_PORT, and MIEN_METRICS_PORT."
+            "--data, --port, --grpc-port, or MIEN_DATA_DIR, MIEN_PORT, MIEN_GRPC_PORT."
         ) from error
     return file
 
 
 def _require_free(host: str, port: int, setting: str) -> None:
+    if why := _why_taken(host, port):
+        raise Misconfigured(f"{host}:{port} cannot be listened on: {why}. Set {setting}.")
+
+
+def _why_taken(host: str, port: int) -> str | None:
+    """Return why a port cannot be listened on; None if it can."""
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
         except OSError as error:
-            raise Misconfigured(f"{host}:{port} cannot be listened on: {error.strerror}. Set {setting}.") from error
+            return error.strerror
+    return None
 
 
 def _runtime_home() -> str | None:

@@ -11,10 +11,10 @@ from types import FrameType
 
 import structlog
 from prometheus_client import start_http_server
-from pydantic import ValidationError
 
 from mien.contract.errors import Misconfigured
 from mien.contract.workers import Registration
+from service.environment import read_settings
 from service.queue.connection import connect
 from service.queue.consumer import Consumer
 from service.queue.live_sessions import LiveSessionQueue
@@ -44,7 +44,7 @@ def main() -> int:
     os.umask(0o077)
     try:
         hide_memory()
-        settings = _settings()
+        settings = read_settings(WorkerSettings)
         configure_logs("worker", settings.log_level)
         configure_traces("worker", settings.otlp_endpoint)
         threading.excepthook = _end_with
@@ -57,13 +57,6 @@ def main() -> int:
         log.exception("the worker ends by a defect")
         return 1
     return 0
-
-
-def _settings() -> WorkerSettings:
-    try:
-        return WorkerSettings()
-    except ValidationError as error:
-        raise Misconfigured(str(error)) from error
 
 
 def _end_with(lost: threading.ExceptHookArgs) -> None:

@@ -46,6 +46,12 @@ def test_curl_gives_the_answer_as_json(served: Served, face: Path):
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not on this machine")
+def test_curl_sends_a_file_whatever_its_name(served: Served, face: Path, tmp_path: Path):
+    video = shutil.copy(face, tmp_path / r'a;b, "c" \d;type=x.mp4')
+    assert json.loads(run(EXAMPLES / "analyze.sh", video, served.url))["state"] == "succeeded"
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not on this machine")
 def test_curl_asks_again_until_the_analysis_has_ended(tmp_path: Path, face: Path):
     with mien_serve(tmp_path, wait_s=0.05) as impatient:
         answer = json.loads(run(EXAMPLES / "analyze.sh", face, impatient.url))

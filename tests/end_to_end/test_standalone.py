@@ -1,8 +1,10 @@
 """`mien serve`: its children, its shutdown, and the data that survives it."""
 
+import contextlib
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -213,6 +215,15 @@ def test_a_taken_port_is_an_error(served, tmp_path):
     assert "MIEN_PORT" in said
 
 
+def test_a_second_one_leaves_the_first_ones_metrics_port_alone(tmp_path):
+    with socket.socket() as first:
+        with contextlib.suppress(OSError):  # another process has it
+            first.bind(("127.0.0.1", 9101))
+            first.listen()
+        with mien_serve(tmp_path, metrics_port="") as served:
+            assert httpx2.get(f"{served.url}/readyz").json()["workers"] == 1
+
+
 def test_an_invalid_port_is_an_error(tmp_path):
     assert "port" in refused(MIEN_DATA_DIR=tmp_path / "data", MIEN_PORT=70000)
 
@@ -221,8 +232,7 @@ def test_off_loopback_every_request_needs_a_key_which_the_command_makes(tmp_path
     with mien_serve(tmp_path, host="0.0.0.0") as served:
         assert httpx2.get(f"{served.url}/models").json()["code"] == "key_required"
         made = subprocess.run(
-            [Path(sys.executable).with_name("mien"), "keys", "create"],
-            env={**os.environ, "MIEN_DATA_DIR": str(served.data_dir)},
+            [Path(sys.executable).with_name("mien"), "keys", "create", "--data", str(served.data_dir)],
             check=True,
             capture_output=True,
             text=True,

@@ -15,13 +15,16 @@ from pathlib import Path
 
 import pytest
 import typer
+from rich.console import Console
 from typer.testing import CliRunner
 
 from mien.cli.commands import cli
+from mien.cli.progress import Bars
 from mien.client import Mien
 from mien.contract.errors import NoFrames, NoSuchAnalysis, Problem
 from mien.contract.events import Began, Ended, FaceWindow
 from mien.contract.jobs import State
+from mien.contract.live_messages import LiveScored
 from mien.contract.results import Progress
 from tests.unit.mien.analyses import analysis, face, window
 from tests.unit.mien.cli.terminal import screen
@@ -55,6 +58,11 @@ class Service:
         if name.startswith("stop"):
             raise KeyboardInterrupt
         return analysis() if name.startswith("empty") else RESULT
+
+    def live(self, frames, options):
+        for _, picture in frames:
+            if picture == b"face":
+                yield LiveScored(window=FaceWindow(track=0, start_s=0, end_s=1, valence=0.5))
 
     def analyses(self, state):
         yield from [RESULT, RESULT][: 1 if state is State.RUNNING else 2]
@@ -109,7 +117,21 @@ def test_a_table_speaks_of_persons_and_warnings_of_flags(service, folder):
     assert done.exit_code == 0
     assert "Person 1" in done.stdout
     assert "track" not in done.stdout
-    assert done.stderr == "one.mp4: Raise --start.\n"
+    assert done.stderr == f"{folder / 'one.mp4'}: Raise --start.\n"
+
+
+def test_a_table_has_the_path_of_its_video_as_it_was_given(service, folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    names = ["a [take2] :smile: [b].mp4", "sub/one.mp4", "one.mp4"]
+    for name in names:
+        Path(name).write_bytes(b"video")
+
+    done = run("analyze", *names)
+
+    assert done.exit_code == 0, done.stderr
+    assert [line for line in done.stdout.splitlines() if ".mp4" in line] == [
+        f"{name}: 10.0 s, 640×360" for name in names
+    ]
 
 
 def test_csv_has_a_row_for_a_file_without_a_face(service, folder):
@@ -178,6 +200,15 @@ def test_a_folder_of_results_is_continued(service, folder, tmp_path):
     assert "other options" in other.stderr
 
 
+def test_a_run_without_a_result_does_not_bind_the_folder_to_its_options(service, folder, tmp_path):
+    out = tmp_path / "out"
+    (folder / "bad.mp4").write_bytes(b"video")
+
+    assert run("analyze", folder / "bad.mp4", "--out", out).exit_code == 1
+    assert run("analyze", folder / "one.mp4", folder / "sub" / ".." / "one.mp4", "--out", out).exit_code == 2
+    assert run("analyze", folder / "one.mp4", "--out", out, "--faces", "1").exit_code == 0
+
+
 def test_a_folder_of_csv_files(service, folder, tmp_path):
     assert run("analyze", folder, "--csv", "--out", tmp_path / "out").exit_code == 0
     assert len(rows((tmp_path / "out" / "sub" / "two.mp4.csv").read_text())) == 2
@@ -203,6 +234,22 @@ def test_the_report_is_one_page_that_needs_nothing_else(service, folder, tmp_pat
     assert "<svg" in page
     for word in ("<script", "src=", "@import", "url("):
         assert word not in page
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (["report", "--out", "."], "--out: . is a folder; name a file"),
+        (["analyze", "--out", "one.mp4"], "--out: one.mp4 is a file; name a folder"),
+        (["analyze", "--annotate", "taken.mp4"], "--annotate: taken.mp4 is a folder; name a file"),
+    ],
+)
+def test_a_place_that_cannot_be_written_to_is_refused_before_the_work(service, folder, monkeypatch, command, said):
+    monkeypatch.chdir(folder)
+    (folder / "taken.mp4").mkdir()
+    done = run(*command, "one.mp4")
+    assert (done.exit_code, service.analyzed) == (2, [])
+    assert said in " ".join(done.stderr.replace("│", " ").split())
 
 
 @pytest.mark.parametrize("command", ["analyze", "report"])
@@ -235,7 +282,10 @@ def test_get_shows_an_analysis_in_each_state(service):
     assert failed.exit_code == 1
     assert "Choose another --start." in failed.stderr
     none = run("get", "none")
-    assert (none.exit_code, none.stderr) == (1, "mien get: There is no such analysis.\n")
+    assert (none.exit_code, none.stderr) == (
+        1,
+        "mien get: No analysis has this id. `mien list` shows the ids that there are.\n",
+    )
 
 
 def test_watch_prints_windows_and_ends_as_the_analysis_does(service):
@@ -255,10 +305,20 @@ def test_ctrl_c_ends_watching_and_not_the_analysis(service):
     assert "Person 1" in done.stdout
 
 
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_a_live_analysis_without_a_face_says_so(service, monkeypatch, options):
+    monkeypatch.setattr("service.standalone.camera.pictures", lambda source: iter([(0.0, source.encode())]))
+
+    nobody, someone = run("live", "nobody", *options), run("live", "face", *options)
+
+    assert (nobody.exit_code, nobody.stdout, nobody.stderr) == (0, "", "nobody: no face was found.\n")
+    assert (someone.exit_code, len(someone.stdout.splitlines()), someone.stderr) == (0, 1, "")
+
+
 def test_delete_erases_what_is_there_and_tells_the_rest(service):
     done = run("delete", "a1", "none", "a2")
     assert (done.exit_code, service.deleted) == (1, ["a1", "a2"])
-    assert done.stderr == "none: There is no such analysis.\n"
+    assert done.stderr == "none: No analysis has this id. `mien list` shows the ids that there are.\n"
 
 
 @contextlib.contextmanager
@@ -299,6 +359,14 @@ def test_bars_neither_cover_nor_mix_with_tables(service, folder, monkeypatch):
     assert "Next: mien report" in text
 
 
+def test_bars_show_a_videos_name_as_it_is(capsys):
+    bars = Bars(1)
+    with bars.video("a [take2].mp4"):
+        Console(width=100).print(bars._bars)
+
+    assert "a [take2].mp4" in capsys.readouterr().out
+
+
 def test_a_missing_package_is_an_error_before_the_work(service, folder, monkeypatch):
     monkeypatch.setitem(sys.modules, "service.standalone.annotate", None)
     done = run("analyze", folder / "one.mp4", "--annotate", folder / "out.mp4")
@@ -318,6 +386,21 @@ def test_an_analysis_is_passed_on_if_its_video_cannot_be_annotated(service, fold
     ]
 
 
+def test_a_video_whose_drawing_failed_is_tried_again(service, folder, tmp_path, monkeypatch):
+    command = ["analyze", folder, "--out", tmp_path / "out", "--annotate", tmp_path / "seen"]
+
+    assert run(*command).exit_code == 1  # the files are no videos
+
+    service.analyzed.clear()
+    monkeypatch.setattr("service.standalone.annotate.annotate", lambda video, analysis, target: [target.touch()] * 0)
+    again = run(*command)
+    assert (again.exit_code, again.stderr, len(service.analyzed)) == (0, "", 3)
+
+    service.analyzed.clear()
+    assert "3 of 3 videos" in run(*command).stderr
+    assert service.analyzed == []
+
+
 def test_the_client_has_what_the_commands_use():
     assert all(hasattr(Mien, name) for name in vars(Service) if not name.startswith("_"))
 
@@ -334,10 +417,39 @@ def test_serve_takes_its_flags_before_its_variables(monkeypatch, tmp_path):
     assert (served[0].port, served[0].host, served[0].data_dir) == (8123, "::1", tmp_path)
 
 
-def test_a_wrong_setting_is_a_sentence():
-    done = run("serve", env={"MIEN_PORT": "70000"})
+@pytest.mark.parametrize(
+    ("command", "environment", "said"),
+    [
+        (["serve"], {"MIEN_PORT": "70000"}, "'--port' (env var: 'MIEN_PORT')"),
+        (["serve", "--port", "8001", "--grpc-port", "8001"], {}, "cannot share the port 8001"),
+        (["serve"], {"MIEN_ALLOWED_HOSTS": "example.org"}, "MIEN_ALLOWED_HOSTS takes a JSON list"),
+        (["analyze", "one.mp4", "--local"], {"MIEN_PROVIDERS": "cpu"}, "MIEN_PROVIDERS takes a JSON list"),
+        (["analyze", "one.mp4", "--local"], {"MIEN_SLOTS": "none"}, "MIEN_SLOTS should be a valid integer"),
+        (["keys", "list"], {"MIEN_RESULTS_TTL_S": "0"}, "MIEN_RESULTS_TTL_S should be greater"),
+    ],
+)
+def test_a_wrong_setting_is_a_sentence(folder, monkeypatch, command, environment, said):
+    monkeypatch.chdir(folder)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "environ", {**os.environ})
+        done = run(*command, env=environment)
+
     assert done.exit_code == 2
-    assert done.stderr.startswith("mien serve: --port or MIEN_PORT: ")
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_keys_of_a_service_that_does_not_run_are_not_looked_for_elsewhere(tmp_path, monkeypatch):
+    monkeypatch.delenv("MIEN_REDIS_URL", raising=False)
+    monkeypatch.setenv("MIEN_DATA_DIR", str(tmp_path / "default"))
+
+    for command in (["create"], ["list"], ["revoke", "ID"]):
+        done = run("keys", *command)
+        assert (done.exit_code, done.stdout) == (2, "")
+        assert f"No `mien serve` runs with its data in {tmp_path / 'default'}" in done.stderr
+    named = run("keys", "list", "--data", tmp_path / "other", env={"MIEN_REDIS_URL": "redis://127.0.0.1:1"})
+    assert named.exit_code == 2
+    assert str(tmp_path / "other") in named.stderr
 
 
 @pytest.mark.parametrize("command", [["analyze", "v.mp4"], ["list"]])

@@ -1,7 +1,7 @@
 import pytest
 
-from mien.cli.messages import FLAGS, explanation, in_flags, setting
-from mien.contract.errors import TooLong, Unreachable
+from mien.cli.messages import FLAGS, explanation, in_flags
+from mien.contract.errors import KeyRefused, KeyRequired, NoSuchAnalysis, TooLong, Unreachable
 from mien.contract.options import AnalyzeOptions
 
 
@@ -31,6 +31,22 @@ def test_only_commands_with_local_recommend_it():
     assert "--local" in explanation(error, local=True)
 
 
-def test_settings_are_called_by_their_variables_and_flags():
-    assert setting(("redis_url",)) == "MIEN_REDIS_URL"
-    assert setting(("grpc_port",)) == "--grpc-port or MIEN_GRPC_PORT"
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            KeyRequired("Send an API key: `Authorization: Bearer mien_…`."),
+            "needs an API key: give one with --key or MIEN_KEY",
+        ),
+        (
+            KeyRefused("This is not a complete API key. Send it as `Authorization: Bearer mien_…`."),
+            "not a complete API key. Give a valid one, from `mien_` to its last character, with --key or MIEN_KEY.",
+        ),
+        (NoSuchAnalysis("No analysis has this id. Ids are given by POST /analyze."), "`mien list` shows the ids"),
+    ],
+)
+def test_keys_and_ids_are_named_as_the_command_line_takes_them(error, said):
+    sentence = explanation(error)
+
+    assert said in sentence
+    assert not {"Authorization", "POST"} & set(sentence.replace(":", " ").replace("`", " ").split())

@@ -3,10 +3,11 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 
-from mien.cli.show import print_json, print_window
+from mien.cli.show import print_json, print_table, print_window
 from mien.contract.events import FaceWindow
 from mien.contract.jobs import State
 from mien.contract.results import Analysis, Progress
+from tests.unit.mien.analyses import analysis, face, window
 
 
 def test_a_file_whose_name_is_no_utf8_is_printed_and_can_be_read_back(capsys):
@@ -28,3 +29,9 @@ def test_a_live_window_is_printed_with_its_quality_where_it_is_known(capsys):
 
     with_quality, without = (line.split("  ") for line in capsys.readouterr().out.splitlines())
     assert with_quality == [*without, "quality 0.88"]
+
+
+def test_labels_are_printed_as_the_bundle_has_them(capsys):
+    print_table(Path("a.mp4"), analysis(face(0, window(0)), face(1, window(0), personality={"[bold]x": 0.5})))
+
+    assert "[bold]x" in capsys.readouterr().out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import os
 from collections.abc import Callable
@@ -22,6 +23,8 @@ from mien.contract.errors import (
     Unexpected,
     Unreachable,
 )
+from mien.contract.events import Began, Ended
+from tests.processes import free_port
 from tests.unit.mien.analyses import analysis
 from tests.unit.mien.http_service import Request, responding
 
@@ -188,11 +191,36 @@ def test_another_error_after_a_lost_response_is_one(ask, code, error):
         ask(mien, "a1")
 
 
-def test_an_address_where_every_connection_is_lost_is_given_up_after_the_second():
+@pytest.mark.parametrize(
+    ("ask", "path"), [(Mien.models, "/models"), (lambda mien: list(mien.watch("a1")), "/analyses/a1/events")]
+)
+def test_an_address_where_every_connection_is_lost_is_given_up_after_the_second(ask, path):
     paths = []
     with responding(lambda request: paths.append(request.path)) as url, Mien(url) as mien, pytest.raises(Unreachable):
-        mien.models()
-    assert paths == ["/models", "/models"]
+        ask(mien)
+    assert paths == [path, path]
+
+
+@pytest.mark.parametrize("ask", [Mien.models, lambda mien: list(mien.watch("a1"))])
+def test_an_address_where_no_service_was_ever_reached_is_given_up_at_once(monkeypatch, ask):
+    async def wait(_: float) -> None:
+        pytest.fail("it waits")
+
+    monkeypatch.setattr(asyncio, "sleep", wait)
+    with Mien(f"http://127.0.0.1:{free_port()}") as mien, pytest.raises(Unreachable, match="refused"):
+        ask(mien)
+
+
+def test_a_service_that_was_reached_is_waited_for_while_an_analysis_is_watched():
+    ended = 'id: 2\nevent: ended\ndata: {"state": "succeeded"}\n\n'
+    responses = in_turn(
+        lambda request: request.respond(200, 'id: 1\nevent: began\ndata: {"attempt": 1}\n\n'),
+        lose,
+        lose,
+        lambda request: request.respond(200, ended),
+    )
+    with responding(responses) as url, Mien(url) as mien:
+        assert [type(event) for event in mien.watch("a1")] == [Began, Ended]
 
 
 def test_a_redirection_is_not_taken_for_success():

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 
+import mien
 from mien.contract import errors
-from mien.contract.errors import BY_CODE, MienError, Problem, Unavailable, Unexpected, from_problem
+from mien.contract.errors import BY_CODE, MienError, Misconfigured, Problem, Unavailable, Unexpected, from_problem
 
 # Clients' programs know these: a code may be added, never changed or taken away.
 CODES = [
@@ -85,6 +86,13 @@ def test_the_drawing_at_the_top_of_the_file_names_every_class():
     drawn = errors.__doc__
 
     assert [kind.__name__ for kind in _below(MienError) if kind.__name__ not in drawn] == []
+
+
+def test_every_error_that_a_client_can_meet_is_imported_from_mien():
+    met = {kind.__name__: kind for kind in BY_CODE.values() if not issubclass(kind, Misconfigured)}
+
+    assert met.keys() - set(mien.__all__) == set()
+    assert {name: getattr(mien, name) for name in met} == met
 
 
 @pytest.mark.parametrize("kind", BY_CODE.values(), ids=BY_CODE)
