@@ -8,7 +8,6 @@ and the test part is not read.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, cast
@@ -37,6 +36,7 @@ from model.train.config import Recipe, SizeName
 from model.train.holdout import hold_out, split
 from model.train.loop import Batch, Learner, Loop, accelerator_of, plan_of
 from model.train.optim import finetuning_groups
+from model.train.plan import Clips
 from model.train.sources import SelectedRows, clip_input, clips_of, common_crop, find, joint_tasks
 from model.train.validate import validation
 
@@ -118,13 +118,16 @@ def finetune(recipe: FinetuneRecipe) -> Loop:
     tasks, clip = joint_tasks(found), _clip(recipe, found)
     splits = [(part.source.times, *_split(recipe, part)) for part in found]
     training, held_out = [part for times, part, _ in splits if times], [part for *_, part in splits]
-    sampled = partial(
-        clips_of, tasks=tasks, shape=recipe.clip, seed=recipe.seed, interval_s=clip.interval_s, hold=recipe.hold
+    dataset = clips_of(
+        training,
+        tasks,
+        recipe.clip,
+        seed=recipe.seed,
+        interval_s=clip.interval_s,
+        augment=recipe.augmentation,
+        hold=recipe.hold,
     )
-    dataset = sampled(training, augment=recipe.augmentation)
-    watched = {name: sampled(parts, train=False) for name, parts in _by_name(held_out).items()}
-    if recipe.calibrated_on not in {None, *watched}:
-        raise ModelError(f"The key calibrated_on = {recipe.calibrated_on} is none of: {', '.join(watched)}.")
+    watched = _watched(recipe, held_out, tasks, clip)
     torch.manual_seed(recipe.seed)
     seen = [row for part in training for _ in range(part.source.times) for row in part.rows]
     labels = label_columns(seen, tasks)
@@ -161,6 +164,36 @@ def finetune(recipe: FinetuneRecipe) -> Loop:
         validate=validation(watched, tasks, recipe, accelerator, recipe.calibrated_on),
     )
     return Loop(recipe, plan, accelerator, learner)
+
+
+def held_out_sets(recipe: FinetuneRecipe, tasks: Sequence[LearntTask]) -> dict[str, Clips]:
+    """Return the clips that a recipe holds out from training, with the labels of some tasks, by their datasets' names.
+
+    Raises:
+        ModelError: the recipe or its data cannot be used.
+    """
+    found = find(recipe)
+    return _watched(recipe, [_split(recipe, part)[1] for part in found], tasks, _clip(recipe, found))
+
+
+def _watched(
+    recipe: FinetuneRecipe, held_out: Sequence[SelectedRows], tasks: Sequence[LearntTask], clip: ClipInput
+) -> dict[str, Clips]:
+    watched: dict[str, Clips] = {
+        name: clips_of(
+            parts,
+            tasks,
+            recipe.clip,
+            seed=recipe.seed,
+            interval_s=clip.interval_s,
+            train=False,
+            hold=recipe.hold,
+        )
+        for name, parts in _by_name(held_out).items()
+    }
+    if recipe.calibrated_on not in {None, *watched}:
+        raise ModelError(f"The key calibrated_on = {recipe.calibrated_on} is none of: {', '.join(watched)}.")
+    return watched
 
 
 def label_loss(

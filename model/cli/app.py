@@ -319,6 +319,23 @@ def finetune(recipe: _Recipe, overrides: _Overrides = None, dry_run: _DryRun = F
     _run(loop, name="best.pt", dry=dry_run)
 
 
+@app.command("average")
+def average(
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="RUN...", help="Folders of fine-tuning runs, or checkpoints; two at least.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder of the new run.")],
+) -> None:
+    """Average the weights of fine-tuned models of one origin, and validate the mean as the last of them was."""
+    from model.average import average as averaged
+
+    if len(runs) < 2:
+        raise ModelError("Name two runs at least.")
+    for name, value in averaged(runs, out).items():
+        typer.echo(f"{name}: {value:.4f}")
+    typer.echo(f"Wrote {out / 'best.pt'}.")
+
+
 @app.command("recipes")
 def recipes() -> None:
     """List the recipes in model/recipes, and explain every key that a recipe may have."""

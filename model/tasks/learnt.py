@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from mien.contract.bundle import DimensionsTask, ExpressionTask, PersonalityTask, Task
 
@@ -28,6 +28,10 @@ LearntTask = Annotated[
     ExpressionTask | DimensionsTask | PersonalityTask | SideTask,
     Field(discriminator="kind"),
 ]
+
+
+TASKS: TypeAdapter[tuple[LearntTask, ...]] = TypeAdapter(tuple[LearntTask, ...])
+"""Reads the tasks of a checkpoint."""
 
 
 def served(tasks: Iterable[LearntTask]) -> tuple[Task, ...]:

@@ -8,17 +8,14 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 import torch
-from pydantic import TypeAdapter
 
 from mien.contract.bundle import ClipInput, FaceCrop
 from model.errors import ModelError
 from model.tasks.heads import ExpressionHead
-from model.tasks.learnt import LearntTask
+from model.tasks.learnt import TASKS
 from model.tpsbt.affect_model import AffectModel
 from model.train import checkpoint
 from model.train.validate import TEMPERATURE
-
-_TASKS: TypeAdapter[tuple[LearntTask, ...]] = TypeAdapter(tuple[LearntTask, ...])
 
 
 class Trained(NamedTuple):
@@ -52,7 +49,7 @@ def read_trained(run: Path, offsets: Mapping[str, float] = MappingProxyType({}))
     state = checkpoint.load(path, "finetuning")
     about = state["about"]
     clip = ClipInput.model_validate(about["clip"])
-    tasks = _TASKS.validate_python(about["tasks"])
+    tasks = TASKS.validate_python(about["tasks"])
     model = AffectModel(checkpoint.size_of(state), tasks, clip=(clip.frames, clip.size))
     checkpoint.fill(model, state["model"], path)
     scores: dict[str, float] = state.get("scores", {})

@@ -191,6 +191,40 @@ def test_finetuning_learns_several_tasks_and_keeps_the_best(finetuned, pretraine
     assert 0 < moved < 0.02  # it went on from there
 
 
+def test_the_mean_of_two_runs_is_a_run_with_the_heads_that_both_have(finetuned, videos, tmp_path, command):
+    other, mean = tmp_path / "other", tmp_path / "mean"
+    data, start = f"data.0.folder={videos['some']}", f"start={finetuned / 'best.pt'}"
+    status, said = command("finetune", "tiny_finetune", data, start, f"out={other}", *SMALL)
+    assert status == 0, said
+
+    status, said = command("average", finetuned, other, "--out", mean)
+
+    assert status == 0, said
+    one, two, both = (checkpoint.load(run / "best.pt", "finetuning") for run in (finetuned, other, mean))
+    assert [task["kind"] for task in both["about"]["tasks"]] == ["expression", "dimensions"]
+    floats = {name: value for name, value in both["model"].items() if value.is_floating_point()}
+    assert any(not torch.equal(one["model"][name], two["model"][name]) for name in floats)
+    for name, value in floats.items():
+        torch.testing.assert_close(value, (one["model"][name] + two["model"][name]) / 2)
+    assert both["scores"].keys() == two["scores"].keys()
+    assert both["about"]["data"] == one["about"]["data"]
+    status, said = command("export", mean, "--out", tmp_path / "bundle", "--name", "mean")
+    assert status == 0, said
+
+
+def test_runs_whose_clips_differ_are_not_averaged(finetuned, videos, tmp_path, command):
+    other, data = tmp_path / "other", f"data.0.folder={videos['some']}"
+    start = f"start={finetuned / 'best.pt'}"
+    status, said = command("finetune", "tiny_finetune", data, start, f"out={other}", *SMALL, "clip.frames=16")
+    assert status == 0, said
+
+    status, said = command("average", finetuned, other, "--out", tmp_path / "mean")
+
+    assert status == 2
+    assert "they differ in the key clip" in said
+    assert not (tmp_path / "mean").exists()
+
+
 def test_a_run_becomes_a_bundle(finetuned, tmp_path, command):
     status, said = command("export", finetuned, "--out", tmp_path / "bundle", "--name", "three-tasks")
 
@@ -358,6 +392,7 @@ def test_several_processes_train_one_run_as_the_launch_lines_say(machines, video
             (*("evaluate", "--bundle", "bundle", "--data", "{some}", "--out", "report"), "--offset", "joy=1"),
             "A bundle has its offsets already",
         ),
+        (("average", "{finetuned}", "--out", "mean"), "Name two runs at least"),
         (("export", "nowhere", "--out", "bundle"), "nowhere cannot be read"),
         (("export", "{pretrained}", "--out", "bundle"), "best.pt cannot be read"),
         (
