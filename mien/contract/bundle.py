@@ -28,7 +28,7 @@ _GRAPH = r"^[\w.-]+\.onnx$"
 TaskKind = Literal["expression", "dimensions", "personality"]
 
 VariantPrecision = Literal["int8", "float16"]
-"""`int8`: for processors, weights and matrix products in 8 bits. `float16`: for graphics cards."""
+"""`int8`: for processors, weights and matrix products in 8 bits. `float16`: for GPUs."""
 
 Precision = Literal["float32", VariantPrecision, "bfloat16"]
 """`bfloat16` is no variant: OpenVINO computes the float32 graph in it."""

@@ -124,7 +124,7 @@ def read_clips(
         end_s: end of the part to read; None reads to the end of the video.
         track: number of the video track to read, from 0; None takes the one that shows faces at the start.
         formats: accepted containers and codecs.
-        device: where to decode. On a card, any error of its decoder is raised, whoever may be at fault.
+        device: where to decode. On a GPU, any error of its decoder is raised, whoever may be at fault.
         on_passed: see `VideoReader.read`.
 
     Raises:

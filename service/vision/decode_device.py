@@ -1,7 +1,7 @@
-"""Decode on the decoder of a graphics card, where that is asked for (NVIDIA's NVDEC, through FFmpeg).
+"""Decode on the decoder of a GPU, where that is asked for (NVIDIA's NVDEC, through FFmpeg).
 
 Its frames are copied to the processor's memory, and have the pixels that decoding on a processor gives (H.264, 8), in
-another layout. Nothing is decoded on the processor in its place: what the card cannot decode is an error,
+another layout. Nothing is decoded on the processor in its place: what the GPU cannot decode is an error,
 `CannotDecode`, and the caller reads the video on the processor then.
 """
 
@@ -17,13 +17,13 @@ from av.video.reformatter import VideoReformatter
 DecodeDevice = Literal["cpu", "cuda"]
 
 _CARD: DecodeDevice = "cuda"
-_OPTIONS: dict[str, object] = {"primary_ctx": "1"}  # one context of the card for all streams of a process
-_PLANAR = {"nv12": "yuv420p"}  # the card's layout of chroma, interleaved, and the processor's
+_OPTIONS: dict[str, object] = {"primary_ctx": "1"}  # one context of the GPU for all streams of a process
+_PLANAR = {"nv12": "yuv420p"}  # the GPU's layout of chroma, interleaved, and the processor's
 _SIDE = 256  # of the video that is tried, in pixels
 
 
 class GpuUnavailable(Exception):
-    """The card cannot be used for decoding; the text says why."""
+    """The GPU cannot be used for decoding; the text says why."""
 
 
 def accelerator(device: DecodeDevice) -> HWAccel | None:
@@ -32,7 +32,7 @@ def accelerator(device: DecodeDevice) -> HWAccel | None:
 
 
 def try_gpu() -> None:
-    """Decode a small H.264 video on the card.
+    """Decode a small H.264 video on the GPU.
 
     Raises:
         GpuUnavailable: that does not work.
@@ -40,14 +40,14 @@ def try_gpu() -> None:
     try:
         HWAccel(_CARD, options=_OPTIONS).create(av.Codec("h264", "r"))
     except (av.FFmpegError, NotImplementedError) as error:
-        raise GpuUnavailable(f"no card can be opened: {error}") from error
+        raise GpuUnavailable(f"no GPU can be opened: {error}") from error
     try:
         with av.open(_small_video(), "r", hwaccel=accelerator(_CARD)) as source:
             frames = [*source.decode(video=0)]
     except (av.FFmpegError, RuntimeError) as error:
-        raise GpuUnavailable(f"the card decodes no H.264: {error}") from error
+        raise GpuUnavailable(f"the GPU decodes no H.264: {error}") from error
     if not frames:
-        raise GpuUnavailable("the card decodes no H.264")
+        raise GpuUnavailable("the GPU decodes no H.264")
 
 
 def _small_video() -> io.BytesIO:
@@ -68,6 +68,6 @@ class PlanarFrames:
         self._reformatter = VideoReformatter()  # reuses its scaler for all frames
 
     def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
-        """Return the frame, converted if it comes from a card."""
+        """Return the frame, converted if it comes from a GPU."""
         planar = _PLANAR.get(frame.format.name)
         return frame if planar is None else self._reformatter.reformat(frame, format=planar, threads=1)

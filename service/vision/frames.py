@@ -163,7 +163,7 @@ def open_video(
         picture_side: longest side of the pictures.
         track: number of the video track to read, as in `VideoReader.track`; by default the container's own choice, or
             the largest.
-        device: where to decode. On a card, any error of its decoder is raised, whoever may be at fault.
+        device: where to decode. On a GPU, any error of its decoder is raised, whoever may be at fault.
 
     Raises:
         BadMedia: the file is not a supported video, or exceeds a limit.
@@ -174,7 +174,7 @@ def open_video(
         if container.format.name.startswith("mov,mp4") and is_encrypted(path):
             raise UnsupportedCodec("The video is encrypted (copy protection). Send a copy that is not encrypted.")
         try:
-            reader = VideoReader(container, limits, formats, picture_side, track, on_card=device != "cpu")
+            reader = VideoReader(container, limits, formats, picture_side, track, on_gpu=device != "cpu")
         except (NoVideoStream, UnsupportedCodec, NoFrames, CannotDecode) as error:
             if container.format.name.startswith("mov,mp4") and is_cut_off(path):  # within its index
                 raise _cut_short() from error
@@ -204,14 +204,14 @@ class VideoReader:
         picture_side: int,
         track: int | None,
         *,
-        on_card: bool,
+        on_gpu: bool,
     ) -> None:
         self._container = container
         self._limits = limits
         self._chosen = choose_stream(container, formats, track)
         self.tracks, self.track, self._stream = self._chosen.tracks, self._chosen.track, self._chosen.stream
         self._picture_side = picture_side
-        self._on_card = on_card
+        self._on_gpu = on_gpu
         self._damaged = 0
         self._pixels = 0
         self._planar = PlanarFrames()
@@ -239,9 +239,9 @@ class VideoReader:
         decoder = self._stream.codec_context
         self._check_pixels(decoder.width, decoder.height)
         decoder.options = {"max_pixels": str(self._limits.max_pixels)}
-        if self._on_card and not decoder.is_hwaccel:
-            raise CannotDecode("The card does not know the codec.")
-        decoder.thread_count = 1 if self._on_card else _THREADS
+        if self._on_gpu and not decoder.is_hwaccel:
+            raise CannotDecode("The GPU does not know the codec.")
+        decoder.thread_count = 1 if self._on_gpu else _THREADS
         decoder.thread_type = "AUTO"
         # PyAV cannot list the side data of a JPEG with EXIF data, so its orientation is read from its packet.
         self._is_jpeg = decoder.name == "mjpeg"
@@ -261,7 +261,7 @@ class VideoReader:
         self.opened = VideoOpened(
             *self.upright.frame_size,
             total_s=self._chosen.declared_end_s,
-            device="cuda" if self._on_card else "cpu",
+            device="cuda" if self._on_gpu else "cpu",
         )
 
     def close(self) -> None:
@@ -459,14 +459,14 @@ class VideoReader:
                 frames = []
             except Exception as error:
                 self._check_pixels(self._stream.codec_context.width, self._stream.codec_context.height)
-                if self._on_card:
-                    raise CannotDecode("The card cannot decode it.") from error
+                if self._on_gpu:
+                    raise CannotDecode("The GPU cannot decode it.") from error
                 self._require_memory()
                 self._damaged += 1
                 frames = []
             for frame in frames:
-                if self._on_card and frame.width != self._stream.codec_context.width:
-                    raise CannotDecode("The card does not crop at the left.")
+                if self._on_gpu and frame.width != self._stream.codec_context.width:
+                    raise CannotDecode("The GPU does not crop at the left.")
                 self._pixels += frame.width * frame.height
                 self._check_cost(self._pixels)
                 self._damaged += frame.is_corrupt

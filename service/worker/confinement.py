@@ -38,8 +38,8 @@ def confine(readable: Sequence[Path], *, device: DecodeDevice = "cpu") -> list[s
 
     Args:
         readable: the files that may still be opened, for reading.
-        device: where the process decodes. A card's driver opens files and calls the kernel in ways that the last two
-            layers forbid, and starts threads that they do not reach: for a card they are left out.
+        device: where the process decodes. A GPU's driver opens files and calls the kernel in ways that the last two
+            layers forbid, and starts threads that they do not reach: for a GPU they are left out.
 
     Raises:
         FileNotFoundError: one of the files is not there.

@@ -1,6 +1,6 @@
-"""Run a graph on a graphics card; only clips and scores are moved, and its kernels are launched together.
+"""Run a graph on a GPU; only clips and scores are moved, and its kernels are launched together.
 
-The clips and outputs of each batch size stay at fixed addresses in the card's memory (I/O binding). So the kernels of a
+The clips and outputs of each batch size stay at fixed addresses in the GPU's memory (I/O binding). So the kernels of a
 batch size can be recorded at its first runs and then be replayed as one CUDA graph; ONNX Runtime keeps one for each
 `gpu_graph_id` and thread, so all runs are in one thread.
 """
@@ -54,7 +54,7 @@ class CudaGraphRuns:
         self._columns = columns
         self._device = device
         self._bound: dict[int, _Bound] = {}  # by batch size
-        self._thread = ThreadPoolExecutor(1, "card")
+        self._thread = ThreadPoolExecutor(1, "gpu")
         self(np.zeros((1, *session.get_inputs()[0].shape[1:]), np.uint8))
 
     def __call__(self, clips: NDArray[np.uint8]) -> list[NDArray[np.float32]]:

@@ -114,7 +114,7 @@ def report_confinement(pipe: Connection, device: DecodeDevice) -> None:
 
 
 def report_gpu(pipe: Connection, device: DecodeDevice) -> None:
-    """Run a child that is confined and tries the card: send why it cannot decode, in JSON, or null."""
+    """Run a child that is confined and tries the GPU: send why it cannot decode, in JSON, or null."""
     _leave_group(pipe, pipe)
     confine([], device=device)
     problem = None
@@ -176,7 +176,7 @@ def _leave_group(pipe: Connection, source: VideoPart | Connection) -> None:
 
 
 def _limit_resources(assignment: Assignment) -> None:
-    if assignment.device == "cpu":  # a card's driver reserves far more address space than it uses
+    if assignment.device == "cpu":  # a GPU's driver reserves far more address space than it uses
         _limit(resource.RLIMIT_AS, _address_space() + assignment.memory_bytes)
         _limit(resource.RLIMIT_NOFILE, 32)
         _limit(resource.RLIMIT_FSIZE, 0)

@@ -1,7 +1,7 @@
 """Run bundles on ONNX Runtime: open them, check them against their manifests, and warm them up.
 
 Only a model's batch sizes are run: ONNX Runtime's memory arena grows with each new shape and never shrinks. The largest
-is run before the model is ready, so that its memory is allocated. On a graphics card all are, because the kernels of a
+is run before the model is ready, so that its memory is allocated. On a GPU all are, because the kernels of a
 shape are chosen at its first run.
 """
 

@@ -55,8 +55,8 @@ class DecodeSettings(BaseModel):
     )
     decode_device: DecodeDevice = Field(
         "cpu",
-        description="Where videos are decoded: `cpu`, or `cuda`, by the decoder of an NVIDIA card. If the card decodes "
-        "nothing, the worker does not start; a processor decodes single videos that the card cannot. On a card "
+        description="Where videos are decoded: `cpu`, or `cuda`, by the decoder of an NVIDIA GPU. If the GPU decodes "
+        "nothing, the worker does not start; a processor decodes single videos that the GPU cannot. On a GPU "
         "decoding is confined less, and `MIEN_DECODE_MEMORY_BYTES` does not hold.",
     )
     decode_memory_bytes: int = Field(1 << 30, ge=1 << 28, description="Memory limit of the decoding process in bytes.")
@@ -125,7 +125,7 @@ class Pipeline:
             video: the video file.
             options: the analysis options.
             interrupted: another thread sets it to stop the analysis.
-            again: whether it was tried before: then the processor decodes, because a card may have failed.
+            again: whether it was tried before: then the processor decodes, because a GPU may have failed.
 
         Raises:
             InvalidOption: no model serves a requested task.

@@ -33,14 +33,14 @@ _ENDS_WITHIN_S = 30.0
 # Each second of a video that is done makes its child nicer than the worker by one, up to this: it gives way to shorter
 # videos and to live frames. Its weight is a third of theirs then (sched(7)); with less, a large video might stall.
 _NICEST = 5
-# Longest time for a child that reads no video to answer; a card's driver may take seconds to start.
+# Longest time for a child that reads no video to answer; a GPU's driver may take seconds to start.
 _ANSWERS_WITHIN_S = 60.0
 # The exit code that multiprocessing reports if the fork server died; its children die with it.
 _FORK_SERVER_DIED = 255
 
 # Both are read when a process starts; they save address space, which is limited in the children.
 _CHILD_ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
-# Which card, and where its driver's libraries are.
+# Which GPU, and where its driver's libraries are.
 _CARD_ENVIRONMENT = ("CUDA_DEVICE_ORDER", "CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PATH")
 _ENVIRONMENT_LOCK = threading.Lock()
 
@@ -56,7 +56,7 @@ class ChildLost(Exception):
 class Sandbox:
     """The fork server and its children.
 
-    Children inherit nothing of this process's environment but, for a card, which card is meant.
+    Children inherit nothing of this process's environment but, for a GPU, which GPU is meant.
 
     Args:
         stall_s: seconds without output of a child until it is killed.
@@ -78,7 +78,7 @@ class Sandbox:
             The layers of the confinement that are lacking, as a first child reports.
 
         Raises:
-            Misconfigured: all are required, and one is missing; or the card does not decode.
+            Misconfigured: all are required, and one is missing; or the GPU does not decode.
         """
         self._context.set_forkserver_preload(["service.worker.decode_child"])
         answer = self._ask(decode_child.report_confinement, device, "The decode child cannot be confined")
@@ -86,7 +86,7 @@ class Sandbox:
         if device != "cpu":
             if self._required:
                 raise Misconfigured(
-                    "MIEN_SANDBOX is `required`, and decoding on a card leaves out Landlock and seccomp. Set "
+                    "MIEN_SANDBOX is `required`, and decoding on a GPU leaves out Landlock and seccomp. Set "
                     "MIEN_SANDBOX=best or MIEN_DECODE_DEVICE=cpu."
                 )
             answer = self._ask(decode_child.report_gpu, device, f"MIEN_DECODE_DEVICE={device} cannot be tried")
@@ -123,13 +123,13 @@ class Sandbox:
     def decode(self, assignment: Assignment, interrupted: threading.Event) -> Generator[Event]:
         """Yield the events of a video or of live frames. Closing the generator, or any error, kills the child.
 
-        What a card fails on is no fault of the video: a processor begins anew, or if there were events already, the
-        child is lost.
+        A GPU's failure is no fault of the video: before the first event, the CPU decodes it from the start instead;
+        after that, ChildLost is raised.
 
         Raises:
             BadMedia: the video cannot be decoded.
             InterruptedWork: `interrupted` was set.
-            ChildLost: the child was killed from outside, or the card failed.
+            ChildLost: the child was killed from outside, or the GPU failed.
         """
         if assignment.device == "cpu":
             yield from self._decode(assignment, interrupted)
@@ -142,8 +142,8 @@ class Sandbox:
                     yield event
         except (BadMedia, ChildLost) as error:
             if began:
-                raise ChildLost(f"decoding on the card failed: {error}") from error
-            log.warning("decoded on the processor, because the card cannot", reason=str(error))
+                raise ChildLost(f"decoding on the GPU failed: {error}") from error
+            log.warning("decoded on the processor, because the GPU cannot", reason=str(error))
             yield from self._decode(replace(assignment, device="cpu"), interrupted)
 
     def _decode(self, assignment: Assignment, interrupted: threading.Event) -> Generator[Event]:

@@ -57,13 +57,13 @@ class Session:
         self._precision = precision
         self._provider = provider
         settings = _settings(provider, precision, tf32=tf32)
-        self._run = self._on_card(settings) if provider == "cuda" else self._plain(settings)
+        self._run = self._on_gpu(settings) if provider == "cuda" else self._plain(settings)
 
     def __call__(self, clips: NDArray[np.uint8]) -> Sequence[NDArray[np.float32]]:
         """Score clips (B, T, H, W, 3); return (B, columns) for each task."""
         return self._run(clips)
 
-    def _on_card(self, settings: dict[str, str]) -> Run:
+    def _on_gpu(self, settings: dict[str, str]) -> Run:
         columns = {task.output: len(task.names) for task in self._manifest.tasks}
         try:
             return CudaGraphRuns(self._open({**settings, "enable_cuda_graph": "1"}), self._manifest.input.name, columns)
@@ -92,7 +92,7 @@ class Session:
                 f"{PROVIDERS[self._provider]} could not be loaded on this machine. Install what it needs, or name "
                 "another provider in MIEN_PROVIDERS."
             )
-        session.disable_fallback()  # a card that fails later must not become a processor silently
+        session.disable_fallback()  # a GPU that fails later must not become a processor silently
         _check(session, self._path, self._manifest)
         return session
 

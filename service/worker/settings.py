@@ -52,7 +52,7 @@ class WorkerSettings(QueueSettings, StorageSettings, DecodeSettings, FormatSetti
     )
     tf32: bool = Field(
         False,
-        description="Whether a graphics card (`cuda`) may compute float32 in TF32: large models take half the time, "
+        description="Whether a GPU (`cuda`) may compute float32 in TF32: large models take half the time, "
         "and scores differ from a processor's by up to about 0.0002.",
     )
     sandbox: Literal["best", "required"] = Field(

@@ -248,7 +248,7 @@ def test_a_worker_tries_a_variant_unless_it_is_told_otherwise(site: Site):
     assert tried["differences"] == {"int8": "0"}
 
 
-@pytest.mark.parametrize("broken", ["digest", "missing", "provider", "precision", "card", "number"])
+@pytest.mark.parametrize("broken", ["digest", "missing", "provider", "precision", "gpu", "number"])
 def test_a_worker_that_cannot_start_says_why_and_exits_with_two(site: Site, broken: str):
     folder = write_bundle(site.folder / "broken")
     settings = {"MIEN_BUNDLES": json.dumps([str(folder)]), "MIEN_REDIS_URL": site.queue.url}
@@ -264,11 +264,11 @@ def test_a_worker_that_cannot_start_says_why_and_exits_with_two(site: Site, brok
     elif broken == "precision":
         settings["MIEN_PRECISION"] = "int8"
         sentence = "holds no graph in int8, only in float32"
-    elif broken == "card":
+    elif broken == "gpu":
         with pytest.raises(GpuUnavailable):  # else this machine has one
             try_gpu()
         settings["MIEN_DECODE_DEVICE"] = "cuda"
-        sentence = "MIEN_DECODE_DEVICE is cuda, and no card can be opened"
+        sentence = "MIEN_DECODE_DEVICE is cuda, and no GPU can be opened"
     else:
         settings["MIEN_SLOTS"] = "none"
         sentence = "slots"

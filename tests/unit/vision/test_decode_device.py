@@ -1,4 +1,4 @@
-"""Decoding on a graphics card, here without one: what its frames look like is made from the processor's."""
+"""Decoding on a GPU, here without one: what its frames look like is made from the processor's."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def no_card() -> None:
         try_gpu()
     except GpuUnavailable:
         return
-    pytest.skip("this machine has a card that decodes")
+    pytest.skip("this machine has a GPU that decodes")
 
 
 def pixels(frame: av.VideoFrame) -> list[np.ndarray]:
@@ -78,7 +78,7 @@ def test_a_card_gives_the_clips_that_a_processor_gives(face: Path, monkeypatch):
 
 @pytest.mark.usefixtures("no_card")
 def test_a_card_that_is_not_there_says_so():
-    with pytest.raises(GpuUnavailable, match="no card can be opened"):
+    with pytest.raises(GpuUnavailable, match="no GPU can be opened"):
         try_gpu()
 
 

@@ -1,4 +1,4 @@
-"""Runs on a graphics card, on tensors of the processor: ONNX Runtime takes the same calls for both."""
+"""Runs on a GPU, on tensors of the processor: ONNX Runtime takes the same calls for both."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_recorded_runs_that_give_other_outputs_are_refused(bundle: Path):
 
 
 def fake_card(monkeypatch, *, base=onnxruntime.InferenceSession, graphs: bool = True) -> list[dict[str, str]]:
-    """Let a processor's sessions pass for a card's; return the list of the settings that they are opened with."""
+    """Let a processor's sessions pass for a GPU's; return the list of the settings that they are opened with."""
     told: list[dict[str, str]] = []
 
     class Cuda(base):

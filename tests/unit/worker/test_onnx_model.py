@@ -253,11 +253,11 @@ def test_a_graphics_card_computes_float32_in_tf32_only_if_it_is_told_to(tmp_path
 
     def refuse(*_, providers, **__):
         opened.extend(providers)
-        raise RuntimeError("no card")
+        raise RuntimeError("no GPU")
 
     monkeypatch.setattr(onnxruntime, "InferenceSession", refuse)
 
-    with pytest.raises(BundleRefused, match="no card"):
+    with pytest.raises(BundleRefused, match="no GPU"):
         OnnxModel(write_bundle(tmp_path / "b"), "cuda", tf32=tf32)
 
     assert {settings["use_tf32"] for _, settings in opened} == {str(int(tf32))}
@@ -275,7 +275,7 @@ def test_a_provider_that_fails_to_load_is_an_error(tmp_path: Path, monkeypatch: 
     folder = write_bundle(tmp_path / "b")
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider"])
     if _loads_cuda():
-        pytest.skip("there is a graphics card here")
+        pytest.skip("there is a GPU here")
 
     with pytest.raises(Misconfigured, match="CUDAExecutionProvider could not be loaded on this machine"):
         open_models([folder], ["cuda"])

@@ -317,7 +317,7 @@ def test_two_videos_at_once_do_not_mix(pipeline: MakePipeline, face: Path, long_
 def test_a_card_is_asked_at_the_first_attempt_and_its_failure_told(
     pipeline: MakePipeline, face: Path, wanted, again, warned
 ):
-    """On a machine without a card, so that each ask fails."""
+    """On a machine without a GPU, so that each ask fails."""
     with pytest.raises(GpuUnavailable):
         try_gpu()
     before = decoded("cpu")

@@ -237,9 +237,9 @@ def test_a_worker_that_requires_a_layer_refuses_to_start_without_it(monkeypatch:
 
 
 def test_a_worker_does_not_start_if_the_card_that_it_is_to_decode_on_does_not(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(decode_child, "report_gpu", _found_no_card)
+    monkeypatch.setattr(decode_child, "report_gpu", _found_no_gpu)
 
-    with pytest.raises(Misconfigured, match=r"MIEN_DECODE_DEVICE is cuda, and there is no card\."):
+    with pytest.raises(Misconfigured, match=r"MIEN_DECODE_DEVICE is cuda, and there is no GPU\."):
         Sandbox(30).start("cuda")
     with pytest.raises(Misconfigured, match="leaves out Landlock and seccomp"):
         Sandbox(30, required=True).start("cuda")
@@ -278,7 +278,7 @@ def test_what_a_card_fails_on_a_processor_does_unless_it_began(face: Path, monke
 
     assert list(Sandbox(30).decode(given, threading.Event())) == [Progressed(1)]
     assert began == ["cuda", "cpu"]
-    with pytest.raises(ChildLost, match="on the card failed"):
+    with pytest.raises(ChildLost, match="on the GPU failed"):
         list(Sandbox(30).decode(given, threading.Event()))
     assert began == ["cuda", "cpu", "cuda"]
 
@@ -324,8 +324,8 @@ def _killed(number: int) -> None:
     raise _Killed
 
 
-def _found_no_card(pipe: Connection, _device: str) -> None:
-    pipe.send_bytes(b'"there is no card"')
+def _found_no_gpu(pipe: Connection, _device: str) -> None:
+    pipe.send_bytes(b'"there is no GPU"')
 
 
 def _found_no_landlock(pipe: Connection, _device: str) -> None:

@@ -1,7 +1,7 @@
-"""Measure the paper's size and the default bundle on a graphics card: `python -m tests.bench.card`, in five minutes.
+"""Measure the paper's size and the default bundle on a GPU: `python -m tests.bench.gpu`, in five minutes.
 
 It needs PyTorch with CUDA and `onnxruntime-gpu`, nothing from outside. `--provider cpu --size tiny` tries the script
-itself where there is no card.
+itself where there is no GPU.
 """
 
 from __future__ import annotations
@@ -85,14 +85,14 @@ def _rate(action: Callable[[], object], batch: int) -> float:
 
 
 def _torch(graph: Graph, provider: str, batch: int) -> Callable[[], object]:
-    on_card = provider == "cuda"
-    module = graph.cuda() if on_card else graph
-    compiled = torch.compile(module, mode="max-autotune-no-cudagraphs") if on_card else module
+    on_gpu = provider == "cuda"
+    module = graph.cuda() if on_gpu else graph
+    compiled = torch.compile(module, mode="max-autotune-no-cudagraphs") if on_gpu else module
     pixels = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (batch, *graph.clip.shape), np.uint8))
 
     def action() -> object:
-        with torch.no_grad(), torch.autocast("cuda" if on_card else "cpu", torch.bfloat16):
-            return [output.float().cpu() for output in compiled(pixels.cuda() if on_card else pixels)]
+        with torch.no_grad(), torch.autocast("cuda" if on_gpu else "cpu", torch.bfloat16):
+            return [output.float().cpu() for output in compiled(pixels.cuda() if on_gpu else pixels)]
 
     return action
 
