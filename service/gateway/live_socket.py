@@ -76,7 +76,7 @@ async def _serve(socket: WebSocket) -> None:
     uses: UseCases = socket.app.state.use_cases
     idle_s = uses.settings.upload_idle_s
     owner, options = await _begin(socket, uses, idle_s)
-    async with aclosing(uses.live(owner, options, _frames(socket))) as scored:
+    async with owner.while_valid(), aclosing(uses.live(owner, options, _frames(socket))) as scored:
         async for found in scored:
             await _send(socket, {"event": "window", **found.model_dump(mode="json", exclude_unset=True)}, idle_s)
     await _send(socket, {"event": "ended"}, idle_s)

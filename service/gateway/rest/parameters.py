@@ -6,7 +6,7 @@ machine each request would wait for a thread several times.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, Path, Request
@@ -40,21 +40,24 @@ async def idempotency_key(request: Request) -> str | None:
     return parse_idempotency_key(request.headers.getlist("idempotency-key"))
 
 
-def _owner(scope: Scope) -> Callable[..., Awaitable[Owner]]:
+def _owner(scope: Scope) -> Callable[..., AsyncIterator[Owner]]:
     async def authenticate(
         request: Request, _: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
-    ) -> Owner:
+    ) -> AsyncIterator[Owner]:
         address = source_of(request.client.host) if request.client else ""
         uses = await use_cases(request)
-        return await uses.authenticate(request.headers.get("authorization"), scope, address)
+        owner = await uses.authenticate(request.headers.get("authorization"), scope, address)
+        async with owner.while_valid():
+            yield owner
 
     return authenticate
 
 
 Uses = Annotated[UseCases, Depends(use_cases)]
-Sender = Annotated[Owner, Depends(_owner(Scope.ANALYZE))]
-Reader = Annotated[Owner, Depends(_owner(Scope.READ))]
-Operator = Annotated[Owner, Depends(_owner(Scope.ADMIN))]
+# Of the scope "function": a key that is revoked ends the endpoint, not the response that it has returned.
+Sender = Annotated[Owner, Depends(_owner(Scope.ANALYZE), scope="function")]
+Reader = Annotated[Owner, Depends(_owner(Scope.READ), scope="function")]
+Operator = Annotated[Owner, Depends(_owner(Scope.ADMIN), scope="function")]
 Prefers = Annotated[Preference, Depends(preference)]
 Key = Annotated[str | None, Depends(idempotency_key)]
 AnalysisId = Annotated[str, Path(description="The analysis's id.", examples=["01M8DZKXH8BZBZ4HJDQ5ZK5X2M"])]
