@@ -105,9 +105,9 @@ def test_an_address_where_nothing_is_gives_404_and_no_file(served, http, path):
         ("GET", "/analyze", "POST"),
         ("PUT", "/analyze", "POST"),
         ("TRACE", "/analyze", "POST"),
-        ("PATCH", "/analyses/x", "DELETE, GET"),
-        ("POST", "/healthz", "GET"),
-        ("POST", "/docs", "GET"),
+        ("PATCH", "/analyses/x", "DELETE, GET, HEAD"),
+        ("POST", "/healthz", "GET, HEAD"),
+        ("POST", "/docs", "GET, HEAD"),
     ],
 )
 def test_a_wrong_method_is_an_error_that_names_the_right_one(http, method, path, right):
