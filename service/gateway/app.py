@@ -180,7 +180,9 @@ async def _on_http(request: Request, error: Exception) -> Response:
         # Starlette names the methods of one route only; an address may have several.
         routes = [route for router in ROUTERS for route in router.routes]
         matching = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
-        allowed = ", ".join(sorted({name for route in matching for name in getattr(route, "methods", ())}) or ["GET", "HEAD"])
+        allowed = ", ".join(
+            sorted({name for route in matching for name in getattr(route, "methods", ())}) or ["GET", "HEAD"]
+        )
         detail = f"{request.method[:20]} is not allowed at this address. Send one of: {allowed}."
         answer = problem_response(request, MethodNotAllowed(detail))
         answer.headers["Allow"] = allowed
