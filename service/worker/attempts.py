@@ -131,7 +131,12 @@ class AttemptRunner:
             video = self._fetch(job, stack)
             try:
                 for event in self._pipeline.analyze(
-                    attempt.job_id, video, attempt.options, job.interrupted, again=attempt.number > 1
+                    attempt.job_id,
+                    video,
+                    attempt.options,
+                    job.interrupted,
+                    again=attempt.number > 1,
+                    on_wait=job.move,
                 ):
                     job.move()
                     if isinstance(event, Analyzed):

@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
@@ -271,6 +272,25 @@ def test_an_interruption_ends_the_work_and_the_child(pipeline: MakePipeline, lon
     with pytest.raises(InterruptedWork):
         list(events)
 
+    assert multiprocessing.active_children() == []
+
+
+def test_a_job_that_waits_for_the_model_keeps_moving_and_can_be_interrupted(
+    pipeline: MakePipeline, face: Path, monkeypatch
+):
+    interrupted, waits = threading.Event(), []
+
+    def on_wait() -> None:
+        waits.append(1)
+        if len(waits) == 2:
+            interrupted.set()
+
+    made = pipeline()
+    monkeypatch.setattr(made._batcher, "submit", lambda *_: Future())  # no run ever comes to these clips
+    with pytest.raises(InterruptedWork):
+        list(made.analyze("job", face, AnalyzeOptions(), interrupted, on_wait=on_wait))
+
+    assert len(waits) == 2
     assert multiprocessing.active_children() == []
 
 
