@@ -33,6 +33,7 @@ from service.worker.decode_child import Assignment, VideoPart
 from service.worker.face_pictures import FacePictures
 from service.worker.onnx_model import OnnxModel
 from service.worker.pipe import Event
+from service.worker.plausible import plausible
 from service.worker.sandbox import InterruptedWork, Sandbox
 
 # Clips of one job that may wait for the model: bounds the job's memory, and fills a processor's largest batch.
@@ -308,7 +309,7 @@ class _Run:
 
         waiting: deque[tuple[Clip, list[Future[Outputs]]]] = deque()
         with closing(self._sandbox.decode(self._assignment, interrupted)) as events:
-            for event in self._waiting_for(events):
+            for event in self._waiting_for(plausible(events, self._assignment)):
                 if isinstance(event, Clip):
                     if self.pictures is not None:
                         self.pictures.add(event)

@@ -17,7 +17,7 @@ def _add_head(router: APIRouter) -> None:
     The API's description lists GET only.
     """
     for route in list(router.routes):
-        if isinstance(route, APIRoute) and "GET" in route.methods:
+        if isinstance(route, APIRoute) and "GET" in (route.methods or ()):
             head = copy(route)
             head.methods, head.include_in_schema = {"HEAD"}, False
             router.routes.append(head)

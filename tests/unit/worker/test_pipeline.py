@@ -14,10 +14,11 @@ import pytest
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
-from mien.contract.errors import InvalidOption, Misconfigured, TooLong
+from mien.contract.errors import CannotDecode, InvalidOption, Misconfigured, TooLong
 from mien.contract.events import FaceWindow
 from mien.contract.options import AnalyzeOptions, LiveOptions
 from mien.contract.results import Findings, Progress
+from service.vision.clips import FaceSeen, VideoEnded
 from service.vision.decode_device import CardUnavailable, try_card
 from service.vision.faces import MODEL
 from service.worker.batcher import Batcher
@@ -301,6 +302,16 @@ def test_a_consumer_that_stops_reading_leaves_no_child_behind(pipeline: MakePipe
     events.close()
 
     assert multiprocessing.active_children() == []
+
+
+def test_a_child_that_contradicts_itself_is_a_bad_video(pipeline: MakePipeline, face: Path, monkeypatch):
+    made = pipeline()
+    seen = FaceSeen(track=0, start_s=0.0, end_s=1.0, samples=1, path=[])
+    ended = VideoEnded(duration_s=1.0, fps=None, width=9, height=9, frames=1, samples=0, warnings=[])
+    monkeypatch.setattr(made._sandbox, "decode", lambda *_: (event for event in (seen, ended)))
+
+    with pytest.raises(CannotDecode):
+        analyze(made, face)
 
 
 def test_a_child_that_was_killed_is_child_lost(pipeline: MakePipeline, long_face: Path):
