@@ -25,7 +25,7 @@ from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 from pydantic import ValidationError
 
 from mien.contract.api_keys import Scope
-from mien.contract.errors import AnswerNotRead, BadFrame, MalformedBody, MienError, Unavailable
+from mien.contract.errors import AnswerNotRead, BadFrame, MalformedBody, MienError, Unavailable, UploadStalled
 from mien.contract.live_messages import MOST_FRAME_BYTES, Encoding, LiveFrame
 from mien.contract.options import LiveOptions
 from service.gateway.connections import source_of
@@ -88,7 +88,9 @@ async def _begin(socket: WebSocket, uses: UseCases, idle_s: float) -> tuple[Owne
         async with asyncio.timeout(idle_s):
             first = _parsed(await _receive(socket))
     except TimeoutError as error:
-        raise MalformedBody('No message came. The first one must be {"options": {}}.') from error
+        raise UploadStalled(
+            f'No message came within {idle_s:g} s. Connect again and send {{"options": {{}}}} first.'
+        ) from error
     if not isinstance(first, dict) or not {"options"} <= set(first) <= {"options", "key"}:
         raise MalformedBody('The first message must be a text: {"options": {}}, which may hold options.')
     key = first.get("key")

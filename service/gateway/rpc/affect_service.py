@@ -16,7 +16,7 @@ from mien.contract.live_messages import LiveFrame
 from mien.contract.results import Progress, Summary
 from service.gateway.containers import too_large
 from service.gateway.idempotency import parse_idempotency_key
-from service.gateway.rpc.call_limits import source_of_peer
+from service.gateway.rpc.call_limits import no_message, source_of_peer
 from service.gateway.rpc.calls import Context, call
 from service.gateway.rpc.messages import (
     analysis_message,
@@ -126,11 +126,14 @@ class AffectService(affect_pb2_grpc.AffectServiceServicer):  # type: ignore[misc
 
     async def _first(self, requests: AsyncIterator[Request], then: str) -> Request:
         """Return the first message, which must hold the options."""
+        idle_s = self._uses.settings.upload_idle_s
         try:
-            async with asyncio.timeout(self._uses.settings.upload_idle_s):
+            async with asyncio.timeout(idle_s):
                 first = await anext(aiter(requests))
-        except (StopAsyncIteration, TimeoutError) as error:
+        except StopAsyncIteration as error:
             raise MalformedBody("No message came. The first one must be the options, which may be empty.") from error
+        except TimeoutError as error:
+            raise no_message(idle_s) from error
         if first.WhichOneof("part") != "options":
             raise MalformedBody(f"The first message must be the options, which may be empty, before any {then}.")
         return first
