@@ -101,7 +101,7 @@ class AttemptRunner:
             problem = error.problem()
             if not outlast(lambda: self._consumer.commit_failure(attempt, problem)):
                 return "lost"
-            outcome = "bad_media"
+            outcome = "rejected"
         except (InterruptedWork, RedisError):
             raise
         # No fault of ours, so no traceback: the store fails, or the job was deleted with its video.
