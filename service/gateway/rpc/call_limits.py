@@ -91,7 +91,7 @@ class CallLimits(grpc.aio.ServerInterceptor):
     def _place(self, context: Context) -> Iterator[None]:
         source = source_of_peer(context.peer())
         if self._calls[source] >= self._most:
-            REFUSALS.labels("full_calls").inc()
+            REFUSALS.labels("full_address_calls").inc()
             raise TooManyConnections(
                 f"This address has the maximum of {self._most} calls. Try again when one has ended.",
                 5,
