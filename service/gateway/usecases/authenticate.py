@@ -108,7 +108,7 @@ class Authenticate:
         if scope not in kept.scopes:
             audit.warning("scope missing", key=key.id, scope=scope)
             raise ScopeMissing(
-                f"This API key does not allow to {SCOPES[scope]}. The operator can create one that does: "
+                f"This API key may not {SCOPES[scope]}. The operator can create one that does: "
                 f"`mien keys create --scope {scope}`."
             )
         audit.info("key used", key=key.id, scope=scope)
