@@ -13,6 +13,7 @@ from fastapi import Depends, Header, Path, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from mien.contract.api_keys import Scope
+from mien.contract.errors import InvalidOption
 from service.gateway.connections import source_of
 from service.gateway.idempotency import parse_idempotency_key
 from service.gateway.prefer_header import Preference, parse_prefer
@@ -22,6 +23,8 @@ from service.gateway.usecases.authenticate import Owner
 _BEARER = HTTPBearer(
     auto_error=False, description="An API key: `mien_…`."
 )  # documents the scheme; `Authenticate` checks it
+
+_REPEATABLE = frozenset({"tasks"})
 
 
 async def use_cases(request: Request) -> UseCases:
@@ -38,6 +41,23 @@ async def preference(request: Request) -> Preference:
 async def idempotency_key(request: Request) -> str | None:
     """Return the request's `Idempotency-Key` header, parsed."""
     return parse_idempotency_key(request.headers.getlist("idempotency-key"))
+
+
+def option_names(request: Request) -> list[str]:
+    """Return the names of the query options that a request's route has."""
+    models = [parameter.field_info.annotation for parameter in request.scope["route"].dependant.query_params]
+    return [name for model in models for name in model.model_fields]
+
+
+async def check_repeated_options(request: Request) -> None:
+    """Check that options with one value are given once.
+
+    Raises:
+        InvalidOption: one is repeated.
+    """
+    for name in option_names(request):
+        if name not in _REPEATABLE and len(request.query_params.getlist(name)) > 1:
+            raise InvalidOption(f"{name}: this option is given more than once. Give it once.")
 
 
 def _owner(scope: Scope) -> Callable[..., AsyncIterator[Owner]]:
