@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
-from functools import partial
 
 import structlog
 
@@ -112,7 +111,7 @@ class Authenticate:
                 f"`mien keys create --scope {scope}`."
             )
         audit.info("key used", key=key.id, scope=scope)
-        return Owner(kept.owner or key.id, partial(self.in_use.using, key.id))
+        return Owner(kept.owner or key.id, self.in_use.use(key.id))
 
     async def _count_wrong(self, address: str, key_id: str = "") -> None:
         count, left_s = await self.keys.count_wrong(address)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
+from math import inf
 
 import structlog
 
@@ -27,12 +29,16 @@ class KeysInUse:
     def __init__(self, keys: ValidKeys) -> None:
         self._keys = keys
         self._limits: defaultdict[str, set[asyncio.Timeout]] = defaultdict(set)
-        # An event stream uses its key anew for each event, so revoked keys are remembered; they never become valid.
-        self._revoked: set[str] = set()
+        # When each key was found to be revoked. An event stream uses its key anew for each event, and may do so later.
+        self._revoked_at: dict[str, float] = {}
+
+    def use(self, key_id: str) -> Callable[[], AbstractAsyncContextManager[None]]:
+        """Return a function for a request whose key is valid now: its contexts are those of `using`."""
+        return partial(self.using, key_id, asyncio.get_running_loop().time())
 
     @asynccontextmanager
-    async def using(self, key_id: str) -> AsyncIterator[None]:
-        """Run the block as long as a key is valid.
+    async def using(self, key_id: str, valid_at: float) -> AsyncIterator[None]:
+        """Run the block as long as a key, which was valid at `valid_at` on the loop's clock, is valid.
 
         Raises:
             KeyRefused: the key was revoked; a block under way was cancelled.
@@ -40,13 +46,14 @@ class KeysInUse:
         limit = asyncio.timeout(None)
         try:
             async with limit:
-                if key_id in self._revoked:
+                if self._revoked_at.get(key_id, -inf) > valid_at:
                     raise _refused()
-                self._limits[key_id].add(limit)
+                limits = self._limits[key_id]
+                limits.add(limit)
                 try:
                     yield
                 finally:
-                    self._limits[key_id].discard(limit)
+                    limits.discard(limit)
         except TimeoutError as error:
             if not limit.expired():
                 raise
@@ -69,7 +76,7 @@ class KeysInUse:
         for key_id in used:
             limits = self._limits[key_id]
             if key_id not in valid:
-                self._revoked.add(key_id)
+                self._revoked_at[key_id] = now
                 audit.info("requests of a revoked key ended", key=key_id, count=len(limits))
                 for limit in limits:
                     limit.reschedule(now)

@@ -25,7 +25,7 @@ def test_only_the_block_of_the_revoked_key_is_ended():
         in_use = KeysInUse(ValidKeys(redis))
 
         async def wait(key_id: str) -> None:
-            async with in_use.using(key_id):
+            async with in_use.use(key_id)():
                 await asyncio.Event().wait()
 
         ann, ann_again, bob = (asyncio.create_task(wait(key_id)) for key_id in "aab")
@@ -50,14 +50,17 @@ def test_a_stream_that_was_not_waiting_when_its_key_was_revoked_ends_at_its_next
         redis = FakeAsyncRedis(decode_responses=True)
         await redis.hset(keys.API_KEYS, "a", "{}")
         in_use = KeysInUse(ValidKeys(redis))
-        async with in_use.using("a"):
+        next_event = in_use.use("a")
+        async with next_event():
             pass
         await redis.hdel(keys.API_KEYS, "a")
         await in_use.look()
 
         with pytest.raises(KeyRefused):
-            async with in_use.using("a"):
+            async with next_event():
                 pytest.fail("the key is revoked")
+        async with in_use.use("a")():  # another request, which found it valid again: a backup was restored
+            pass
 
     run(test())
 
@@ -66,7 +69,7 @@ def test_a_timeout_of_the_block_itself_is_not_taken_for_a_revoked_key():
     async def test() -> None:
         in_use = KeysInUse(ValidKeys(FakeAsyncRedis(decode_responses=True)))
         with pytest.raises(TimeoutError):
-            async with in_use.using("a"):
+            async with in_use.use("a")():
                 raise TimeoutError
 
     run(test())
@@ -77,14 +80,15 @@ def test_keys_that_are_not_used_any_more_are_not_looked_up():
         redis = FakeAsyncRedis(decode_responses=True)
         await redis.hset(keys.API_KEYS, "a", "{}")
         in_use = KeysInUse(ValidKeys(redis))
-        async with in_use.using("a"):
+        request = in_use.use("a")
+        async with request():
             pass
         await in_use.look()
         await redis.flushall()
 
         await in_use.look()
 
-        async with in_use.using("a"):  # whether the key is valid, `Authenticate` has found out
+        async with request():
             pass
 
     run(test())
