@@ -24,10 +24,11 @@ class Scope(StrEnum):
 
 
 SCOPES = {
-    Scope.ANALYZE: "send videos and live frames, cancel and erase analyses",
-    Scope.READ: "read, list and watch analyses, and the models",
-    Scope.ADMIN: "the service's metrics",
+    Scope.ANALYZE: "send videos or live frames, or cancel or erase analyses",
+    Scope.READ: "read, list or watch analyses, or list the models",
+    Scope.ADMIN: "read the service's metrics",
 }
+"""What a key without the scope may not do."""
 
 _FORM = re.compile(r"mien_([0-9a-f]{8})_[\w-]{43}_([0-9a-f]{8})", re.ASCII)
 

@@ -90,15 +90,15 @@ class EmptyUpload(InvalidRequest):
 
 
 class MalformedBody(InvalidRequest):
-    """A multipart body that does not follow RFC 7578."""
+    """A body or message that cannot be parsed."""
 
     code, title = "malformed_body", "The request body cannot be parsed"
 
 
 class UploadStalled(InvalidRequest):
-    """An upload that stalled or took too long."""
+    """An upload, or another request, whose bytes or messages stalled or took too long."""
 
-    code, title = "upload_stalled", "The upload timed out"
+    code, title = "upload_stalled", "The request did not arrive in time"
 
 
 class KeyReused(InvalidRequest):

@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 import uvicorn
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from prometheus_client import start_http_server
@@ -34,6 +34,7 @@ from service.gateway.live_socket import router as live_router
 from service.gateway.openapi import CONTACT, LICENCE, SERVERS, TAGS, describe, operation_id
 from service.gateway.pages import add_pages
 from service.gateway.request_context import RequestContext
+from service.gateway.rest.parameters import check_repeated_options, option_names
 from service.gateway.rest.responses import problem_response
 from service.gateway.rest.routers import ROUTERS
 from service.gateway.rpc.server import serving_grpc
@@ -108,14 +109,15 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    for router in (*ROUTERS, live_router):
-        app.include_router(router)
+    for router in ROUTERS:
+        app.include_router(router, dependencies=[Depends(check_repeated_options)])
+    app.include_router(live_router)
     add_pages(app, upload_max_bytes=settings.upload_max_bytes)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=settings.cors_origins,
-            allow_methods=["GET", "POST", "DELETE"],
+            allow_methods=["GET", "HEAD", "POST", "DELETE"],
             allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID", "Prefer"],
             expose_headers=["Location", "Retry-After", "X-Request-ID"],
         )
@@ -167,8 +169,7 @@ async def _on_invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - what it is registered for
     first = error.errors()[0]
     if first["type"] == "extra_forbidden":
-        models = [param.field_info.annotation for param in request.scope["route"].dependant.query_params]
-        known = ", ".join(name for model in models for name in model.model_fields)
+        known = ", ".join(option_names(request))
         name = str(first["loc"][1])
         return problem_response(request, UnknownOption(f"Unknown option '{name[:40]}'. Choose from {known}."))
     return problem_response(request, invalid_option(first))
@@ -180,7 +181,9 @@ async def _on_http(request: Request, error: Exception) -> Response:
         # Starlette names the methods of one route only; an address may have several.
         routes = [route for router in ROUTERS for route in router.routes]
         matching = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
-        allowed = ", ".join(sorted({name for route in matching for name in getattr(route, "methods", ())}) or ["GET"])
+        allowed = ", ".join(
+            sorted({name for route in matching for name in getattr(route, "methods", ())}) or ["GET", "HEAD"]
+        )
         detail = f"{request.method[:20]} is not allowed at this address. Send one of: {allowed}."
         answer = problem_response(request, MethodNotAllowed(detail))
         answer.headers["Allow"] = allowed

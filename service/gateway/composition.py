@@ -23,6 +23,7 @@ from service.gateway.usecases.erase import Erase
 from service.gateway.usecases.follow import Follow
 from service.gateway.usecases.health_check import HealthCheck
 from service.gateway.usecases.job_notifier import JobNotifier
+from service.gateway.usecases.keys_in_use import KeysInUse
 from service.gateway.usecases.service_status import ServiceStatus
 from service.gateway.usecases.submit import Submit
 from service.gateway.usecases.sweep import Sweep
@@ -48,9 +49,11 @@ def compose(settings: GatewaySettings, redis: Redis) -> tuple[UseCases, list[Cal
     check_callback = _callback_check(settings)
     notifier = JobNotifier(jobs)
     health = HealthCheck(status, blobs)
+    valid_keys = ValidKeys(redis)
+    keys_in_use = KeysInUse(valid_keys)
     uses = UseCases(
         settings=settings,
-        authenticate=Authenticate(ValidKeys(redis), settings.keys_required),
+        authenticate=Authenticate(valid_keys, keys_in_use, settings.keys_required),
         submit=Submit(
             admission, jobs, blobs, limits, settings.upload_max_bytes, settings.upload_idle_s, check_callback
         ),
@@ -69,6 +72,7 @@ def compose(settings: GatewaySettings, redis: Redis) -> tuple[UseCases, list[Cal
     sweep = Sweep(jobs, admission, Repair(redis), blobs, settings.upload_idle_s)
     background: list[Callable[[], Coroutine[Any, Any, None]]] = [
         notifier.listen,
+        keys_in_use.watch,
         partial(sweep.every, settings.sweep_every_s),
         Erase(erasure, blobs, settings.redis_rewrite_s).every,
     ]

@@ -89,14 +89,15 @@ class _Connection(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         super().connection_made(transport)
         self._await_head()
-        candidates = self._too_many()
-        if candidates is None:
+        full = self._full()
+        if full is None:
             return
+        limit, candidates = full
         silent = [one for one in candidates if isinstance(one, _Connection) and one is not self and not one.busy]
         if silent:
             min(silent, key=lambda one: one.waiting_since).end()
         else:
-            self._refuse()
+            self._refuse(limit)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._cancel_timer()
@@ -125,15 +126,15 @@ class _Connection(H11Protocol):
         """Whether a request is under way."""
         return self.cycle is not None and not self.cycle.response_complete
 
-    def _too_many(self) -> Iterable[Any] | None:
-        """Return the connections of which one must be closed, or None if there is room."""
+    def _full(self) -> tuple[str, Iterable[Any]] | None:
+        """Return the limit that is exceeded and the connections of which one must be closed; None if there is room."""
         if len(self.connections) > self.limits.most:
-            return self.connections
+            return "connections", self.connections
         if self.client is None:  # a Unix socket
             return None
         source = source_of(self.client[0])
         own = [one for one in self.connections if (its := getattr(one, "client", None)) and source_of(its[0]) == source]
-        return own if len(own) > self.limits.most_per_address else None
+        return ("address_connections", own) if len(own) > self.limits.most_per_address else None
 
     def _await_head(self) -> None:
         self._cancel_timer()
@@ -161,12 +162,13 @@ class _Connection(H11Protocol):
         self.connections.discard(self)  # it may be ended only once
         self.transport.close()
 
-    def _refuse(self) -> None:
+    def _refuse(self, limit: str) -> None:
         self._refused = True
         self._cancel_timer()
         self.connections.discard(self)
-        REFUSALS.labels("full_connections").inc()
-        self._send_error(TooManyConnections("The service has the maximum number of connections. Try again later.", 5))
+        REFUSALS.labels(f"full_{limit}").inc()
+        who = "This address" if limit == "address_connections" else "The service"
+        self._send_error(TooManyConnections(f"{who} has the maximum number of connections. Try again later.", 5))
         if len(self.limits.lingering) >= _MOST_LINGERING:
             self.transport.close()
             return

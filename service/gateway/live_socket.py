@@ -25,14 +25,13 @@ from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 from pydantic import ValidationError
 
 from mien.contract.api_keys import Scope
-from mien.contract.errors import AnswerNotRead, BadFrame, MalformedBody, MienError, Unavailable
+from mien.contract.errors import AnswerNotRead, BadFrame, MalformedBody, MienError, Unavailable, UploadStalled
 from mien.contract.live_messages import MOST_FRAME_BYTES, Encoding, LiveFrame
 from mien.contract.options import LiveOptions
 from service.gateway.connections import source_of
 from service.gateway.error_mapping import http_problem, http_status, invalid_option, unexpected
 from service.gateway.metrics import REQUEST_SECONDS, REQUESTS
 from service.gateway.request_context import request_id_of
-from service.gateway.sniff import file_kind
 from service.gateway.usecases.all import UseCases
 from service.gateway.usecases.authenticate import Owner
 
@@ -42,6 +41,7 @@ MOST_MESSAGE_BYTES = MOST_FRAME_BYTES + 1024
 
 _TIME = struct.Struct("!d")
 _MAGIC = {b"\xff\xd8\xff": Encoding.JPEG, b"\x89PNG": Encoding.PNG}
+_FORM = "A frame is a binary message: its time in seconds (8 bytes, float64, big-endian), then a JPEG or PNG picture."
 _REFUSED, _TRY_AGAIN = 1008, 1013  # RFC 6455, 7.4.1, and IANA's registry of close codes
 
 router = APIRouter()
@@ -76,7 +76,7 @@ async def _serve(socket: WebSocket) -> None:
     uses: UseCases = socket.app.state.use_cases
     idle_s = uses.settings.upload_idle_s
     owner, options = await _begin(socket, uses, idle_s)
-    async with aclosing(uses.live(owner, options, _frames(socket))) as scored:
+    async with owner.while_valid(), aclosing(uses.live(owner, options, _frames(socket))) as scored:
         async for found in scored:
             await _send(socket, {"event": "window", **found.model_dump(mode="json", exclude_unset=True)}, idle_s)
     await _send(socket, {"event": "ended"}, idle_s)
@@ -88,7 +88,9 @@ async def _begin(socket: WebSocket, uses: UseCases, idle_s: float) -> tuple[Owne
         async with asyncio.timeout(idle_s):
             first = _parsed(await _receive(socket))
     except TimeoutError as error:
-        raise MalformedBody('No message came. The first one must be {"options": {}}.') from error
+        raise UploadStalled(
+            f'No message came within {idle_s:g} s. Connect again and send {{"options": {{}}}} first.'
+        ) from error
     if not isinstance(first, dict) or not {"options"} <= set(first) <= {"options", "key"}:
         raise MalformedBody('The first message must be a text: {"options": {}}, which may hold options.')
     key = first.get("key")
@@ -104,19 +106,16 @@ async def _begin(socket: WebSocket, uses: UseCases, idle_s: float) -> tuple[Owne
 async def _frames(socket: WebSocket) -> AsyncGenerator[LiveFrame]:
     while isinstance(message := await _receive(socket), bytes):
         if len(message) < _TIME.size:
-            raise BadFrame("A frame must be its time, 8 bytes, and a picture.")
+            raise BadFrame(_FORM)
         picture = message[_TIME.size :]
         encoding = _encoding(picture)
         if encoding is None and _encoding(message) is not None:
             raise BadFrame("The message is a picture only. Send its time before it: 8 bytes, a float64, big-endian.")
         if encoding is None:
-            raise BadFrame(f"A frame's picture must be a JPEG or a PNG, and this one is {file_kind(picture).name}.")
+            raise BadFrame(_FORM)
         yield LiveFrame(_TIME.unpack_from(message)[0], encoding, picture)
     if _parsed(message) != {"end": True}:
-        raise MalformedBody(
-            f"A text came that is {file_kind(message.encode()).name}. Send each frame as a binary message: its time, 8 "
-            'bytes of a float64, then a JPEG or a PNG; after the last frame the text {"end": true}.'
-        )
+        raise MalformedBody(f'The only text after the options is {{"end": true}}, after the last frame. {_FORM}')
 
 
 def _encoding(picture: bytes) -> Encoding | None:

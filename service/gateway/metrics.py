@@ -12,7 +12,12 @@ REQUEST_SECONDS = Histogram(
     buckets=(0.01, 0.05, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 300),
 )
 UPLOADED_BYTES = Counter("mien_gateway_uploaded_bytes", "Bytes of video received.")
-REFUSALS = Counter("mien_gateway_refusals", "Uploads refused because the queue is full, by reason.", ["reason"])
+REFUSALS = Counter(
+    "mien_gateway_refusals",
+    "Uploads, live analyses, calls and connections refused because a limit is reached, by limit.",
+    ["reason"],
+)
+"""The limits of one API key begin with `full_key_`, those of one address with `full_address_`."""
 CALLBACKS = Counter("mien_gateway_callbacks", "Callbacks sent, by outcome.", ["outcome"])
 QUEUE_DEPTH = Gauge("mien_queue_jobs", "Jobs that have not ended.")
 QUEUE_AGE = Gauge("mien_queue_oldest_seconds", "Seconds since the oldest job that has not ended was accepted.")

@@ -32,7 +32,7 @@ def add_pages(app: FastAPI, *, upload_max_bytes: int) -> None:
     def docs() -> FileResponse:
         return FileResponse(_WEB / "docs" / "index.html", headers=_FRESH)
 
-    @app.get("/page/limits.json", include_in_schema=False)
+    @app.api_route("/page/limits.json", methods=["GET", "HEAD"], include_in_schema=False)
     def limits() -> JSONResponse:
         return JSONResponse({"upload_max_bytes": upload_max_bytes}, headers=_FRESH)
 

@@ -296,7 +296,7 @@ class Consumer:
         try:
             yield
         except RedisError as error:
-            if not isinstance(error, ResponseError) or is_outage(error):
+            if is_outage(error):
                 self._owners_first_until = inf
             raise
         now = time.monotonic()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import cast
 
@@ -79,6 +79,14 @@ class ValidKeys:
         async with translate_errors():
             text = await self._redis.hget(keys.API_KEYS, key_id)
         return None if text is None else KeyEntry.model_validate_json(text)
+
+    async def valid(self, key_ids: Sequence[str]) -> set[str]:
+        """Return those of these ids whose keys are valid."""
+        if not key_ids:
+            return set()
+        async with translate_errors():
+            found = await self._redis.hmget(keys.API_KEYS, key_ids)
+        return {key_id for key_id, text in zip(key_ids, found, strict=True) if text is not None}
 
     async def count_wrong(self, address: str) -> tuple[int, int]:
         """Count a wrong key from an address; return how many there were in this minute, and its seconds left."""

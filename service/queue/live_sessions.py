@@ -18,7 +18,7 @@ from redis import Redis
 from redis.client import PubSub
 from redis.exceptions import RedisError
 
-from mien.contract.errors import QueueUnavailable, SessionLost
+from mien.contract.errors import SessionLost
 from mien.contract.live_messages import END, LiveFrame, LiveUpdate, pack
 from mien.contract.options import LiveOptions
 from service.queue import keys
@@ -136,12 +136,11 @@ class LiveSessions:
         offered = session.model_dump_json(exclude_unset=True)
         channel: LiveGatewayChannel | None = None
         try:
-            await listener.subscribe(keys.updates(session.id))
-            await self._redis.rpush(keys.SESSIONS, offered)
+            async with translate_errors():
+                await listener.subscribe(keys.updates(session.id))
+                await self._redis.rpush(keys.SESSIONS, offered)
             channel = LiveGatewayChannel(self._redis, listener, session)
             yield channel
-        except RedisError as error:
-            raise QueueUnavailable("The queue cannot be reached. Try again in a moment.", 1) from error
         finally:
             with contextlib.suppress(RedisError):  # so that no worker takes it now, or has to find out by waiting
                 await self._redis.lrem(keys.SESSIONS, 1, offered)
@@ -152,7 +151,10 @@ class LiveSessions:
 
 
 class LiveGatewayChannel:
-    """Send the frames of one live session and receive updates: the gateway's end."""
+    """Send the frames of one live session and receive updates: the gateway's end.
+
+    Every method but `close` raises `QueueUnavailable` if Redis does not answer.
+    """
 
     def __init__(self, redis: redis.asyncio.Redis, listener: redis.asyncio.client.PubSub, session: LiveSession) -> None:
         self._redis = redis
@@ -163,7 +165,8 @@ class LiveGatewayChannel:
     async def receive(self) -> LiveUpdate | None:
         """Wait a moment for an update; None where none comes."""
         self._reading = asyncio.ensure_future(self._listener.get_message(timeout=_LOOK_S))
-        message = await asyncio.shield(self._reading)
+        async with translate_errors():
+            message = await asyncio.shield(self._reading)
         return None if message is None else LiveUpdate.model_validate_json(message["data"])
 
     async def close(self) -> None:
@@ -190,8 +193,11 @@ class LiveGatewayChannel:
     async def withdraw(self) -> bool:
         """Withdraw the session; return False if a worker has it already."""
         offered = self._session.model_dump_json(exclude_unset=True)
-        return bool(await self._redis.lrem(keys.SESSIONS, 1, offered))
+        async with translate_errors():
+            return bool(await self._redis.lrem(keys.SESSIONS, 1, offered))
 
     async def _publish(self, data: bytes) -> None:
-        if not await self._redis.publish(keys.frames(self._session.id), data):
+        async with translate_errors():
+            received = await self._redis.publish(keys.frames(self._session.id), data)
+        if not received:
             raise SessionLost("The worker of this live analysis stopped. Start another one.", 1)

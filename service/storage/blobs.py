@@ -92,10 +92,12 @@ class Blobs:
             StorageUnavailable: the store cannot write it, for example on a full disk.
         """
         try:
+            self._require_store()
             await obstore.put_async(
                 self._store, name, chunks, use_multipart=True, chunk_size=self._part_bytes, max_concurrency=1
             )
-        except (BaseError, FileNotFoundError) as error:  # the latter if the bucket does not exist
+        # FileNotFoundError: the bucket does not exist.
+        except (BaseError, FileNotFoundError, NotADirectoryError) as error:
             raise StorageUnavailable("The upload could not be stored. Try again later.", 30) from error
 
     def put(self, name: str, content: bytes) -> None:
@@ -105,7 +107,6 @@ class Blobs:
             StorageUnavailable: the store does not take it, for example on a full disk.
         """
         with self._outage():
-            self._require_folder()
             obstore.put(self._store, name, content)
 
     def check(self, size: int) -> None:  # noqa: ARG002 - S3Blobs needs it
@@ -123,10 +124,8 @@ class Blobs:
             FileNotFoundError: there is no blob of this name.
             StorageUnavailable: the store cannot read it.
         """
-        try:
+        with self._outage():
             return bytes(await (await obstore.get_async(self._store, name)).bytes_async())
-        except BaseError as error:
-            raise StorageUnavailable("The result cannot be read at the moment. Try again shortly.", 5) from error
 
     async def stream(self, name: str) -> tuple[int, AsyncIterator[bytes]]:
         """Return a blob's size and its content in pieces, the first of which has been read.
@@ -226,11 +225,11 @@ class Blobs:
             StorageUnavailable: the store does not take it; `detail` says why.
         """
         try:
-            self._require_folder()
+            self._require_store()
             await obstore.put_async(self._store, _PROBE, bytes(_PROBE_BYTES))
             with contextlib.suppress(FileNotFoundError):  # another process did so a moment ago
                 await obstore.delete_async(self._store, _PROBE)
-        except (BaseError, FileNotFoundError, OSError) as error:
+        except (BaseError, OSError) as error:
             log.warning("store takes nothing", error=str(error))
             raise StorageUnavailable(
                 f"The store accepts no writes at the moment: {_why(error)}. Try again later.", 30
@@ -239,8 +238,9 @@ class Blobs:
     async def readable(self) -> bool:
         """Return whether the store's blobs can be listed, and so read."""
         try:
+            self._require_store()
             await obstore.list_with_delimiter_async(self._store, RESULTS)
-        except (BaseError, FileNotFoundError, OSError):
+        except (BaseError, OSError):
             return False
         return True
 
@@ -295,14 +295,22 @@ class Blobs:
         return swept
 
     def _require_folder(self) -> None:
-        """Raise NotADirectoryError where the folder is gone: obstore would make a new one, in which nothing is."""
+        """Raise NotADirectoryError if the folder is gone."""
         if not self._folder.is_dir():
             raise NotADirectoryError(f"{self._folder} is gone")
+
+    def _require_store(self) -> None:
+        """Raise NotADirectoryError if the store is gone.
+
+        obstore would make a new folder, and all blobs would seem to be erased.
+        """
+        self._require_folder()
 
     @contextmanager
     def _outage(self) -> Iterator[None]:
         """Translate failures of the store into StorageUnavailable, but for blobs that are not there."""
         try:
+            self._require_store()
             yield
         except FileNotFoundError:
             raise
@@ -378,9 +386,13 @@ class S3Blobs(Blobs):
         """Try the bucket, and the scratch folder's room unless it could never hold `size` bytes."""
         super().check(size)
         with self._outage():
+            self._require_folder()
             room = shutil.disk_usage(self._folder)
         if room.free < size <= room.total:
             raise StorageUnavailable("The scratch folder has no room at the moment. Try again shortly.", 5)
+
+    def _require_store(self) -> None:
+        """Do nothing: obstore makes no bucket."""
 
     def _require_bucket(self) -> None:
         """Raise StorageUnavailable where the bucket is gone: its answer is that of a missing blob."""

@@ -30,6 +30,7 @@ from service.worker.occupancy import Occupancy
 from service.worker.onnx_model import open_models
 from service.worker.outages import Outages
 from service.worker.pipeline import Pipeline
+from service.worker.running import hung_after_s
 from service.worker.sandbox import Sandbox
 from service.worker.settings import WorkerSettings
 
@@ -111,6 +112,7 @@ def _serve(settings: WorkerSettings) -> None:
         pipeline,
         slots=settings.slots,
         drain_s=settings.drain_s,
+        hung_after_s=hung_after_s(settings.decode_stall_s),
         occupancy=occupancy,
         outages=outages,
         register=lambda rate: Registration(

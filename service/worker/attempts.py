@@ -101,7 +101,7 @@ class AttemptRunner:
             problem = error.problem()
             if not outlast(lambda: self._consumer.commit_failure(attempt, problem)):
                 return "lost"
-            outcome = "bad_media"
+            outcome = "rejected"
         except (InterruptedWork, RedisError):
             raise
         # No fault of ours, so no traceback: the store fails, or the job was deleted with its video.
@@ -131,7 +131,12 @@ class AttemptRunner:
             video = self._fetch(job, stack)
             try:
                 for event in self._pipeline.analyze(
-                    attempt.job_id, video, attempt.options, job.interrupted, again=attempt.number > 1
+                    attempt.job_id,
+                    video,
+                    attempt.options,
+                    job.interrupted,
+                    again=attempt.number > 1,
+                    on_wait=job.move,
                 ):
                     job.move()
                     if isinstance(event, Analyzed):

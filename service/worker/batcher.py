@@ -11,7 +11,7 @@ import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,8 @@ from service.worker.onnx_model import OnnxModel
 
 LONGEST_RUN_S = 120.0
 """A model is lost if a run takes longer."""
+
+_LOOK_S = 0.2
 
 Outputs = dict[str, NDArray[np.float32]]
 """The outputs of one clip by task kind."""
@@ -66,25 +68,25 @@ class Batcher:
             self._changed.notify()
         return future
 
-    def outputs(self, future: Future[Outputs]) -> Outputs:
-        """Wait for a clip's outputs.
+    def outputs(self, future: Future[Outputs], on_wait: Callable[[], None] = lambda: None) -> Outputs:
+        """Wait for a clip's outputs, however many clips come before it, as long as each run ends in time.
+
+        Args:
+            future: the clip's.
+            on_wait: called several times a second meanwhile; what it raises ends the wait.
 
         Raises:
-            TimeoutError: they did not come within `LONGEST_RUN_S`.
+            TimeoutError: a run takes longer than `LONGEST_RUN_S`: the model is lost.
             Exception: the clip's error.
         """
-        try:
-            return future.result(LONGEST_RUN_S)
-        except TimeoutError:
+        while not wait([future], _LOOK_S).done:
             began = self._run_began
-            if began is None:
-                raise
-        try:  # until the run that began meanwhile has had its time
-            return future.result(max(0.0, began + LONGEST_RUN_S - time.monotonic()))
-        except TimeoutError as error:
-            if self._run_began == began:
+            if began is not None and time.monotonic() - began > LONGEST_RUN_S:
+                error = TimeoutError(f"a run of the model takes longer than {LONGEST_RUN_S:g} s")
                 self._on_lost(error)
-            raise
+                raise error
+            on_wait()
+        return future.result()
 
     def close(self) -> None:
         """Stop the thread after its current batch and cancel all waiting clips."""

@@ -28,7 +28,7 @@ from service.worker.keeper import Keeper
 from service.worker.occupancy import Occupancy
 from service.worker.outages import Outages
 from service.worker.pipeline import Pipeline
-from service.worker.running import RunningJob, RunningJobs
+from service.worker.running import HUNG_AFTER_S, RunningJob, RunningJobs
 from service.worker.sandbox import InterruptedWork
 
 log = structlog.get_logger()
@@ -50,6 +50,7 @@ class JobLoop:
         pipeline: analyses the videos.
         slots: maximum number of jobs at once.
         drain_s: seconds that running jobs get to finish after `stop`.
+        hung_after_s: seconds without progress after which a job hangs.
         occupancy: counts the work in this process, live sessions included.
         outages: waits for the end of outages.
         register: returns this worker's registration for its recent speed in bytes per second.
@@ -66,10 +67,12 @@ class JobLoop:
         occupancy: Occupancy,
         outages: Outages,
         register: Callable[[float], Registration],
+        hung_after_s: float = HUNG_AFTER_S,
     ) -> None:
         self._consumer = consumer
         self._slots = slots
         self._drain_s = drain_s
+        self._hung_after_s = hung_after_s
         self._occupancy = occupancy
         self._outages = outages
         self._attempts = AttemptRunner(consumer, blobs, pipeline, outages)
@@ -135,7 +138,7 @@ class JobLoop:
             return False
         self._waited_since = 0.0
         if isinstance(attempt, Attempt):
-            self._start(RunningJob(attempt))
+            self._start(RunningJob(attempt, self._hung_after_s))
             return True
         self._occupancy.give_up()
         if attempt == "newer":

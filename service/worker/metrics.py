@@ -5,6 +5,8 @@ from __future__ import annotations
 from prometheus_client import Counter, Gauge, Histogram
 
 ATTEMPTS = Counter("mien_worker_attempts", "Attempts at jobs by how they ended.", ["outcome"])
+"""Outcomes: `succeeded`; `rejected`, because of the video or the options; `retried` and `exhausted`, after a failure;
+`handed_back` and `lost`, which another worker takes over."""
 LIVE = Gauge("mien_worker_live_analyses", "Live analyses under way.")
 RUNNING = Gauge("mien_worker_jobs_running", "Running jobs.")
 WAITING = Gauge("mien_worker_waiting", "Jobs and loops that wait for the queue or the store to work again.", ["part"])

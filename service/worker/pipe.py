@@ -14,12 +14,14 @@ from multiprocessing.connection import Connection
 from typing import Protocol
 
 import numpy as np
-from pydantic import TypeAdapter
+from pydantic import NonNegativeFloat, TypeAdapter
 
 from mien.contract.errors import BY_CODE, BadMedia, CannotDecode, MienError, Problem
 from service.vision.clips import Clip, ClipSpec, FaceSeen, Progressed, VideoEnded, VideoOpened
 
 Event = VideoOpened | Clip | Progressed | FaceSeen | VideoEnded
+
+MISBEHAVES = "The video made the decoder misbehave. Convert it to MP4 (H.264) and try again."
 
 # An hour's path of one face at 6 Hz is 0.7 MB.
 _LONGEST_HEADER = 8 << 20
@@ -34,8 +36,8 @@ _PLAIN: dict[str, TypeAdapter[Event]] = {
 class _ClipHeader:
     track: int
     spec: int
-    start_s: float
-    end_s: float
+    start_s: NonNegativeFloat
+    end_s: NonNegativeFloat
     frames: int
     quality: float
     box: tuple[float, float, float, float]
@@ -81,14 +83,14 @@ def receive_event(pipe: MessageReader, specs: Sequence[ClipSpec]) -> Event:
         header = json.loads(pipe.recv_bytes(_LONGEST_HEADER), parse_float=_finite, parse_constant=_finite)
         kind = header.pop("event")
         if kind in _PLAIN:
-            return _PLAIN[kind].validate_python(header)
+            return _checked(_PLAIN[kind].validate_python(header))
         if kind == "Clip":
             return _receive_clip(pipe, _CLIP.validate_python(header), specs)
         problem = Problem.model_validate(header)
     except EOFError:
         raise
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise CannotDecode("The video made the decoder misbehave. Convert it to MP4 (H.264) and try again.") from error
+        raise CannotDecode(MISBEHAVES) from error
     raise_as = BY_CODE.get(problem.code, CannotDecode)
     raise (raise_as if issubclass(raise_as, BadMedia) else CannotDecode)(problem.detail)
 
@@ -100,11 +102,30 @@ def _finite(text: str) -> float:
     return value
 
 
+def _checked(event: Event) -> Event:
+    """Return an event whose numbers are possible; raise ValueError for another one."""
+    match event:
+        case VideoOpened(width=width, height=height):
+            possible = min(width, height) > 0
+        case FaceSeen(track=track, start_s=start_s, end_s=end_s, samples=samples):
+            possible = track >= 0 and 0 <= start_s <= end_s and samples > 0
+        case VideoEnded(duration_s=duration_s, frames=frames, samples=samples):
+            possible = duration_s >= 0 and min(frames, samples, event.width, event.height) >= 0
+        case _:
+            possible = True
+    if not possible:
+        raise ValueError(event)
+    return event
+
+
 def _receive_clip(pipe: MessageReader, header: _ClipHeader, specs: Sequence[ClipSpec]) -> Clip:
-    known = 0 <= header.spec < len(specs) and header.track >= 0
-    if not (known and header.frames >= 1 and 0 <= header.quality <= 1 and max(map(abs, header.box)) <= _LONGEST_SIDE):
+    if not (0 <= header.spec < len(specs) and header.track >= 0):
         raise ValueError(header)
     spec = specs[header.spec]
+    if not (
+        1 <= header.frames <= spec.frames and 0 <= header.quality <= 1 and max(map(abs, header.box)) <= _LONGEST_SIDE
+    ):
+        raise ValueError(header)
     shape = spec.frames, spec.size, spec.size, 3
     pixels = np.frombuffer(pipe.recv_bytes(int(np.prod(shape))), dtype=np.uint8).reshape(shape)
     return Clip(**vars(header), pixels=pixels)

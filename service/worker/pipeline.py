@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass
@@ -33,7 +33,8 @@ from service.worker.decode_child import Assignment, VideoPart
 from service.worker.face_pictures import FacePictures
 from service.worker.onnx_model import OnnxModel
 from service.worker.pipe import Event
-from service.worker.sandbox import Sandbox
+from service.worker.plausible import plausible
+from service.worker.sandbox import InterruptedWork, Sandbox
 
 # Clips of one job that may wait for the model: bounds the job's memory, and fills a processor's largest batch.
 _MOST_IN_FLIGHT = 32
@@ -117,6 +118,7 @@ class Pipeline:
         interrupted: threading.Event,
         *,
         again: bool = False,
+        on_wait: Callable[[], None] = lambda: None,
     ) -> Generator[AnalysisEvent]:
         """Analyse a video file: yield progress, each window when it is scored, and the findings last.
 
@@ -126,6 +128,7 @@ class Pipeline:
             options: the analysis options.
             interrupted: another thread sets it to stop the analysis.
             again: whether it was tried before: then the processor decodes, because a GPU may have failed.
+            on_wait: called several times a second while the analysis waits for the models.
 
         Raises:
             InvalidOption: no model serves a requested task.
@@ -136,7 +139,7 @@ class Pipeline:
         run = self._run(options, VideoPart(video, options.start_s, options.end_s, options.track), device)
         run.pictures = FacePictures() if options.pictures else None
         total_s: float | None = None
-        with closing(run.events(job, interrupted)) as events:
+        with closing(run.events(job, interrupted, on_wait)) as events:
             for event in events:
                 if isinstance(event, VideoOpened):
                     if event.total_s is not None:
@@ -295,12 +298,18 @@ class _Run:
         self.inference_s = 0.0
 
     def events(
-        self, name: str, interrupted: threading.Event
+        self, name: str, interrupted: threading.Event, on_wait: Callable[[], None] = lambda: None
     ) -> Generator[VideoOpened | Progressed | FaceWindow | VideoEnded]:
         """Yield the child's events, with each clip replaced by its scored window once the model has run."""
+
+        def go_on_waiting() -> None:
+            if interrupted.is_set():
+                raise InterruptedWork
+            on_wait()
+
         waiting: deque[tuple[Clip, list[Future[Outputs]]]] = deque()
         with closing(self._sandbox.decode(self._assignment, interrupted)) as events:
-            for event in self._waiting_for(events):
+            for event in self._waiting_for(plausible(events, self._assignment)):
                 if isinstance(event, Clip):
                     if self.pictures is not None:
                         self.pictures.add(event)
@@ -314,7 +323,7 @@ class _Run:
                     ended or len(waiting) > _MOST_IN_FLIGHT or all(future.done() for future in waiting[0][1])
                 ):
                     began = time.perf_counter()
-                    scored = self._score(*waiting.popleft())
+                    scored = self._score(*waiting.popleft(), go_on_waiting)
                     self.inference_s += time.perf_counter() - began
                     yield scored
                 if not isinstance(event, Clip | FaceSeen):
@@ -330,12 +339,12 @@ class _Run:
                 return
             yield event
 
-    def _score(self, clip: Clip, futures: list[Future[Outputs]]) -> FaceWindow:
+    def _score(self, clip: Clip, futures: list[Future[Outputs]], on_wait: Callable[[], None]) -> FaceWindow:
         wanted: set[str] = {task.kind for task in self.tasks}
         outputs = {
             kind: values
             for future in futures
-            for kind, values in self._batcher.outputs(future).items()
+            for kind, values in self._batcher.outputs(future, on_wait).items()
             if kind in wanted
         }
         return self.scores.setdefault(clip.track, FaceScores()).add(self.tasks, clip, outputs)

@@ -9,10 +9,19 @@ from dataclasses import dataclass, field
 from service.queue.consumer import Attempt
 from service.worker import metrics
 
-# Longer than every bounded wait in a job (decode stall, inference) and in the main loop.
 HUNG_AFTER_S = 180.0
+"""Longer than every bounded wait in the main loop and, with the default settings, in a job.
+
+A wait for the models counts as progress, because a run that does not end is noticed by the batcher.
+"""
+_STALL_MARGIN_S = 60.0  # for the end of a stalled decode child
 # How long an interrupted job may take to notice.
 _INTERRUPTED_S = 10.0
+
+
+def hung_after_s(decode_stall_s: float) -> float:
+    """Return after how many seconds without progress a job hangs, for this limit of decode stalls in seconds."""
+    return max(HUNG_AFTER_S, decode_stall_s + _STALL_MARGIN_S)
 
 
 @dataclass
@@ -21,12 +30,14 @@ class RunningJob:
 
     Attributes:
         attempt: its attempt.
+        hung_after_s: seconds without progress after which it hangs.
         interrupted: set to end its pipeline and its waits.
         draining: whether it was interrupted because the worker stops, so that it is handed back.
         moved_at: when it last made progress, on the monotonic clock.
     """
 
     attempt: Attempt
+    hung_after_s: float = HUNG_AFTER_S
     interrupted: threading.Event = field(default_factory=threading.Event)
     draining: bool = False
     moved_at: float = field(default_factory=time.monotonic)
@@ -38,7 +49,7 @@ class RunningJob:
     @property
     def moving(self) -> bool:
         """Whether it made progress recently; otherwise it hangs."""
-        return time.monotonic() - self.moved_at < HUNG_AFTER_S
+        return time.monotonic() - self.moved_at < self.hung_after_s
 
 
 class RunningJobs:

@@ -53,6 +53,7 @@ def test_an_unknown_option_is_an_error_that_lists_the_known_ones(http, name):
         "start_s=2&end_s=1", "start_s=1&end_s=1", "hop_s=0", "hop_s=0.01", "hop_s=61", "hop_s=nan",
         "tasks=", "tasks=nose", "tasks=expression,dimensions", "tasks=expression&tasks=nose",
         "tasks=" + "x" * 30_000,
+        "faces=1&faces=2", "faces=1&faces=1", "start_s=0&tasks=expression&tasks=dimensions&start_s=1",
     ],
 )  # fmt: skip
 def test_a_bad_value_is_an_error_that_names_the_option(http, query):
@@ -105,9 +106,9 @@ def test_an_address_where_nothing_is_gives_404_and_no_file(served, http, path):
         ("GET", "/analyze", "POST"),
         ("PUT", "/analyze", "POST"),
         ("TRACE", "/analyze", "POST"),
-        ("PATCH", "/analyses/x", "DELETE, GET"),
-        ("POST", "/healthz", "GET"),
-        ("POST", "/docs", "GET"),
+        ("PATCH", "/analyses/x", "DELETE, GET, HEAD"),
+        ("POST", "/healthz", "GET, HEAD"),
+        ("POST", "/docs", "GET, HEAD"),
     ],
 )
 def test_a_wrong_method_is_an_error_that_names_the_right_one(http, method, path, right):

@@ -47,12 +47,12 @@ class ScriptedPipeline(Pipeline):
     """Run scripts, and analyse videos."""
 
     def analyze(
-        self, job: str, video: Path, options: AnalyzeOptions, interrupted: threading.Event, *, again: bool = False
+        self, job: str, video: Path, options: AnalyzeOptions, interrupted: threading.Event, **how: Any
     ) -> Iterator[Any]:
         with video.open("rb") as file:
             text = file.read(4096).removeprefix(HEAD)
         if not text.startswith(b"{"):
-            yield from super().analyze(job, video, options, interrupted, again=again)
+            yield from super().analyze(job, video, options, interrupted, **how)
             return
         what = json.loads(text)
         if what.get("poison"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from mien.contract.jobs import State
@@ -50,20 +50,22 @@ async def list_analyses(owner: Reader, options: Annotated[ListOptions, Query()],
     response_model=Analysis,
     response_model_exclude_unset=True,
     response_description="The analysis in its current state; with its result if it has succeeded.",
-    responses={200: {"content": CSV}, **problems(400, 401, 403, 404, 409, 410, 429)},
+    responses={200: {"content": CSV}, **problems(400, 401, 403, 404, 409, 410, 422, 429)},
     openapi_extra={"parameters": [PREFER]},
     tags=["analyses"],
     summary="Read an analysis",
 )
-async def get_analysis(
-    analysis_id: AnalysisId, owner: Reader, uses: Uses, prefers: Prefers, accept: Accept = ""
+async def get_analysis(  # noqa: PLR0917 - FastAPI gives them by name
+    request: Request, analysis_id: AnalysisId, owner: Reader, uses: Uses, prefers: Prefers, accept: Accept = ""
 ) -> Response:
     """Get an analysis in its current state; with `Prefer: wait=N`, wait up to N seconds for its end.
 
     With `Accept: text/csv` get its windows as a table, as from `timeline.csv`.
     """
     job = await uses.follow.job(owner.own(analysis_id), prefers.waits(default_s=0.0, most_s=uses.settings.wait_s))
-    return await table_response(uses, job) if prefers_csv(accept) else await analysis_response(uses, job, status=200)
+    if prefers_csv(accept):
+        return await table_response(request, uses, job)
+    return await analysis_response(uses, job, status=200)
 
 
 @router.get(
@@ -72,15 +74,18 @@ async def get_analysis(
     response_description="The windows, one per line.",
     responses={
         200: {"content": CSV},
-        **problems(401, 403, 404, 409, 410, 429),
+        **problems(400, 401, 403, 404, 409, 410, 422, 429),
     },
     tags=["analyses"],
     summary="Read a timeline as CSV",
 )
-async def get_timeline(analysis_id: AnalysisId, owner: Reader, uses: Uses) -> Response:
-    """Get the windows of all faces as a table, one per line, once the analysis has succeeded (see docs/csv.md)."""
+async def get_timeline(request: Request, analysis_id: AnalysisId, owner: Reader, uses: Uses) -> Response:
+    """Get the windows of all faces as a table, one per line, once the analysis has succeeded (see docs/csv.md).
+
+    Until it has ended, the answer is 409 with `not_ended`; if it has failed, its error.
+    """
     job = await uses.follow.job(owner.own(analysis_id))
-    return await table_response(uses, job)
+    return await table_response(request, uses, job)
 
 
 @router.delete(

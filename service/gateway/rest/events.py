@@ -9,7 +9,7 @@ import structlog
 from fastapi import APIRouter, Depends, HTTPException
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from mien.contract.errors import QueueUnavailable
+from mien.contract.errors import KeyRefused, QueueUnavailable
 from mien.contract.events import NAMES
 from service.gateway.openapi import problems
 from service.gateway.rest.parameters import AnalysisId, LastEventId, Reader, Uses
@@ -42,7 +42,7 @@ async def watched(
     summary="Watch an analysis",
 )
 async def watch_analysis(
-    stream: Annotated[AsyncIterator[WatchedEvent], Depends(watched)],
+    stream: Annotated[AsyncIterator[WatchedEvent], Depends(watched)], owner: Reader
 ) -> AsyncIterator[ServerSentEvent]:
     """Get the events of an analysis as server-sent events: those so far, then the rest until its end.
 
@@ -57,12 +57,16 @@ async def watch_analysis(
     Send the last event's id as `Last-Event-ID` to resume after it. Events are kept until ten minutes after the end.
     """
     try:
-        async for event in stream:
+        while True:
+            async with owner.while_valid():
+                event = await anext(stream, None)
+            if event is None:
+                return
             yield ServerSentEvent(
                 event=NAMES[type(event.what)],
                 raw_data=event.what.model_dump_json(exclude_unset=True),
                 id=None if event.id is None else str(event.id),
             )
-    except QueueUnavailable:
+    except (KeyRefused, QueueUnavailable) as error:
         # The status is already sent: the client reconnects and gets the error then.
-        log.warning("queue unreachable, events end")
+        log.warning("events end", reason=error.detail)

@@ -6,13 +6,14 @@ machine each request would wait for a thread several times.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, Path, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from mien.contract.api_keys import Scope
+from mien.contract.errors import InvalidOption
 from service.gateway.connections import source_of
 from service.gateway.idempotency import parse_idempotency_key
 from service.gateway.prefer_header import Preference, parse_prefer
@@ -22,6 +23,8 @@ from service.gateway.usecases.authenticate import Owner
 _BEARER = HTTPBearer(
     auto_error=False, description="An API key: `mien_…`."
 )  # documents the scheme; `Authenticate` checks it
+
+_REPEATABLE = frozenset({"tasks"})
 
 
 async def use_cases(request: Request) -> UseCases:
@@ -40,21 +43,41 @@ async def idempotency_key(request: Request) -> str | None:
     return parse_idempotency_key(request.headers.getlist("idempotency-key"))
 
 
-def _owner(scope: Scope) -> Callable[..., Awaitable[Owner]]:
+def option_names(request: Request) -> list[str]:
+    """Return the names of the query options that a request's route has."""
+    models = [parameter.field_info.annotation for parameter in request.scope["route"].dependant.query_params]
+    return [name for model in models for name in model.model_fields]
+
+
+async def check_repeated_options(request: Request) -> None:
+    """Check that options with one value are given once.
+
+    Raises:
+        InvalidOption: one is repeated.
+    """
+    for name in option_names(request):
+        if name not in _REPEATABLE and len(request.query_params.getlist(name)) > 1:
+            raise InvalidOption(f"{name}: this option is given more than once. Give it once.")
+
+
+def _owner(scope: Scope) -> Callable[..., AsyncIterator[Owner]]:
     async def authenticate(
         request: Request, _: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
-    ) -> Owner:
+    ) -> AsyncIterator[Owner]:
         address = source_of(request.client.host) if request.client else ""
         uses = await use_cases(request)
-        return await uses.authenticate(request.headers.get("authorization"), scope, address)
+        owner = await uses.authenticate(request.headers.get("authorization"), scope, address)
+        async with owner.while_valid():
+            yield owner
 
     return authenticate
 
 
 Uses = Annotated[UseCases, Depends(use_cases)]
-Sender = Annotated[Owner, Depends(_owner(Scope.ANALYZE))]
-Reader = Annotated[Owner, Depends(_owner(Scope.READ))]
-Operator = Annotated[Owner, Depends(_owner(Scope.ADMIN))]
+# Of the scope "function": a key that is revoked ends the endpoint, not the response that it has returned.
+Sender = Annotated[Owner, Depends(_owner(Scope.ANALYZE), scope="function")]
+Reader = Annotated[Owner, Depends(_owner(Scope.READ), scope="function")]
+Operator = Annotated[Owner, Depends(_owner(Scope.ADMIN), scope="function")]
 Prefers = Annotated[Preference, Depends(preference)]
 Key = Annotated[str | None, Depends(idempotency_key)]
 AnalysisId = Annotated[str, Path(description="The analysis's id.", examples=["01M8DZKXH8BZBZ4HJDQ5ZK5X2M"])]

@@ -44,9 +44,14 @@ async def outcome_response(request: Request, uses: UseCases, job_id: str, prefer
     """Wait for an analysis that was accepted, and return it: a failure is a problem; 202 if it has not ended."""
     wait_s = uses.settings.wait_s
     job = await uses.follow.job(job_id, prefers.waits(default_s=wait_s, most_s=wait_s))
-    if job.state is State.FAILED and job.error is not None:
-        return problem_response(request, from_problem(job.error), analysis_id=public_id(job.id))
-    return await analysis_response(uses, job, status=200 if job.state.terminal else 202)
+    return _failure(request, job) or await analysis_response(uses, job, status=200 if job.state.terminal else 202)
+
+
+def _failure(request: Request, job: Job) -> JSONResponse | None:
+    """Return the problem that an analysis ended with, or None if it has not failed."""
+    if job.state is not State.FAILED or job.error is None:
+        return None
+    return problem_response(request, from_problem(job.error), analysis_id=public_id(job.id))
 
 
 async def analysis_response(uses: UseCases, job: Job, status: int) -> Response:
@@ -73,15 +78,17 @@ async def _joined(begin: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[byt
         yield piece
 
 
-async def table_response(uses: UseCases, job: Job) -> Response:
-    """Return the windows of an analysis as CSV.
+async def table_response(request: Request, uses: UseCases, job: Job) -> Response:
+    """Return the windows of an analysis as CSV; a failure is a problem.
 
     Raises:
-        NotEnded: it has not succeeded.
+        NotEnded: it has not ended.
     """
+    if (failure := _failure(request, job)) is not None:
+        return failure
     findings = await uses.follow.findings(job)
     if findings is None:
-        raise NotEnded(f"This analysis has no timeline: it is {job.state}.")
+        raise NotEnded(f"This analysis has no timeline yet: it is {job.state}. Try again when it has succeeded.")
     table = io.BytesIO()
     with io.TextIOWrapper(table, encoding="utf-8", newline="", write_through=True) as text:
         await asyncio.to_thread(write_csv, findings.faces, findings.video, text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from typing import TypeVar
 
 from google.protobuf.message import Message
@@ -16,7 +16,7 @@ from mien.contract.live_messages import LiveFrame
 from mien.contract.results import Progress, Summary
 from service.gateway.containers import too_large
 from service.gateway.idempotency import parse_idempotency_key
-from service.gateway.rpc.call_limits import source_of_peer
+from service.gateway.rpc.call_limits import no_message, source_of_peer
 from service.gateway.rpc.calls import Context, call
 from service.gateway.rpc.messages import (
     analysis_message,
@@ -52,8 +52,7 @@ class AffectService(affect_pb2_grpc.AffectServiceServicer):  # type: ignore[misc
 
     async def Analyze(self, requests: AsyncIterator[pb.AnalyzeRequest], context: Context) -> None:  # noqa: N802
         """Accept a video and stream the events of its analysis."""
-        async with call("Analyze", context):
-            owner = await self._owner(context, Scope.ANALYZE)
+        async with call("Analyze", context), self._owner(context, Scope.ANALYZE) as owner:
             analysis_id = await self._accept(owner, requests, context)
             job = await self._uses.follow.job(analysis_id)
             findings = await self._uses.follow.findings(job)
@@ -65,8 +64,7 @@ class AffectService(affect_pb2_grpc.AffectServiceServicer):  # type: ignore[misc
 
     async def GetAnalysis(self, request: pb.GetAnalysisRequest, context: Context) -> pb.GetAnalysisResponse:  # noqa: N802
         """Return an analysis with its faces, without their timelines and paths."""
-        async with call("GetAnalysis", context):
-            owner = await self._owner(context, Scope.READ)
+        async with call("GetAnalysis", context), self._owner(context, Scope.READ) as owner:
             job = await self._uses.follow.job(owner.own(request.id))
             analysis = self._uses.follow.present(job)
             findings = await self._uses.follow.findings(job)
@@ -74,8 +72,7 @@ class AffectService(affect_pb2_grpc.AffectServiceServicer):  # type: ignore[misc
 
     async def ListAnalyses(self, request: pb.ListAnalysesRequest, context: Context) -> pb.ListAnalysesResponse:  # noqa: N802
         """List analyses in pages."""
-        async with call("ListAnalyses", context):
-            owner = await self._owner(context, Scope.READ)
+        async with call("ListAnalyses", context), self._owner(context, Scope.READ) as owner:
             page = await self._uses.browse(
                 owner,
                 request.page_size or USUAL_LIMIT,
@@ -88,24 +85,24 @@ class AffectService(affect_pb2_grpc.AffectServiceServicer):  # type: ignore[misc
 
     async def WatchAnalysis(self, request: pb.WatchAnalysisRequest, context: Context) -> None:  # noqa: N802
         """Stream the events of an analysis."""
-        async with call("WatchAnalysis", context):
-            owner = await self._owner(context, Scope.READ)
-            async with aclosing(self._events(owner.own(request.id), request.after_event_id)) as events:
-                async for event in events:
-                    await self._send(context, pb.WatchAnalysisResponse(event=event))
+        async with (
+            call("WatchAnalysis", context),
+            self._owner(context, Scope.READ) as owner,
+            aclosing(self._events(owner.own(request.id), request.after_event_id)) as events,
+        ):
+            async for event in events:
+                await self._send(context, pb.WatchAnalysisResponse(event=event))
 
     async def CancelAnalysis(self, request: pb.CancelAnalysisRequest, context: Context) -> pb.CancelAnalysisResponse:  # noqa: N802
         """Cancel and erase an analysis."""
-        async with call("CancelAnalysis", context):
-            owner = await self._owner(context, Scope.ANALYZE)
+        async with call("CancelAnalysis", context), self._owner(context, Scope.ANALYZE) as owner:
             # Once the job is removed from the queue, its blobs must be deleted even if the call is cancelled.
             await asyncio.shield(self._uses.cancel(owner.own(request.id)))
             return pb.CancelAnalysisResponse()
 
     async def AnalyzeLive(self, requests: AsyncIterator[pb.AnalyzeLiveRequest], context: Context) -> None:  # noqa: N802
         """Score live frames."""
-        async with call("AnalyzeLive", context):
-            owner = await self._owner(context, Scope.ANALYZE)
+        async with call("AnalyzeLive", context), self._owner(context, Scope.ANALYZE) as owner:
             first = await self._first(requests, "frame")
             scored = self._uses.live(owner, live_options_of(first.options), _frames(requests))
             async with aclosing(scored):
@@ -115,18 +112,28 @@ class AffectService(affect_pb2_grpc.AffectServiceServicer):  # type: ignore[misc
                         context, pb.AnalyzeLiveResponse(window=window, dropped_frames=found.dropped_frames)
                     )
 
-    async def _owner(self, context: Context, scope: Scope) -> Owner:
-        """Authenticate the call by its metadata `authorization`, which is used like the HTTP header."""
+    @asynccontextmanager
+    async def _owner(self, context: Context, scope: Scope) -> AsyncIterator[Owner]:
+        """Authenticate the call by its metadata `authorization`, which is used like the HTTP header.
+
+        The block runs as long as the key is valid.
+        """
         given = dict(context.invocation_metadata() or ())
-        return await self._uses.authenticate(str(given.get("authorization", "")), scope, source_of_peer(context.peer()))
+        authorization = str(given.get("authorization", ""))
+        owner = await self._uses.authenticate(authorization, scope, source_of_peer(context.peer()))
+        async with owner.while_valid():
+            yield owner
 
     async def _first(self, requests: AsyncIterator[Request], then: str) -> Request:
         """Return the first message, which must hold the options."""
+        idle_s = self._uses.settings.upload_idle_s
         try:
-            async with asyncio.timeout(self._uses.settings.upload_idle_s):
+            async with asyncio.timeout(idle_s):
                 first = await anext(aiter(requests))
-        except (StopAsyncIteration, TimeoutError) as error:
+        except StopAsyncIteration as error:
             raise MalformedBody("No message came. The first one must be the options, which may be empty.") from error
+        except TimeoutError as error:
+            raise no_message(idle_s) from error
         if first.WhichOneof("part") != "options":
             raise MalformedBody(f"The first message must be the options, which may be empty, before any {then}.")
         return first

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 import grpc
 from google.protobuf.message import Message
 
-from mien.contract.errors import MalformedBody, MienError, TooManyConnections
+from mien.contract.errors import MalformedBody, MienError, TooManyConnections, UploadStalled
 from service.gateway.connections import source_of
 from service.gateway.metrics import REFUSALS
 from service.gateway.request_context import request_id_of
@@ -91,7 +91,7 @@ class CallLimits(grpc.aio.ServerInterceptor):
     def _place(self, context: Context) -> Iterator[None]:
         source = source_of_peer(context.peer())
         if self._calls[source] >= self._most:
-            REFUSALS.labels("full_calls").inc()
+            REFUSALS.labels("full_address_calls").inc()
             raise TooManyConnections(
                 f"This address has the maximum of {self._most} calls. Try again when one has ended.",
                 5,
@@ -118,8 +118,13 @@ class CallLimits(grpc.aio.ServerInterceptor):
             except StopAsyncIteration:
                 return
             except TimeoutError as error:
-                raise MalformedBody(f"No message came within {self._idle_s:g} s. Call again and send it.") from error
+                raise no_message(self._idle_s) from error
             yield message
+
+
+def no_message(idle_s: float) -> UploadStalled:
+    """Return the error of a call whose message did not come within `idle_s` seconds."""
+    return UploadStalled(f"No message came within {idle_s:g} s. Call again and send it.")
 
 
 def _unchanged(requests: AsyncIterator[Message]) -> AsyncIterator[Message]:

@@ -9,9 +9,7 @@ _WORDS = (
     ("POST /analyze", "Analyze"),
     ("cursor:", "page_token:"),
     ("the last page's `next`", "the last page's `next_page_token`"),
-    ("limit:", "page_size:"),
     ("Last-Event-ID", "after_event_id"),
-    ("The request body", "The call"),
 )
 
 

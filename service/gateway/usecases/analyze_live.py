@@ -141,8 +141,8 @@ class _Relay:
                     raise BadTime("A frame's time must be a finite number of seconds.")
                 if last_s is not None and not last_s < frame.time_s <= last_s + LONGEST_GAP_S:
                     raise BadTime(
-                        f"The frame's time, {frame.time_s:g} s, must be after the one's before, {last_s:g} s, and "
-                        f"{LONGEST_GAP_S:g} s later at most."
+                        f"The frame's time, {frame.time_s:g} s, must be later than the previous frame's "
+                        f"({last_s:g} s), by {LONGEST_GAP_S:g} s at most."
                     )
                 last_s = frame.time_s
                 self._waiting.append(frame)

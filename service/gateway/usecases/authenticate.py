@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hmac
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import dataclass, field
 
 import structlog
 
 from mien.contract.api_keys import SCOPES, Scope, parse_api_key
 from mien.contract.errors import KeyRefused, KeyRequired, NoSuchAnalysis, ScopeMissing, TooManyWrongKeys
+from service.gateway.usecases.keys_in_use import KeysInUse
 from service.queue.key_ring import ValidKeys
 
 audit = structlog.get_logger(log="audit")
@@ -20,9 +23,16 @@ _BEARER = re.compile(r"bearer +([^ ]+) *", re.IGNORECASE | re.ASCII)  # RFC 6750
 
 @dataclass(frozen=True)
 class Owner:
-    """The owner of analyses: the API key with this id, or "" for analyses that were sent without a key."""
+    """The owner of analyses.
+
+    Attributes:
+        key_id: id of the owner's API key; "" for analyses that were sent without a key.
+        while_valid: returns a context that runs its block as long as the request's own key is valid, and raises
+            KeyRefused when the key is revoked (see `KeysInUse.using`).
+    """
 
     key_id: str
+    while_valid: Callable[[], AbstractAsyncContextManager[None]] = field(default=nullcontext, compare=False, repr=False)
 
     def own(self, analysis_id: str) -> str:
         """Return the job id of an analysis of this owner.
@@ -53,10 +63,12 @@ class Authenticate:
 
     Attributes:
         keys: the valid keys.
+        in_use: ends requests whose key is revoked while they are under way.
         required: whether every request needs one.
     """
 
     keys: ValidKeys
+    in_use: KeysInUse
     required: bool
 
     async def __call__(self, authorization: str | None, scope: Scope, address: str) -> Owner:
@@ -95,11 +107,11 @@ class Authenticate:
         if scope not in kept.scopes:
             audit.warning("scope missing", key=key.id, scope=scope)
             raise ScopeMissing(
-                f"This API key does not allow to {SCOPES[scope]}. The operator can create one that does: "
+                f"This API key may not {SCOPES[scope]}. The operator can create one that does: "
                 f"`mien keys create --scope {scope}`."
             )
         audit.info("key used", key=key.id, scope=scope)
-        return Owner(kept.owner or key.id)
+        return Owner(kept.owner or key.id, self.in_use.use(key.id))
 
     async def _count_wrong(self, address: str, key_id: str = "") -> None:
         count, left_s = await self.keys.count_wrong(address)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,6 @@ from mien.contract.errors import (
     DigestMismatch,
     EmptyUpload,
     Expired,
-    InvalidOption,
     NoSuchUpload,
     QueueFull,
     QueueUnavailable,
@@ -32,6 +32,7 @@ from service.queue.jobs import Job, Jobs
 from service.storage.blobs import Blobs, incoming_name, taken_name
 from service.telemetry.traces import traceparent
 
+_UPLOAD_ID = re.compile(r"[0-9A-Za-z]{1,64}")
 _TTL_S = 3600
 _LATE_S = 3600  # for an upload that began just before its URL expired
 
@@ -76,7 +77,7 @@ class DirectUpload:
 
         Raises:
             InvalidOption: callbacks to the given URL are not allowed.
-            NoSuchUpload: nothing was uploaded there.
+            NoSuchUpload: no upload can have this id, or nothing was uploaded there.
             Expired: its analysis was erased.
             EmptyUpload, UploadTooLarge, UnsupportedContainer: the upload is not accepted, and erased.
             DigestMismatch: the upload has another digest; the slot stays open.
@@ -85,9 +86,9 @@ class DirectUpload:
         """
         if options.callback_url is not None:
             self.check_callback(options.callback_url)
+        if not _UPLOAD_ID.fullmatch(upload_id):
+            raise NoSuchUpload("No upload has this id. Ids are given by POST /uploads.")
         job_id = owner.own(upload_id)
-        if not upload_id.isalnum():
-            raise InvalidOption("An upload's id is given by POST /uploads.")
         found = await self.jobs.find(job_id)
         if isinstance(found, Job):
             return job_id

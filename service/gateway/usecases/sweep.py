@@ -59,14 +59,12 @@ class Sweep:
     async def _orphans(self, prefix: str, grace_s: float) -> list[str]:
         orphans = []
         async for name, age_s in self.blobs.ages(prefix):
-            # A bucket may count an upload's age from its beginning. Asked before its job, which takes its place.
+            # An old upload may still be arriving, because a bucket may count its age from the upload's start: then room
+            # is reserved for it. The reservation is looked up first, because the job replaces it.
             if age_s > grace_s and await self.admission.is_reserved(job_of(name)):
                 continue
             job = await self.jobs.find(job_of(name))
-            # While the job runs, a result that it does not refer to yet may be about to be committed.
-            owned = isinstance(job, Job) and (
-                job.result == name if job.state.terminal else prefix == RESULTS or job.upload == name
-            )
+            owned = isinstance(job, Job) and _owns(job, name, prefix)
             if not owned and (job is not None or age_s > grace_s):
                 orphans.append(name)
         return orphans
@@ -75,3 +73,11 @@ class Sweep:
         """Return what was uploaded to slots that are used or expired."""
         found = [name async for name, _ in self.blobs.ages(INCOMING)]
         return [name for name in found if not await self.admission.is_slot_open(job_of(name))]
+
+
+def _owns(job: Job, name: str, prefix: str) -> bool:
+    """Return whether a job refers to a blob under `prefix`, or may yet."""
+    if job.state.terminal:
+        return job.result == name
+    # Any attempt's result may be the one that is committed next.
+    return prefix == RESULTS or job.upload == name

@@ -1,5 +1,5 @@
--- Hands a job back: its fence ends, and its entry goes to a consumer that no worker has, as a rule with an expired lease.
--- So the next worker with room takes it over, before jobs that have not begun, and its watchers do not wait for these.
+-- Hands a job back: increments the fence and moves the entry to the consumer `released`, as a rule with an expired lease,
+-- so that the next free worker claims it before new jobs.
 -- KEYS: job, queue
 -- ARGV: job id, fence, group, "1" if the attempt does not count (a drain), the error that broke it or "", the consumer
 --   of released entries, milliseconds that its lease counts as having run

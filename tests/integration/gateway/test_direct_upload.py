@@ -98,3 +98,11 @@ def test_what_is_no_digest_is_refused(site, digest):
     http, _ = site
     refused = http.post("/uploads/x/analyze", params={"sha256": digest})
     assert (refused.status_code, refused.json()["code"]) == (400, "invalid_option")
+
+
+@pytest.mark.parametrize("upload_id", ["ab-cd", "a.b", "%00", "%C3%A4", "x" * 300, "none"])
+def test_an_id_that_no_upload_has_is_not_found_whatever_it_looks_like(site, upload_id):
+    http, _ = site
+    answer = http.post(f"/uploads/{upload_id}/analyze", headers=ASYNC)
+
+    assert (answer.status_code, answer.json()["code"]) == (404, "no_such_upload")

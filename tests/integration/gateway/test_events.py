@@ -313,7 +313,7 @@ def test_without_redis_the_events_end_and_the_next_watcher_gets_an_error(tmp_pat
             httpx2.delete(f"{url}/analyses/a")
             assert [event.data for event in events] == [{"state": "cancelled"}]
         queue.close()
-        wait_for(lambda: process.said("queue unreachable, events end"))
+        wait_for(lambda: process.said('"event": "events end"'))
         assert not process.said("Traceback")
 
 

@@ -269,6 +269,8 @@ def test_a_key_does_what_its_scopes_allow_at_both_doors(locked: Locked, redis_ur
     ):
         refused = locked.stranger.request(method, path, headers=headers, content=MP4 if method == "POST" else None)
         assert (refused.status_code, refused.json()["code"]) == (403, "scope_missing"), (method, path)
+        if path == "/metrics":
+            assert refused.json()["detail"].startswith("This API key may not read the service's metrics. ")
     metadata = (("authorization", reads["Authorization"]),)
     with grpc.insecure_channel(locked.grpc) as channel:
         stub = AffectServiceStub(channel)

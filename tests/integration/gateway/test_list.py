@@ -23,6 +23,13 @@ def test_no_analyses_are_an_empty_page(running):
     assert running.http.get("/analyses").json() == {"analyses": []}
 
 
+def test_an_option_is_given_once(running):
+    answer = running.http.get("/analyses?limit=1&limit=2")
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_option")
+    assert answer.json()["detail"] == "limit: this option is given more than once. Give it once."
+
+
 def test_pages_give_every_analysis_once_newest_first(running, queue: Queue):
     names = [f"j{number:02d}" for number in range(25)]
     for name in names:

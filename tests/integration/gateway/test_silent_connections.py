@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -105,12 +106,20 @@ def test_where_all_carry_requests_the_next_is_refused_at_once_until_one_ends(red
         assert answer.headers["retry-after"].isdigit()
         refused = httpx2.get(f"{narrow[1]}/healthz", timeout=HANG_S)
         assert (refused.status_code, refused.json()["code"]) == (503, "too_many_connections")
+        assert refused.json()["detail"].startswith("This address has the maximum")
         elsewhere = socket.create_connection(("127.0.0.1", int(narrow[1].rpartition(":")[2])), HANG_S, ("127.0.0.2", 0))
         with elsewhere:
             elsewhere.sendall(HALF_A_HEAD + b"\r\n")
             assert elsewhere.recv(12) == b"HTTP/1.1 200"
         busy[0].socket.close()
         wait_for(lambda: healthy(narrow[1]))
+        assert refused_by(narrow[1]) == {"full_address_connections"}
+
+
+def refused_by(url: str) -> set[str]:
+    """Return the limits that refused someone, as the metrics tell."""
+    text = httpx2.get(f"{url}/metrics", timeout=HANG_S).text
+    return set(re.findall(r'mien_gateway_refusals_total\{reason="(\w+)"\}', text))
 
 
 def test_sockets_of_live_analyses_count(narrow):
@@ -148,7 +157,7 @@ def never() -> Iterator[object]:
 def test_a_call_whose_message_does_not_come_is_ended(hasty_channel, method):
     with pytest.raises(grpc.RpcError) as ended:
         list(hasty_channel.stream_stream(method)(never(), timeout=HANG_S))
-    assert ended.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert ended.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
     assert "No message came" in ended.value.details()
 
 
@@ -180,3 +189,4 @@ def test_calls_of_one_address_are_bounded_until_some_end(narrow):
         for call in held:
             call.cancel()
         wait_for(lambda: refusal(channel) is None)
+    assert "full_address_calls" in refused_by(narrow[1])

@@ -83,7 +83,7 @@ class ToldPipeline:
     def __init__(self, analyze: Analyze) -> None:
         self._analyze = analyze
 
-    def analyze(self, _job: str, video: Path, *_: object, again: bool) -> Iterator[AnalysisEvent]:
+    def analyze(self, _job: str, video: Path, *_: object, **_how: object) -> Iterator[AnalysisEvent]:
         yield from self._analyze(video)
         yield Analyzed(NOTHING, decode_ms=1, inference_ms=1)
 

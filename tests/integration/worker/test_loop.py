@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mien.contract.errors import AttemptsExhausted, CannotDecode
+from mien.contract.errors import AttemptsExhausted, CannotDecode, InvalidOption, MienError
 from mien.contract.events import FaceWindow
 from mien.contract.jobs import State
 from mien.contract.results import Progress
@@ -120,7 +120,7 @@ def test_an_attempt_that_breaks_once_succeeds_the_next_time(site: Site, job: str
 
 @pytest.mark.parametrize(
     ("error", "outcome"),
-    [(OSError("its video is gone"), "retried"), (CannotDecode("It cannot be decoded."), "bad_media")],
+    [(OSError("its video is gone"), "retried"), (CannotDecode("It cannot be decoded."), "rejected")],
     ids=["broken", "bad media"],
 )
 def test_an_attempt_whose_job_was_deleted_is_lost_and_counts_as_nothing_else(
@@ -140,6 +140,20 @@ def test_an_attempt_whose_job_was_deleted_is_lost_and_counts_as_nothing_else(
 
     assert counted(outcome) == before
     assert site.queue.is_idle()
+
+
+@pytest.mark.parametrize("error", [CannotDecode("It cannot be decoded."), InvalidOption("tasks: none here.")])
+def test_a_fault_of_the_video_or_of_the_options_is_a_rejection(site: Site, job: str, error: MienError):
+    def counted() -> float:
+        return metrics.ATTEMPTS.labels("rejected")._value.get()
+
+    def refuse() -> None:
+        raise error
+
+    before = counted()
+    with looping(site.queue.worker(), Blobs(site.blobs), then(refuse)):
+        assert site.ended(job).error == error.problem()
+        wait_for(lambda: counted() == before + 1)
 
 
 def test_a_job_with_options_of_a_newer_release_is_left_to_others_and_holds_up_none(site: Site, job: str):

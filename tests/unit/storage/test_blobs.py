@@ -200,6 +200,39 @@ def test_a_store_that_refuses_writes_is_unavailable(blobs: Blobs, folder: Path):
         asyncio.run(blobs.read("uploads/a"))
 
 
+async def _all_ages(blobs: Blobs) -> list[tuple[str, float]]:
+    return [found async for found in blobs.ages("uploads")]
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda blobs: asyncio.run(blobs.write("uploads/a", _stream(b"x"))),
+        lambda blobs: blobs.put("uploads/a", b"x"),
+        lambda blobs: blobs.delete(["uploads/a"]),
+        lambda blobs: asyncio.run(blobs.read("uploads/a")),
+        lambda blobs: asyncio.run(blobs.stream("uploads/a")),
+        lambda blobs: asyncio.run(blobs.head("uploads/a", 1)),
+        lambda blobs: asyncio.run(blobs.read_range("uploads/a", 0, 1)),
+        lambda blobs: asyncio.run(blobs.sha256("uploads/a")),
+        lambda blobs: asyncio.run(_all_ages(blobs)),
+        lambda blobs: asyncio.run(blobs.probe()),
+    ],
+    ids=["write", "put", "delete", "read", "stream", "head", "range", "sha256", "ages", "probe"],
+)
+def test_a_store_that_is_gone_is_neither_made_anew_nor_taken_for_empty(blobs: Blobs, folder: Path, use):
+    asyncio.run(blobs.write("uploads/a", _stream(b"x")))
+    folder.rename(folder.with_name("away"))
+
+    with pytest.raises(StorageUnavailable):
+        use(blobs)
+    assert not asyncio.run(blobs.readable())
+
+    assert not folder.exists()
+    folder.with_name("away").rename(folder)
+    assert asyncio.run(blobs.read("uploads/a")) == b"x"
+
+
 _WRITER_WITHOUT_ROOM = """
 import asyncio, os, resource, sys
 from pathlib import Path

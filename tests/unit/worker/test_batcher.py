@@ -3,6 +3,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 
 import numpy as np
@@ -26,10 +27,12 @@ class Doubler:
         self.gate.set()
         self.entered = threading.Event()
         self.lost = False
+        self.delay_s = 0.0
 
     def run(self, clips: np.ndarray) -> list[dict[str, np.ndarray]]:
         self.entered.set()
         self.gate.wait(HANG_S)
+        time.sleep(self.delay_s)
         self.batches.append(clips[:, 0].tolist())
         if RUIN in clips or self.lost:
             raise ValueError("ruined")
@@ -193,12 +196,37 @@ def test_a_model_whose_run_does_not_end_is_lost(monkeypatch):
     assert [type(error) for error in told] == [TimeoutError]
 
 
-def test_a_clip_that_waits_for_many_others_does_not_lose_the_model(monkeypatch):
-    monkeypatch.setattr(of_batcher, "LONGEST_RUN_S", 0.1)
-    with batching(Doubler(), wait_s=4 * HANG_S) as batcher:  # `on_lost` fails
-        future = batcher.submit(0, "job", clip(1))
-        with pytest.raises(TimeoutError):
-            batcher.outputs(future)
+def test_a_clip_behind_many_others_is_waited_for_as_long_as_runs_end(monkeypatch):
+    monkeypatch.setattr(of_batcher, "LONGEST_RUN_S", 2.0)
+    model, waits = Doubler(), []
+    model.delay_s = 0.3
+    with batching(model) as batcher:  # `on_lost` fails
+        for number in range(1, 10 * model.batch_sizes[-1]):
+            last = batcher.submit(0, "job", clip(number))
+
+        assert batcher.outputs(last, lambda: waits.append(1))["expression"][0] == 2 * number
+
+    assert len(waits) > 5
+
+
+def test_a_wait_ends_with_what_its_caller_raises():
+    class Enough(Exception):
+        pass
+
+    def end() -> None:
+        raise Enough
+
+    model = Doubler()
+    model.gate.clear()
+    with batching(model) as batcher, pytest.raises(Enough):
+        batcher.outputs(batcher.submit(0, "job", clip(1)), end)
+
+
+def test_a_clip_whose_own_error_is_a_timeout_does_not_lose_the_model():
+    future: Future = Future()
+    future.set_exception(TimeoutError("its own"))
+    with batching(Doubler()) as batcher, pytest.raises(TimeoutError, match="its own"):
+        batcher.outputs(future)
 
 
 def test_batches_are_reported_with_their_size_and_time():

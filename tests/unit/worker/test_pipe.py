@@ -48,6 +48,16 @@ def _clip_header(**changes) -> bytes:
     return json.dumps(header | changes).encode()
 
 
+def _face_header(**changes) -> bytes:
+    face = {"event": "FaceSeen", "track": 0, "start_s": 0.0, "end_s": 1.0, "samples": 1, "path": []}
+    return json.dumps(face | changes).encode()
+
+
+def _end_header(**changes) -> bytes:
+    end = {"event": "VideoEnded", "duration_s": 1, "fps": None, "width": 9, "height": 9, "frames": 1, "samples": 1}
+    return json.dumps({**end, "warnings": []} | changes).encode()
+
+
 @pytest.mark.parametrize(
     "event",
     [
@@ -148,6 +158,15 @@ def test_errors_of_other_kinds_sent_properly_are_no_exception(pipe):
         b'{"event": "VideoOpened", "width": 1, "height": 1, "total_s": "x"}',
         b'{"event": "FaceSeen", "track": 0, "start_s": 0, "end_s": 0, "samples": 1, "path": [[1, 2]]}',
         b'{"event": "VideoEnded", "duration_s": 1}',
+        _face_header(track=-1),
+        _face_header(samples=0),
+        _face_header(start_s=-1),
+        _face_header(start_s=2),
+        _end_header(samples=-1),
+        _end_header(frames=-1),
+        _end_header(width=-1),
+        _end_header(duration_s=-1),
+        b'{"event": "VideoOpened", "width": 0, "height": 1, "total_s": 1}',
         b'{"event": "Problem", "code": "too_long"}',
         b'{"event": "__class__"}',
         b'{"event": "Progressed", "done_s": 1',
@@ -180,6 +199,10 @@ def test_junk_is_a_video_that_cannot_be_decoded(pipe, junk: bytes):
         {"spec": None},
         {"track": -1},
         {"frames": 0},
+        {"frames": 3},
+        {"frames": 1 << 40},
+        {"start_s": -0.1},
+        {"end_s": -0.1},
         {"start_s": None},
         {"quality": -0.01},
         {"quality": 1.01},

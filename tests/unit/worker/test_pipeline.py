@@ -7,16 +7,18 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
-from mien.contract.errors import InvalidOption, Misconfigured, TooLong
+from mien.contract.errors import CannotDecode, InvalidOption, Misconfigured, TooLong
 from mien.contract.events import FaceWindow
 from mien.contract.options import AnalyzeOptions, LiveOptions
 from mien.contract.results import Findings, Progress
+from service.vision.clips import FaceSeen, VideoEnded
 from service.vision.decode_device import GpuUnavailable, try_gpu
 from service.vision.faces import MODEL
 from service.worker.batcher import Batcher
@@ -274,6 +276,25 @@ def test_an_interruption_ends_the_work_and_the_child(pipeline: MakePipeline, lon
     assert multiprocessing.active_children() == []
 
 
+def test_a_job_that_waits_for_the_model_keeps_moving_and_can_be_interrupted(
+    pipeline: MakePipeline, face: Path, monkeypatch
+):
+    interrupted, waits = threading.Event(), []
+
+    def on_wait() -> None:
+        waits.append(1)
+        if len(waits) == 2:
+            interrupted.set()
+
+    made = pipeline()
+    monkeypatch.setattr(made._batcher, "submit", lambda *_: Future())  # no run ever comes to these clips
+    with pytest.raises(InterruptedWork):
+        list(made.analyze("job", face, AnalyzeOptions(), interrupted, on_wait=on_wait))
+
+    assert len(waits) == 2
+    assert multiprocessing.active_children() == []
+
+
 def test_a_consumer_that_stops_reading_leaves_no_child_behind(pipeline: MakePipeline, long_face: Path):
     events = pipeline().analyze("job", long_face, AnalyzeOptions(), threading.Event())
     next(events)
@@ -281,6 +302,16 @@ def test_a_consumer_that_stops_reading_leaves_no_child_behind(pipeline: MakePipe
     events.close()
 
     assert multiprocessing.active_children() == []
+
+
+def test_a_child_that_contradicts_itself_is_a_bad_video(pipeline: MakePipeline, face: Path, monkeypatch):
+    made = pipeline()
+    seen = FaceSeen(track=0, start_s=0.0, end_s=1.0, samples=1, path=[])
+    ended = VideoEnded(duration_s=1.0, fps=None, width=9, height=9, frames=1, samples=0, warnings=[])
+    monkeypatch.setattr(made._sandbox, "decode", lambda *_: (event for event in (seen, ended)))
+
+    with pytest.raises(CannotDecode):
+        analyze(made, face)
 
 
 def test_a_child_that_was_killed_is_child_lost(pipeline: MakePipeline, long_face: Path):
