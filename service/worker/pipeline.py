@@ -267,6 +267,8 @@ def _spec(model: OnnxModel, options: LiveOptions) -> ClipSpec:
 class _Run:
     """One pass over a video or live frames: relays the child's events and scores its clips.
 
+    Nothing of live frames is kept: an hour of them would take tens of megabytes that nobody reads.
+
     Attributes:
         models: (index of a model, the requested tasks that it serves) for each model in use.
         tasks: all requested tasks.
@@ -289,6 +291,7 @@ class _Run:
         self._batcher = batcher
         self._assignment = assignment
         self._specs = specs
+        self._keeps = isinstance(assignment.source, VideoPart)
         self.models = models
         self.tasks = [task for _, kept in models for task in kept]
         self.scores: dict[int, FaceScores] = {}
@@ -316,7 +319,7 @@ class _Run:
                     spec = self._assignment.specs[event.spec]
                     users = [i for (i, _), wanted in zip(self.models, self._specs, strict=True) if wanted == spec]
                     waiting.append((event, [self._batcher.submit(i, name, event.pixels) for i in users]))
-                elif isinstance(event, FaceSeen):
+                elif isinstance(event, FaceSeen) and self._keeps:
                     self.seen.append(event)
                 ended = isinstance(event, VideoEnded)
                 while waiting and (
@@ -347,4 +350,5 @@ class _Run:
             for kind, values in self._batcher.outputs(future, on_wait).items()
             if kind in wanted
         }
-        return self.scores.setdefault(clip.track, FaceScores()).add(self.tasks, clip, outputs)
+        face = self.scores.setdefault(clip.track, FaceScores()) if self._keeps else FaceScores()
+        return face.add(self.tasks, clip, outputs)

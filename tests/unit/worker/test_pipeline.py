@@ -8,6 +8,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ from service.vision.clips import FaceSeen, VideoEnded
 from service.vision.decode_device import GpuUnavailable, try_gpu
 from service.vision.faces import MODEL
 from service.worker.batcher import Batcher
-from service.worker.decode_child import Assignment
+from service.worker.decode_child import Assignment, VideoPart
 from service.worker.onnx_model import open_models
 from service.worker.pipeline import AnalysisEvent, Analyzed, DecodeSettings, Pipeline
 from service.worker.sandbox import ChildLost, InterruptedWork, Sandbox
@@ -361,6 +362,28 @@ def test_a_card_is_asked_at_the_first_attempt_and_its_failure_told(
     assert findings(events).faces
     assert any("decoded on the processor" in line["event"] for line in logs) == warned
     assert decoded("cpu") == before + 1
+
+
+def test_nothing_of_live_frames_is_kept(pipeline: MakePipeline, face: Path, monkeypatch):
+    runs, decode = [], Sandbox.decode
+    opened = pipeline()
+    begin = opened._run
+
+    def of_the_video(sandbox: Sandbox, wanted: Assignment, interrupted: threading.Event) -> Iterator[object]:
+        return decode(sandbox, replace(wanted, source=VideoPart(face, 0.0, None)), interrupted)
+
+    def noted(*how: object) -> object:
+        runs.append(begin(*how))
+        return runs[-1]
+
+    monkeypatch.setattr(Sandbox, "decode", of_the_video)
+    monkeypatch.setattr(opened, "_run", noted)
+    reader, _ = multiprocessing.Pipe(duplex=False)
+
+    events = list(opened.watch("live", reader, LiveOptions(), threading.Event()))
+
+    assert any(isinstance(event, FaceWindow) for event in events)
+    assert [(run.scores, run.seen) for run in runs] == [({}, [])]
 
 
 def test_live_frames_are_decoded_on_the_processor(pipeline: MakePipeline, monkeypatch):
