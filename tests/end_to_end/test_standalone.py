@@ -103,7 +103,7 @@ def test_on_sigterm_all_children_end_redis_last(tmp_path, runtime):
             time.sleep(0.002)
         assert ended == ["gateway", "worker", "redis"]
         assert served.process.popen.wait(HANG_S) == 0
-        assert [pid for pid in below if alive(pid)] == []
+        wait_for(lambda: not any(map(alive, below)))
     assert list(runtime.iterdir()) == []
     # What it leaves is for its owner only.
     assert (tmp_path / "data").stat().st_mode & 0o077 == 0

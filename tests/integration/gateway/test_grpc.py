@@ -475,7 +475,7 @@ def test_watchers_of_a_gateway_that_is_stopped_are_sent_elsewhere(redis_url, que
         with refused(grpc.StatusCode.UNAVAILABLE, "queue_unavailable") as told:
             list(watching)
         assert told["RetryInfo"].retry_delay.seconds == 1
-        assert process.end() == 0
+        assert process.popen.wait(HANG_S) == 0
 
 
 def test_calls_over_the_bound_are_refused(redis_url, queue: Queue, tmp_path):
