@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import ValidationError
 from torch import Tensor
 
 from model.errors import ModelError
@@ -45,7 +46,7 @@ def average(runs: Sequence[Path], out: Path) -> dict[str, float]:
     tasks = TASKS.validate_python(
         [task for task in last["about"]["tasks"] if all(task in state["about"]["tasks"] for state in states)]
     )
-    recipe = FinetuneRecipe.model_validate(last["config"])
+    recipe = _recipe(paths[-1], last)
     model = AffectModel(checkpoint.size_of(last), tasks, clip=(recipe.clip.frames, recipe.clip.size)).eval()
     weights = {name: _mean([state["model"][name] for state in states]) for name in model.state_dict()}
     checkpoint.fill(model, weights, paths[-1])
@@ -71,8 +72,15 @@ def _check_alike(paths: Sequence[Path], states: Sequence[Mapping[str, Any]]) -> 
         for what, is_same in {"size": state["size"] == last["size"], **same}.items():
             if not is_same:
                 raise ModelError(f"{path} and {paths[-1]} cannot be averaged: they differ in the key {what}.")
-    if "config" not in last:
-        raise ModelError(f"{paths[-1]} is no run's checkpoint, so it names no clips to validate on: name it first.")
+
+
+def _recipe(path: Path, state: Mapping[str, Any]) -> FinetuneRecipe:
+    try:
+        return FinetuneRecipe.model_validate(state["config"])
+    except (KeyError, ValidationError) as error:
+        raise ModelError(
+            f"{path} has no recipe of this release, so it names no clips to validate on: name another run last."
+        ) from error
 
 
 def _mean(values: Sequence[Tensor]) -> Tensor:

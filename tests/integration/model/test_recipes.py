@@ -225,6 +225,18 @@ def test_runs_whose_clips_differ_are_not_averaged(finetuned, videos, tmp_path, c
     assert not (tmp_path / "mean").exists()
 
 
+@pytest.mark.parametrize("config", [None, {"unknown": 1}])
+def test_a_mean_needs_a_recipe_to_be_validated_by(finetuned, tmp_path, command, config):
+    state = checkpoint.load(finetuned / "best.pt")
+    del state["config"]
+    checkpoint.save(tmp_path / "best.pt", {**state, **({"config": config} if config else {})})
+
+    status, said = command("average", finetuned, tmp_path, "--out", tmp_path / "mean")
+
+    assert status == 2
+    assert "name another run last" in said
+
+
 def test_a_run_becomes_a_bundle(finetuned, tmp_path, command):
     status, said = command("export", finetuned, "--out", tmp_path / "bundle", "--name", "three-tasks")
 
