@@ -271,7 +271,7 @@ def test_a_worker_that_cannot_start_says_why_and_exits_with_two(site: Site, brok
         sentence = "MIEN_DECODE_DEVICE is cuda, and no GPU can be opened"
     else:
         settings["MIEN_SLOTS"] = "none"
-        sentence = "slots"
+        sentence = "MIEN_SLOTS should be a valid integer"
 
     with process(site.folder, "service.worker", settings) as running:
         assert running.popen.wait(HANG_S) == 2
