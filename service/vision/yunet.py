@@ -57,6 +57,7 @@ class YuNet:
         try:
             graph = model.read_bytes()  # a confined process opens no files later
             self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+            self._input = self._session.get_inputs()[0].name
             self._look(np.zeros((_STRIDES[-1], 2 * _STRIDES[-1], 3), np.uint8))
         except Exception as error:  # ONNX Runtime has many error types
             raise Misconfigured(
@@ -75,7 +76,7 @@ class YuNet:
     def _look(self, picture: NDArray[np.uint8]) -> list[tuple[Numbers, Numbers, Numbers]]:
         """Return the boxes (N, 4), points (N, 5, 2) and scores (N,) of faces, overlaps included, for each stride."""
         shown = cv2.dnn.blobFromImage(picture, swapRB=True)
-        outputs = iter(self._session.run(_OUTPUTS, {self._session.get_inputs()[0].name: shown}))
+        outputs = iter(self._session.run(_OUTPUTS, {self._input: shown}))
         found = []
         for stride in _STRIDES:
             kind, face, box, offsets = (next(outputs)[0] for _ in range(4))

@@ -44,9 +44,9 @@ def most_results(assignment: Assignment) -> float:
     """
     if not isinstance(assignment.source, VideoPart):
         return inf
-    most_s = assignment.limits.max_duration_s
+    most_s = assignment.limits.max_duration_s  # of the part
     if assignment.source.end_s is not None:
-        most_s = min(most_s, assignment.source.end_s)
+        most_s = min(most_s, max(0.0, assignment.source.end_s - assignment.source.start_s))
     steps_s = [LONGEST_STEP_S, *(spec.interval_s for spec in assignment.specs)]
-    instants = sum(max(0.0, most_s - assignment.source.start_s) / step_s + 1 for step_s in steps_s)
+    instants = sum(most_s / step_s + 1 for step_s in steps_s)
     return _SLACK * assignment.faces * instants * (len(assignment.specs) + 2)
