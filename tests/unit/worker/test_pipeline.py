@@ -346,7 +346,7 @@ def test_two_videos_at_once_do_not_mix(pipeline: MakePipeline, face: Path, long_
 @pytest.mark.parametrize(
     ("wanted", "again", "warned"), [("cpu", False, False), ("cuda", False, True), ("cuda", True, False)]
 )
-def test_a_card_is_asked_at_the_first_attempt_and_its_failure_told(
+def test_a_gpu_is_asked_at_the_first_attempt_and_its_failure_told(
     pipeline: MakePipeline, face: Path, wanted, again, warned
 ):
     """On a machine without a GPU, so that each ask fails."""
