@@ -45,7 +45,7 @@ __all__ = [
 ]
 
 _PROGRESS_S = 0.5
-_DARK = 40.0  # mean gray level; of 50 rendered people, 48 are found at 80, 47 at 40, 39 at 20 and 22 at 10
+_DARK = 40.0  # mean gray level; of 60 rendered people, all are found at 80, 98 % at 40, 85 % at 20 and 37 % at 10
 
 
 @dataclass(frozen=True)

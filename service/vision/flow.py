@@ -59,13 +59,14 @@ class Flow:
     @property
     def share(self) -> float:
         """Share of the points that are reliable."""
-        return float(self.good.mean()) if len(self.good) else 0.0
+        return np.count_nonzero(self.good) / len(self.good) if len(self.good) else 0.0
 
     @property
     def best_half(self) -> float:
         """For points of `grid`: the same in the best half of the face; one that is half covered has a good half."""
         rows = self.good.reshape(GRID, GRID)
-        return max(float(half[: GRID // 2].mean()) for half in (rows, rows[::-1], rows.T, rows.T[::-1]))
+        halves = (one[: GRID // 2] for one in (rows, rows[::-1], rows.T, rows.T[::-1]))
+        return max(map(np.count_nonzero, halves)) / (GRID // 2 * GRID)
 
 
 def grid(box: Box) -> Points:
@@ -128,13 +129,18 @@ def motion(before: Points, after: Points) -> Motion:
 
     Each point is compared with a few far from it; all pairs would take ten times as long and tell no more.
     """
-    dx, dy = np.median(after - before, axis=0)
+    dx, dy = (_median(moved) for moved in (after - before).T)
     each = np.arange(len(before))
     others = np.concatenate([each - len(before) // part for part in (2, 3, 5)])  # negative ones count from the end
     old, new = (np.linalg.norm(np.tile(points, (3, 1)) - points[others], axis=1) for points in (before, after))
     apart = old > 1
-    growth = float(np.median(new[apart] / old[apart])) if apart.any() else 1.0
-    return Motion(float(dx), float(dy), growth)
+    return Motion(dx, dy, _median(new[apart] / old[apart]) if apart.any() else 1.0)
+
+
+def _median(values: NDArray[np.float32]) -> float:
+    below, above = (len(values) - 1) // 2, len(values) // 2
+    ordered = np.partition(values, [below, above])  # a quarter of the time of np.median
+    return float(ordered[below] + ordered[above]) / 2
 
 
 def appearance(picture: NDArray[np.uint8], box: Box) -> NDArray[np.float32]:

@@ -65,7 +65,7 @@ def inside(box: Box, shape: tuple[int, ...]) -> float:
 
 def light(luma: Luma) -> float:
     """Rate a face's exposure and contrast, 0 to 1."""
-    mean, contrast = float(luma.mean()), float(luma.std())
+    mean, contrast = (float(one[0, 0]) for one in cv2.meanStdDev(luma))
     return _between(mean, _TOO_DARK) * _between(mean, _TOO_BRIGHT) * _between(contrast, _CONTRAST)
 
 

@@ -41,7 +41,7 @@ class Scene:
 
     @property
     def brightness(self) -> float:
-        """Mean gray level of all pictures."""
+        """Mean gray level of the pictures before the first person."""
         return self._brightness / max(1, self._pictures)
 
     def look(
@@ -64,8 +64,9 @@ class Scene:
         if not again:
             self._cut.clear()
             self._clarity.clear()
-            self._pictures += 1
-            self._brightness += float(pictures.small[::2, ::2].mean())
+            if not self._tracker.persons:
+                self._pictures += 1
+                self._brightness += float(pictures.small[::2, ::2].mean())
         step = self._tracker.step(None if again else pictures.small, instant.time_s)
         for ended in step.ended:
             yield from self._end(ended, gone=True, end_s=instant.time_s)

@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Sequence
 from enum import Enum, auto
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -47,7 +48,8 @@ class Crop:
 
     def __init__(self, picture: NDArray[np.uint8], box: Box) -> None:
         self.pixels = cut_out(picture, box, margin=_MARGIN, size=_SIDE)
-        centred = self.pixels - self.pixels.mean((0, 1), dtype=np.float32)
+        centred = self.pixels.astype(np.float32)
+        centred -= cv2.mean(self.pixels)[:3]
         self.unit: NDArray[np.float32] = (centred / np.float32(np.linalg.norm(centred) + 1e-3)).ravel()
 
 

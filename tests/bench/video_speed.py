@@ -5,20 +5,37 @@ import statistics
 import subprocess
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import av
 
 from mien.contract.bundle import read_bundle
+from service.vision import scene, tracks
 from service.vision.clips import ClipSpec, Limits, read_clips
-from service.vision.faces import open_detector
+from service.vision.faces import FaceDetector, open_detector
+from service.vision.frames import VideoReader
+from service.vision.picture import FramePictures, Upright
+from service.vision.yunet import YuNet
 from service.worker.settings import DEFAULT_BUNDLE
 from tests.bench.figures import Figure
 from tests.bench.samples import looped
 
 LIMITS = Limits(max_pixels=2**25, max_duration_s=3600, max_frames=10**6)
 _REPEATS = 3
+
+_PARTS: dict[str, tuple[Any, str]] = {
+    "the small picture": (Upright, "small"),
+    "YuNet": (YuNet, "__call__"),
+    "optical flow": (tracks, "follow_face"),
+    "crops": (FramePictures, "cut_out"),
+    "how clearly a face is seen": (scene, "clarity"),
+}
+"""Functions that take much of the time, where they are called from; none of them calls another."""
 
 
 def default_spec() -> ClipSpec:
@@ -51,12 +68,50 @@ def _against_decoding(video: Path, height: int, target: str) -> Iterator[Figure]
         seconds = _decode(video)
         alone.append(time.process_time() - started)
         started = time.process_time()
-        for _event in read_clips(video, [spec], detector=detector, limits=LIMITS, faces=8):
-            pass
+        _find_clips(video, spec, detector)
         clips.append(time.process_time() - started)
     all_s, alone_s = statistics.median(clips), statistics.median(alone)
     yield Figure(f"{height}p, file to clips", seconds / all_s, "s of video/s and processor")
     yield Figure(f"{height}p, file to clips against decoding alone", all_s / alone_s, "times", target)
+    for part, part_s in _profile(video, spec, detector).items():
+        yield Figure(f"{height}p, of it {part}", part_s / alone_s, "times")
+
+
+def _find_clips(video: Path, spec: ClipSpec, detector: FaceDetector) -> None:
+    for _event in read_clips(video, [spec], detector=detector, limits=LIMITS, faces=8):
+        pass
+
+
+def _profile(video: Path, spec: ClipSpec, detector: FaceDetector) -> dict[str, float]:
+    """Measure the processor seconds of each part of file to clips; what is left is tracking and Python itself."""
+    taken: defaultdict[str, float] = defaultdict(float)
+
+    def timed(part: str, function: Any) -> Any:
+        def measured(*arguments: Any, **named: Any) -> Any:
+            started = time.thread_time()
+            try:
+                return function(*arguments, **named)
+            finally:
+                taken[part] += time.thread_time() - started
+
+        return measured
+
+    def decoded(reader: VideoReader) -> Iterator[Any]:
+        frames = decode(reader)
+        while (frame := timed("decoding", next)(frames, None)) is not None:
+            yield frame
+
+    decode = VideoReader._decode
+    whole_s, own_s = time.process_time(), time.thread_time()
+    with ExitStack() as patched:
+        patched.enter_context(mock.patch.object(VideoReader, "_decode", decoded))
+        for part, (owner, name) in _PARTS.items():
+            patched.enter_context(mock.patch.object(owner, name, timed(part, getattr(owner, name))))
+        _find_clips(video, spec, detector)
+    whole_s, own_s = time.process_time() - whole_s, time.thread_time() - own_s
+    taken["decoding"] += whole_s - own_s  # the decoder's threads
+    largest_first = dict(sorted(taken.items(), key=lambda one: -one[1]))
+    return {**largest_first, "the rest": whole_s - sum(taken.values())}
 
 
 def _decode(video: Path) -> float:
