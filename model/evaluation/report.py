@@ -20,6 +20,14 @@ Scores = dict[TaskKind, dict[str, float]]
 Intervals = dict[TaskKind, dict[str, tuple[float, float]]]
 """The lower and upper end of the scores' 95 % intervals, by the same keys; only for scores of few clips."""
 
+METRICS = (
+    "UAR is the mean of the labels' recalls, WAR the share of clips that are named correctly, ECE the expected "
+    "calibration error (0 is best), MAE the mean absolute error; PCC and CCC are Pearson's and the concordance "
+    "correlation (1 is best). The accuracy of personality is 1 − MAE, which a model that always says the mean comes "
+    "close to: look at CCC."
+)
+"""What the names of metrics mean, for readers of a report or a card."""
+
 FEW_SCORED = 30
 """Scores of fewer labelled clips are reported with an interval and a warning."""
 
@@ -100,6 +108,7 @@ def markdown(report: EvaluationReport) -> str:
                 f"# Evaluation on {report.data}",
                 models,
                 f"{report.views} views a clip.",
+                METRICS,
                 *report.warnings,
                 *few_clips(report.parts),
                 *tables,

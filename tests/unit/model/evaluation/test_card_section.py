@@ -18,6 +18,8 @@ def test_each_report_has_its_warnings_scores_and_confusion_matrix():
 
     assert section.index("### faces, part validation (10 clips)") < section.index("### heads, part validation")
     assert "No face in 3 of 13 clips." in section
+    assert section.count("UAR is the mean of the labels' recalls") == 1
+    assert section.count("4 views of each clip") == 2
     assert "| UAR | 0.6250 |" in section
     assert "| CCC | 0.7500 |" in section
     assert "| happiness | 0.75 | 0.25 | 0.00 | 4 |" in section
