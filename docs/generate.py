@@ -25,7 +25,8 @@ INTRODUCTION = """# Configuration
 
 Every setting is an environment variable. This page is generated from the settings classes (`make docs`).
 `mien serve` starts a gateway and a worker with its own environment and sets `MIEN_REDIS_URL` and
-`MIEN_BLOBS_DIR` for them itself.
+`MIEN_BLOBS_DIR` for them itself. The other commands of `mien` also read `MIEN_URL` and `MIEN_KEY` (`--url`, `--key`);
+[operations.md](operations.md#one-machine) has the variables of `docker-compose.yml`.
 
 """
 
@@ -36,7 +37,8 @@ def default(field: FieldInfo) -> str:
     if field.default_factory is not None or value is PydanticUndefined or value is None:
         return ""
     if isinstance(value, tuple):
-        return f"`{json.dumps([item.name if isinstance(item, Path) else item for item in value])}`"
+        items = [str(item.relative_to(FOLDER.parent)) if isinstance(item, Path) else item for item in value]
+        return f"`{json.dumps(items)}`"
     return f"`{value}`"
 
 

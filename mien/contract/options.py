@@ -51,7 +51,7 @@ class AnalyzeOptions(LiveOptions):
     callback_url: Annotated[str, Field(max_length=2000)] | None = Field(
         default=None,
         description="URL to POST to when the analysis has ended. The request is signed as in Standard Webhooks and "
-        "retried for one day.",
+        "retried six times within 18 hours.",
     )
 
     @model_validator(mode="after")
