@@ -16,10 +16,11 @@ from torch import Tensor
 
 from model.errors import ModelError
 from model.finetune import KIND, FinetuneRecipe, held_out_sets
-from model.tasks.learnt import TASKS
+from model.tasks.learnt import TASKS, LearntTask
 from model.tpsbt.affect_model import AffectModel
 from model.train import checkpoint
 from model.train.loop import accelerator_of
+from model.train.trained import kept_parts
 from model.train.validate import validation
 
 
@@ -37,15 +38,16 @@ def average(runs: Sequence[Path], out: Path) -> dict[str, float]:
         The validation scores, see `model.train.validate.validation`.
 
     Raises:
-        ModelError: the runs' models differ in size or input, or the last run's data is not there any more.
+        ModelError: the runs' models differ in size, input or labels, have no task in common, or the last run's data is
+            not there any more; or `out` holds a run already.
     """
+    if any((out / name).exists() for name in (checkpoint.BEST, checkpoint.LAST)):
+        raise ModelError(f"{out} holds a run already: name another folder for the mean.")
     paths = [run / checkpoint.BEST if run.is_dir() else run for run in runs]
     states = [checkpoint.load(path, KIND) for path in paths]
     _check_alike(paths, states)
     last = states[-1]
-    tasks = TASKS.validate_python(
-        [task for task in last["about"]["tasks"] if all(task in state["about"]["tasks"] for state in states)]
-    )
+    tasks = _common_tasks(paths, states)
     recipe = _recipe(paths[-1], last)
     model = AffectModel(checkpoint.size_of(last), tasks, clip=(recipe.clip.frames, recipe.clip.size)).eval()
     weights = {name: _mean([state["model"][name] for state in states]) for name in model.state_dict()}
@@ -58,6 +60,7 @@ def average(runs: Sequence[Path], out: Path) -> dict[str, float]:
         "tasks": [task.model_dump(mode="json") for task in tasks],
         "data": list(dict.fromkeys(text for state in states for text in state["about"]["data"])),
         "clips": max(state["about"].get("clips") or 0 for state in states),
+        "kept": [[str(folder.resolve()), part] for state in states for folder, part in kept_parts(state)],
     }
     averaged = {key: last[key] for key in ("kind", "size", "config")}
     out.mkdir(parents=True, exist_ok=True)
@@ -72,6 +75,19 @@ def _check_alike(paths: Sequence[Path], states: Sequence[Mapping[str, Any]]) -> 
         for what, is_same in {"size": state["size"] == last["size"], **same}.items():
             if not is_same:
                 raise ModelError(f"{path} and {paths[-1]} cannot be averaged: they differ in the key {what}.")
+
+
+def _common_tasks(paths: Sequence[Path], states: Sequence[Mapping[str, Any]]) -> tuple[LearntTask, ...]:
+    """Return the tasks of which all models have a head."""
+    mine = [{task["kind"]: task for task in state["about"]["tasks"]} for state in states]
+    for path, theirs in zip(paths, mine, strict=True):
+        for kind in theirs.keys() & mine[-1].keys():
+            if theirs[kind] != mine[-1][kind]:
+                raise ModelError(f"{path} and {paths[-1]} cannot be averaged: they differ in the task {kind}.")
+    shared = [task for kind, task in mine[-1].items() if all(kind in theirs for theirs in mine)]
+    if not shared:
+        raise ModelError(f"{' and '.join(map(str, paths))} cannot be averaged: they have no task in common.")
+    return TASKS.validate_python(shared)
 
 
 def _recipe(path: Path, state: Mapping[str, Any]) -> FinetuneRecipe:

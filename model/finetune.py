@@ -7,7 +7,8 @@ and the test part is not read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, cast
@@ -33,11 +34,11 @@ from model.tpsbt.normalise import normalise
 from model.tpsbt.zoo import ZOO, Size
 from model.train import checkpoint
 from model.train.config import Recipe, SizeName
-from model.train.holdout import hold_out, split
+from model.train.holdout import TEST, hold_out, split
 from model.train.loop import Batch, Learner, Loop, accelerator_of, plan_of
 from model.train.optim import finetuning_groups
 from model.train.plan import Clips
-from model.train.sources import SelectedRows, clip_input, clips_of, common_crop, find, joint_tasks
+from model.train.sources import SelectedRows, clip_input, clips_of, common_crop, digest, find, joint_tasks
 from model.train.validate import validation
 
 KIND = "finetuning"
@@ -92,7 +93,8 @@ class FinetuneRecipe(LabelLosses, Recipe):
     labelled: float = Field(1, gt=0, le=1, description="Share of the training clips to use, by whole subjects.")
     calibrated_on: str | None = Field(
         None,
-        description="Name of the dataset whose held-out clips the temperature is fitted on; by default all datasets.",
+        description="Name of the dataset whose held-out clips the temperature is fitted on, or its folder if two have "
+        "one name; by default all datasets.",
     )
     validate_every: PositiveInt = Field(1, description="Epochs between validations, each with a checkpoint.")
 
@@ -147,14 +149,12 @@ def finetune(recipe: FinetuneRecipe) -> Loop:
             "tasks": _about(tasks),
             "clip": clip.model_dump(mode="json"),
             "crop": common_crop(found).model_dump(mode="json"),
-            "data": list(
-                dict.fromkeys(
-                    [*before, *(f"{title_of(part.prepared.name)}, {len(part.rows)} clips" for part in training)]
-                )
-            ),
+            "data": list(dict.fromkeys([*before, *_described(training)])),
             # Not their sum: a run may start from another on the same clips.
             "clips": max(clips_before, sum(len(part.rows) for part in training)),
             "held_out": sum(len(part.rows) for part in held_out),
+            "digest": digest(training, held_out),
+            "kept": [[str(source.folder.resolve()), source.test or TEST] for source in recipe.data],
         },
         model=model,
         groups=finetuning_groups(model, size.depths, weight_decay=recipe.weight_decay, layer_decay=recipe.layer_decay),
@@ -301,10 +301,23 @@ def _clip(recipe: FinetuneRecipe, found: list[SelectedRows]) -> ClipInput:
 
 
 def _by_name(found: Sequence[SelectedRows]) -> dict[str, list[SelectedRows]]:
+    """Group datasets by their names, and those of one name by their folders."""
+    folders: dict[str, set[Path]] = {}
+    for part in found:
+        folders.setdefault(part.prepared.name, set()).add(part.source.folder)
     named: dict[str, list[SelectedRows]] = {}
     for part in found:
-        named.setdefault(part.prepared.name, []).append(part)
+        name = part.prepared.name
+        named.setdefault(name if len(folders[name]) == 1 else str(part.source.folder), []).append(part)
     return named
+
+
+def _described(training: Sequence[SelectedRows]) -> Iterator[str]:
+    """Yield the title of each dataset with its number of clips."""
+    clips: Counter[str] = Counter()
+    for part in training:
+        clips[title_of(part.prepared.name)] += len(part.rows)
+    yield from (f"{title}, {count} clips" for title, count in clips.items())
 
 
 def _split(recipe: FinetuneRecipe, part: SelectedRows) -> tuple[SelectedRows, SelectedRows]:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from model.bundle.read_back import read_start
 from model.data.augment import PretrainAugmentation, as_floats
+from model.errors import ModelError
 from model.evaluation.reconstruction import write_reconstruction
 from model.tpsbt.autoencoder import DECODERS, DecoderSize, MaskedAutoencoder, reconstruction_loss, target
 from model.tpsbt.masking import MASK_RATIO, draw_mask
@@ -25,7 +26,7 @@ from model.train.holdout import hold_out, without_test
 from model.train.loop import Batch, Learner, Loop, accelerator_of, plan_of, shared_loader
 from model.train.optim import pretraining_groups
 from model.train.plan import Clips
-from model.train.sources import clips_of, common_crop, find
+from model.train.sources import clips_of, common_crop, digest, find
 
 KIND = "pretraining"
 
@@ -64,6 +65,8 @@ def pretrain(recipe: PretrainRecipe) -> Loop:
     validate = None
     if recipe.held_out:
         training, held_out = zip(*(hold_out(part.rows, recipe.held_out, recipe.seed) for part in found), strict=True)
+        if not any(held_out):
+            raise ModelError("The key held_out needs at least two subjects or clips.")
         watched = [part.of(rows) for part, rows in zip(found, held_out, strict=True)]
         found = [part.of(rows) for part, rows in zip(found, training, strict=True)]
         validate = _validation(clips_of(watched, (), recipe.clip, seed=recipe.seed, train=False), recipe, accelerator)
@@ -78,6 +81,7 @@ def pretrain(recipe: PretrainRecipe) -> Loop:
             "clip": recipe.clip.model_dump(),
             "intervals_s": [part.prepared.interval_s for part in found],
             "crop": common_crop(found).model_dump(mode="json"),
+            "digest": digest(found),
         },
         model=model,
         groups=pretraining_groups(model, recipe.weight_decay),

@@ -190,6 +190,7 @@ def evaluate(  # noqa: PLR0917 — typer makes options of them
         if bundle
         else trials_of_runs(runs or (), data, part or (), _parsed(offset))
     )
+    out.mkdir(parents=True, exist_ok=True)  # before the work, which would be lost if it cannot be made
     report = measured(trials, data)
     write_report(report, out)
     typer.echo(markdown(report))
@@ -211,6 +212,7 @@ def evaluate_as_served(  # noqa: PLR0917 — typer makes options of them
     from model.evaluation.as_served import evaluate_as_served as measured
     from model.evaluation.report import markdown, write_report
 
+    out.mkdir(parents=True, exist_ok=True)  # as in `evaluate`
     with clips_bar(Console(stderr=True)) as bar:
         task = bar.add_task(f"Scoring {dataset}", total=None)
         report = measured(
@@ -463,5 +465,18 @@ def main() -> None:
     try:
         app()
     except ModelError as error:
-        typer.secho(error, fg="red", err=True)
+        typer.secho(_told(error), fg="red", err=True)
         sys.exit(2)
+    except OSError as error:
+        if error.filename is None:  # of no file that the user named
+            raise
+        typer.secho(f"{error.filename}: {error.strerror}.", fg="red", err=True)
+        sys.exit(2)
+
+
+def _told(error: ModelError) -> str:
+    """Return an error's message; one that a loader's process raised comes with that process' traceback before it."""
+    text = str(error)
+    if "Original Traceback" not in text:
+        return text
+    return text.rstrip().splitlines()[-1].partition(": ")[2]

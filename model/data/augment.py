@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
-from typing import Literal, Protocol
+from typing import Annotated, Literal, Protocol
 
 import cv2
 import numpy as np
@@ -41,6 +41,9 @@ class Augmentation(Protocol):
         ...
 
 
+_Share = Annotated[float, Field(gt=0, le=1)]
+
+
 class PretrainAugmentation(BaseModel):
     """Augment a clip for pre-training: perhaps reduce it to one time step, then take a resized crop, never mirrored.
 
@@ -50,7 +53,7 @@ class PretrainAugmentation(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     stills: bool = Field(False, description="Learn from one time step, two frames, of each clip: any two neighbours.")
-    scales: tuple[float, ...] = Field((1, 0.875, 0.75, 0.66), description="The crop's sides, as shares of the clip's.")
+    scales: tuple[_Share, ...] = Field((1, 0.875, 0.75, 0.66), description="The crop's sides, as shares of the clip's.")
     places: Literal[5, 13] = Field(
         5, description="Places of the crop: corners and middle; 13, as published, adds the edges' middles and quarters."
     )
@@ -86,7 +89,7 @@ class FinetuneAugmentation(BaseModel):
     magnitude: float = Field(7, ge=0, le=HIGHEST, description="RandAugment's mean level.")
     layers: int = Field(4, ge=0, description="RandAugment's operations.")
     std: float = Field(0.5, ge=0, description="Standard deviation of RandAugment's level.")
-    area: tuple[float, float] = Field((0.08, 1), description="The crop's share of the picture, least and most.")
+    area: tuple[_Share, _Share] = Field((0.08, 1), description="The crop's share of the picture, least and most.")
     ratio: float = Field(4 / 3, ge=1, description="Greatest ratio of the crop's longer side to its shorter side.")
     flip: float = Field(0.5, ge=0, le=1, description="Chance that a clip is mirrored.")
     erase: float = Field(0.25, ge=0, le=1, description="Chance that a rectangle is replaced by noise.")

@@ -12,7 +12,7 @@ from model.errors import ModelError
 from model.evaluation.scoring import OnnxScorer, Scorer, TorchScorer
 from model.train import checkpoint
 from model.train.holdout import TEST, VALIDATION
-from model.train.trained import read_trained
+from model.train.trained import kept_parts, read_trained
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,8 @@ def trials_of_runs(
         scorer = TorchScorer(str(run), trained.model, trained.clip, trained.crop)
         kept = _kept_from(run, data)
         trials += [
-            Trial(scorer, part, learnt=kept is not None and part not in (kept, VALIDATION))
-            for part in _parts(prepared, parts or ([kept] if kept else []))
+            Trial(scorer, part, learnt=bool(kept) and part != VALIDATION and kept != {part})
+            for part in _parts(prepared, parts or sorted(kept))
         ]
     return trials
 
@@ -61,13 +61,10 @@ def trials_of_bundle(bundle: Path, data: Path, parts: Sequence[str]) -> list[Tri
     return [Trial(scorer, part) for part in _parts(read_prepared(data), parts)]
 
 
-def _kept_from(run: Path, data: Path) -> str | None:
-    """Return the data's part that the run left out of training; None if it was not trained on this data."""
-    config = checkpoint.load(run / checkpoint.BEST if run.is_dir() else run)["config"]
-    for source in config["data"]:
-        if Path(source["folder"]).resolve() == data.resolve():
-            return source["test"] or TEST
-    return None
+def _kept_from(run: Path, data: Path) -> set[str]:
+    """Return the data's parts that the run left out of training; none if it was not trained on this data."""
+    state = checkpoint.load(run / checkpoint.BEST if run.is_dir() else run)
+    return {part for folder, part in kept_parts(state) if folder.resolve() == data.resolve()}
 
 
 def _parts(prepared: Prepared, named: Sequence[str]) -> Sequence[str]:

@@ -5,11 +5,12 @@ The command line overrides values by key, for example `learning_rate=1e-4` or `d
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from importlib import resources
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar, get_args
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
 import yaml
 from pydantic import (
@@ -68,6 +69,9 @@ class ClipShape(_Part):
     size: PositiveInt = Field(160, multiple_of=16, description="Height and width in pixels.")
 
 
+_Beta = Annotated[float, Field(ge=0, lt=1)]
+
+
 class Recipe(_Part):
     """Define the settings that all runs share."""
 
@@ -76,7 +80,9 @@ class Recipe(_Part):
     clip: ClipShape = ClipShape()
 
     epochs: PositiveInt = Field(description="Passes over the training clips.")
-    warmup_epochs: NonNegativeFloat = Field(description="Epochs over which the learning rate rises linearly.")
+    warmup_epochs: NonNegativeFloat = Field(
+        allow_inf_nan=False, description="Epochs over which the learning rate rises linearly."
+    )
     batch: PositiveInt = Field(description="Batch size: clips per step, over all devices.")
     batch_on_device: PositiveInt = Field(
         description="Micro-batch: clips that a device processes at once; gradients are accumulated over the rest."
@@ -85,7 +91,7 @@ class Recipe(_Part):
     end_learning_rate: NonNegativeFloat = Field(
         description="Learning rate after the last step, not scaled to the batch."
     )
-    betas: tuple[float, float] = Field(description="Betas of AdamW.")
+    betas: tuple[_Beta, _Beta] = Field(description="Betas of AdamW.")
     muon_scale: PositiveFloat | None = Field(
         None,
         description="Muon's learning rate for the blocks' matrices as a multiple of AdamW's; unset: AdamW only.",
@@ -115,7 +121,7 @@ class Recipe(_Part):
     )
 
     precision: Literal["no", "bf16"] = Field("no", description="Mixed precision: bf16, or no for float32.")
-    seed: int = Field(
+    seed: NonNegativeInt = Field(
         0, description="Seed of all that is random: initial weights, order of clips, masks, augmentation."
     )
     hold: bool = Field(False, description="Keep decoded clips in memory; needs rows that are no longer than one clip.")
@@ -215,7 +221,8 @@ def _override(found: dict[str, Any], override: str) -> None:
     if not equals:
         raise ModelError(f"{override!r} is not an override: expected key=value, for example epochs=10.")
     try:
-        value = yaml.safe_load(text)
+        # YAML 1.1 reads numbers that begin with 0 as octal ones, but they are names: of parts, of folds.
+        value = text if re.fullmatch(r"0\d+", text) else yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise ModelError(f"The value of the override {override!r} is not YAML.") from error
     place: Any = found
@@ -225,6 +232,8 @@ def _override(found: dict[str, Any], override: str) -> None:
         if isinstance(place, dict) and not isinstance(place.get(key), dict | list):
             place[key] = [] if following.isdigit() else {}
         place = place[step]
+        if not isinstance(place, dict | list):
+            raise ModelError(f"The override {override!r} goes on below {key}, which is {place!r}.")
     if isinstance(place, list):
         place[_index(place, last, override)] = value
     else:

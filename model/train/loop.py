@@ -49,7 +49,8 @@ class Learner:
     Attributes:
         kind: the kind of its checkpoints.
         size: the encoder's size.
-        about: metadata for its checkpoints, see `checkpoint`.
+        about: metadata for its checkpoints, see `checkpoint`; a run resumes only if `digest`, that of its clips and
+            labels, is the same.
         model: the model to train.
         groups: its parameter groups.
         dataset: the training clips.
@@ -114,7 +115,7 @@ class Loop:
         learner: its model, data and loss.
 
     Raises:
-        ModelError: the folder holds a run with other settings.
+        ModelError: the folder holds a run with other settings, clips or labels.
     """
 
     def __init__(self, recipe: Recipe, plan: Plan, accelerator: Accelerator, learner: Learner) -> None:
@@ -287,6 +288,11 @@ class Loop:
             raise ModelError(
                 f"{out} holds a run with {key} = {before.get(key)!r}, and this one has "
                 f"{self._config.get(key)!r}: name another folder with out=…, or give the same value."
+            )
+        clips = self.learner.about.get("digest")
+        if state["about"].get("digest", clips) != clips:  # runs of before have none
+            raise ModelError(
+                f"{out} holds a run on other clips or labels than its data has now: name another folder with out=…."
             )
         checkpoint.fill(self.learner.model, state.get("trained", state["model"]), out / checkpoint.LAST)
         for optimiser, its in zip(mine, state["optimisers"], strict=True):

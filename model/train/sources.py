@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -41,6 +42,18 @@ def find(recipe: Recipe) -> list[SelectedRows]:
         ModelError: one is not there, or is broken.
     """
     return [SelectedRows(source, read_prepared(source.folder), read_rows(source.folder)) for source in recipe.data]
+
+
+def digest(*sets: Sequence[SelectedRows]) -> str:
+    """Return a hash of the clips and labels of sets of datasets, in hexadecimal; not of where the files are."""
+    found = hashlib.sha256()
+    for parts in sets:
+        for part in parts:
+            for row in part.rows:
+                found.update(row.model_dump_json(exclude={"media"}).encode())
+            found.update(b";")
+        found.update(b".")
+    return found.hexdigest()
 
 
 def common_crop(found: Sequence[SelectedRows]) -> FaceCrop:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
@@ -15,6 +15,7 @@ from model.tasks.heads import ExpressionHead
 from model.tasks.learnt import TASKS
 from model.tpsbt.affect_model import AffectModel
 from model.train import checkpoint
+from model.train.holdout import TEST
 from model.train.validate import TEMPERATURE
 
 
@@ -33,6 +34,15 @@ class Trained(NamedTuple):
     """Number of training clips; None if the run did not record it."""
     held_out: int | None = None
     """Number of held-out clips that the scores are of, likewise."""
+
+
+def kept_parts(state: Mapping[str, Any]) -> list[tuple[Path, str]]:
+    """Return the folders of the data that a fine-tuning checkpoint was trained on, each with the part it left out.
+
+    For a mean of several runs that are the parts of each: where they differ, each part taught some of the runs.
+    """
+    recipe = [(source["folder"], source["test"] or TEST) for source in state["config"].get("data", ())]
+    return [(Path(folder), part) for folder, part in state["about"].get("kept", recipe)]  # runs of before have none
 
 
 def read_trained(run: Path, offsets: Mapping[str, float] = MappingProxyType({})) -> Trained:

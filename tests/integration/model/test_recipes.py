@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -208,8 +210,61 @@ def test_the_mean_of_two_runs_is_a_run_with_the_heads_that_both_have(finetuned, 
         torch.testing.assert_close(value, (one["model"][name] + two["model"][name]) / 2)
     assert both["scores"].keys() == two["scores"].keys()
     assert both["about"]["data"] == one["about"]["data"]
+    kept = [folder for folder, _ in both["about"]["kept"]]
+    assert kept == [str(videos[name].resolve()) for name in ("some", "traits", "some")]
     status, said = command("export", mean, "--out", tmp_path / "bundle", "--name", "mean")
     assert status == 0, said
+    status, said = command("average", finetuned, other, "--out", mean)
+    assert (status, "holds a run already: name another folder" in said) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("tasks", "said"), [("labels", "they differ in the task expression"), ("none", "they have no task in common")]
+)
+def test_runs_without_a_task_in_common_are_not_averaged(finetuned, tmp_path, command, tasks, said):
+    state = checkpoint.load(finetuned / "best.pt")
+    other = ExpressionTask(labels=("sadness", "happiness")).model_dump(mode="json")
+    state["about"]["tasks"] = [other] if tasks == "labels" else [{**other, "kind": "units", "names": ["AU1"]}]
+    checkpoint.save(tmp_path / "other" / "best.pt", state)
+
+    status, output = command("average", finetuned, tmp_path / "other", "--out", tmp_path / "mean")
+
+    assert (status, said in output) == (2, True), output
+    assert not (tmp_path / "mean").exists()
+
+
+def test_datasets_of_one_name_are_validated_apart_and_counted_together(videos, tmp_path, command):
+    again, run = tmp_path / "again", tmp_path / "run"
+    shutil.copytree(videos["some"], again)
+
+    status, said = command(
+        *("finetune", "tiny_finetune", f"data.0.folder={videos['some']}", f"data.1.folder={again}", f"out={run}"),
+        *(*SMALL, "start=null", "size=tiny"),
+    )
+
+    assert status == 0, said
+    [scores, *_] = [line["validation"] for line in journal(run) if "validation" in line]
+    assert {name.split()[0] for name in scores} >= {str(videos["some"]), str(again)}
+    [described] = checkpoint.load(run / "last.pt")["about"]["data"]
+    alone = (8 - checkpoint.load(run / "last.pt")["about"]["held_out"] // 2) * 2
+    assert described == f"some, {alone} clips"
+
+
+def test_a_run_does_not_go_on_with_data_that_has_changed(videos, tmp_path, command):
+    data, run = tmp_path / "data", tmp_path / "run"
+    shutil.copytree(videos["some"], data)
+    train = ("finetune", "tiny_finetune", f"data.0.folder={data}", f"out={run}", *SMALL, "start=null", "size=tiny")
+    status, said = command(*train)
+    assert status == 0, said
+    rows = data / "clips.csv"
+    rows.write_text(
+        rows.read_text().replace("happiness", "HAPPY").replace("sadness", "happiness").replace("HAPPY", "sadness")
+    )
+
+    status, said = command(*train)
+
+    assert status == 2
+    assert "holds a run on other clips or labels than its data has now" in said
 
 
 def test_runs_whose_clips_differ_are_not_averaged(finetuned, videos, tmp_path, command):
@@ -327,6 +382,19 @@ def test_a_dry_run_says_what_it_would_take_and_leaves_nothing(videos, tmp_path, 
     assert not run.exists()
 
 
+def test_one_subject_alone_is_not_held_out(videos, tmp_path, command):
+    data = tmp_path / "one"
+    shutil.copytree(videos["bare"], data)
+    rows = data / "clips.csv"
+    rows.write_text(re.sub(r"\bs\d\b", "anna", rows.read_text()))
+
+    status, said = command(
+        "pretrain", "tiny_pretrain", f"data.0.folder={data}", f"out={tmp_path / 'run'}", *SMALL, "held_out=0.3"
+    )
+
+    assert (status, "held_out needs at least two subjects or clips" in said) == (2, True), said
+
+
 def test_pre_training_goes_on_from_a_run_of_ours(pretrained, videos, tmp_path, command):
     start = pretrained / "last.pt"
     status, said = command(
@@ -405,6 +473,7 @@ def test_several_processes_train_one_run_as_the_launch_lines_say(machines, video
             "A bundle has its offsets already",
         ),
         (("average", "{finetuned}", "--out", "mean"), "Name two runs at least"),
+        (("export", "{finetuned}", "--out", "{bare}/clips.csv/x"), "clips.csv: File exists."),
         (("export", "nowhere", "--out", "bundle"), "nowhere cannot be read"),
         (("export", "{pretrained}", "--out", "bundle"), "best.pt cannot be read"),
         (

@@ -72,12 +72,13 @@ def scorer(affect_model, facts):
 def run(micro, facts, data, tmp_path):
     """Write a run's checkpoint, tested on a part."""
 
-    def write(name, affect_model, test, learnt_from=data):
+    def write(name, affect_model, test, learnt_from=data, **more):
         about = {
             "tasks": [task.model_dump(mode="json") for task in affect_model.tasks],
             "clip": facts["clip"].model_dump(mode="json"),
             "crop": facts["crop"].model_dump(mode="json"),
             "data": ["patterns, 3 clips"],
+            **more,
         }
         state = {"kind": "finetuning", "size": micro._asdict(), "model": affect_model.state_dict(), "about": about}
         config = {"data": [{"folder": str(learnt_from), "test": test}]}
@@ -169,6 +170,24 @@ def test_a_run_is_scored_on_its_own_test_part_and_a_part_it_learnt_from_is_a_war
 
     report = evaluate(trials_of_runs([path], data, ["1"]), data)
     assert report.warnings == (f"{path} was trained on the part 1.",)
+
+
+def test_a_mean_of_folds_was_trained_on_all_of_their_test_parts(affect_model, run, data):
+    path = run("mean", affect_model, "2", kept=[[str(data), "1"], [str(data), "2"]])
+
+    report = evaluate(trials_of_runs([path], data, ["2"]), data)
+
+    assert report.warnings == (f"{path} was trained on the part 2.",)
+    assert [trial.part for trial in trials_of_runs([path], data, [])] == ["1", "2"]
+
+
+def test_what_a_run_was_trained_on_does_not_depend_on_the_folder_that_a_command_runs_in(
+    affect_model, run, data, tmp_path, monkeypatch
+):
+    path = run("one", affect_model, "2", learnt_from=data.name, kept=[[str(data.resolve()), "2"]])
+    monkeypatch.chdir(tmp_path)
+
+    assert [trial.learnt for trial in trials_of_runs([path], data, ["1", "2"])] == [True, False]
 
 
 def test_a_run_from_other_data_is_scored_on_any_part_without_a_warning(affect_model, run, data, tmp_path):

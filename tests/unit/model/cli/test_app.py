@@ -13,6 +13,7 @@ from model import export
 from model.bundle.write import ExportRefused
 from model.cli.app import app, main
 from model.cli.recipes import KINDS, explained, recipes
+from model.errors import ModelError
 from model.train.config import read_recipe
 from tests.published import finetuned_shapes, pretraining_shapes
 
@@ -50,6 +51,31 @@ def test_a_refused_export_ends_with_its_reason_and_status_2(capsys, monkeypatch,
 
     assert ended.value.code == 2
     assert capsys.readouterr().err == "They differ.\n"
+
+
+@pytest.mark.parametrize(
+    ("raised", "said"),
+    [
+        (NotADirectoryError(20, "Not a directory", "report/x"), "report/x: Not a directory.\n"),
+        (
+            ModelError(
+                'Caught ModelError in worker 0.\nOriginal Traceback:\n  File "x"\nmodel.errors.ModelError: No clip.\n'
+            ),
+            "No clip.\n",
+        ),
+    ],
+)
+def test_a_fault_of_a_file_is_a_sentence_and_status_2(raised, said, capsys, monkeypatch, tmp_path):
+    def fail(run, out, **facts):
+        raise raised
+
+    monkeypatch.setattr(export, "export_run", fail)
+    monkeypatch.setattr(sys, "argv", ["mien-model", "export", str(tmp_path / "run"), "--out", str(tmp_path / "bundle")])
+
+    with pytest.raises(SystemExit) as ended:
+        main()
+
+    assert (ended.value.code, capsys.readouterr().err) == (2, said)
 
 
 def test_export_says_how_far_the_bundle_is_from_the_model(invoke, monkeypatch, tmp_path):

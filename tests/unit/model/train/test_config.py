@@ -76,11 +76,27 @@ def test_a_key_that_was_null_takes_keys_below_it():
         ("epochs", r"'epochs' is not an override: expected key=value"),
         ("data.5.folder=x", r"needs a number from 0 to 1 where it says '5'"),
         ("epochs=[1", r"'epochs=\[1' is not YAML"),
+        ("seed=-1", r"seed = -1 is not allowed: .*greater than or equal to 0"),
+        ("betas=[0.9, 1.5]", r"betas\.1 = 1\.5 is not allowed: .*less than 1"),
+        ("warmup_epochs=.inf", r"warmup_epochs = inf is not allowed: .*finite"),
+        ("augmentation.scales=[1, 0]", r"augmentation\.scales\.1 = 0 is not allowed: .*greater than 0"),
     ],
 )
 def test_what_a_recipe_may_not_say_is_refused_with_file_and_key(override, said):
     with pytest.raises(ModelError, match=said):
         read(override)
+
+
+def test_an_override_below_a_value_without_keys_is_refused(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("data: [prepared/x]")
+
+    with pytest.raises(ModelError, match=r"'data\.0\.folder=y' goes on below 0, which is 'prepared/x'"):
+        read("data.0.folder=y", name=str(path))
+
+
+def test_a_part_whose_name_is_a_number_keeps_its_zero():
+    assert read("data.0.folder=x", "data.0.test=01").data[0].test == "01"
 
 
 @pytest.mark.parametrize(

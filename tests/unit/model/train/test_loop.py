@@ -50,7 +50,7 @@ class Killed(Exception):
 def start(micro, tmp_path):
     """Set a run up; `kill_at` ends it in the middle of a step, as a crash would."""
 
-    def start(folder="run", kill_at=None, loss=pretraining_loss, validate=None, **changes):
+    def start(folder="run", kill_at=None, loss=pretraining_loss, validate=None, about=None, **changes):
         recipe = PretrainRecipe(
             **{
                 "out": tmp_path / folder,
@@ -81,7 +81,7 @@ def start(micro, tmp_path):
         learner = Learner(
             kind="pretraining",
             size=micro,
-            about={"clip": {"frames": 8}},
+            about={"clip": {"frames": 8}, **(about or {})},
             model=model,
             groups=pretraining_groups(model, recipe.weight_decay),
             dataset=Clips(),
@@ -214,6 +214,16 @@ def test_a_folder_with_another_run_is_refused(start):
 
     with pytest.raises(ModelError, match=r"holds a run with learning_rate = 0\.1, and this one has 0\.2"):
         start(learning_rate=0.2)
+
+
+def test_a_run_is_not_resumed_on_other_clips_and_one_that_did_not_note_its_clips_is(start):
+    start("old", kill_at=None).run()
+    assert start("old", about={"digest": "new"}).step == 6
+
+    start(about={"digest": "one"}).run()
+    assert start(about={"digest": "one"}).step == 6
+    with pytest.raises(ModelError, match="holds a run on other clips or labels than its data has now"):
+        start(about={"digest": "other"})
 
 
 def test_a_checkpoint_of_another_kind_is_refused(start, micro, tasks, tmp_path):
