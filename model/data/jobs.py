@@ -9,6 +9,7 @@ from mien.contract.bundle import FaceCrop
 from model.data.faces import crop_face, crop_still
 from model.data.media import ClipUnreadable, is_still, open_media
 from model.data.prepared import Region
+from model.errors import ModelError
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,11 @@ class CropJob:
 
 
 def run_crop_job(job: CropJob) -> str:
-    """Run a job; return the error message, or an empty string."""
+    """Run a job; return the error message, or an empty string.
+
+    Raises:
+        ModelError: something is wrong that is not the clip's: the target cannot be written, for example.
+    """
     try:
         if job.target is not None:
             if not job.target.exists():
@@ -35,6 +40,8 @@ def run_crop_job(job: CropJob) -> str:
             _check(job)
     except ClipUnreadable as error:
         return str(error)
+    except ModelError:
+        raise
     except Exception as error:  # one broken clip must not end a run of hours
         return f"{job.media}: {type(error).__name__}: {error}"
     return ""

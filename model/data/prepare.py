@@ -5,6 +5,8 @@ The folder also has:
     problems.csv   clips that could not be read, and the reasons
     report.json    `PrepareReport`: counts of clips and labels, and warnings
     journal.jsonl  see `model.data.journal`
+
+Clips that could not be read are tried again when the preparation is resumed.
 """
 
 from __future__ import annotations
@@ -26,12 +28,13 @@ from mien.contract.bundle import FaceCrop
 from model.data import registry, reuse, shards
 from model.data.dataset import ClipProblem, PublishedDataset
 from model.data.executors import Executor
-from model.data.faces import CROP
+from model.data.faces import CROP, detector_of
 from model.data.jobs import CropJob, run_crop_job
 from model.data.journal import Journal
 from model.data.media import is_still
 from model.data.prepared import ClipRow, Prepared, write_prepared, write_rows
 from model.errors import ModelError
+from model.unfinished import writing
 
 PROBLEMS_FILE = "problems.csv"
 REPORT_FILE = "report.json"
@@ -84,7 +87,7 @@ def prepare(
         packing: called with the number of clips that are in shards, and of all.
 
     Raises:
-        ModelError: there is no such dataset, or it is not laid out as published.
+        ModelError: there is no such dataset, it is not laid out as published, or the folder cannot be written.
     """
     out = out.absolute()
     dataset = _renamed(registry.find(settings.dataset), settings)
@@ -99,37 +102,42 @@ def prepare(
     _check_parts(dataset, rows, f"below {settings.root}{unread}")
     rows = list(_limited(dataset, rows, settings.limit))
     jobs = [_job(dataset, row, out, settings) for row in rows]
+    if settings.yunet is not None:
+        detector_of(settings.yunet)  # report a wrong model before the folder is begun with it
     begun = settings.model_copy(update={"root": settings.root.absolute()})
     done = Journal(out, begun.model_dump_json())
+    done.results = {clip: reason for clip, reason in done.results.items() if not reason}
     reuse.take(out, [job for job in jobs if job.id not in done.results])
     done.finish(jobs, run_crop_job, executor, progress)
     problems += [ClipProblem(job.id, reason) for job in jobs if (reason := done.results[job.id])]
-    _write_problems(out / PROBLEMS_FILE, problems)
-    reuse.note(out, [job for job in jobs if not done.results[job.id]])
+    with writing(out):
+        _write_problems(out / PROBLEMS_FILE, problems)
+        reuse.note(out, [job for job in jobs if not done.results[job.id]])
     targets = {job.id: job.target for job in jobs}
     kept = [_kept(row, targets[row.id], out) for row in rows if not done.results[row.id]]
     _check_parts(dataset, kept, f"that can be read (see {out / PROBLEMS_FILE})", {row.part for row in rows})
     if settings.shards:
         kept = _sharded(out, kept, executor, packing)
-    write_rows(out, kept)
-    write_prepared(
-        out,
-        Prepared(
-            name=settings.dataset,
-            tasks=dataset.tasks,
-            protocol=dataset.protocol,
-            parts=dataset.parts,
-            interval_s=dataset.interval_s,
-            crop=FaceCrop(margin=settings.margin),
-            region=dataset.region,
-            fit=dataset.fit,
-            shards=settings.shards,
-        ),
-    )
+    report = _report(dataset, kept, problems, whole=settings.limit is None)
+    with writing(out):
+        write_rows(out, kept)
+        write_prepared(
+            out,
+            Prepared(
+                name=settings.dataset,
+                tasks=dataset.tasks,
+                protocol=dataset.protocol,
+                parts=dataset.parts,
+                interval_s=dataset.interval_s,
+                crop=FaceCrop(margin=settings.margin),
+                region=dataset.region,
+                fit=dataset.fit,
+                shards=settings.shards,
+            ),
+        )
+        (out / REPORT_FILE).write_text(report.model_dump_json(indent=2) + "\n", encoding="utf-8")
     if settings.shards:
         shutil.rmtree(out / CLIPS_FOLDER, ignore_errors=True)
-    report = _report(dataset, kept, problems, whole=settings.limit is None)
-    (out / REPORT_FILE).write_text(report.model_dump_json(indent=2) + "\n", encoding="utf-8")
     return report
 
 

@@ -1,7 +1,10 @@
+import cv2
 import pytest
 
-from model.data.faces import SIZE, crop_face
+from model.data.faces import SIZE, crop_face, crop_still
 from model.data.media import ClipUnreadable, open_media, sample
+from model.errors import ModelError
+from tests.unit.model.data.conftest import full_disk
 from tests.videos import Actor, face_video, faceless_video, pan, portrait, scene, still, write_video
 
 
@@ -76,4 +79,20 @@ def test_what_has_no_face_is_refused_and_leaves_nothing(tmp_path, make, reason):
     with pytest.raises(ClipUnreadable, match=f"{path} {reason}"):
         crop_face(path, tmp_path / "clips/face.mp4")
 
+    assert list((tmp_path / "clips").iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", [".mp4", ".png"])
+def test_a_full_disk_is_no_fault_of_the_source_and_leaves_nothing(tmp_path, kind):
+    if kind == ".mp4":
+        source, cut = face_video(tmp_path / "v.mp4", seconds=0.6), crop_face
+    else:
+        source, cut = tmp_path / "p.png", crop_still
+        cv2.imwrite(str(source), cv2.cvtColor(portrait(), cv2.COLOR_RGB2BGR))
+    target = tmp_path / f"clips/face{kind}"
+
+    with full_disk(4000), pytest.raises(ModelError, match=f"^{target} cannot be written: File too large") as raised:
+        cut(source, target)
+
+    assert not isinstance(raised.value, ClipUnreadable)
     assert list((tmp_path / "clips").iterdir()) == []

@@ -1,4 +1,5 @@
 import csv
+import errno
 import json
 import os
 import shutil
@@ -23,6 +24,7 @@ from model.data.prepare import PrepareSettings, prepare
 from model.data.prepared import Region, read_prepared, read_rows
 from model.errors import ModelError
 from tests import datasets
+from tests.unit.model.data.conftest import full_disk
 from tests.videos import face_video, faceless_video, portrait, scene, still, write_video
 
 
@@ -102,7 +104,7 @@ def test_what_was_interrupted_goes_on_where_it_was(faces, tmp_path, monkeypatch)
 
     asked.clear()
     run(faces, out)
-    assert asked == []
+    assert asked == ["none.mp4"]
 
 
 def test_what_was_killed_goes_on(tmp_path):
@@ -440,6 +442,49 @@ def test_faces_are_cut_out_of_pictures_with_the_margin_that_was_asked_for(portra
     assert picture.shape == wider.shape == (224, 224, 3)
     inner = cv2.resize(wider[35:-35, 35:-35], (224, 224))  # 1.1 of 1.6 box sides
     assert np.abs(picture.astype(int) - inner).mean() < 12 < np.abs(picture.astype(int) - wider).mean()
+
+
+def test_a_full_disk_ends_the_run_and_the_next_one_goes_on(portraits, tmp_path):
+    out = tmp_path / "out"
+
+    with full_disk(4000), pytest.raises(ModelError, match=r"\.png cannot be written: File too large"):
+        run(portraits, out, dataset="csv")
+    run(portraits, out, dataset="csv")
+
+    assert [row.id for row in read_rows(out)] == ["face.png", "face2.png"]
+    for row in read_rows(out):
+        assert read_still(out / row.media).shape == (224, 224, 3)
+
+
+def test_a_result_that_cannot_be_written_is_one_sentence(portraits, tmp_path, monkeypatch):
+    def fail(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("model.data.prepare.write_rows", fail)
+
+    with pytest.raises(ModelError, match="out cannot be written: No space left on device"):
+        run(portraits, tmp_path / "out", dataset="csv")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_detector_that_cannot_be_loaded_is_refused_before_the_folder_is_begun(portraits, tmp_path, workers):
+    with pytest.raises(ModelError, match=r"nope\.onnx cannot be loaded as a YuNet"):
+        run(portraits, tmp_path / "out", dataset="csv", yunet=tmp_path / "nope.onnx", workers=workers)
+
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_could_not_be_read_is_tried_again(portraits, tmp_path):
+    out = tmp_path / "out"
+    (portraits / "face2.png").write_bytes(b"cut off")
+    run(portraits, out, dataset="csv")
+    assert list(problems(out)) == ["wall.jpg", "face2.png"]
+
+    shutil.copy(portraits / "face.png", portraits / "face2.png")
+    run(portraits, out, dataset="csv")
+
+    assert [row.id for row in read_rows(out)] == ["face.png", "face2.png"]
+    assert list(problems(out)) == ["wall.jpg"]
 
 
 def test_pictures_are_packed_into_shards_too(portraits, tmp_path):
