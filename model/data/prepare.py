@@ -6,7 +6,7 @@ The folder also has:
     report.json    `PrepareReport`: counts of clips and labels, and warnings
     journal.jsonl  see `model.data.journal`
 
-Clips that could not be read are tried again when the preparation is resumed.
+Clips that could not be read, or whose files have changed, are tried again when the preparation is resumed.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from model.data import registry, reuse, shards
 from model.data.dataset import ClipProblem, PublishedDataset
 from model.data.executors import Executor
 from model.data.faces import CROP, detector_of
-from model.data.jobs import CropJob, run_crop_job
+from model.data.jobs import CropJob, run_crop_job, source_of
 from model.data.journal import Journal
 from model.data.media import is_still
 from model.data.prepared import ClipRow, Prepared, write_prepared, write_rows
@@ -106,15 +106,15 @@ def prepare(
         detector_of(settings.yunet)  # report a wrong model before the folder is begun with it
     begun = settings.model_copy(update={"root": settings.root.absolute()})
     done = Journal(out, begun.model_dump_json())
-    done.results = {clip: reason for clip, reason in done.results.items() if not reason}
-    reuse.take(out, [job for job in jobs if job.id not in done.results])
-    done.finish(jobs, run_crop_job, executor, progress)
-    problems += [ClipProblem(job.id, reason) for job in jobs if (reason := done.results[job.id])]
+    done.results = {job.id: ["", job.source] for job in jobs if done.results.get(job.id) == ["", job.source]}
+    done.finish(reuse.with_known(out, jobs), run_crop_job, executor, progress)
+    reasons = {job.id: done.results[job.id][0] for job in jobs}
+    problems += [ClipProblem(clip, reason) for clip, reason in reasons.items() if reason]
     with writing(out):
         _write_problems(out / PROBLEMS_FILE, problems)
-        reuse.note(out, [job for job in jobs if not done.results[job.id]])
+        reuse.note(out, [job for job in jobs if not reasons[job.id]])
     targets = {job.id: job.target for job in jobs}
-    kept = [_kept(row, targets[row.id], out) for row in rows if not done.results[row.id]]
+    kept = [_kept(row, targets[row.id], out) for row in rows if not reasons[row.id]]
     _check_parts(dataset, kept, f"that can be read (see {out / PROBLEMS_FILE})", {row.part for row in rows})
     if settings.shards:
         kept = _sharded(out, kept, executor, packing)
@@ -191,7 +191,8 @@ def _job(dataset: PublishedDataset, row: ClipRow, out: Path, settings: PrepareSe
         kind = ".png" if row.fps is None and is_still(Path(row.media)) else ".mp4"
         target = out / CLIPS_FOLDER / f"{readable}-{digest}{kind}"
     crop = FaceCrop(margin=settings.margin)
-    return CropJob(row.id, Path(row.media), row.fps, dataset.region, target, crop, settings.yunet)
+    media = Path(row.media)
+    return CropJob(row.id, media, source_of(media), row.fps, dataset.region, target, crop, settings.yunet)
 
 
 def _lies_in(row: ClipRow, root: Path, folders: Iterable[str]) -> bool:

@@ -298,6 +298,35 @@ def test_faces_of_another_margin_or_of_a_changed_video_are_cut_out_again(faces, 
     assert asked == ["a face.mp4", "b.mp4", "c.mp4", "none.mp4"]
 
 
+def test_a_replaced_picture_is_cut_out_anew_and_its_old_face_is_given_to_no_other_folder(portraits, tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    run(portraits, first, dataset="csv")
+    before = crop_of(first, "face.png")
+    cv2.imwrite(str(portraits / "face.png"), cv2.cvtColor(portrait(other=True), cv2.COLOR_RGB2BGR))
+
+    run(portraits, first, dataset="csv")
+    run(portraits, second, dataset="csv")
+
+    assert not np.array_equal(crop_of(first, "face.png"), before)
+    assert np.array_equal(crop_of(second, "face.png"), crop_of(first, "face.png"))
+    assert np.array_equal(crop_of(second, "face2.png"), before)
+
+
+def test_a_picture_that_is_replaced_while_faces_are_cut_out_is_cut_out_by_the_next_folder(portraits, tmp_path):
+    def replace_picture(done, _):
+        if done == 1:
+            cv2.imwrite(str(portraits / "face.png"), cv2.cvtColor(portrait(other=True), cv2.COLOR_RGB2BGR))
+
+    run(portraits, tmp_path / "first", dataset="csv", progress=replace_picture)
+    run(portraits, tmp_path / "second", dataset="csv")
+
+    assert not np.array_equal(crop_of(tmp_path / "second", "face.png"), crop_of(tmp_path / "first", "face.png"))
+
+
+def crop_of(out, clip):
+    return next(read_still(out / row.media) for row in read_rows(out) if row.id == clip)
+
+
 def test_one_bad_line_is_listed_and_stops_nothing(tmp_path):
     root = tmp_path / "root"
     datasets.dfew(root)
@@ -400,7 +429,7 @@ def test_what_goes_wrong_with_one_clip_does_not_end_the_rest(faces, tmp_path, mo
 
 
 def test_a_process_that_is_killed_is_one_sentence():
-    job = jobs.CropJob("a", Path("a"), None, None, KillsItsReader(), CROP, None)
+    job = jobs.CropJob("a", Path("a"), "", None, None, KillsItsReader(), CROP, None)
 
     with pytest.raises(ModelError, match="A process was killed"):
         list(Processes(2).run([job], jobs.run_crop_job))
