@@ -233,6 +233,20 @@ def test_a_clip_that_is_listed_twice_counts_once(tmp_path):
     assert problems(tmp_path / "out") == {"Action/Happy/0000": "It is listed again, in part test."}
 
 
+@pytest.mark.parametrize("spelling", ["./face.png", "./x/../face.png", "{root}/face.png"])
+def test_a_picture_that_is_listed_twice_in_different_spellings_counts_once(portraits, tmp_path, spelling):
+    line = spelling.format(root=portraits)
+    (portraits / "x").mkdir()
+    (portraits / "labels.csv").write_text(
+        f"path,part,expression\nface.png,train,anger\nface2.png,test,fear\n{line},test,\n"
+    )
+
+    run(portraits, tmp_path / "out", dataset="csv")
+
+    assert [(row.id, row.part) for row in read_rows(tmp_path / "out")] == [("face.png", "train"), ("face2.png", "test")]
+    assert problems(tmp_path / "out") == {"face.png": "It is listed again, in part test."}
+
+
 def test_a_limit_takes_some_of_each_part_and_warns_of_nothing(tmp_path):
     root = tmp_path / "root"
     datasets.dfew(root)

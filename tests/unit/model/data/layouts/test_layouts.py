@@ -3,6 +3,7 @@
 import io
 import pickle
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -87,6 +88,7 @@ def test_dfew_in_its_other_folder(tmp_path):
         ("avcaffe", "ground_truths/arousal.txt", "aiim003_task_2"),
         ("csv", "labels.csv", "videos/a.mp4,ann,train,,1.5,"),
         ("csv", "labels.csv", '"videos/a.mp4,ann,train,,,'),
+        ("csv", "labels.csv", "videos/a.mp4,ann,train,sadness,-0.5,0,5"),
     ],
 )
 def test_a_bad_line_is_a_problem_with_its_file_and_line_and_the_rest_is_read(name, file, line, tmp_path):
@@ -101,6 +103,65 @@ def test_a_bad_line_is_a_problem_with_its_file_and_line_and_the_rest_is_read(nam
     assert [problem.clip for problem in problems] == [place]
     assert problems[0].reason.startswith(place)
     assert {row.id for row in rows} == set(expected)
+
+
+def test_a_row_that_ends_in_commas_is_read(tmp_path):
+    expected = datasets.csv(tmp_path)
+    header, *lines = (tmp_path / "labels.csv").read_text().splitlines()
+    put_text(tmp_path / "labels.csv", header, *(f"{line},," for line in lines))
+
+    rows, problems = read("csv", tmp_path)
+
+    assert problems == []
+    assert {row.id for row in rows} == set(expected)
+
+
+@pytest.mark.parametrize(("name", "file"), [("csv", "labels.csv"), ("avcaffe", "ground_truths/valence.txt")])
+def test_a_label_in_another_encoding_is_a_problem_that_asks_for_utf_8(name, file, tmp_path):
+    expected = MAKERS[name](tmp_path)
+    line = "videos/d.mp4,ann,train,d\xe9go\xfbt,,\n" if name == "csv" else "aiim003_task_2, d\xe9go\xfbt\n"
+    with (tmp_path / file).open("ab") as table:
+        table.write(line.encode("latin-1"))
+
+    rows, [problem] = read(name, tmp_path)
+
+    assert problem.reason == f"{problem.clip}: 'd\ufffdgo\ufffdt' is not UTF-8: save the table as UTF-8."
+    assert {row.id for row in rows} == set(expected)
+
+
+def test_a_table_in_utf_16_is_refused_and_asked_for_in_utf_8(tmp_path):
+    datasets.csv(tmp_path)
+    table = tmp_path / "labels.csv"
+    table.write_text(table.read_text(), encoding="utf-16")
+
+    with pytest.raises(ModelError, match=r"has no column 'path'.* Save the table as UTF-8\.$"):
+        read("csv", tmp_path)
+
+
+def test_a_column_in_another_case_is_refused_with_the_right_spelling(tmp_path):
+    datasets.csv(tmp_path)
+    table = tmp_path / "labels.csv"
+    table.write_text(table.read_text().replace("part", "Part"))
+
+    with pytest.raises(ModelError, match=r"the column 'Part': call it 'part', or give --column part=Part\."):
+        read("csv", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("named", "said"),
+    [
+        ("Emotion", r"the column 'emotion': call it 'Emotion', or give --column expression=emotion\."),
+        ("mood", r"has no column 'mood' for expression; its columns are: path, subject, part, emotion"),
+    ],
+)
+def test_a_column_that_was_named_and_is_not_there_is_refused(tmp_path, named, said):
+    datasets.csv(tmp_path)
+    table = tmp_path / "labels.csv"
+    table.write_text(table.read_text().replace("expression", "emotion"))
+    dataset = DATASETS["csv"]
+
+    with pytest.raises(ModelError, match=said):
+        list(dataset.read(tmp_path, replace(dataset, columns={**dataset.columns, "expression": named})))
 
 
 def test_an_emotion_outside_the_list_is_a_problem_that_names_the_file(tmp_path):
