@@ -75,14 +75,14 @@ def crop_face(
 def crop_still(
     source: Path, target: Path, *, size: int = SIZE, crop: FaceCrop = CROP, yunet: Path | None = None
 ) -> None:
-    """Crop the largest face of a picture to the image file `target`; see `crop_face`.
+    """Crop the largest face that the detector is sure of from a picture to the image file `target`; see `crop_face`.
 
     Raises:
         ClipUnreadable: the picture cannot be read or shows no face.
         ModelError: see `crop_face`.
     """
     picture = read_still(source)
-    found = detector_of(yunet)(picture)
+    found = [face for face in detector_of(yunet)(picture) if face.sure]  # others start no track in videos either
     if not found:
         raise ClipUnreadable(f"{source} shows no face.")
     face = cut_out(picture, found[0].box, margin=crop.margin, size=size)

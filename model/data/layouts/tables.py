@@ -118,7 +118,9 @@ def header_of(path: Path) -> list[str]:
 
 def _not_utf8(place: str, cells: Iterable[str]) -> ClipProblem | None:
     broken = [cell for cell in cells if _BROKEN in cell]
-    return ClipProblem(place, f"{place}: {broken[0].strip()!r} is not UTF-8: save the table as UTF-8.") if broken else None
+    return (
+        ClipProblem(place, f"{place}: {broken[0].strip()!r} is not UTF-8: save the table as UTF-8.") if broken else None
+    )
 
 
 def _header(rows: Iterator[tuple[str, list[str]] | ClipProblem]) -> list[str]:
