@@ -155,11 +155,22 @@ def _found(dataset: PublishedDataset, root: Path) -> tuple[list[ClipRow], list[C
     for found in dataset.read(root, dataset):
         if isinstance(found, ClipProblem):
             problems.append(found)
+        elif not _is_utf8(found.id + found.media):
+            problems.append(ClipProblem(found.id, "The file's name is not UTF-8: rename the file."))
         elif found.id in rows:
             problems.append(ClipProblem(found.id, f"It is listed again, in part {found.part}."))
         else:
             rows[found.id] = found
     return list(rows.values()), problems
+
+
+def _is_utf8(text: str) -> bool:
+    """Return whether a file's name can be written to tables; Python has surrogates for bytes that cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _check_parts(
@@ -226,7 +237,7 @@ def write_shard(shard: shards.Shard, folder: Path) -> str:
 
 
 def _write_problems(path: Path, problems: Iterable[ClipProblem]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with path.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("clip", "reason"))
         writer.writerows((problem.clip, problem.reason) for problem in problems)

@@ -30,7 +30,8 @@ def with_known(out: Path, jobs: Iterable[CropJob]) -> list[CropJob]:
     known: dict[str, Path] = {}
     for path in sorted(out.absolute().parent.glob(f"*/{CROPS_FILE}")):
         if path.parent != out.absolute():
-            with contextlib.suppress(OSError, ValueError):  # of a folder that is being written, or is not one of ours
+            # Of a folder that is being written, or is not one of ours.
+            with contextlib.suppress(OSError, ValueError, AttributeError, TypeError):
                 known |= {key: path.parent / file for key, file in json.loads(path.read_bytes()).items()}
     found = [(job, known.get(_key(job))) for job in jobs]
     return [replace(job, known=crop) if crop is not None and crop.is_file() else job for job, crop in found]

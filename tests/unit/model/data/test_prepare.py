@@ -398,6 +398,25 @@ def test_ones_own_table_makes_its_own_tasks(tmp_path):
     assert read_rows(tmp_path / "out")[2].valence is None
 
 
+@pytest.mark.parametrize("content", ["[1]", '{"a": {"b": 1}}', '"x"', "{", '{"a": 1}'])
+def test_a_file_of_another_program_beside_the_folder_is_ignored(portraits, tmp_path, content):
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/crops.json").write_text(content)
+
+    run(portraits, tmp_path / "out", dataset="csv")
+
+    assert len(read_rows(tmp_path / "out")) == 2
+
+
+def test_a_file_whose_name_is_not_utf_8_is_listed(faces, tmp_path):
+    (faces / "b.mp4").rename(faces / os.fsdecode(b"caf\xe9.mp4"))
+
+    run(faces, tmp_path / "out")
+
+    assert [row.id for row in read_rows(tmp_path / "out")] == ["a face.mp4"]
+    assert problems(tmp_path / "out")["caf\\udce9.mp4"] == "The file's name is not UTF-8: rename the file."
+
+
 def test_crema_d_is_cut_out_of_flv(tmp_path):
     pictures = scene([still()], seconds=0.5, fps=30)
     flash = write_video(tmp_path / "face.flv", pictures, fps=30, codec="flv", options={"b": "2000000"})

@@ -89,6 +89,7 @@ def test_dfew_in_its_other_folder(tmp_path):
         ("csv", "labels.csv", "videos/a.mp4,ann,train,,1.5,"),
         ("csv", "labels.csv", '"videos/a.mp4,ann,train,,,'),
         ("csv", "labels.csv", "videos/a.mp4,ann,train,sadness,-0.5,0,5"),
+        ("csv", "labels.csv", f"videos/{300 * 'a'}.mp4,ann,train,,,"),
     ],
 )
 def test_a_bad_line_is_a_problem_with_its_file_and_line_and_the_rest_is_read(name, file, line, tmp_path):
@@ -339,3 +340,49 @@ def test_pictures_that_most_raters_gave_no_expression_are_left_out_and_reported(
         ("ferplus_0/1", "Raters most often chose NF."),
         ("ferplus_0/2", "No two raters agree."),
     ]
+
+
+def test_groups_of_another_form_are_a_problem_that_says_the_right_one(tmp_path):
+    expected = datasets.csv(tmp_path)
+    put_text(
+        tmp_path / "labels.csv",
+        "path,expression,groups",
+        "videos/a.mp4,anger,skin=dark age=older",
+        "videos/b.mp4,fear,older",
+    )
+
+    [row], [problem] = read("csv", tmp_path)
+
+    assert row.id in expected
+    assert row.groups == "skin=dark age=older"
+    place = f"{tmp_path / 'labels.csv'}, line 3"
+    assert problem.clip == place
+    assert problem.reason.startswith(f"{place}: groups cannot be 'older'. Expected: Groups that the person belongs to")
+    assert "`skin=dark age=older`" in problem.reason
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "said"),
+    [
+        ("ferplus", {"votes": None}, r"has no array `votes`; it has: images, part, columns\."),
+        ("ferplus", {"columns": np.array([name.upper() for name in datasets.EXPRESSIONS])}, "`columns` lacks 'hap"),
+        ("ferplus", {"columns": np.array([*datasets.EXPRESSIONS, "x"])}, "`columns` does not name each column of"),
+        ("ferplus", {"votes": np.ones(3, np.uint8)}, "`columns` does not name each column of `votes`"),
+        (
+            "ferplus",
+            {"images": np.zeros((2, 48, 48), np.uint8)},
+            "different numbers of pictures: `part` of 3, `images` of 2",
+        ),
+        ("ferplus", {"votes": np.ones((4, 10), np.uint8)}, "different numbers of pictures: .*`votes` of 4"),
+        ("pictures", {"person": None}, "has no array `person`; it has: jpegs, offsets, labels, part"),
+        ("pictures", {"offsets": np.arange(3)}, "different numbers of pictures: .*`offsets` of 2"),
+    ],
+)
+def test_a_file_of_arrays_that_do_not_fit_together_is_refused(tmp_path, name, change, said):
+    MAKERS[name](tmp_path)
+    path = tmp_path / f"{name}_0.npz"
+    arrays = dict(np.load(path)) | change
+    np.savez(path, **{key: array for key, array in arrays.items() if array is not None})
+
+    with pytest.raises(ModelError, match=f"^{path}.*{said}"):
+        read(name, tmp_path)
