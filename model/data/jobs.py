@@ -62,7 +62,7 @@ def run_crop_job(job: CropJob) -> list[str]:
     try:
         if job.target is None:
             _check(job)
-        elif job.known is not None:
+        elif job.known is not None and job.known.is_file():  # it may have been packed or removed since
             _take(job.known, job.target)
         else:
             cut = crop_still if is_still(job.media) else crop_face

@@ -107,17 +107,22 @@ def prepare(
     begun = settings.model_copy(update={"root": settings.root.absolute()})
     done = Journal(out, begun.model_dump_json())
     done.results = {job.id: ["", job.source] for job in jobs if done.results.get(job.id) == ["", job.source]}
-    done.finish(reuse.with_known(out, jobs), run_crop_job, executor, progress)
-    reasons = {job.id: done.results[job.id][0] for job in jobs}
-    problems += [ClipProblem(clip, reason) for clip, reason in reasons.items() if reason]
+    jobs = reuse.with_known(out, jobs)
+    done.finish(jobs, run_crop_job, executor, progress)
+    kept = _kept(rows, jobs, done.results, out)
+    sources = {job.id: job.source for job in jobs}
+    while settings.shards and (lost := _lost(out, shards.plan(out, kept, sources))):
+        done.results = {clip: result for clip, result in done.results.items() if clip not in lost}
+        done.finish(jobs, run_crop_job, executor, progress)
+        kept = _kept(rows, jobs, done.results, out)
+    problems += [ClipProblem(job.id, reason) for job in jobs if (reason := done.results[job.id][0])]
     with writing(out):
         _write_problems(out / PROBLEMS_FILE, problems)
-        reuse.note(out, [job for job in jobs if not reasons[job.id]])
-    targets = {job.id: job.target for job in jobs}
-    kept = [_kept(row, targets[row.id], out) for row in rows if not reasons[row.id]]
+        reuse.note(out, [job for job in jobs if not done.results[job.id][0]])
     _check_parts(dataset, kept, f"that can be read (see {out / PROBLEMS_FILE})", {row.part for row in rows})
+    packed = shards.plan(out, kept, sources) if settings.shards else []
     if settings.shards:
-        kept = _sharded(out, kept, executor, packing)
+        kept = _sharded(out, kept, packed, executor, packing)
     report = _report(dataset, kept, problems, whole=settings.limit is None)
     with writing(out):
         write_rows(out, kept)
@@ -136,8 +141,9 @@ def prepare(
             ),
         )
         (out / REPORT_FILE).write_text(report.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    if settings.shards:
-        shutil.rmtree(out / CLIPS_FOLDER, ignore_errors=True)
+        if settings.shards:
+            shards.remove_others(out, packed)
+            shutil.rmtree(out / CLIPS_FOLDER, ignore_errors=True)
     return report
 
 
@@ -210,16 +216,31 @@ def _lies_in(row: ClipRow, root: Path, folders: Iterable[str]) -> bool:
     return any(Path(row.media).is_relative_to(root / folder) for folder in folders)
 
 
-def _kept(row: ClipRow, target: Path | None, out: Path) -> ClipRow:
-    return row if target is None else row.model_copy(update={"media": target.relative_to(out).as_posix()})
+def _kept(
+    rows: Iterable[ClipRow], jobs: Iterable[CropJob], results: Mapping[str, Sequence[str]], out: Path
+) -> list[ClipRow]:
+    """Return the rows of clips that could be read, with the places of their crops."""
+    crops = {job.id: job.target.relative_to(out).as_posix() for job in jobs if job.target is not None}
+    kept = [row for row in rows if not results[row.id][0]]
+    return [row.model_copy(update={"media": crops.get(row.id, row.media)}) for row in kept]
+
+
+def _lost(out: Path, planned: Iterable[shards.Shard]) -> set[str]:
+    """Return the clips of shards not yet written whose crops are gone, because other shards were made of them."""
+    clips = (row for shard in planned if not shard.written for _, row in shard.clips)
+    return {row.id for row in clips if not Path(row.media).is_absolute() and not (out / row.media).exists()}
 
 
 def _sharded(
-    out: Path, rows: Sequence[ClipRow], executor: Executor, packing: Callable[[int, int], None]
+    out: Path,
+    rows: Sequence[ClipRow],
+    planned: Sequence[shards.Shard],
+    executor: Executor,
+    packing: Callable[[int, int], None],
 ) -> list[ClipRow]:
     """Write the shards; return the rows with the clips' places in them, in their old order."""
     places: dict[str, str] = {}
-    for shard, fault in executor.run(shards.plan(out, rows), partial(write_shard, folder=out)):
+    for shard, fault in executor.run(planned, partial(write_shard, folder=out)):
         if fault:
             raise ModelError(f"{shard.path} cannot be written: {fault}.")
         places |= {row.id: f"{shard.path.relative_to(out).as_posix()}/{key}" for key, row in shard.clips}

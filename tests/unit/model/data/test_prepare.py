@@ -22,6 +22,7 @@ from model.data.faces import CROP
 from model.data.media import open_media, read_still
 from model.data.prepare import PrepareSettings, prepare
 from model.data.prepared import Region, read_prepared, read_rows
+from model.data.shards import open_sharded
 from model.errors import ModelError
 from tests import datasets
 from tests.unit.model.data.conftest import full_disk
@@ -443,6 +444,51 @@ def test_shards_take_the_place_of_files(faces, tmp_path):
     before = (out / "clips.csv").read_text()
     run(faces, out, shards=True)
     assert (out / "clips.csv").read_text() == before
+
+
+def test_packed_clips_can_be_added_to_and_replaced(portraits, tmp_path):
+    out, table = tmp_path / "out", portraits / "labels.csv"
+    shutil.copy(portraits / "face.png", portraits / "face3.png")
+    table.write_text("path,part,expression\nface.png,train,anger\nface2.png,test,fear\n")
+    run(portraits, out, dataset="csv", shards=True)
+    before = packed(out)
+
+    with table.open("a") as file:
+        file.write("face3.png,train,fear\n")
+    run(portraits, out, dataset="csv", shards=True)
+    more = packed(out)
+    cv2.imwrite(str(portraits / "face.png"), cv2.cvtColor(portrait(other=True), cv2.COLOR_RGB2BGR))
+    run(portraits, out, dataset="csv", shards=True)
+    replaced = packed(out)
+
+    assert list(before) == ["face.png", "face2.png"]
+    assert more == before | {"face3.png": before["face.png"]}
+    assert {clip for clip in more if replaced[clip] != more[clip]} == {"face.png"}
+    assert len(list((out / "shards").glob("*.tar"))) == len(list((out / "shards").glob("*.tar.json"))) == 2
+    assert not (out / "clips").exists()
+
+
+def packed(out):
+    """Return the picture of each clip in the shards, as bytes."""
+    pictures = {}
+    for row in read_rows(out):
+        shard, key = row.media.rsplit("/", 1)
+        with open_sharded(out / shard, key, None) as media:
+            pictures[row.id] = next(media.read(0.0)).picture().tobytes()
+    return pictures
+
+
+def test_a_clip_that_is_gone_is_left_out_of_packed_clips_that_are_added_to(portraits, tmp_path):
+    out, table = tmp_path / "out", portraits / "labels.csv"
+    run(portraits, out, dataset="csv", shards=True)
+    shutil.copy(portraits / "face.png", portraits / "face3.png")
+    (portraits / "face.png").unlink()
+    with table.open("a") as file:
+        file.write("face3.png,anger\n")
+
+    run(portraits, out, dataset="csv", shards=True)
+
+    assert list(packed(out)) == ["face2.png", "face3.png"]
 
 
 def test_what_goes_wrong_with_one_clip_does_not_end_the_rest(faces, tmp_path, monkeypatch):
