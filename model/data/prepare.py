@@ -96,10 +96,13 @@ def prepare(
     if out.is_relative_to(settings.root.absolute()):
         raise ModelError(f"{out} lies in {settings.root}: choose an --out outside of the dataset.")
     rows, problems = _found(dataset, settings.root.absolute())
+    unread = f" The first line that cannot be read: {problems[0].reason}" if problems else ""
     if dataset.settle is not None:
-        dataset = dataset.settle(dataset, rows)
-    unread = f". The first line that cannot be read: {problems[0].reason}" if problems else ""
-    _check_parts(dataset, rows, f"below {settings.root}{unread}")
+        try:
+            dataset = dataset.settle(dataset, rows)
+        except ModelError as error:
+            raise ModelError(f"{error}{unread}") from error
+    _check_parts(dataset, rows, f"below {settings.root}.{unread}".rstrip("."))
     rows = list(_limited(dataset, rows, settings.limit))
     jobs = [_job(dataset, row, out, settings) for row in rows]
     if settings.yunet is not None:

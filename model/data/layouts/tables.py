@@ -51,8 +51,9 @@ def named(
     header = _header(rows)
     for column in columns:
         if column not in header:
-            hint = " Save the table as UTF-8." if any(_BROKEN in name for name in header) else ""
-            raise ModelError(f"{path} has no column {column!r}; its columns are: {', '.join(header)}.{hint}")
+            if any(_BROKEN in name for name in header):
+                raise ModelError(f"{path} has no column {column!r} and is not UTF-8: save the table as UTF-8.")
+            raise ModelError(f"{path} has no column {column!r}; its columns are: {', '.join(header)}.")
     for found in rows:
         if isinstance(found, ClipProblem):
             yield found

@@ -418,6 +418,13 @@ def test_a_file_whose_name_is_not_utf_8_is_listed(faces, tmp_path):
     assert problems(tmp_path / "out")["caf\\udce9.mp4"] == "The file's name is not UTF-8: rename the file."
 
 
+def test_a_table_with_one_readable_expression_says_why_others_are_missing(portraits, tmp_path):
+    (portraits / "labels.csv").write_bytes("path,expression\nface.png,peur\nface2.png,d\xe9go\xfbt\n".encode("latin-1"))
+
+    with pytest.raises(ModelError, match=r"only the expression 'peur'.* cannot be read: .*line 3: .* as UTF-8\.$"):
+        run(portraits, tmp_path / "out", dataset="csv")
+
+
 def test_crema_d_is_cut_out_of_flv(tmp_path):
     pictures = scene([still()], seconds=0.5, fps=30)
     flash = write_video(tmp_path / "face.flv", pictures, fps=30, codec="flv", options={"b": "2000000"})

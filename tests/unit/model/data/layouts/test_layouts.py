@@ -135,7 +135,7 @@ def test_a_table_in_utf_16_is_refused_and_asked_for_in_utf_8(tmp_path):
     table = tmp_path / "labels.csv"
     table.write_text(table.read_text(), encoding="utf-16")
 
-    with pytest.raises(ModelError, match=r"has no column 'path'.* Save the table as UTF-8\.$"):
+    with pytest.raises(ModelError, match=r"has no column 'path' and is not UTF-8: save the table as UTF-8\.$"):
         read("csv", tmp_path)
 
 
