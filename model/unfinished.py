@@ -1,4 +1,4 @@
-"""Write files atomically: into a private folder beside the target, then renamed."""
+"""Write files atomically: into a private folder beside the target, then renamed. Report what keeps them from it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from model.errors import ModelError
 
 
 @contextmanager
@@ -19,3 +21,12 @@ def unfinished(target: Path) -> Iterator[Path]:
         path = Path(folder, target.name)
         yield path
         path.replace(target)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Translate errors of the file system into ModelError: `path` cannot be written, because the disk is full, say."""
+    try:
+        yield
+    except OSError as error:
+        raise ModelError(f"{path} cannot be written: {error.strerror or error}.") from error

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from pydantic import ValidationError
+
 from model.data.prepared import ClipRow, Region
 from model.errors import ModelError
 from model.tasks.learnt import LearntTask
@@ -29,12 +31,19 @@ def row_or_problem(place: str, make: Callable[[], ClipRow | ClipProblem]) -> Cli
 
     Args:
         place: the file and line, or the file's name, which identify a clip in the list of problems.
-        make: makes the row; may raise `BadRow`.
+        make: makes the row; may raise `BadRow`, ValidationError of the row, and OSError of the files that it names.
     """
     try:
         return make()
     except BadRow as error:
         return ClipProblem(place, str(error))
+    except ValidationError as error:
+        what = error.errors()[0]
+        name = str(what["loc"][0])
+        meant = ClipRow.model_fields[name].description
+        return ClipProblem(place, f"{place}: {name} cannot be {what['input']!r}. Expected: {meant}")
+    except OSError as error:
+        return ClipProblem(place, f"{place}: {error.strerror or error}.")
 
 
 Reader = Callable[[Path, "PublishedDataset"], Iterator[ClipRow | ClipProblem]]

@@ -5,6 +5,7 @@ Of several face tracks, the one with the largest sum of areas over time is kept.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
@@ -16,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.contract.bundle import FaceCrop
-from mien.contract.errors import BadMedia
-from model.data.media import LIMITS, ClipUnreadable, read_still
-from model.unfinished import unfinished
+from mien.contract.errors import Misconfigured
+from model.data.media import LIMITS, ClipUnreadable, read_still, reading
+from model.errors import ModelError
+from model.unfinished import unfinished, writing
 from service.vision.clips import Clip, ClipSpec, FaceSeen, read_clips
 from service.vision.crop import cut_out
 from service.vision.faces import FaceDetector, open_detector
@@ -59,49 +61,45 @@ def crop_face(
 
     Raises:
         ClipUnreadable: the video cannot be read or shows no face.
+        ModelError: the target cannot be written, or the model of YuNet cannot be loaded.
     """
-    try:
-        with unfinished(target) as path:
-            found = _best(source, path.parent, size, crop, yunet)
-            if found is None:
-                raise ClipUnreadable(f"{source} shows no face.")
-            best, span = found
-            best.replace(path)
-    except BadMedia as error:
-        raise ClipUnreadable(f"{source} cannot be read: {error.detail}") from error
-    except OSError as error:
-        raise ClipUnreadable(f"{source} cannot be read: {error.strerror or error}.") from error
+    with writing(target), unfinished(target) as path:
+        found = _best(source, path.parent, size, crop, yunet)
+        if found is None:
+            raise ClipUnreadable(f"{source} shows no face.")
+        best, span = found
+        best.replace(path)
     return span
 
 
 def crop_still(
     source: Path, target: Path, *, size: int = SIZE, crop: FaceCrop = CROP, yunet: Path | None = None
 ) -> None:
-    """Crop the largest face of a picture to the image file `target`; see `crop_face`.
+    """Crop the largest face that the detector is sure of from a picture to the image file `target`; see `crop_face`.
 
     Raises:
         ClipUnreadable: the picture cannot be read or shows no face.
+        ModelError: see `crop_face`.
     """
     picture = read_still(source)
-    found = detector_of(yunet)(picture)
+    found = [face for face in detector_of(yunet)(picture) if face.sure]  # others start no track in videos either
     if not found:
         raise ClipUnreadable(f"{source} shows no face.")
     face = cut_out(picture, found[0].box, margin=crop.margin, size=size)
-    with unfinished(target) as path:
-        cv2.imwrite(str(path), cv2.cvtColor(face, cv2.COLOR_RGB2BGR))
+    content = cv2.imencode(target.suffix, cv2.cvtColor(face, cv2.COLOR_RGB2BGR))[1].tobytes()
+    with writing(target), unfinished(target) as path:
+        path.write_bytes(content)
 
 
 def _best(source: Path, folder: Path, size: int, crop: FaceCrop, yunet: Path | None) -> tuple[Path, Span] | None:
     """Write each face track to a file in `folder`; return the largest track's file and span."""
-    with open_video(source, LIMITS, OWN_FILES) as video:
+    with reading(str(source)), open_video(source, LIMITS, OWN_FILES) as video:
         interval_s = min(_SLOWEST_S, max(_FASTEST_S, video.frame_s))
     spec = ClipSpec(frames=1, interval_s=interval_s, size=size, margin=crop.margin, hop_s=interval_s)
     writers: dict[int, _Writer] = {}
     best: tuple[Path, Span] | None = None
     most = 0.0
-    for event in read_clips(
-        source, [spec], detector=detector_of(yunet), limits=LIMITS, faces=_FACES, formats=OWN_FILES
-    ):
+    for event in _events(source, spec, yunet):
         if isinstance(event, Clip):
             if event.track not in writers:
                 writers[event.track] = _Writer(folder / f"{event.track}.mp4", size, event.start_s, interval_s)
@@ -118,10 +116,25 @@ def _best(source: Path, folder: Path, size: int, crop: FaceCrop, yunet: Path | N
     return best
 
 
+def _events(source: Path, spec: ClipSpec, yunet: Path | None) -> Iterator[object]:
+    """Read a video's clips and tracks; errors here are the source's, unlike those of writing."""
+    with reading(str(source)):
+        yield from read_clips(
+            source, [spec], detector=detector_of(yunet), limits=LIMITS, faces=_FACES, formats=OWN_FILES
+        )
+
+
 @cache
 def detector_of(yunet: Path | None) -> FaceDetector:
-    """Return the process's face detector; see `open_detector`."""
-    return open_detector(yunet)
+    """Return the process's face detector; see `open_detector`.
+
+    Raises:
+        ModelError: the model cannot be loaded.
+    """
+    try:
+        return open_detector(yunet)
+    except Misconfigured as error:
+        raise ModelError(error.detail) from error
 
 
 class _Writer:

@@ -66,7 +66,7 @@ def open_media(path: Path, fps: float | None) -> Iterator[Media]:
     Raises:
         ClipUnreadable: it cannot be read; raised also while it is read.
     """
-    with _named(str(path)):
+    with reading(str(path)):
         if fps is not None:
             yield FrameSequence([_file_loader(file) for file in frame_files(path)], fps)
         elif is_still(path):
@@ -87,7 +87,7 @@ def read_still(path: Path) -> Picture:
     Raises:
         ClipUnreadable: it cannot be read.
     """
-    with _named(str(path)):
+    with reading(str(path)):
         return _still(path)
 
 
@@ -115,7 +115,7 @@ def open_held(name: str, files: Mapping[str, bytes], fps: float | None) -> Itera
     Raises:
         ClipUnreadable: see `open_media`.
     """
-    with _named(name):
+    with reading(name):
         if fps is not None:
             yield FrameSequence([_bytes_loader(key, files[key]) for key in sorted(files, key=in_order)], fps)
         else:
@@ -213,8 +213,8 @@ def _decoded(name: str, content: bytes) -> Picture:
 
 
 @contextmanager
-def _named(name: str) -> Iterator[None]:
-    """Translate errors into ClipUnreadable with the clip's name."""
+def reading(name: str) -> Iterator[None]:
+    """Translate errors of reading a clip into ClipUnreadable with the clip's name."""
     try:
         yield
     except BadMedia as error:

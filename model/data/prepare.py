@@ -5,6 +5,8 @@ The folder also has:
     problems.csv   clips that could not be read, and the reasons
     report.json    `PrepareReport`: counts of clips and labels, and warnings
     journal.jsonl  see `model.data.journal`
+
+Clips that could not be read, or whose files have changed, are tried again when the preparation is resumed.
 """
 
 from __future__ import annotations
@@ -26,12 +28,13 @@ from mien.contract.bundle import FaceCrop
 from model.data import registry, reuse, shards
 from model.data.dataset import ClipProblem, PublishedDataset
 from model.data.executors import Executor
-from model.data.faces import CROP
-from model.data.jobs import CropJob, run_crop_job
+from model.data.faces import CROP, detector_of
+from model.data.jobs import CropJob, run_crop_job, source_of
 from model.data.journal import Journal
 from model.data.media import is_still
 from model.data.prepared import ClipRow, Prepared, write_prepared, write_rows
 from model.errors import ModelError
+from model.unfinished import writing
 
 PROBLEMS_FILE = "problems.csv"
 REPORT_FILE = "report.json"
@@ -84,7 +87,7 @@ def prepare(
         packing: called with the number of clips that are in shards, and of all.
 
     Raises:
-        ModelError: there is no such dataset, or it is not laid out as published.
+        ModelError: there is no such dataset, it is not laid out as published, or the folder cannot be written.
     """
     out = out.absolute()
     dataset = _renamed(registry.find(settings.dataset), settings)
@@ -93,43 +96,57 @@ def prepare(
     if out.is_relative_to(settings.root.absolute()):
         raise ModelError(f"{out} lies in {settings.root}: choose an --out outside of the dataset.")
     rows, problems = _found(dataset, settings.root.absolute())
+    unread = f" The first line that cannot be read: {problems[0].reason}" if problems else ""
     if dataset.settle is not None:
-        dataset = dataset.settle(dataset, rows)
-    unread = f". The first line that cannot be read: {problems[0].reason}" if problems else ""
-    _check_parts(dataset, rows, f"below {settings.root}{unread}")
+        try:
+            dataset = dataset.settle(dataset, rows)
+        except ModelError as error:
+            raise ModelError(f"{error}{unread}") from error
+    _check_parts(dataset, rows, f"below {settings.root}.{unread}".rstrip("."))
     rows = list(_limited(dataset, rows, settings.limit))
     jobs = [_job(dataset, row, out, settings) for row in rows]
+    if settings.yunet is not None:
+        detector_of(settings.yunet)  # report a wrong model before the folder is begun with it
     begun = settings.model_copy(update={"root": settings.root.absolute()})
     done = Journal(out, begun.model_dump_json())
-    reuse.take(out, [job for job in jobs if job.id not in done.results])
+    done.results = {job.id: ["", job.source] for job in jobs if done.results.get(job.id) == ["", job.source]}
+    jobs = reuse.with_known(out, jobs)
     done.finish(jobs, run_crop_job, executor, progress)
-    problems += [ClipProblem(job.id, reason) for job in jobs if (reason := done.results[job.id])]
-    _write_problems(out / PROBLEMS_FILE, problems)
-    reuse.note(out, [job for job in jobs if not done.results[job.id]])
-    targets = {job.id: job.target for job in jobs}
-    kept = [_kept(row, targets[row.id], out) for row in rows if not done.results[row.id]]
+    kept = _kept(rows, jobs, done.results, out)
+    sources = {job.id: job.source for job in jobs}
+    while settings.shards and (lost := _lost(out, shards.plan(out, kept, sources))):
+        done.results = {clip: result for clip, result in done.results.items() if clip not in lost}
+        done.finish(jobs, run_crop_job, executor, progress)
+        kept = _kept(rows, jobs, done.results, out)
+    problems += [ClipProblem(job.id, reason) for job in jobs if (reason := done.results[job.id][0])]
+    with writing(out):
+        _write_problems(out / PROBLEMS_FILE, problems)
+        reuse.note(out, [job for job in jobs if not done.results[job.id][0]])
     _check_parts(dataset, kept, f"that can be read (see {out / PROBLEMS_FILE})", {row.part for row in rows})
+    packed = shards.plan(out, kept, sources) if settings.shards else []
     if settings.shards:
-        kept = _sharded(out, kept, executor, packing)
-    write_rows(out, kept)
-    write_prepared(
-        out,
-        Prepared(
-            name=settings.dataset,
-            tasks=dataset.tasks,
-            protocol=dataset.protocol,
-            parts=dataset.parts,
-            interval_s=dataset.interval_s,
-            crop=FaceCrop(margin=settings.margin),
-            region=dataset.region,
-            fit=dataset.fit,
-            shards=settings.shards,
-        ),
-    )
-    if settings.shards:
-        shutil.rmtree(out / CLIPS_FOLDER, ignore_errors=True)
+        kept = _sharded(out, kept, packed, executor, packing)
     report = _report(dataset, kept, problems, whole=settings.limit is None)
-    (out / REPORT_FILE).write_text(report.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    with writing(out):
+        write_rows(out, kept)
+        write_prepared(
+            out,
+            Prepared(
+                name=settings.dataset,
+                tasks=dataset.tasks,
+                protocol=dataset.protocol,
+                parts=dataset.parts,
+                interval_s=dataset.interval_s,
+                crop=FaceCrop(margin=settings.margin),
+                region=dataset.region,
+                fit=dataset.fit,
+                shards=settings.shards,
+            ),
+        )
+        (out / REPORT_FILE).write_text(report.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        if settings.shards:
+            shards.remove_others(out, packed)
+            shutil.rmtree(out / CLIPS_FOLDER, ignore_errors=True)
     return report
 
 
@@ -147,11 +164,22 @@ def _found(dataset: PublishedDataset, root: Path) -> tuple[list[ClipRow], list[C
     for found in dataset.read(root, dataset):
         if isinstance(found, ClipProblem):
             problems.append(found)
+        elif not _is_utf8(found.id + found.media):
+            problems.append(ClipProblem(found.id, "The file's name is not UTF-8: rename the file."))
         elif found.id in rows:
             problems.append(ClipProblem(found.id, f"It is listed again, in part {found.part}."))
         else:
             rows[found.id] = found
     return list(rows.values()), problems
+
+
+def _is_utf8(text: str) -> bool:
+    """Return whether a file's name can be written to tables; Python has surrogates for bytes that cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _check_parts(
@@ -183,23 +211,39 @@ def _job(dataset: PublishedDataset, row: ClipRow, out: Path, settings: PrepareSe
         kind = ".png" if row.fps is None and is_still(Path(row.media)) else ".mp4"
         target = out / CLIPS_FOLDER / f"{readable}-{digest}{kind}"
     crop = FaceCrop(margin=settings.margin)
-    return CropJob(row.id, Path(row.media), row.fps, dataset.region, target, crop, settings.yunet)
+    media = Path(row.media)
+    return CropJob(row.id, media, source_of(media), row.fps, dataset.region, target, crop, settings.yunet)
 
 
 def _lies_in(row: ClipRow, root: Path, folders: Iterable[str]) -> bool:
     return any(Path(row.media).is_relative_to(root / folder) for folder in folders)
 
 
-def _kept(row: ClipRow, target: Path | None, out: Path) -> ClipRow:
-    return row if target is None else row.model_copy(update={"media": target.relative_to(out).as_posix()})
+def _kept(
+    rows: Iterable[ClipRow], jobs: Iterable[CropJob], results: Mapping[str, Sequence[str]], out: Path
+) -> list[ClipRow]:
+    """Return the rows of clips that could be read, with the places of their crops."""
+    crops = {job.id: job.target.relative_to(out).as_posix() for job in jobs if job.target is not None}
+    kept = [row for row in rows if not results[row.id][0]]
+    return [row.model_copy(update={"media": crops.get(row.id, row.media)}) for row in kept]
+
+
+def _lost(out: Path, planned: Iterable[shards.Shard]) -> set[str]:
+    """Return the clips of shards not yet written whose crops are gone, because other shards were made of them."""
+    clips = (row for shard in planned if not shard.written for _, row in shard.clips)
+    return {row.id for row in clips if not Path(row.media).is_absolute() and not (out / row.media).exists()}
 
 
 def _sharded(
-    out: Path, rows: Sequence[ClipRow], executor: Executor, packing: Callable[[int, int], None]
+    out: Path,
+    rows: Sequence[ClipRow],
+    planned: Sequence[shards.Shard],
+    executor: Executor,
+    packing: Callable[[int, int], None],
 ) -> list[ClipRow]:
     """Write the shards; return the rows with the clips' places in them, in their old order."""
     places: dict[str, str] = {}
-    for shard, fault in executor.run(shards.plan(out, rows), partial(write_shard, folder=out)):
+    for shard, fault in executor.run(planned, partial(write_shard, folder=out)):
         if fault:
             raise ModelError(f"{shard.path} cannot be written: {fault}.")
         places |= {row.id: f"{shard.path.relative_to(out).as_posix()}/{key}" for key, row in shard.clips}
@@ -217,7 +261,7 @@ def write_shard(shard: shards.Shard, folder: Path) -> str:
 
 
 def _write_problems(path: Path, problems: Iterable[ClipProblem]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with path.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("clip", "reason"))
         writer.writerows((problem.clip, problem.reason) for problem in problems)

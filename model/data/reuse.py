@@ -9,53 +9,35 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from model.data.jobs import CropJob
-from model.unfinished import unfinished
 
 CROPS_FILE = "crops.json"
 
 
-def note(out: Path, jobs: Sequence[CropJob]) -> None:
+def note(out: Path, jobs: Iterable[CropJob]) -> None:
     """Record what a folder's crops were made from."""
-    crops = {
-        key: job.target.relative_to(out).as_posix()
-        for job in jobs
-        if job.target is not None and (key := _key(job)) is not None
-    }
+    crops = {_key(job): job.target.relative_to(out).as_posix() for job in jobs if job.target is not None}
     if crops:
         (out / CROPS_FILE).write_text(json.dumps(crops, indent=1) + "\n", encoding="utf-8")
 
 
-def take(out: Path, jobs: Sequence[CropJob]) -> None:
-    """Link crops of folders beside this one to where the jobs would write them."""
+def with_known(out: Path, jobs: Iterable[CropJob]) -> list[CropJob]:
+    """Return the jobs with the crops that folders beside this one have of them."""
     known: dict[str, Path] = {}
     for path in sorted(out.absolute().parent.glob(f"*/{CROPS_FILE}")):
         if path.parent != out.absolute():
-            with contextlib.suppress(OSError, ValueError):  # of a folder that is being written, or is not one of ours
+            # Of a folder that is being written, or is not one of ours.
+            with contextlib.suppress(OSError, ValueError, AttributeError, TypeError):
                 known |= {key: path.parent / file for key, file in json.loads(path.read_bytes()).items()}
-    for job in jobs:
-        if job.target is None or job.target.exists() or (key := _key(job)) is None:
-            continue
-        crop = known.get(key)
-        if crop is not None and crop.is_file():
-            job.target.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                os.link(crop, job.target)
-            except OSError:  # another file system, or one without links
-                with unfinished(job.target) as path:
-                    shutil.copyfile(crop, path)
+    found = [(job, known.get(_key(job))) for job in jobs]
+    return [replace(job, known=crop) if crop is not None and crop.is_file() else job for job, crop in found]
 
 
-def _key(job: CropJob) -> str | None:
-    """Return what a crop depends on, as text; None if the file cannot be read."""
-    try:
-        found = job.media.stat()
-    except OSError:
-        return None
+def _key(job: CropJob) -> str:
+    """Return what a crop depends on, as text."""
     how = [job.crop.model_dump(mode="json"), job.yunet and str(job.yunet)]
-    return json.dumps([str(job.media), found.st_size, found.st_mtime_ns, *how])
+    return json.dumps([str(job.media), job.source, *how])

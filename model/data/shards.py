@@ -3,7 +3,8 @@
     shards/PART-NUMBER-DIGEST.tar       webdataset's form: a clip's files share a key: KEY.mp4, or KEY.00001.jpg …
     shards/PART-NUMBER-DIGEST.tar.json  key → its files, each [name, offset, bytes], so that any clip can be read alone
 
-`clips.csv` names a clip as shards/….tar/KEY. The digest is of the ids in the shard: other clips are other files.
+`clips.csv` names a clip as shards/….tar/KEY. The digest is of the ids in the shard, and of which files they were made
+from: other clips are other files.
 The tar files may be in object storage: each clip is read with one request for its part of the file, and only by the
 process that trains on it.
 """
@@ -14,7 +15,7 @@ import hashlib
 import json
 import os
 import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -43,15 +44,28 @@ class Shard:
         """The file's name."""
         return self.path.name
 
+    @property
+    def written(self) -> bool:
+        """Whether the file and its index exist."""
+        return self.path.exists() and _index_path(self.path).exists()
 
-def plan(folder: Path, rows: Sequence[ClipRow]) -> list[Shard]:
-    """Distribute the clips of a prepared dataset over shards; each shard holds clips of one part."""
+
+def plan(folder: Path, rows: Sequence[ClipRow], sources: Mapping[str, str] = {}) -> list[Shard]:
+    """Distribute the clips of a prepared dataset over shards; each shard holds clips of one part.
+
+    Args:
+        folder: the prepared dataset.
+        rows: its clips.
+        sources: clip id → which file it was made from (`model.data.jobs.source_of`).
+    """
     shards = []
     for part in dict.fromkeys(row.part for row in rows):
         whole = [row for row in rows if row.part == part]
         for number, first in enumerate(range(0, len(whole), _CLIPS)):
             clips = whole[first : first + _CLIPS]
-            digest = hashlib.sha256("\n".join(row.id for row in clips).encode()).hexdigest()[:12]
+            digest = hashlib.sha256(
+                "\n".join(f"{row.id} {sources.get(row.id, '')}" for row in clips).encode()
+            ).hexdigest()[:12]
             keyed = tuple((f"{key:06d}", row) for key, row in enumerate(clips))
             shards.append(Shard(folder / FOLDER / f"{part}-{number:05d}-{digest}.tar", keyed))
     return shards
@@ -61,14 +75,21 @@ def write(shard: Shard, folder: Path) -> None:
     """Write a shard of a prepared dataset atomically, unless it exists."""
     import webdataset
 
-    index = _index_path(shard.path)
-    if shard.path.exists() and index.exists():
+    if shard.written:
         return
-    with unfinished(shard.path) as tar, unfinished(index) as written:
+    with unfinished(shard.path) as tar, unfinished(_index_path(shard.path)) as written:
         with tar.open("wb") as file, webdataset.TarWriter(file, encoder=False, mtime=0) as writer:
             for key, row in shard.clips:
                 writer.write({"__key__": key} | _files_of(folder / row.media, row.fps))
         written.write_text(json.dumps(_indexed(tar)), encoding="utf-8")
+
+
+def remove_others(folder: Path, kept: Iterable[Shard]) -> None:
+    """Remove the shards of a prepared dataset that are no longer in its plan."""
+    names = {name for shard in kept for name in (shard.path.name, _index_path(shard.path).name)}
+    for path in (folder / FOLDER).glob("*.tar*"):
+        if path.name not in names:
+            path.unlink()
 
 
 def _files_of(media: Path, fps: float | None) -> dict[str, bytes]:

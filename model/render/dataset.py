@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict
 
 from mien.contract.bundle import Dimension, DimensionsTask, ExpressionTask, FaceCrop, PersonalityTask
 from model.data.executors import Executor
-from model.data.faces import crop_face
+from model.data.faces import crop_face, detector_of
 from model.data.journal import Journal
 from model.data.media import ClipUnreadable
 from model.data.prepared import ClipRow, Prepared, write_prepared, write_rows
@@ -92,9 +92,11 @@ def render(
         The number of usable clips.
 
     Raises:
-        ModelError: the head cannot be read, OpenGL is missing, or the folder contains something else.
+        ModelError: the head or the detector cannot be read, OpenGL is missing, or the folder contains something else.
     """
-    load_head(settings.facekit)  # report a wrong head once, not from each process
+    load_head(settings.facekit)  # report a wrong head or detector once, not from each process
+    if settings.yunet is not None:
+        detector_of(settings.yunet)
     done = Journal(out, settings.model_dump_json())
     for folder in ("videos", "clips"):
         (out / folder).mkdir(exist_ok=True)

@@ -10,6 +10,7 @@ csv        labels.csv with a header: path of a video or picture (relative to the
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -43,21 +44,40 @@ def read_folder(root: Path, _dataset: PublishedDataset) -> Iterator[ClipRow | Cl
 
 
 def read_csv(root: Path, dataset: PublishedDataset) -> Iterator[ClipRow | ClipProblem]:
-    """Read a table of videos and pictures with labels."""
-    columns = dataset.columns
+    """Read a table of videos and pictures with labels.
+
+    Raises:
+        ModelError: the table cannot be read, or has a column of another spelling than the one looked for.
+    """
+    table, columns = root / "labels.csv", dataset.columns
+    _check_header(table, columns)
     optional = [header for name, header in columns.items() if name != "path"]
 
     def row(place: str, cells: Mapping[str, str]) -> ClipRow | ClipProblem:
         path = root / cells[columns["path"]]
         texts = {name: cells[header] for name, header in columns.items() if name != "path" and cells[header]}
         values = {name: tables.number(texts.pop(name), place, *_RANGES[name]) for name in _RANGES if name in texts}
-        clip = cells[columns["path"]]
+        clip = os.path.relpath(path, root)  # the same for a/b.mp4, ./a/b.mp4 and the absolute path
         if path.is_file():
             return ClipRow.model_validate({"id": clip, "media": str(path), "part": "train", **texts, **values})
         return ClipProblem(clip, f"{place}: the file {path} is missing.")
 
-    for found in tables.named(root / "labels.csv", (columns["path"],), optional):
+    for found in tables.named(table, (columns["path"],), optional):
         yield found if isinstance(found, ClipProblem) else row_or_problem(found[0], partial(row, *found))
+
+
+def _check_header(table: Path, columns: Mapping[str, str]) -> None:
+    """Refuse a table without a column that the user named, or with one in another case, which would be ignored."""
+    header = tables.header_of(table)
+    for name, column in columns.items():
+        alike = [found for found in header if found.lower() == column.lower()]
+        if column in header or (name == column and not alike):
+            continue
+        if alike:
+            raise ModelError(
+                f"{table} has the column {alike[0]!r}: call it {column!r}, or give --column {name}={alike[0]}."
+            )
+        raise ModelError(f"{table} has no column {column!r} for {name}; its columns are: {', '.join(header)}.")
 
 
 def settle_csv(dataset: PublishedDataset, rows: Sequence[ClipRow]) -> PublishedDataset:

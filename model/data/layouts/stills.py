@@ -35,12 +35,19 @@ def read_ferplus(root: Path, dataset: PublishedDataset) -> Iterator[ClipRow | Cl
 
     Problems are pictures with the most votes for contempt, no face or unknown, and those that another part has, too:
     FER2013 has the same picture in several parts, which would make scores on the test part too good.
+
+    Raises:
+        ModelError: a file lacks an array, or its arrays do not fit together.
     """
     files = _files(root, "ferplus")
     parts = _parts_of(files)
     for path in files:
-        arrays = arrays_in(path)
+        arrays = _arrays(path, "part", "images", "votes", "columns")
         columns = arrays["columns"].tolist()
+        missing = [code for code in dataset.codes if code not in columns]
+        if missing or arrays["votes"].shape[1:] != (len(columns),):
+            lacks = f"lacks {missing[0]!r}" if missing else "does not name each column of `votes`"
+            raise ModelError(f"{path}: `columns` {lacks}; it is: {', '.join(map(str, columns))}.")
         chosen = [columns.index(code) for code in dataset.codes]
         votes = np.where(arrays["votes"] > _OUTLIER, arrays["votes"], 0)
         for number, all_votes in enumerate(votes):
@@ -60,9 +67,13 @@ def read_ferplus(root: Path, dataset: PublishedDataset) -> Iterator[ClipRow | Cl
 
 
 def read_pictures(root: Path, dataset: PublishedDataset) -> Iterator[ClipRow | ClipProblem]:
-    """Read muxspace/facial_expressions, pictures with one expression each."""
+    """Read muxspace/facial_expressions, pictures with one expression each.
+
+    Raises:
+        ModelError: see `read_ferplus`.
+    """
     for path in _files(root, "pictures"):
-        arrays = arrays_in(path)
+        arrays = _arrays(path, "part", "labels", "person", "offsets", "jpegs")
         for number in range(len(arrays["labels"])):
             yield row_or_problem(f"{path.stem}/{number}", partial(_picture, dataset, path, arrays, number))
 
@@ -84,7 +95,7 @@ def _parts_of(files: list[Path]) -> dict[bytes, str]:
     """Return the part that keeps each picture of FER+, by the picture's digest."""
     kept: dict[bytes, str] = {}
     for path in files:
-        arrays = arrays_in(path)
+        arrays = _arrays(path, "part", "images", "votes", "columns")
         for picture, name in zip(arrays["images"], arrays["part"].tolist(), strict=True):
             part, digest = _PARTS.get(name, _PRECEDENCE[-1]), _digest(picture)
             kept[digest] = min(part, kept.get(digest, part), key=_PRECEDENCE.index)
@@ -111,6 +122,27 @@ def _part(arrays: Mapping[str, NDArray[Any]], path: Path, number: int) -> str:
     if part not in _PARTS:
         raise BadRow(f"{path}, {number}: the part {part!r} is not one of {', '.join(_PARTS)}.")
     return _PARTS[part]
+
+
+_EACH = {"part": 0, "images": 0, "votes": 0, "labels": 0, "person": 0, "offsets": 1}
+"""Arrays with an entry for each picture → how many more entries they have."""
+
+
+def _arrays(path: Path, *names: str) -> Mapping[str, NDArray[Any]]:
+    """Return the arrays of a file.
+
+    Raises:
+        ModelError: one of `names` is missing, or the file has different numbers of pictures.
+    """
+    arrays = arrays_in(path)
+    for name in names:
+        if name not in arrays:
+            raise ModelError(f"{path} has no array `{name}`; it has: {', '.join(arrays)}.")
+    counts = {name: len(arrays[name]) - _EACH[name] for name in names if name in _EACH}
+    if len(set(counts.values())) > 1:
+        told = ", ".join(f"`{name}` of {count}" for name, count in counts.items())
+        raise ModelError(f"{path} has arrays of different numbers of pictures: {told}.")
+    return arrays
 
 
 def _files(root: Path, name: str) -> list[Path]:

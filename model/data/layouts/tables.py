@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from mien.contract.containers import TRUSTED_CONTAINERS
 from model.data.dataset import BadRow, ClipProblem
 from model.errors import ModelError
 
+_BROKEN = "\ufffd"  # in place of bytes that are not UTF-8
 _VIDEO_SUFFIXES = frozenset(suffix for container in TRUSTED_CONTAINERS for suffix in container.suffixes)
 
 
 def lines(path: Path, count: int, delimiter: str) -> Iterator[tuple[str, list[str]] | ClipProblem]:
     """Yield (place, cells) of a table without a header; the place is its file and line.
 
-    A line without `count` cells is a problem.
+    A line without `count` cells, or not in UTF-8, is a problem.
 
     Raises:
         ModelError: the file cannot be read.
@@ -27,16 +28,21 @@ def lines(path: Path, count: int, delimiter: str) -> Iterator[tuple[str, list[st
             yield found
             continue
         place, cells = found
-        if len(cells) == count:
-            yield place, [cell.strip() for cell in cells]
-        else:
+        if len(cells) != count:
             yield ClipProblem(place, f"{place}: expected {count} values separated by {delimiter!r}.")
+        elif (other := _not_utf8(place, cells)) is not None:
+            yield other
+        else:
+            yield place, [cell.strip() for cell in cells]
 
 
 def named(
     path: Path, columns: Sequence[str], optional: Sequence[str] = ()
 ) -> Iterator[tuple[str, Mapping[str, str]] | ClipProblem]:
-    """Yield (place, header → cell) of a table with a header; a row without a value in `columns` is a problem.
+    """Yield (place, header → cell) of a table with a header.
+
+    A row is a problem if it has no value in `columns`, more values than the header has names, or values in another
+    encoding than UTF-8.
 
     Raises:
         ModelError: the file cannot be read, or lacks a column of `columns`.
@@ -45,6 +51,8 @@ def named(
     header = _header(rows)
     for column in columns:
         if column not in header:
+            if any(_BROKEN in name for name in header):
+                raise ModelError(f"{path} has no column {column!r} and is not UTF-8: save the table as UTF-8.")
             raise ModelError(f"{path} has no column {column!r}; its columns are: {', '.join(header)}.")
     for found in rows:
         if isinstance(found, ClipProblem):
@@ -52,11 +60,17 @@ def named(
             continue
         place, cells = found
         row = dict(zip(header, (cell.strip() for cell in cells), strict=False))
+        wanted = {name: row.get(name, "") for name in (*columns, *optional)}
         missing = [column for column in columns if not row.get(column)]
-        if missing:
+        if any(cell.strip() for cell in cells[len(header) :]):
+            reason = f"{place}: it has {len(cells)} values, but the header names {len(header)} columns."
+            yield ClipProblem(place, f"{reason} Write decimals with a point, and texts with commas in quotes.")
+        elif missing:
             yield ClipProblem(place, f"{place}: the column {missing[0]!r} is empty.")
+        elif (other := _not_utf8(place, wanted.values())) is not None:
+            yield other
         else:
-            yield place, {name: row.get(name, "") for name in (*columns, *optional)}
+            yield place, wanted
 
 
 def number(text: str, place: str, low: float = -math.inf, high: float = math.inf) -> float:
@@ -101,6 +115,13 @@ def header_of(path: Path) -> list[str]:
         ModelError: the file cannot be read.
     """
     return _header(_cells(path, ","))
+
+
+def _not_utf8(place: str, cells: Iterable[str]) -> ClipProblem | None:
+    broken = [cell for cell in cells if _BROKEN in cell]
+    return (
+        ClipProblem(place, f"{place}: {broken[0].strip()!r} is not UTF-8: save the table as UTF-8.") if broken else None
+    )
 
 
 def _header(rows: Iterator[tuple[str, list[str]] | ClipProblem]) -> list[str]:

@@ -1,3 +1,6 @@
+import resource
+from contextlib import contextmanager
+
 import numpy as np
 import pytest
 
@@ -17,6 +20,17 @@ def numbered(count, side=32):
 def numbers(pixels):
     """Return the numbers of the frames in a clip (T, H, W, 3)."""
     return [round(float(frame.mean()) / SHADES) for frame in np.asarray(pixels, np.float64)]
+
+
+@contextmanager
+def full_disk(size):
+    """Let no file grow beyond `size` bytes."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.fixture

@@ -1,8 +1,17 @@
+from itertools import islice
+
+import cv2
+import numpy as np
 import pytest
 
-from model.data.faces import SIZE, crop_face
-from model.data.media import ClipUnreadable, open_media, sample
-from tests.videos import Actor, face_video, faceless_video, pan, portrait, scene, still, write_video
+from model.data import faces
+from model.data.faces import SIZE, crop_face, crop_still
+from model.data.media import ClipUnreadable, open_media, read_still, sample
+from model.errors import ModelError
+from service.vision.boxes import Box
+from service.vision.faces import Detection
+from tests.unit.model.data.conftest import full_disk
+from tests.videos import Actor, face_video, faceless_video, pan, portrait, scene, shared_case, still, write_video
 
 
 def frames_of(path):
@@ -76,4 +85,48 @@ def test_what_has_no_face_is_refused_and_leaves_nothing(tmp_path, make, reason):
     with pytest.raises(ClipUnreadable, match=f"{path} {reason}"):
         crop_face(path, tmp_path / "clips/face.mp4")
 
+    assert list((tmp_path / "clips").iterdir()) == []
+
+
+def test_a_picture_is_cut_at_the_largest_face_that_is_sure(tmp_path, monkeypatch):
+    source = tmp_path / "p.png"
+    picture = np.zeros((200, 400, 3), np.uint8)
+    picture[:, 200:] = 200
+    cv2.imwrite(str(source), picture)
+    drawn, small, smaller = Box(20, 20, 150, 150), Box(260, 50, 80, 80), Box(20, 20, 40, 40)
+    found = [Detection(drawn, sure=False), Detection(small, sure=True), Detection(smaller, sure=True)]
+    monkeypatch.setattr(faces, "detector_of", lambda _: lambda _picture: found)
+
+    crop_still(source, tmp_path / "face.png")
+    assert (read_still(tmp_path / "face.png") == 200).all()
+
+    del found[1:]
+    with pytest.raises(ClipUnreadable, match="shows no face"):
+        crop_still(source, tmp_path / "none.png")
+
+
+def test_a_drawing_is_no_face_in_pictures_and_videos(tmp_path):
+    video = shared_case("emoji.mp4")
+    with open_media(video, None) as media:
+        drawing = next(islice(media.read(0.0), 15, None)).picture()
+    cv2.imwrite(str(tmp_path / "p.png"), cv2.cvtColor(drawing, cv2.COLOR_RGB2BGR))
+
+    for source, cut in ((video, crop_face), (tmp_path / "p.png", crop_still)):
+        with pytest.raises(ClipUnreadable, match="shows no face"):
+            cut(source, tmp_path / f"face{source.suffix}")
+
+
+@pytest.mark.parametrize("kind", [".mp4", ".png"])
+def test_a_full_disk_is_no_fault_of_the_source_and_leaves_nothing(tmp_path, kind):
+    if kind == ".mp4":
+        source, cut = face_video(tmp_path / "v.mp4", seconds=0.6), crop_face
+    else:
+        source, cut = tmp_path / "p.png", crop_still
+        cv2.imwrite(str(source), cv2.cvtColor(portrait(), cv2.COLOR_RGB2BGR))
+    target = tmp_path / f"clips/face{kind}"
+
+    with full_disk(4000), pytest.raises(ModelError, match=f"^{target} cannot be written: File too large") as raised:
+        cut(source, target)
+
+    assert not isinstance(raised.value, ClipUnreadable)
     assert list((tmp_path / "clips").iterdir()) == []

@@ -1,4 +1,5 @@
 import csv
+import errno
 import json
 import os
 import shutil
@@ -21,8 +22,10 @@ from model.data.faces import CROP
 from model.data.media import open_media, read_still
 from model.data.prepare import PrepareSettings, prepare
 from model.data.prepared import Region, read_prepared, read_rows
+from model.data.shards import open_sharded
 from model.errors import ModelError
 from tests import datasets
+from tests.unit.model.data.conftest import full_disk
 from tests.videos import face_video, faceless_video, portrait, scene, still, write_video
 
 
@@ -102,7 +105,7 @@ def test_what_was_interrupted_goes_on_where_it_was(faces, tmp_path, monkeypatch)
 
     asked.clear()
     run(faces, out)
-    assert asked == []
+    assert asked == ["none.mp4"]
 
 
 def test_what_was_killed_goes_on(tmp_path):
@@ -231,6 +234,20 @@ def test_a_clip_that_is_listed_twice_counts_once(tmp_path):
     assert problems(tmp_path / "out") == {"Action/Happy/0000": "It is listed again, in part test."}
 
 
+@pytest.mark.parametrize("spelling", ["./face.png", "./x/../face.png", "{root}/face.png"])
+def test_a_picture_that_is_listed_twice_in_different_spellings_counts_once(portraits, tmp_path, spelling):
+    line = spelling.format(root=portraits)
+    (portraits / "x").mkdir()
+    (portraits / "labels.csv").write_text(
+        f"path,part,expression\nface.png,train,anger\nface2.png,test,fear\n{line},test,\n"
+    )
+
+    run(portraits, tmp_path / "out", dataset="csv")
+
+    assert [(row.id, row.part) for row in read_rows(tmp_path / "out")] == [("face.png", "train"), ("face2.png", "test")]
+    assert problems(tmp_path / "out") == {"face.png": "It is listed again, in part test."}
+
+
 def test_a_limit_takes_some_of_each_part_and_warns_of_nothing(tmp_path):
     root = tmp_path / "root"
     datasets.dfew(root)
@@ -296,6 +313,35 @@ def test_faces_of_another_margin_or_of_a_changed_video_are_cut_out_again(faces, 
     assert asked == ["a face.mp4", "b.mp4", "c.mp4", "none.mp4"]
 
 
+def test_a_replaced_picture_is_cut_out_anew_and_its_old_face_is_given_to_no_other_folder(portraits, tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    run(portraits, first, dataset="csv")
+    before = crop_of(first, "face.png")
+    cv2.imwrite(str(portraits / "face.png"), cv2.cvtColor(portrait(other=True), cv2.COLOR_RGB2BGR))
+
+    run(portraits, first, dataset="csv")
+    run(portraits, second, dataset="csv")
+
+    assert not np.array_equal(crop_of(first, "face.png"), before)
+    assert np.array_equal(crop_of(second, "face.png"), crop_of(first, "face.png"))
+    assert np.array_equal(crop_of(second, "face2.png"), before)
+
+
+def test_a_picture_that_is_replaced_while_faces_are_cut_out_is_cut_out_by_the_next_folder(portraits, tmp_path):
+    def replace_picture(done, _):
+        if done == 1:
+            cv2.imwrite(str(portraits / "face.png"), cv2.cvtColor(portrait(other=True), cv2.COLOR_RGB2BGR))
+
+    run(portraits, tmp_path / "first", dataset="csv", progress=replace_picture)
+    run(portraits, tmp_path / "second", dataset="csv")
+
+    assert not np.array_equal(crop_of(tmp_path / "second", "face.png"), crop_of(tmp_path / "first", "face.png"))
+
+
+def crop_of(out, clip):
+    return next(read_still(out / row.media) for row in read_rows(out) if row.id == clip)
+
+
 def test_one_bad_line_is_listed_and_stops_nothing(tmp_path):
     root = tmp_path / "root"
     datasets.dfew(root)
@@ -353,6 +399,32 @@ def test_ones_own_table_makes_its_own_tasks(tmp_path):
     assert read_rows(tmp_path / "out")[2].valence is None
 
 
+@pytest.mark.parametrize("content", ["[1]", '{"a": {"b": 1}}', '"x"', "{", '{"a": 1}'])
+def test_a_file_of_another_program_beside_the_folder_is_ignored(portraits, tmp_path, content):
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/crops.json").write_text(content)
+
+    run(portraits, tmp_path / "out", dataset="csv")
+
+    assert len(read_rows(tmp_path / "out")) == 2
+
+
+def test_a_file_whose_name_is_not_utf_8_is_listed(faces, tmp_path):
+    (faces / "b.mp4").rename(faces / os.fsdecode(b"caf\xe9.mp4"))
+
+    run(faces, tmp_path / "out")
+
+    assert [row.id for row in read_rows(tmp_path / "out")] == ["a face.mp4"]
+    assert problems(tmp_path / "out")["caf\\udce9.mp4"] == "The file's name is not UTF-8: rename the file."
+
+
+def test_a_table_with_one_readable_expression_says_why_others_are_missing(portraits, tmp_path):
+    (portraits / "labels.csv").write_bytes("path,expression\nface.png,peur\nface2.png,d\xe9go\xfbt\n".encode("latin-1"))
+
+    with pytest.raises(ModelError, match=r"only the expression 'peur'.* cannot be read: .*line 3: .* as UTF-8\.$"):
+        run(portraits, tmp_path / "out", dataset="csv")
+
+
 def test_crema_d_is_cut_out_of_flv(tmp_path):
     pictures = scene([still()], seconds=0.5, fps=30)
     flash = write_video(tmp_path / "face.flv", pictures, fps=30, codec="flv", options={"b": "2000000"})
@@ -381,6 +453,51 @@ def test_shards_take_the_place_of_files(faces, tmp_path):
     assert (out / "clips.csv").read_text() == before
 
 
+def test_packed_clips_can_be_added_to_and_replaced(portraits, tmp_path):
+    out, table = tmp_path / "out", portraits / "labels.csv"
+    shutil.copy(portraits / "face.png", portraits / "face3.png")
+    table.write_text("path,part,expression\nface.png,train,anger\nface2.png,test,fear\n")
+    run(portraits, out, dataset="csv", shards=True)
+    before = packed(out)
+
+    with table.open("a") as file:
+        file.write("face3.png,train,fear\n")
+    run(portraits, out, dataset="csv", shards=True)
+    more = packed(out)
+    cv2.imwrite(str(portraits / "face.png"), cv2.cvtColor(portrait(other=True), cv2.COLOR_RGB2BGR))
+    run(portraits, out, dataset="csv", shards=True)
+    replaced = packed(out)
+
+    assert list(before) == ["face.png", "face2.png"]
+    assert more == before | {"face3.png": before["face.png"]}
+    assert {clip for clip in more if replaced[clip] != more[clip]} == {"face.png"}
+    assert len(list((out / "shards").glob("*.tar"))) == len(list((out / "shards").glob("*.tar.json"))) == 2
+    assert not (out / "clips").exists()
+
+
+def packed(out):
+    """Return the picture of each clip in the shards, as bytes."""
+    pictures = {}
+    for row in read_rows(out):
+        shard, key = row.media.rsplit("/", 1)
+        with open_sharded(out / shard, key, None) as media:
+            pictures[row.id] = next(media.read(0.0)).picture().tobytes()
+    return pictures
+
+
+def test_a_clip_that_is_gone_is_left_out_of_packed_clips_that_are_added_to(portraits, tmp_path):
+    out, table = tmp_path / "out", portraits / "labels.csv"
+    run(portraits, out, dataset="csv", shards=True)
+    shutil.copy(portraits / "face.png", portraits / "face3.png")
+    (portraits / "face.png").unlink()
+    with table.open("a") as file:
+        file.write("face3.png,anger\n")
+
+    run(portraits, out, dataset="csv", shards=True)
+
+    assert list(packed(out)) == ["face2.png", "face3.png"]
+
+
 def test_what_goes_wrong_with_one_clip_does_not_end_the_rest(faces, tmp_path, monkeypatch):
     really = jobs.crop_face
 
@@ -398,7 +515,7 @@ def test_what_goes_wrong_with_one_clip_does_not_end_the_rest(faces, tmp_path, mo
 
 
 def test_a_process_that_is_killed_is_one_sentence():
-    job = jobs.CropJob("a", Path("a"), None, None, KillsItsReader(), CROP, None)
+    job = jobs.CropJob("a", Path("a"), "", None, None, KillsItsReader(), CROP, None)
 
     with pytest.raises(ModelError, match="A process was killed"):
         list(Processes(2).run([job], jobs.run_crop_job))
@@ -440,6 +557,49 @@ def test_faces_are_cut_out_of_pictures_with_the_margin_that_was_asked_for(portra
     assert picture.shape == wider.shape == (224, 224, 3)
     inner = cv2.resize(wider[35:-35, 35:-35], (224, 224))  # 1.1 of 1.6 box sides
     assert np.abs(picture.astype(int) - inner).mean() < 12 < np.abs(picture.astype(int) - wider).mean()
+
+
+def test_a_full_disk_ends_the_run_and_the_next_one_goes_on(portraits, tmp_path):
+    out = tmp_path / "out"
+
+    with full_disk(4000), pytest.raises(ModelError, match=r"\.png cannot be written: File too large"):
+        run(portraits, out, dataset="csv")
+    run(portraits, out, dataset="csv")
+
+    assert [row.id for row in read_rows(out)] == ["face.png", "face2.png"]
+    for row in read_rows(out):
+        assert read_still(out / row.media).shape == (224, 224, 3)
+
+
+def test_a_result_that_cannot_be_written_is_one_sentence(portraits, tmp_path, monkeypatch):
+    def fail(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("model.data.prepare.write_rows", fail)
+
+    with pytest.raises(ModelError, match="out cannot be written: No space left on device"):
+        run(portraits, tmp_path / "out", dataset="csv")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_detector_that_cannot_be_loaded_is_refused_before_the_folder_is_begun(portraits, tmp_path, workers):
+    with pytest.raises(ModelError, match=r"nope\.onnx cannot be loaded as a YuNet"):
+        run(portraits, tmp_path / "out", dataset="csv", yunet=tmp_path / "nope.onnx", workers=workers)
+
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_could_not_be_read_is_tried_again(portraits, tmp_path):
+    out = tmp_path / "out"
+    (portraits / "face2.png").write_bytes(b"cut off")
+    run(portraits, out, dataset="csv")
+    assert list(problems(out)) == ["wall.jpg", "face2.png"]
+
+    shutil.copy(portraits / "face.png", portraits / "face2.png")
+    run(portraits, out, dataset="csv")
+
+    assert [row.id for row in read_rows(out)] == ["face.png", "face2.png"]
+    assert list(problems(out)) == ["wall.jpg"]
 
 
 def test_pictures_are_packed_into_shards_too(portraits, tmp_path):

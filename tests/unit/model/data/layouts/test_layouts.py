@@ -3,6 +3,7 @@
 import io
 import pickle
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -87,6 +88,8 @@ def test_dfew_in_its_other_folder(tmp_path):
         ("avcaffe", "ground_truths/arousal.txt", "aiim003_task_2"),
         ("csv", "labels.csv", "videos/a.mp4,ann,train,,1.5,"),
         ("csv", "labels.csv", '"videos/a.mp4,ann,train,,,'),
+        ("csv", "labels.csv", "videos/a.mp4,ann,train,sadness,-0.5,0,5"),
+        ("csv", "labels.csv", f"videos/{300 * 'a'}.mp4,ann,train,,,"),
     ],
 )
 def test_a_bad_line_is_a_problem_with_its_file_and_line_and_the_rest_is_read(name, file, line, tmp_path):
@@ -101,6 +104,65 @@ def test_a_bad_line_is_a_problem_with_its_file_and_line_and_the_rest_is_read(nam
     assert [problem.clip for problem in problems] == [place]
     assert problems[0].reason.startswith(place)
     assert {row.id for row in rows} == set(expected)
+
+
+def test_a_row_that_ends_in_commas_is_read(tmp_path):
+    expected = datasets.csv(tmp_path)
+    header, *lines = (tmp_path / "labels.csv").read_text().splitlines()
+    put_text(tmp_path / "labels.csv", header, *(f"{line},," for line in lines))
+
+    rows, problems = read("csv", tmp_path)
+
+    assert problems == []
+    assert {row.id for row in rows} == set(expected)
+
+
+@pytest.mark.parametrize(("name", "file"), [("csv", "labels.csv"), ("avcaffe", "ground_truths/valence.txt")])
+def test_a_label_in_another_encoding_is_a_problem_that_asks_for_utf_8(name, file, tmp_path):
+    expected = MAKERS[name](tmp_path)
+    line = "videos/d.mp4,ann,train,d\xe9go\xfbt,,\n" if name == "csv" else "aiim003_task_2, d\xe9go\xfbt\n"
+    with (tmp_path / file).open("ab") as table:
+        table.write(line.encode("latin-1"))
+
+    rows, [problem] = read(name, tmp_path)
+
+    assert problem.reason == f"{problem.clip}: 'd\ufffdgo\ufffdt' is not UTF-8: save the table as UTF-8."
+    assert {row.id for row in rows} == set(expected)
+
+
+def test_a_table_in_utf_16_is_refused_and_asked_for_in_utf_8(tmp_path):
+    datasets.csv(tmp_path)
+    table = tmp_path / "labels.csv"
+    table.write_text(table.read_text(), encoding="utf-16")
+
+    with pytest.raises(ModelError, match=r"has no column 'path' and is not UTF-8: save the table as UTF-8\.$"):
+        read("csv", tmp_path)
+
+
+def test_a_column_in_another_case_is_refused_with_the_right_spelling(tmp_path):
+    datasets.csv(tmp_path)
+    table = tmp_path / "labels.csv"
+    table.write_text(table.read_text().replace("part", "Part"))
+
+    with pytest.raises(ModelError, match=r"the column 'Part': call it 'part', or give --column part=Part\."):
+        read("csv", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("named", "said"),
+    [
+        ("Emotion", r"the column 'emotion': call it 'Emotion', or give --column expression=emotion\."),
+        ("mood", r"has no column 'mood' for expression; its columns are: path, subject, part, emotion"),
+    ],
+)
+def test_a_column_that_was_named_and_is_not_there_is_refused(tmp_path, named, said):
+    datasets.csv(tmp_path)
+    table = tmp_path / "labels.csv"
+    table.write_text(table.read_text().replace("expression", "emotion"))
+    dataset = DATASETS["csv"]
+
+    with pytest.raises(ModelError, match=said):
+        list(dataset.read(tmp_path, replace(dataset, columns={**dataset.columns, "expression": named})))
 
 
 def test_an_emotion_outside_the_list_is_a_problem_that_names_the_file(tmp_path):
@@ -278,3 +340,49 @@ def test_pictures_that_most_raters_gave_no_expression_are_left_out_and_reported(
         ("ferplus_0/1", "Raters most often chose NF."),
         ("ferplus_0/2", "No two raters agree."),
     ]
+
+
+def test_groups_of_another_form_are_a_problem_that_says_the_right_one(tmp_path):
+    expected = datasets.csv(tmp_path)
+    put_text(
+        tmp_path / "labels.csv",
+        "path,expression,groups",
+        "videos/a.mp4,anger,skin=dark age=older",
+        "videos/b.mp4,fear,older",
+    )
+
+    [row], [problem] = read("csv", tmp_path)
+
+    assert row.id in expected
+    assert row.groups == "skin=dark age=older"
+    place = f"{tmp_path / 'labels.csv'}, line 3"
+    assert problem.clip == place
+    assert problem.reason.startswith(f"{place}: groups cannot be 'older'. Expected: Groups that the person belongs to")
+    assert "`skin=dark age=older`" in problem.reason
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "said"),
+    [
+        ("ferplus", {"votes": None}, r"has no array `votes`; it has: images, part, columns\."),
+        ("ferplus", {"columns": np.array([name.upper() for name in datasets.EXPRESSIONS])}, "`columns` lacks 'hap"),
+        ("ferplus", {"columns": np.array([*datasets.EXPRESSIONS, "x"])}, "`columns` does not name each column of"),
+        ("ferplus", {"votes": np.ones(3, np.uint8)}, "`columns` does not name each column of `votes`"),
+        (
+            "ferplus",
+            {"images": np.zeros((2, 48, 48), np.uint8)},
+            "different numbers of pictures: `part` of 3, `images` of 2",
+        ),
+        ("ferplus", {"votes": np.ones((4, 10), np.uint8)}, "different numbers of pictures: .*`votes` of 4"),
+        ("pictures", {"person": None}, "has no array `person`; it has: jpegs, offsets, labels, part"),
+        ("pictures", {"offsets": np.arange(3)}, "different numbers of pictures: .*`offsets` of 2"),
+    ],
+)
+def test_a_file_of_arrays_that_do_not_fit_together_is_refused(tmp_path, name, change, said):
+    MAKERS[name](tmp_path)
+    path = tmp_path / f"{name}_0.npz"
+    arrays = dict(np.load(path)) | change
+    np.savez(path, **{key: array for key, array in arrays.items() if array is not None})
+
+    with pytest.raises(ModelError, match=f"^{path}.*{said}"):
+        read(name, tmp_path)
