@@ -132,7 +132,7 @@ def finetune(recipe: FinetuneRecipe) -> Loop:
     watched = _watched(recipe, held_out, tasks, clip)
     torch.manual_seed(recipe.seed)
     seen = [row for part in training for _ in range(part.source.times) for row in part.rows]
-    labels = label_columns(seen, tasks)
+    labels = label_columns(seen, tasks, tasks)
     label_variances: dict[str, Tensor] = {
         task.kind: variances(labels[task.kind]) for task in tasks if not kind_of(task).classifies
     }

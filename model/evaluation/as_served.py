@@ -85,7 +85,7 @@ def evaluate_as_served(
     rows = [row for row in known.read(root.absolute(), known) if isinstance(row, ClipRow) and row.part == part]
     if not rows:
         raise ModelError(f"The part {part} of {known.title} is empty: there are no clips of it below {root}.")
-    labels = label_columns(rows, scorer.tasks)
+    labels = label_columns(rows, scorer.tasks, known.tasks)
     tasks = tuple(task for task in scorer.tasks if not labels[task.kind].isnan().all())
     if not tasks or any(row.fps is not None for row in rows):
         raise ModelError(f"{known.title} has no videos or pictures with labels for the tasks of {scorer.name}.")
@@ -97,7 +97,7 @@ def evaluate_as_served(
         raise ModelError(f"No face was found in any of the {len(rows)} clips. {' '.join(unreadable[:1])}".strip())
     scored = Scored(
         {task.kind: torch.tensor([found[row.id][task.kind] for row in seen]) for task in tasks},
-        label_columns(seen, tasks),
+        label_columns(seen, tasks, known.tasks),
     )
     scores, bounds = measured(tasks, scored), intervals(tasks, scored)
     return EvaluationReport(

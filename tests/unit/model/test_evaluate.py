@@ -1,5 +1,7 @@
 """Evaluation of small models on a small prepared dataset of moving patterns."""
 
+import shutil
+
 import cv2
 import numpy as np
 import pytest
@@ -128,6 +130,20 @@ def test_a_bundle_is_evaluated_as_the_model_it_was_made_of(scorer, bundle, data)
     for kind, scores in reports[0].pooled.items():
         assert reports[1].pooled[kind] == pytest.approx(scores, abs=1e-3)
     assert reports[0].confusion == reports[1].confusion
+
+
+@pytest.mark.parametrize("labels", [LABELS, LABELS[::-1], (*LABELS, "calm")])
+def test_votes_count_for_the_labels_that_the_dataset_means(micro, facts, data, tmp_path, labels):
+    folder = shutil.copytree(data, tmp_path / "voted")
+    votes = {label: " ".join(str(9 * (label == other)) for other in LABELS) for label in LABELS}
+    write_rows(folder, [row.model_copy(update={"votes": votes.get(row.expression)}) for row in read_rows(data)])
+    task = ExpressionTask(labels=labels)
+    model = TorchScorer("ours", AffectModel(micro, [task]).eval(), facts["clip"], facts["crop"])
+
+    plain, voted = (evaluate([Trial(model, "1")], each) for each in (data, folder))
+
+    assert voted.confusion == plain.confusion
+    assert sum(voted.confusion.counts[labels.index("sadness")]) == 1
 
 
 def test_folds_are_reported_one_by_one_and_pooled(micro, tasks, affect_model, run, data):
