@@ -26,8 +26,9 @@ from model.data.executors import Processes
 from model.data.faces import detector_of
 from model.data.labels import label_columns
 from model.data.media import LIMITS, ClipUnreadable, is_still, read_still
-from model.data.prepared import ClipRow
+from model.data.prepare import found_rows
 from model.errors import ModelError
+from model.evaluation.common_tasks import common_tasks
 from model.evaluation.groups import group_scores
 from model.evaluation.intervals import intervals
 from model.evaluation.report import EvaluationReport, PartScores
@@ -75,18 +76,29 @@ def evaluate_as_served(
         progress: called with the number of finished clips, and of all.
 
     Returns:
-        The report; clips without a face and unreadable ones are excluded from the scores, and warnings count them.
+        The report; clips without a face and unreadable ones are excluded from the scores, and warnings count them, and
+        those of all parts that are listed twice or wrongly.
 
     Raises:
-        ModelError: the bundle or the dataset is not there, the part is empty, or no face is found.
+        ModelError: the bundle or the dataset is not there, they do not fit, the part is empty, or no face is found.
     """
     known = registry.find(dataset)
     scorer = OnnxScorer(bundle)
-    rows = [row for row in known.read(root.absolute(), known) if isinstance(row, ClipRow) and row.part == part]
+    listed, problems = found_rows(known, root.absolute())
+    if known.settle is not None:
+        known = known.settle(known, listed)
+    left_out = [
+        f"{len(problems)} clips of {known.title} are left out. The first: "
+        f"{one.reason if one.clip in one.reason else f'{one.clip}. {one.reason}'}"
+        for one in problems[:1]
+    ]
+    rows = [row for row in listed if row.part == part]
     if not rows:
-        raise ModelError(f"The part {part} of {known.title} is empty: there are no clips of it below {root}.")
-    labels = label_columns(rows, scorer.tasks, known.tasks)
-    tasks = tuple(task for task in scorer.tasks if not labels[task.kind].isnan().all())
+        none = f"The part {part} of {known.title} is empty: there are no clips of it below {root}."
+        raise ModelError(" ".join([none, *left_out]))
+    common = common_tasks(scorer, known.title, known.tasks)
+    labels = label_columns(rows, common, known.tasks)
+    tasks = tuple(task for task in common if not labels[task.kind].isnan().all())
     if not tasks or any(row.fps is not None for row in rows):
         raise ModelError(f"{known.title} has no videos or pictures with labels for the tasks of {scorer.name}.")
     hop_s = read_bundle(bundle)[0].hop_s
@@ -106,6 +118,7 @@ def evaluate_as_served(
         warnings=(
             f"No face was found in {len(rows) - len(seen) - len(unreadable)} of {len(rows)} clips.",
             *(f"{len(unreadable)} clips cannot be read, the first of them: {one}" for one in unreadable[:1]),
+            *left_out,
         ),
         parts=(PartScores(part=part, model=scorer.name, clips=len(seen), scores=scores, intervals=bounds),),
         pooled=scores,

@@ -9,6 +9,7 @@ import pytest
 
 from model.errors import ModelError
 from model.evaluation.as_served import evaluate_as_served, write_still
+from tests.datasets import werewolf_xl
 from tests.videos import face_video, portrait
 
 BUNDLE = Path(__file__).parents[4] / "service/worker/bundles/default"
@@ -52,13 +53,44 @@ def test_a_video_that_cannot_be_read_is_counted_and_loses_no_others(root):
     assert "broken.mp4" in unreadable
 
 
+def test_lines_that_cannot_be_used_are_counted_and_a_clip_that_is_listed_again_counts_once(root):
+    with (root / "labels.csv").open("a") as table:
+        table.write("\nsmile.png,test,neutral\nsmile.png,test,neutral\ngone.png,test,neutral")
+
+    report = evaluate_as_served(BUNDLE, "csv", root, "test")
+
+    assert report.parts[0].clips == 2
+    assert report.pooled["expression"]["WAR"] == 1
+    [left_out] = report.warnings[1:]
+    assert left_out.startswith("3 clips of Videos and pictures with labels of one's own are left out. The first: ")
+    assert left_out.endswith("smile.png. It is listed again, in part test.")
+
+
+def test_a_part_whose_files_are_all_missing_says_so(root):
+    (root / "labels.csv").write_text(
+        "path,part,expression\nsmile.png,train,happiness\ngone.png,test,neutral\nwall.png,train,neutral\n"
+    )
+
+    with pytest.raises(
+        ModelError, match=r"is empty: .* 1 clips of .* are left out\. The first: .*gone\.png is missing"
+    ):
+        evaluate_as_served(BUNDLE, "csv", root, "test")
+
+
+def test_labels_in_another_range_than_the_models_are_refused(tmp_path):
+    werewolf_xl(tmp_path)
+
+    with pytest.raises(ModelError, match=r"has arousal in \(-1\.0, 1\.0\), Werewolf-XL in \(-2\.0, 2\.0\)"):
+        evaluate_as_served(BUNDLE, "werewolf-xl", tmp_path, "1")
+
+
 def test_a_part_without_clips_is_refused(root):
     with pytest.raises(ModelError, match=r"The part train of Videos and pictures .* is empty"):
         evaluate_as_served(BUNDLE, "csv", root, "train")
 
 
 def test_where_no_face_is_found_at_all_there_is_no_report(root):
-    (root / "labels.csv").write_text("path,part,expression\nwall.png,test,neutral\n")
+    (root / "labels.csv").write_text("path,part,expression\nwall.png,test,neutral\nsmile.png,train,happiness\n")
 
     with pytest.raises(ModelError, match="No face was found in any of the 1 clips"):
         evaluate_as_served(BUNDLE, "csv", root, "test")
