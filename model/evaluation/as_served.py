@@ -7,6 +7,7 @@ turned into a video of one second.
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -41,6 +42,7 @@ FPS, SECONDS = 25, 1.0
 """Frame rate and length of the video that a still is turned into."""
 _FACES = 4  # followed at a time
 _LEAST = 64  # pixels of a video's sides
+_LONGEST, _LARGEST = 16_384, 139_264 * 16 * 16  # pixels of a side, as libx264 takes, and of a frame (H.264, table A-1)
 
 
 @dataclass(frozen=True)
@@ -160,6 +162,8 @@ def score(job: ScoreJob) -> dict[str, list[float]] | str | None:
         windows = _windows_of(job, spec)
     except ClipUnreadable as error:
         return str(error)
+    except BadMedia as error:
+        return f"{job.media} cannot be read: {error.detail}"
     if not windows:
         return None
     weights = np.array([window.frames for window in windows], np.float64)
@@ -177,10 +181,11 @@ def _windows_of(job: ScoreJob, spec: ClipSpec) -> Sequence[Clip]:
 
 
 def write_still(picture: NDArray[np.uint8], path: Path) -> None:
-    """Write a video that shows a picture (H, W, 3) for one second, H.264 in MP4."""
+    """Write a video that shows a picture (H, W, 3) for one second, H.264 in MP4; scaled if H.264 cannot hold it."""
     height, width = picture.shape[:2]
     finer = max(1.0, _LEAST / min(height, width))
-    even = (2 * round(width * finer / 2), 2 * round(height * finer / 2))
+    scale = min(finer, _LONGEST / max(height, width), math.sqrt(_LARGEST / (height * width)))
+    even = (2 * max(1, round(width * scale / 2)), 2 * max(1, round(height * scale / 2)))
     frame = av.VideoFrame.from_ndarray(cv2.resize(picture, even).astype(np.uint8, copy=False), format="rgb24")
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=FPS, options={"preset": "veryfast", "crf": "18"})
@@ -197,16 +202,11 @@ def _windows(video: Path, spec: ClipSpec, yunet: Path | None) -> Sequence[Clip]:
     """Return the windows of the largest face, by area summed over time."""
     windows: dict[int, list[Clip]] = {}
     areas: dict[int, float] = {}
-    try:
-        for event in read_clips(
-            video, [spec], detector=detector_of(yunet), limits=LIMITS, faces=_FACES, formats=OWN_FILES
-        ):
-            if isinstance(event, Clip):
-                windows.setdefault(event.track, []).append(event)
-            elif isinstance(event, FaceSeen):
-                areas[event.track] = sum(point.w * point.h for point in event.path)
-    except BadMedia as error:
-        raise ClipUnreadable(f"{video} cannot be read: {error.detail}") from error
+    for event in read_clips(video, [spec], detector=detector_of(yunet), limits=LIMITS, faces=_FACES, formats=OWN_FILES):
+        if isinstance(event, Clip):
+            windows.setdefault(event.track, []).append(event)
+        elif isinstance(event, FaceSeen):
+            areas[event.track] = sum(point.w * point.h for point in event.path)
     return windows[max(windows, key=lambda track: areas[track])] if windows else []
 
 

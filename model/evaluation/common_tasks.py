@@ -27,8 +27,8 @@ def common_tasks(scorer: Scorer, dataset: str, dataset_tasks: Sequence[LearntTas
         here, there = (", ".join(task.kind for task in tasks) or "nothing" for tasks in (scorer.tasks, dataset_tasks))
         raise ModelError(f"{scorer.name} has the tasks {here}, and {dataset} has labels of {there}.")
     for task in common:
-        ours, data = task.ranges, theirs[task.kind].ranges
-        for name in ours.keys() & data.keys():
-            if ours[name] != data[name]:
-                raise ModelError(f"{scorer.name} has {name} in {ours[name]}, {dataset} in {data[name]}.")
+        data = theirs[task.kind].ranges
+        for name, ours in task.ranges.items():
+            if data.get(name, ours) != ours:
+                raise ModelError(f"{scorer.name} has {name} in {ours}, {dataset} in {data[name]}.")
     return common
