@@ -19,13 +19,14 @@ from torch.utils.data import DataLoader
 
 from mien.contract.bundle import Task
 from model.data.clip_dataset import ClipDataset
+from model.data.labels import count_labelled, label_columns
 from model.data.prepared import ClipRow, Prepared, read_prepared, read_rows
 from model.errors import ModelError
 from model.evaluation.common_tasks import common_tasks
 from model.evaluation.groups import group_scores
 from model.evaluation.intervals import intervals
 from model.evaluation.report import EvaluationReport, PartScores
-from model.evaluation.scores import LEVELS, Scored, confusion_of, measured
+from model.evaluation.scores import LEVELS, Scored, confusion_of, labelled, measured
 from model.evaluation.scoring import Scorer
 from model.evaluation.trials import Trial
 
@@ -39,7 +40,8 @@ def evaluate(trials: Sequence[Trial], data: Path) -> EvaluationReport:
     """Score models on parts of a prepared dataset.
 
     Raises:
-        ModelError: a part is empty or comes twice, the models and the data do not fit, or a clip cannot be read.
+        ModelError: a part is empty, has no labels or comes twice, the models and the data do not fit, or a clip cannot
+            be read.
     """
     prepared, rows = read_prepared(data), read_rows(data)
     _check_alike(trials)
@@ -50,12 +52,16 @@ def evaluate(trials: Sequence[Trial], data: Path) -> EvaluationReport:
     for part, clips in chosen.items():
         if not clips:
             raise ModelError(f"The part {part} of {data} is empty: clips.csv has no clip of it.")
+        if not count_labelled(label_columns(clips, tasks, prepared.tasks)):
+            kinds = ", ".join(task.kind for task in tasks)
+            raise ModelError(f"The part {part} of {data} cannot be scored: none of its clips has a label of {kinds}.")
     scored = [score(trial.scorer, data, chosen[trial.part], tasks) for trial in trials]
     parts = tuple(
         PartScores(
             part=trial.part,
             model=trial.scorer.name,
             clips=len(chosen[trial.part]),
+            labelled=labelled(tasks, found),
             scores=measured(tasks, found),
             intervals=intervals(tasks, found),
         )

@@ -9,7 +9,7 @@ dimensions, personality, units, landmarks   values
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -39,6 +39,12 @@ def label_columns(
     """
     written = {task.kind: task.names for task in dataset_tasks}
     return {task.kind: _column(rows, task, written.get(task.kind, task.names)) for task in tasks}
+
+
+def count_labelled(labels: Mapping[str, Tensor]) -> int:
+    """Count the rows that have a label of any kind."""
+    columns = list(labels.values())
+    return int((~torch.cat(columns, dim=1).isnan()).any(dim=1).sum()) if columns else 0
 
 
 def _column(rows: Sequence[ClipRow], task: LearntTask, written: Sequence[str]) -> Tensor:

@@ -33,7 +33,7 @@ from model.evaluation.common_tasks import common_tasks
 from model.evaluation.groups import group_scores
 from model.evaluation.intervals import intervals
 from model.evaluation.report import EvaluationReport, PartScores
-from model.evaluation.scores import Scored, confusion_of, measured
+from model.evaluation.scores import Scored, confusion_of, labelled, measured
 from model.evaluation.scoring import OnnxScorer
 from service.vision.clips import Clip, ClipSpec, FaceSeen, read_clips
 from service.vision.formats import OWN_FILES
@@ -82,7 +82,8 @@ def evaluate_as_served(
         those of all parts that are listed twice or wrongly.
 
     Raises:
-        ModelError: the bundle or the dataset is not there, they do not fit, the part is empty, or no face is found.
+        ModelError: the bundle or the dataset is not there, they do not fit, the part is empty, or no face is
+            found in a clip with labels.
     """
     known = registry.find(dataset)
     scorer = OnnxScorer(bundle)
@@ -113,7 +114,9 @@ def evaluate_as_served(
         {task.kind: torch.tensor([found[row.id][task.kind] for row in seen]) for task in tasks},
         label_columns(seen, tasks, known.tasks),
     )
-    scores, bounds = measured(tasks, scored), intervals(tasks, scored)
+    scores, bounds, counts = measured(tasks, scored), intervals(tasks, scored), labelled(tasks, scored)
+    if not scores:
+        raise ModelError(f"A face was found in {len(seen)} of {len(rows)} clips, none of which has a label.")
     return EvaluationReport(
         data=dataset,
         views=1,
@@ -122,7 +125,9 @@ def evaluate_as_served(
             *(f"{len(unreadable)} clips cannot be read, the first of them: {one}" for one in unreadable[:1]),
             *left_out,
         ),
-        parts=(PartScores(part=part, model=scorer.name, clips=len(seen), scores=scores, intervals=bounds),),
+        parts=(
+            PartScores(part=part, model=scorer.name, clips=len(seen), labelled=counts, scores=scores, intervals=bounds),
+        ),
         pooled=scores,
         pooled_intervals=bounds,
         confusion=confusion_of(tasks, scored),

@@ -227,6 +227,22 @@ def test_an_empty_part_and_one_part_for_two_models_are_refused(scorer, data):
         evaluate([Trial(scorer, "1"), Trial(scorer, "1")], data)
 
 
+def test_a_part_without_a_label_of_the_models_tasks_is_refused(micro, facts, tasks, data, tmp_path):
+    folder = shutil.copytree(data, tmp_path / "half")
+    write_rows(folder, [row.model_copy(update={"expression": None}) for row in read_rows(data)])
+    model = TorchScorer("ours", AffectModel(micro, tasks[:1]), facts["clip"], facts["crop"])
+
+    with pytest.raises(ModelError, match=r"part 1 of .*half cannot be scored: none of its clips has a label of expr"):
+        evaluate([Trial(model, "1")], folder)
+
+
+def test_labelled_clips_are_counted_by_the_kind_of_task(scorer, data):
+    report = evaluate([Trial(scorer, "2")], data)
+
+    assert report.parts[0].clips == 3
+    assert report.parts[0].labelled == {"expression": 2, "dimensions": 3}
+
+
 @pytest.mark.parametrize(
     ("task", "message"),
     [

@@ -117,6 +117,15 @@ def test_where_no_face_is_found_at_all_there_is_no_report(root):
         evaluate_as_served(BUNDLE, "csv", root, "test")
 
 
+def test_where_no_clip_with_a_face_has_a_label_there_is_no_report(root):
+    (root / "labels.csv").write_text(
+        "path,part,expression\nwall.png,test,neutral\nsmile.png,test,\nsmile.mp4,train,happiness\n"
+    )
+
+    with pytest.raises(ModelError, match="A face was found in 1 of 2 clips, none of which has a label"):
+        evaluate_as_served(BUNDLE, "csv", root, "test")
+
+
 def test_a_still_is_a_video_of_one_second_in_its_own_shape(tmp_path):
     picture = np.zeros((50, 81, 3), np.uint8)
     picture[:, 40:] = (200, 100, 50)
