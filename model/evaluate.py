@@ -19,15 +19,16 @@ from torch.utils.data import DataLoader
 
 from mien.contract.bundle import Task
 from model.data.clip_dataset import ClipDataset
+from model.data.labels import count_labelled, label_columns
 from model.data.prepared import ClipRow, Prepared, read_prepared, read_rows
 from model.errors import ModelError
+from model.evaluation.common_tasks import common_tasks
 from model.evaluation.groups import group_scores
 from model.evaluation.intervals import intervals
 from model.evaluation.report import EvaluationReport, PartScores
-from model.evaluation.scores import LEVELS, Scored, confusion_of, measured
+from model.evaluation.scores import LEVELS, Scored, confusion_of, labelled, measured
 from model.evaluation.scoring import Scorer
 from model.evaluation.trials import Trial
-from model.tasks.learnt import served
 
 VIEWS = (2, 2)
 """Temporal and spatial views of a clip."""
@@ -39,22 +40,28 @@ def evaluate(trials: Sequence[Trial], data: Path) -> EvaluationReport:
     """Score models on parts of a prepared dataset.
 
     Raises:
-        ModelError: a part is empty or comes twice, the models and the data do not fit, or a clip cannot be read.
+        ModelError: a part is empty, has no labels or comes twice, the models and the data do not fit, or a clip cannot
+            be read.
     """
     prepared, rows = read_prepared(data), read_rows(data)
-    tasks = _common_tasks(trials, prepared)
+    _check_alike(trials)
+    tasks = common_tasks(trials[0].scorer, prepared.name, prepared.tasks)
     chosen = {trial.part: [row for row in rows if row.part == trial.part] for trial in trials}
     if len(chosen) < len(trials):
         raise ModelError("Two models would score one part, whose clips would count twice: give each its own.")
     for part, clips in chosen.items():
         if not clips:
             raise ModelError(f"The part {part} of {data} is empty: clips.csv has no clip of it.")
+        if not count_labelled(label_columns(clips, tasks, prepared.tasks)):
+            kinds = ", ".join(task.kind for task in tasks)
+            raise ModelError(f"The part {part} of {data} cannot be scored: none of its clips has a label of {kinds}.")
     scored = [score(trial.scorer, data, chosen[trial.part], tasks) for trial in trials]
     parts = tuple(
         PartScores(
             part=trial.part,
             model=trial.scorer.name,
             clips=len(chosen[trial.part]),
+            labelled=labelled(tasks, found),
             scores=measured(tasks, found),
             intervals=intervals(tasks, found),
         )
@@ -96,23 +103,11 @@ def score(scorer: Scorer, data: Path, rows: Sequence[ClipRow], tasks: Sequence[T
     return Scored({key: values / views for key, values in outputs.items() if key in wanted}, clips.labels)
 
 
-def _common_tasks(trials: Sequence[Trial], prepared: Prepared) -> tuple[Task, ...]:
-    """Return the tasks that all models share and the data has labels for."""
+def _check_alike(trials: Sequence[Trial]) -> None:
     first = trials[0].scorer
     for trial in trials:
         if trial.scorer.tasks != first.tasks:
             raise ModelError(f"{first.name} and {trial.scorer.name} have different tasks or labels.")
-    theirs = {task.kind: task for task in served(prepared.tasks)}
-    common = tuple(task for task in first.tasks if task.kind in theirs)
-    if not common:
-        here, there = (", ".join(task.kind for task in tasks) or "nothing" for tasks in (first.tasks, prepared.tasks))
-        raise ModelError(f"{first.name} has the tasks {here}, and {prepared.name} has labels of {there}.")
-    for task in common:
-        ours, data = task.ranges, theirs[task.kind].ranges
-        for name in ours.keys() & data.keys():
-            if ours[name] != data[name]:
-                raise ModelError(f"{first.name} has {name} in {ours[name]}, {prepared.name} in {data[name]}.")
-    return common
 
 
 def _pooled(scored: Sequence[Scored]) -> Scored:

@@ -20,13 +20,13 @@ from torch import Tensor, nn
 from mien.contract.bundle import ClipInput
 from model.bundle.read_back import read_start
 from model.data.augment import STILL, FinetuneAugmentation, as_floats
-from model.data.labels import label_columns
+from model.data.labels import count_labelled, label_columns
 from model.data.mix import Mix
 from model.data.registry import title_of
 from model.errors import ModelError
 from model.tasks.heads import Head
 from model.tasks.kinds import kind_of
-from model.tasks.learnt import LearntKind, LearntTask
+from model.tasks.learnt import LearntKind, LearntTask, served
 from model.tasks.losses import REGRESSION_LOSSES, regression_loss, variances
 from model.tpsbt.affect_model import AffectModel
 from model.tpsbt.encoder import last_tokens
@@ -132,7 +132,7 @@ def finetune(recipe: FinetuneRecipe) -> Loop:
     watched = _watched(recipe, held_out, tasks, clip)
     torch.manual_seed(recipe.seed)
     seen = [row for part in training for _ in range(part.source.times) for row in part.rows]
-    labels = label_columns(seen, tasks)
+    labels = label_columns(seen, tasks, tasks)
     label_variances: dict[str, Tensor] = {
         task.kind: variances(labels[task.kind]) for task in tasks if not kind_of(task).classifies
     }
@@ -151,8 +151,8 @@ def finetune(recipe: FinetuneRecipe) -> Loop:
             "crop": common_crop(found).model_dump(mode="json"),
             "data": list(dict.fromkeys([*before, *_described(training)])),
             # Not their sum: a run may start from another on the same clips.
-            "clips": max(clips_before, sum(len(part.rows) for part in training)),
-            "held_out": sum(len(part.rows) for part in held_out),
+            "clips": max(clips_before, _labelled(training, tasks)),
+            "held_out": _labelled(held_out, tasks),
             "digest": digest(training, held_out),
             "kept": [[str(source.folder.resolve()), source.test or TEST] for source in recipe.data],
         },
@@ -179,6 +179,12 @@ def held_out_sets(recipe: FinetuneRecipe, tasks: Sequence[LearntTask]) -> dict[s
 def _watched(
     recipe: FinetuneRecipe, held_out: Sequence[SelectedRows], tasks: Sequence[LearntTask], clip: ClipInput
 ) -> dict[str, Clips]:
+    if not _labelled(held_out, tasks):
+        kinds = ", ".join(task.kind for task in served(tasks)) or "a task that can be served"
+        raise ModelError(
+            f"None of the {sum(len(part.rows) for part in held_out)} clips held out for validation has a label of "
+            f"{kinds}, so no epoch can be chosen: label some of them, or hold out others (the key held_out)."
+        )
     watched: dict[str, Clips] = {
         name: clips_of(
             parts,
@@ -194,6 +200,11 @@ def _watched(
     if recipe.calibrated_on not in {None, *watched}:
         raise ModelError(f"The key calibrated_on = {recipe.calibrated_on} is none of: {', '.join(watched)}.")
     return watched
+
+
+def _labelled(parts: Sequence[SelectedRows], tasks: Sequence[LearntTask]) -> int:
+    """Count the clips that have a label of a task that a bundle can have."""
+    return sum(count_labelled(label_columns(part.rows, served(tasks), part.prepared.tasks)) for part in parts)
 
 
 def label_loss(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pickle
 import shutil
+import struct
 from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
@@ -39,6 +40,12 @@ def put_frames(folder: Path, names: Iterable[str]) -> Path:
     for index, name in enumerate(names):
         cv2.imwrite(str(folder / name), np.full((32, 32, 3), 10 + 20 * index, np.uint8))
     return folder
+
+
+def put_huge_picture(path: Path) -> Path:
+    """The header of a BMP picture of 40,000 by 40,000 pixels, which OpenCV refuses."""
+    path.write_bytes(struct.pack("<2sIHHIIiiHHIIiiII", b"BM", 54, 0, 0, 54, 40, 40_000, 40_000, 1, 24, *(0,) * 6))
+    return path
 
 
 def put_text(path: Path, *lines: str) -> Path:

@@ -96,7 +96,7 @@ class ClipDataset(Dataset[Item]):
         self._fps = [row.fps for row in rows]
         self._spans = [(row.start_s, row.end_s) for row in rows]
         self._stills = [row.fps is None and is_still(folder / row.media) for row in rows]
-        self.labels = label_columns(rows, tasks)
+        self.labels = label_columns(rows, tasks, prepared.tasks)
         if store is not None and not prepared.shards:
             raise ModelError(f"{folder} has no shards to read from {store.url}: prepare it with --shards.")
         self._open = partial(_open_sharded, store) if prepared.shards else open_media

@@ -206,7 +206,10 @@ def _bytes_loader(name: str, content: bytes) -> Callable[[], Picture]:
 
 
 def _decoded(name: str, content: bytes) -> Picture:
-    picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR_RGB) if content else None
+    try:
+        picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR_RGB) if content else None
+    except cv2.error as error:  # raised for sizes beyond OpenCV's limits
+        raise CannotDecode(f"Its frame {name} is too large or damaged ({error.err}).") from error
     if picture is None:
         raise CannotDecode(f"Its frame {name} is no picture.")
     return picture.astype(np.uint8, copy=False)

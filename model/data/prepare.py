@@ -95,7 +95,7 @@ def prepare(
         raise ModelError(f"{settings.root} is no folder: the root of {dataset.title} was expected.")
     if out.is_relative_to(settings.root.absolute()):
         raise ModelError(f"{out} lies in {settings.root}: choose an --out outside of the dataset.")
-    rows, problems = _found(dataset, settings.root.absolute())
+    rows, problems = found_rows(dataset, settings.root.absolute())
     unread = f" The first line that cannot be read: {problems[0].reason}" if problems else ""
     if dataset.settle is not None:
         try:
@@ -158,7 +158,8 @@ def _renamed(dataset: PublishedDataset, settings: PrepareSettings) -> PublishedD
     return replace(dataset, columns={**dataset.columns, **settings.columns})
 
 
-def _found(dataset: PublishedDataset, root: Path) -> tuple[list[ClipRow], list[ClipProblem]]:
+def found_rows(dataset: PublishedDataset, root: Path) -> tuple[list[ClipRow], list[ClipProblem]]:
+    """Read the rows of a dataset's folder, and the problems; of a clip that is listed again, the first row is kept."""
     rows: dict[str, ClipRow] = {}
     problems = []
     for found in dataset.read(root, dataset):

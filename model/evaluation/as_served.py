@@ -7,6 +7,7 @@ turned into a video of one second.
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -26,12 +27,13 @@ from model.data.executors import Processes
 from model.data.faces import detector_of
 from model.data.labels import label_columns
 from model.data.media import LIMITS, ClipUnreadable, is_still, read_still
-from model.data.prepared import ClipRow
+from model.data.prepare import found_rows
 from model.errors import ModelError
+from model.evaluation.common_tasks import common_tasks
 from model.evaluation.groups import group_scores
 from model.evaluation.intervals import intervals
 from model.evaluation.report import EvaluationReport, PartScores
-from model.evaluation.scores import Scored, confusion_of, measured
+from model.evaluation.scores import Scored, confusion_of, labelled, measured
 from model.evaluation.scoring import OnnxScorer
 from service.vision.clips import Clip, ClipSpec, FaceSeen, read_clips
 from service.vision.formats import OWN_FILES
@@ -40,6 +42,7 @@ FPS, SECONDS = 25, 1.0
 """Frame rate and length of the video that a still is turned into."""
 _FACES = 4  # followed at a time
 _LEAST = 64  # pixels of a video's sides
+_LONGEST, _LARGEST = 16_384, 139_264 * 16 * 16  # pixels of a side, as libx264 takes, and of a frame (H.264, table A-1)
 
 
 @dataclass(frozen=True)
@@ -75,18 +78,30 @@ def evaluate_as_served(
         progress: called with the number of finished clips, and of all.
 
     Returns:
-        The report; clips without a face and unreadable ones are excluded from the scores, and warnings count them.
+        The report; clips without a face and unreadable ones are excluded from the scores, and warnings count them, and
+        those of all parts that are listed twice or wrongly.
 
     Raises:
-        ModelError: the bundle or the dataset is not there, the part is empty, or no face is found.
+        ModelError: the bundle or the dataset is not there, they do not fit, the part is empty, or no face is
+            found in a clip with labels.
     """
     known = registry.find(dataset)
     scorer = OnnxScorer(bundle)
-    rows = [row for row in known.read(root.absolute(), known) if isinstance(row, ClipRow) and row.part == part]
+    listed, problems = found_rows(known, root.absolute())
+    if known.settle is not None:
+        known = known.settle(known, listed)
+    left_out = [
+        f"{len(problems)} clips of {known.title} are left out. The first: "
+        f"{one.reason if one.clip in one.reason else f'{one.clip}. {one.reason}'}"
+        for one in problems[:1]
+    ]
+    rows = [row for row in listed if row.part == part]
     if not rows:
-        raise ModelError(f"The part {part} of {known.title} is empty: there are no clips of it below {root}.")
-    labels = label_columns(rows, scorer.tasks)
-    tasks = tuple(task for task in scorer.tasks if not labels[task.kind].isnan().all())
+        none = f"The part {part} of {known.title} is empty: there are no clips of it below {root}."
+        raise ModelError(" ".join([none, *left_out]))
+    common = common_tasks(scorer, known.title, known.tasks)
+    labels = label_columns(rows, common, known.tasks)
+    tasks = tuple(task for task in common if not labels[task.kind].isnan().all())
     if not tasks or any(row.fps is not None for row in rows):
         raise ModelError(f"{known.title} has no videos or pictures with labels for the tasks of {scorer.name}.")
     hop_s = read_bundle(bundle)[0].hop_s
@@ -97,17 +112,22 @@ def evaluate_as_served(
         raise ModelError(f"No face was found in any of the {len(rows)} clips. {' '.join(unreadable[:1])}".strip())
     scored = Scored(
         {task.kind: torch.tensor([found[row.id][task.kind] for row in seen]) for task in tasks},
-        label_columns(seen, tasks),
+        label_columns(seen, tasks, known.tasks),
     )
-    scores, bounds = measured(tasks, scored), intervals(tasks, scored)
+    scores, bounds, counts = measured(tasks, scored), intervals(tasks, scored), labelled(tasks, scored)
+    if not scores:
+        raise ModelError(f"A face was found in {len(seen)} of {len(rows)} clips, none of which has a label.")
     return EvaluationReport(
         data=dataset,
         views=1,
         warnings=(
             f"No face was found in {len(rows) - len(seen) - len(unreadable)} of {len(rows)} clips.",
             *(f"{len(unreadable)} clips cannot be read, the first of them: {one}" for one in unreadable[:1]),
+            *left_out,
         ),
-        parts=(PartScores(part=part, model=scorer.name, clips=len(seen), scores=scores, intervals=bounds),),
+        parts=(
+            PartScores(part=part, model=scorer.name, clips=len(seen), labelled=counts, scores=scores, intervals=bounds),
+        ),
         pooled=scores,
         pooled_intervals=bounds,
         confusion=confusion_of(tasks, scored),
@@ -147,6 +167,8 @@ def score(job: ScoreJob) -> dict[str, list[float]] | str | None:
         windows = _windows_of(job, spec)
     except ClipUnreadable as error:
         return str(error)
+    except BadMedia as error:
+        return f"{job.media} cannot be read: {error.detail}"
     if not windows:
         return None
     weights = np.array([window.frames for window in windows], np.float64)
@@ -164,10 +186,11 @@ def _windows_of(job: ScoreJob, spec: ClipSpec) -> Sequence[Clip]:
 
 
 def write_still(picture: NDArray[np.uint8], path: Path) -> None:
-    """Write a video that shows a picture (H, W, 3) for one second, H.264 in MP4."""
+    """Write a video that shows a picture (H, W, 3) for one second, H.264 in MP4; scaled if H.264 cannot hold it."""
     height, width = picture.shape[:2]
     finer = max(1.0, _LEAST / min(height, width))
-    even = (2 * round(width * finer / 2), 2 * round(height * finer / 2))
+    scale = min(finer, _LONGEST / max(height, width), math.sqrt(_LARGEST / (height * width)))
+    even = (2 * max(1, round(width * scale / 2)), 2 * max(1, round(height * scale / 2)))
     frame = av.VideoFrame.from_ndarray(cv2.resize(picture, even).astype(np.uint8, copy=False), format="rgb24")
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=FPS, options={"preset": "veryfast", "crf": "18"})
@@ -184,16 +207,11 @@ def _windows(video: Path, spec: ClipSpec, yunet: Path | None) -> Sequence[Clip]:
     """Return the windows of the largest face, by area summed over time."""
     windows: dict[int, list[Clip]] = {}
     areas: dict[int, float] = {}
-    try:
-        for event in read_clips(
-            video, [spec], detector=detector_of(yunet), limits=LIMITS, faces=_FACES, formats=OWN_FILES
-        ):
-            if isinstance(event, Clip):
-                windows.setdefault(event.track, []).append(event)
-            elif isinstance(event, FaceSeen):
-                areas[event.track] = sum(point.w * point.h for point in event.path)
-    except BadMedia as error:
-        raise ClipUnreadable(f"{video} cannot be read: {error.detail}") from error
+    for event in read_clips(video, [spec], detector=detector_of(yunet), limits=LIMITS, faces=_FACES, formats=OWN_FILES):
+        if isinstance(event, Clip):
+            windows.setdefault(event.track, []).append(event)
+        elif isinstance(event, FaceSeen):
+            areas[event.track] = sum(point.w * point.h for point in event.path)
     return windows[max(windows, key=lambda track: areas[track])] if windows else []
 
 

@@ -38,6 +38,9 @@ class PartScores(BaseModel):
     part: str
     model: str
     clips: int
+    labelled: dict[TaskKind, int] = Field(
+        {}, description="How many of the clips have a label of each kind of task; empty in older reports."
+    )
     scores: Scores
     intervals: Intervals = {}
 
@@ -120,13 +123,14 @@ def markdown(report: EvaluationReport) -> str:
 
 
 def few_clips(parts: Sequence[PartScores]) -> Iterator[str]:
-    """Yield a sentence for each part whose scores are of few clips."""
+    """Yield a sentence for each part some of whose scores are of few labelled clips."""
     for part in parts:
         if part.intervals:
+            counts = (f"{part.labelled.get(kind, part.clips)} clips with labels of {kind}" for kind in part.intervals)
             yield (
-                f"The part {part.part} has {part.clips} clips. Scores of fewer than {FEW_SCORED} are chance as much as "
-                "skill: in brackets stand their 95 % intervals, bootstrapped over the clips. Pearson's correlation of "
-                "two clips would be 1 or −1 whatever they are: it is left out."
+                f"The part {part.part} has {' and '.join(counts)}. Scores of fewer than {FEW_SCORED} are chance as "
+                "much as skill: in brackets stand their 95 % intervals, bootstrapped over the clips. Pearson's "
+                "correlation of two clips would be 1 or −1 whatever they are: it is left out."
             )
 
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from mien.contract.bundle import DimensionsTask, Task
+from mien.contract.bundle import DimensionsTask, Task, TaskKind
+from model.data.labels import count_labelled
 from model.evaluation.report import Confusion, Scores
 from model.tasks.kinds import kind_of
 from model.tasks.metrics import confusion, likeliest_levels
@@ -40,6 +41,11 @@ def measured(tasks: Sequence[Task], scored: Scored) -> Scores:
         if isinstance(task, DimensionsTask) and LEVELS in scored.outputs:
             found[task.kind] |= likeliest_levels(task, scored.outputs[LEVELS], scored.labels[task.kind])
     return {kind: scores for kind, scores in found.items() if scores}
+
+
+def labelled(tasks: Sequence[Task], scored: Scored) -> dict[TaskKind, int]:
+    """Count the clips that have a label of each task."""
+    return {task.kind: count_labelled({task.kind: scored.labels[task.kind]}) for task in tasks}
 
 
 def confusion_of(tasks: Sequence[Task], scored: Scored) -> Confusion | None:

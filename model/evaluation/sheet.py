@@ -33,6 +33,8 @@ def write_sheet(folder: Path, out: Path, *, clips: int, seed: int) -> None:
     Raises:
         ModelError: the folder is empty, it or a clip cannot be read, or the picture not be written.
     """
+    if not cv2.haveImageWriter(str(out)):
+        raise ModelError(f"{out} is no name of a picture: give one that ends in .png.")
     rows = _chosen(read_rows(folder), clips, np.random.default_rng(seed))
     if not rows:
         raise ModelError(f"{folder} has no clips.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from pydantic import ValidationError
@@ -19,20 +20,28 @@ def task_of(*, expressions: Sequence[str], dimensions: Sequence[str], traits: Se
         traits: likewise.
 
     Raises:
-        ModelError: more than one kind is described, or a description is not valid.
+        ModelError: more than one kind is described, a description is not valid, or two outputs have one name.
     """
     given = [bool(expressions), bool(dimensions), bool(traits)]
     if sum(given) > 1:
         raise ModelError("A published checkpoint has one head: give one of --expressions, --dimensions and --traits.")
     try:
-        if expressions:
-            return ExpressionTask(labels=tuple(expressions))
-        if dimensions:
-            return DimensionsTask(dimensions=tuple(_dimension(text) for text in dimensions))
-        return PersonalityTask(traits=tuple(traits)) if traits else None
+        task = _described(expressions, dimensions, traits)
     except ValidationError as error:
         what = error.errors()[0]
         raise ModelError(f"The outputs are not as they must be: {what['input']!r}: {what['msg']}.") from error
+    for name, count in Counter(task.names if task else ()).items():
+        if count > 1:
+            raise ModelError(f"The outputs are not as they must be: {name!r} is there {count} times.")
+    return task
+
+
+def _described(expressions: Sequence[str], dimensions: Sequence[str], traits: Sequence[str]) -> Task | None:
+    if expressions:
+        return ExpressionTask(labels=tuple(expressions))
+    if dimensions:
+        return DimensionsTask(dimensions=tuple(_dimension(text) for text in dimensions))
+    return PersonalityTask(traits=tuple(traits)) if traits else None
 
 
 def _dimension(text: str) -> Dimension:

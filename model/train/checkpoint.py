@@ -37,6 +37,7 @@ LAST = "last.pt"
 BEST = "best.pt"
 KEPT = "epoch_{:04d}.pt"
 ENCODER = "encoder."
+_ALWAYS = {"kind", "size", "model", "about"}  # keys of every checkpoint
 
 
 def save(path: Path, state: Mapping[str, Any]) -> None:
@@ -63,7 +64,7 @@ def load(path: Path, *kinds: str) -> dict[str, Any]:
         raise ModelError(f"The checkpoint {path} cannot be read: {error.strerror}.") from error
     except (UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
         raise ModelError(f"{path} is no checkpoint that mien-model wrote: it cannot be unpacked safely.") from error
-    if not isinstance(state, dict) or state.get("format") != FORMAT:
+    if not isinstance(state, dict) or state.get("format") != FORMAT or not state.keys() >= _ALWAYS:
         raise ModelError(f"{path} is no checkpoint that mien-model wrote. A published one goes through `import` first.")
     if kinds and state["kind"] not in kinds:
         raise ModelError(f"{path} is a checkpoint of {state['kind']}; {' or '.join(kinds)} was expected.")

@@ -31,9 +31,9 @@ class Trained(NamedTuple):
     data: tuple[str, ...]
     """Descriptions of its training datasets."""
     clips: int | None = None
-    """Number of training clips; None if the run did not record it."""
+    """Number of training clips with labels; None if the run did not record it."""
     held_out: int | None = None
-    """Number of held-out clips that the scores are of, likewise."""
+    """Number of held-out clips with labels, which the scores are of, likewise."""
 
 
 def kept_parts(state: Mapping[str, Any]) -> list[tuple[Path, str]]:

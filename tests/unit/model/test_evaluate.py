@@ -1,5 +1,7 @@
 """Evaluation of small models on a small prepared dataset of moving patterns."""
 
+import shutil
+
 import cv2
 import numpy as np
 import pytest
@@ -130,6 +132,20 @@ def test_a_bundle_is_evaluated_as_the_model_it_was_made_of(scorer, bundle, data)
     assert reports[0].confusion == reports[1].confusion
 
 
+@pytest.mark.parametrize("labels", [LABELS, LABELS[::-1], (*LABELS, "calm")])
+def test_votes_count_for_the_labels_that_the_dataset_means(micro, facts, data, tmp_path, labels):
+    folder = shutil.copytree(data, tmp_path / "voted")
+    votes = {label: " ".join(str(9 * (label == other)) for other in LABELS) for label in LABELS}
+    write_rows(folder, [row.model_copy(update={"votes": votes.get(row.expression)}) for row in read_rows(data)])
+    task = ExpressionTask(labels=labels)
+    model = TorchScorer("ours", AffectModel(micro, [task]).eval(), facts["clip"], facts["crop"])
+
+    plain, voted = (evaluate([Trial(model, "1")], each) for each in (data, folder))
+
+    assert voted.confusion == plain.confusion
+    assert sum(voted.confusion.counts[labels.index("sadness")]) == 1
+
+
 def test_folds_are_reported_one_by_one_and_pooled(micro, tasks, affect_model, run, data):
     first, second = run("one", affect_model, "1"), run("two", other(micro, tasks), "2")
 
@@ -209,6 +225,22 @@ def test_an_empty_part_and_one_part_for_two_models_are_refused(scorer, data):
         evaluate([Trial(scorer, "3")], data)
     with pytest.raises(ModelError, match="give each its own"):
         evaluate([Trial(scorer, "1"), Trial(scorer, "1")], data)
+
+
+def test_a_part_without_a_label_of_the_models_tasks_is_refused(micro, facts, tasks, data, tmp_path):
+    folder = shutil.copytree(data, tmp_path / "half")
+    write_rows(folder, [row.model_copy(update={"expression": None}) for row in read_rows(data)])
+    model = TorchScorer("ours", AffectModel(micro, tasks[:1]), facts["clip"], facts["crop"])
+
+    with pytest.raises(ModelError, match=r"part 1 of .*half cannot be scored: none of its clips has a label of expr"):
+        evaluate([Trial(model, "1")], folder)
+
+
+def test_labelled_clips_are_counted_by_the_kind_of_task(scorer, data):
+    report = evaluate([Trial(scorer, "2")], data)
+
+    assert report.parts[0].clips == 3
+    assert report.parts[0].labelled == {"expression": 2, "dimensions": 3}
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,9 @@ import torch
 from torch import nn
 
 from mien.contract.bundle import ClipInput, ExpressionTask, FaceCrop
+from model.data.prepared import ClipRow, Prepared, write_prepared, write_rows
 from model.errors import ModelError
-from model.finetune import KIND, FinetuneRecipe, LabelLosses, initial_model, label_loss
+from model.finetune import KIND, FinetuneRecipe, LabelLosses, finetune, initial_model, label_loss
 from model.tasks.learnt import SideTask
 from model.tpsbt.affect_model import AffectModel
 from model.tpsbt.zoo import ZOO
@@ -77,6 +78,42 @@ def test_heads_that_continue_keep_their_scale_and_new_ones_take_the_labels(again
     mean, spread = dict(model.heads["units"].named_buffers()).values()
     torch.testing.assert_close(mean, torch.tensor([0.5, 2.0] if again else [0.5, 1.0]))
     torch.testing.assert_close(spread, torch.tensor([2.0, 0.1] if again else [0.5, 0.5]))
+
+
+@pytest.fixture
+def half_labelled(tmp_path):
+    """Write a dataset of eight clips, some of which have a label, and return a recipe for it."""
+
+    def write(*labelled):
+        folder = tmp_path / "prepared"
+        folder.mkdir()
+        units = SideTask(kind="units", names=("AU1", "AU12"))
+        about = {"protocol": "fixed", "parts": ("train", "validation"), "interval_s": 0.1, "crop": FaceCrop(margin=0)}
+        write_prepared(folder, Prepared(name="csv", tasks=(TASK, units), **about))
+        parts, said = ["train"] * 5 + ["validation"] * 3, dict.fromkeys(labelled, "sadness")
+        rows = [
+            ClipRow(id=str(number), media=f"{number}.png", part=part, units="0 1", expression=said.get(number))
+            for number, part in enumerate(parts)
+        ]
+        write_rows(folder, rows)
+        return FinetuneRecipe(
+            out=tmp_path / "run", data=[{"folder": folder}], clip={"frames": 8, "size": 32}, size="tiny-linear",
+            epochs=1, warmup_epochs=0, batch=1, batch_on_device=1, learning_rate=1, end_learning_rate=0,
+            betas=(0.9, 0.999), weight_decay=0,
+        )  # fmt: skip
+
+    return write
+
+
+def test_only_clips_with_a_label_that_can_be_served_count(half_labelled):
+    about = finetune(half_labelled(0, 1, 6)).learner.about
+
+    assert (about["clips"], about["held_out"]) == (2, 1)
+
+
+def test_held_out_clips_without_a_label_are_refused_before_training(half_labelled):
+    with pytest.raises(ModelError, match="None of the 3 clips held out for validation has a label of expression, so"):
+        finetune(half_labelled(0, 1, 2))
 
 
 def test_offsets_shift_probabilities_and_not_the_checkpoint(tmp_path):

@@ -2,7 +2,8 @@ import cv2
 import numpy as np
 import pytest
 
-from model.data.media import ClipUnreadable, frame_files, in_order, open_held, open_media, sample
+from model.data.media import ClipUnreadable, frame_files, in_order, open_held, open_media, read_still, sample
+from tests.datasets import put_huge_picture
 from tests.unit.model.data.conftest import numbered, numbers
 from tests.videos import write_video
 
@@ -97,3 +98,10 @@ def test_what_cannot_be_read_is_named(tmp_path, spoil, fps, reason):
 
     with pytest.raises(ClipUnreadable, match=f"{path} cannot be read: .*{reason}"), open_media(path, fps) as media:
         sample(media, 0.0, frames=1, interval_s=0.04)
+
+
+def test_a_picture_beyond_opencvs_limits_is_named(tmp_path):
+    put_huge_picture(tmp_path / "huge.bmp")
+
+    with pytest.raises(ClipUnreadable, match=r"huge\.bmp cannot be read: Its frame huge\.bmp is too large or damaged"):
+        read_still(tmp_path / "huge.bmp")

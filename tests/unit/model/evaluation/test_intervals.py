@@ -5,7 +5,7 @@ import torch
 from mien.contract.bundle import Dimension, DimensionsTask, ExpressionTask
 from model.evaluation.intervals import intervals
 from model.evaluation.report import EvaluationReport, PartScores, markdown
-from model.evaluation.scores import Scored, measured
+from model.evaluation.scores import Scored, labelled, measured
 
 EXPRESSION = ExpressionTask(labels=("happiness", "sadness"))
 VALENCE = DimensionsTask(dimensions=(Dimension(name="valence"),))
@@ -16,10 +16,13 @@ def scored(clips):
     return Scored({"dimensions": values}, {"dimensions": values + 0.1})
 
 
-def reported(clips):
-    found = scored(clips)
-    bounds, scores = intervals([VALENCE], found), measured([VALENCE], found)
-    part = PartScores(part="test", model="m", clips=clips, scores=scores, intervals=bounds)
+def reported(clips, unlabelled=0):
+    found = scored(clips + unlabelled)
+    found.labels["dimensions"][clips:] = torch.nan
+    bounds, scores, counts = (of([VALENCE], found) for of in (intervals, measured, labelled))
+    part = PartScores(
+        part="test", model="m", clips=clips + unlabelled, labelled=counts, scores=scores, intervals=bounds
+    )
     return markdown(EvaluationReport(data="d", views=4, parts=(part,), pooled=scores, pooled_intervals=bounds))
 
 
@@ -28,8 +31,12 @@ def test_two_clips_have_no_correlation():
 
     assert "| PCC" not in told
     assert "| CCC | 0.9" in told
-    assert "The part test has 2 clips. Scores of fewer than 30 are chance" in told
+    assert "The part test has 2 clips with labels of dimensions. Scores of fewer than 30 are chance" in told
     assert "correlation of two clips would be 1 or −1" in told
+
+
+def test_clips_without_a_label_do_not_count():
+    assert "The part test has 2 clips with labels of dimensions. Scores of fewer" in reported(2, unlabelled=40)
 
 
 def test_the_correlation_of_few_clips_does_not_stand_unqualified():

@@ -72,6 +72,11 @@ def test_a_sheet_that_cannot_be_written_is_an_error(folder, tmp_path):
         write_sheet(folder, tmp_path / "sheet.png", clips=3, seed=0)
 
 
+def test_a_sheet_without_a_pictures_suffix_is_refused(folder, tmp_path):
+    with pytest.raises(ModelError, match=r"sheet is no name of a picture: give one that ends in \.png"):
+        write_sheet(folder, tmp_path / "sheet", clips=3, seed=0)
+
+
 def test_a_folder_without_clips_is_an_error(folder, tmp_path):
     write_rows(folder, [])
 

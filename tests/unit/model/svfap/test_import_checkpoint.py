@@ -149,6 +149,9 @@ def test_an_activation_of_classes_and_a_checkpoint_of_unknown_outputs_are_refuse
         ({"dimensions": ["joy:-1:1"]}, "'joy'"),
         ({"dimensions": ["valence:1:-1"]}, "minimum must be less"),
         ({"expressions": ["fear"]}, "at least 2 items"),
+        ({"expressions": ["fear", "anger", "fear"]}, "'fear' is there 2 times"),
+        ({"dimensions": ["valence:-1:1", "valence:0:1"]}, "'valence' is there 2 times"),
+        ({"traits": ["openness"] * 3}, "'openness' is there 3 times"),
         ({"expressions": ["fear", "anger"], "traits": ["openness"]}, "has one head"),
     ],
 )

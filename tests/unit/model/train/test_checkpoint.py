@@ -59,6 +59,14 @@ def test_another_file_is_refused_with_its_name(content, tmp_path):
         checkpoint.load(tmp_path / "other.pt")
 
 
+@pytest.mark.parametrize("lacking", [["kind"], ["size"], ["about"], ["kind", "size", "model", "about"]])
+def test_a_file_that_only_says_the_same_format_is_refused(state, lacking, tmp_path):
+    checkpoint.save(tmp_path / "other.pt", {key: value for key, value in state.items() if key not in lacking})
+
+    with pytest.raises(ModelError, match=r"other\.pt is no checkpoint that mien-model wrote"):
+        checkpoint.load(tmp_path / "other.pt", "finetuning")
+
+
 def test_a_missing_file_another_kind_and_a_published_one_are_refused(state, tmp_path):
     checkpoint.save(tmp_path / "last.pt", state)
     torch.save({"model": {}}, tmp_path / "published.pth")

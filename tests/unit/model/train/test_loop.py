@@ -227,7 +227,8 @@ def test_a_run_is_not_resumed_on_other_clips_and_one_that_did_not_note_its_clips
 
 
 def test_a_checkpoint_of_another_kind_is_refused(start, micro, tasks, tmp_path):
-    state = {"kind": "finetuning", "size": micro._asdict(), "model": AffectModel(micro, tasks).state_dict()}
+    model = AffectModel(micro, tasks).state_dict()
+    state = {"kind": "finetuning", "size": micro._asdict(), "about": {}, "model": model}
     checkpoint.save(tmp_path / "run" / "last.pt", state)
 
     with pytest.raises(ModelError, match="is a checkpoint of finetuning; pretraining was expected"):
