@@ -114,16 +114,17 @@ def prepare(
     done.finish(jobs, run_crop_job, executor, progress)
     kept = _kept(rows, jobs, done.results, out)
     sources = {job.id: job.source for job in jobs}
-    while settings.shards and (lost := _lost(out, shards.plan(out, kept, sources))):
+    packed = shards.plan(out, kept, sources) if settings.shards else []
+    while lost := _lost(out, packed):
         done.results = {clip: result for clip, result in done.results.items() if clip not in lost}
         done.finish(jobs, run_crop_job, executor, progress)
         kept = _kept(rows, jobs, done.results, out)
+        packed = shards.plan(out, kept, sources)
     problems += [ClipProblem(job.id, reason) for job in jobs if (reason := done.results[job.id][0])]
     with writing(out):
         _write_problems(out / PROBLEMS_FILE, problems)
         reuse.note(out, [job for job in jobs if not done.results[job.id][0]])
     _check_parts(dataset, kept, f"that can be read (see {out / PROBLEMS_FILE})", {row.part for row in rows})
-    packed = shards.plan(out, kept, sources) if settings.shards else []
     if settings.shards:
         kept = _sharded(out, kept, packed, executor, packing)
     report = _report(dataset, kept, problems, whole=settings.limit is None)

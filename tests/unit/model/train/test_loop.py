@@ -217,7 +217,7 @@ def test_a_folder_with_another_run_is_refused(start):
 
 
 def test_a_run_is_not_resumed_on_other_clips_and_one_that_did_not_note_its_clips_is(start):
-    start("old", kill_at=None).run()
+    start("old").run()
     assert start("old", about={"digest": "new"}).step == 6
 
     start(about={"digest": "one"}).run()
