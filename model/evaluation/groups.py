@@ -11,7 +11,7 @@ from mien.contract.bundle import Task
 from model.data.prepared import ClipRow
 from model.evaluation.intervals import intervals
 from model.evaluation.report import GroupScores
-from model.evaluation.scores import Scored, measured
+from model.evaluation.scores import Scored, labelled, measured
 
 
 def group_scores(tasks: Sequence[Task], rows: Sequence[ClipRow], scored: Scored) -> tuple[GroupScores, ...]:
@@ -35,6 +35,7 @@ def group_scores(tasks: Sequence[Task], rows: Sequence[ClipRow], scored: Scored)
                 attribute=attribute,
                 value=value,
                 clips=len(indices),
+                labelled=labelled(tasks, subset),
                 scores=measured(tasks, subset),
                 intervals=intervals(tasks, subset),
             )

@@ -51,6 +51,7 @@ class GroupScores(BaseModel):
     attribute: str
     value: str
     clips: int
+    labelled: dict[TaskKind, int] = Field({}, description="As in `PartScores`.")
     scores: Scores
     intervals: Intervals = {}
 
@@ -126,7 +127,7 @@ def few_clips(parts: Sequence[PartScores]) -> Iterator[str]:
     """Yield a sentence for each part some of whose scores are of few labelled clips."""
     for part in parts:
         if part.intervals:
-            counts = (f"{part.labelled.get(kind, part.clips)} clips with labels of {kind}" for kind in part.intervals)
+            counts = (f"{_labelled(part, kind)} clips with labels of {kind}" for kind in part.intervals)
             yield (
                 f"The part {part.part} has {' and '.join(counts)}. Scores of fewer than {FEW_SCORED} are chance as "
                 "much as skill: in brackets stand their 95 % intervals, bootstrapped over the clips. Pearson's "
@@ -134,16 +135,23 @@ def few_clips(parts: Sequence[PartScores]) -> Iterator[str]:
             )
 
 
+def _labelled(scored: PartScores | GroupScores, kind: TaskKind) -> int:
+    return scored.labelled.get(kind, scored.clips)
+
+
 def group_tables(groups: Sequence[GroupScores]) -> Iterator[str]:
     """Yield a Markdown table of each attribute and task: a row for each metric, a column for each group."""
     for attribute in dict.fromkeys(group.attribute for group in groups):
-        columns = [
-            (f"{attribute} {group.value} ({group.clips} clips)", group.scores, group.intervals)
-            for group in groups
-            if group.attribute == attribute
-        ]
-        for kind in dict.fromkeys(kind for _, scores, _ in columns for kind in scores):
-            yield table(kind, columns)
+        alike = [group for group in groups if group.attribute == attribute]
+        for kind in dict.fromkeys(kind for group in alike for kind in group.scores):
+            yield table(
+                kind,
+                [
+                    (f"{attribute} {group.value} ({_labelled(group, kind)} clips)", group.scores, group.intervals)
+                    for group in alike
+                    if kind in group.scores
+                ],
+            )
 
 
 def confusion_table(confusion: Confusion) -> str:

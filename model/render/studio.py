@@ -18,7 +18,7 @@ from model.render.people import Mover, draw_person
 from model.render.rasterise import Rasteriser
 from model.render.scenes import develop, draw_film, draw_scene, gain_of
 from model.render.skin import skin_tone
-from model.unfinished import unfinished
+from model.unfinished import unfinished, writing
 
 FPS = Fraction(25, 2)  # the default model's frame rate
 FRAMES = 16
@@ -109,8 +109,12 @@ class Studio:
 
 
 def write_clip(clip: RenderedClip, path: Path) -> None:
-    """Write a clip as H.264 in MP4."""
-    with unfinished(path) as half, av.open(str(half), "w") as container:
+    """Write a clip as H.264 in MP4.
+
+    Raises:
+        ModelError: the file cannot be written, because the disk is full, say.
+    """
+    with writing(path), unfinished(path) as half, av.open(str(half), "w") as container:
         options = {"preset": "veryfast", "crf": str(clip.quality)}
         stream = container.add_stream("libx264", rate=FPS, options=options)
         stream.height, stream.width = clip.frames.shape[1:3]

@@ -39,9 +39,12 @@ class Trained(NamedTuple):
 def kept_parts(state: Mapping[str, Any]) -> list[tuple[Path, str]]:
     """Return the folders of the data that a fine-tuning checkpoint was trained on, each with the part it left out.
 
+    Data that a run only validated on (`times: 0`) is not among them.
+
     For a mean of several runs that are the parts of each: where they differ, each part taught some of the runs.
     """
-    recipe = [(source["folder"], source["test"] or TEST) for source in state["config"].get("data", ())]
+    sources = [source for source in state["config"].get("data", ()) if source.get("times", 1)]
+    recipe = [(source["folder"], source["test"] or TEST) for source in sources]
     return [(Path(folder), part) for folder, part in state["about"].get("kept", recipe)]  # runs of before have none
 
 

@@ -45,10 +45,13 @@ def named(
     encoding than UTF-8.
 
     Raises:
-        ModelError: the file cannot be read, or lacks a column of `columns`.
+        ModelError: the file cannot be read, lacks a column of `columns`, or has two of one name.
     """
     rows = _cells(path, ",")
     header = _header(rows)
+    for column in (*columns, *optional):
+        if header.count(column) > 1:
+            raise ModelError(f"{path} has {header.count(column)} columns named {column!r}: rename all but one.")
     for column in columns:
         if column not in header:
             if any(_BROKEN in name for name in header):

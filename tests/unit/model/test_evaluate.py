@@ -74,7 +74,7 @@ def scorer(affect_model, facts):
 def run(micro, facts, data, tmp_path):
     """Write a run's checkpoint, tested on a part."""
 
-    def write(name, affect_model, test, learnt_from=data, **more):
+    def write(name, affect_model, test, learnt_from=data, times=1, **more):
         about = {
             "tasks": [task.model_dump(mode="json") for task in affect_model.tasks],
             "clip": facts["clip"].model_dump(mode="json"),
@@ -83,7 +83,7 @@ def run(micro, facts, data, tmp_path):
             **more,
         }
         state = {"kind": "finetuning", "size": micro._asdict(), "model": affect_model.state_dict(), "about": about}
-        config = {"data": [{"folder": str(learnt_from), "test": test}]}
+        config = {"data": [{"folder": str(learnt_from), "test": test, "times": times}]}
         checkpoint.save(tmp_path / name / checkpoint.BEST, {**state, "config": config})
         return tmp_path / name
 
@@ -175,7 +175,8 @@ def test_groups_of_people_are_scored_apart(scorer, data):
     alone = measured(scorer.tasks[:2], score(scorer, data, members, scorer.tasks[:2]))
     assert report.groups[0].scores == {kind: pytest.approx(scores, abs=1e-5) for kind, scores in alone.items()}
     told = markdown(report)
-    assert "| expression | age older (2 clips) | age younger (3 clips) |" in told
+    assert "| expression | age older (2 clips) | age younger (2 clips) |" in told  # one of three has no expression
+    assert "| dimensions | age older (2 clips) | age younger (3 clips) |" in told
 
 
 def test_a_run_is_scored_on_its_own_test_part_and_a_part_it_learnt_from_is_a_warning(affect_model, run, data):
@@ -212,6 +213,12 @@ def test_a_run_from_other_data_is_scored_on_any_part_without_a_warning(affect_mo
     with pytest.raises(ModelError, match="patterns has no part 'test': name one of 1, 2, 3 with --part"):
         trials_of_runs([path], data, [])
     assert evaluate(trials_of_runs([path], data, ["1", "2"]), data).warnings == ()
+
+
+def test_a_run_was_not_trained_on_the_data_that_it_only_validated_on(affect_model, run, data):
+    path = run("one", affect_model, "2", times=0)
+
+    assert evaluate(trials_of_runs([path], data, ["1"]), data).warnings == ()
 
 
 def test_another_crop_is_a_warning(affect_model, facts, data):

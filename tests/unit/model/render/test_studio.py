@@ -8,6 +8,7 @@ from model.errors import ModelError
 from model.render.rasterise import Lighting
 from model.render.scenes import _camera
 from model.render.studio import FPS, FRAMES, Studio, _seen_at, write_clip
+from tests.unit.model.data.conftest import full_disk
 
 
 def test_the_same_seed_and_number_give_the_same_clip(studio, head):
@@ -89,3 +90,12 @@ def test_a_head_that_lacks_a_shape_is_refused(head):
 
     with pytest.raises(ModelError, match=r"The head lacks expression shapes: jawOpen\."):
         Studio(replace(head, names=names))
+
+
+def test_a_full_disk_is_one_sentence_and_leaves_no_part_of_a_clip(studio, tmp_path):
+    target = tmp_path / "clip.mp4"
+
+    with full_disk(2000), pytest.raises(ModelError, match=f"^{target} cannot be written: File too large"):
+        write_clip(studio.clip(1, 2), target)
+
+    assert list(tmp_path.iterdir()) == []

@@ -148,6 +148,15 @@ def test_a_column_in_another_case_is_refused_with_the_right_spelling(tmp_path):
         read("csv", tmp_path)
 
 
+def test_two_columns_of_one_name_are_refused(tmp_path):
+    datasets.csv(tmp_path)
+    table = tmp_path / "labels.csv"
+    table.write_text(table.read_text().replace("subject", "expression"))
+
+    with pytest.raises(ModelError, match=r"has 2 columns named 'expression': rename all but one\.$"):
+        read("csv", tmp_path)
+
+
 @pytest.mark.parametrize(
     ("named", "said"),
     [
