@@ -65,8 +65,10 @@ def get(
     elif analysis.error is not None:
         _fail(analysis)
     elif analysis.faces is None:
-        typer.echo(_line(analysis))
+        typer.echo(_line(analysis), err=as_csv)
         hint(f"mien watch {analysis_id} follows it to its end.")
+        if as_csv:
+            raise typer.Exit(1)
     elif as_csv:
         table = CsvOutput()
         table.add(name, analysis)

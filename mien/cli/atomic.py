@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -61,7 +62,8 @@ def write_atomically(target: Path, text: str) -> None:
 
 @contextmanager
 def _moved_to(target: Path) -> Iterator[Path]:
-    path = target.with_name(f".{target.name}.{os.getpid()}.part")
+    # Without the target's name, with which it could be too long for the file system.
+    path = target.with_name(f".{os.getpid()}-{secrets.token_hex(4)}.part")
     try:
         yield path
         path.replace(target)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from asyncio import CancelledError
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -81,7 +82,13 @@ def analyze_all(
         with bars.aside():
             for sentence in lacking:
                 typer.echo(f"{annotated}: {sentence}", err=True)
-            finished(job, analysis)
+        try:
+            with bars.aside():
+                finished(job, analysis)
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG:  # others, as a full disk, concern the videos to come, too
+                raise
+            fail(job.file, error)
 
     try:
         # On the way out the bars go first, then the analyzer cancels what still runs, so that its threads end.

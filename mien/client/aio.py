@@ -140,6 +140,8 @@ class AsyncMien:
                         incomplete = True
                     case Ended(error=problem) if problem is not None:
                         raise from_problem(problem)
+                    case Ended(state="cancelled"):
+                        raise Expired("The analysis was deleted while it ran.")
         if incomplete:
             for face in (await self.get(accepted.id)).faces or []:
                 for window in face.timeline:
@@ -222,9 +224,8 @@ class AsyncMien:
                     if not answer.is_success:
                         await answer.aread()
                         raise error_of(answer)
-                    async for event in server_sent_events(answer.aiter_lines()):
+                    async for event in server_sent_events(_heard(answer.aiter_lines(), backoff)):
                         last = event.id or last
-                        backoff.reset()
                         yield event.event
                         if isinstance(event.event, Ended):
                             return
@@ -331,6 +332,13 @@ class AsyncMien:
 
 def _path(analysis_id: str) -> str:
     return f"/analyses/{quote(analysis_id, safe='')}"
+
+
+async def _heard(lines: AsyncIterator[str], backoff: Backoff) -> AsyncIterator[str]:
+    """Yield the lines of a stream; each is a sign of life, also a comment while an analysis waits in the queue."""
+    async for line in lines:
+        backoff.reset()
+        yield line
 
 
 async def _chunks(video: OpenVideo) -> AsyncIterator[bytes]:

@@ -103,19 +103,27 @@ def _person(face: Face, top: float, scale: float, width: int) -> Iterator[str]:
 
 
 def _unbroken(timeline: Sequence[Window], name: str) -> Iterator[list[tuple[float, float]]]:
-    """Yield the points (time, value) of a dimension, broken where the face was away."""
-    points: list[tuple[float, float]] = []
-    end_s = math.inf
+    """Yield the points (time, value) of a dimension, broken where the face was away.
+
+    They are in the middle of the windows, and at the start of the first and the end of the last: a window alone is a
+    line, too.
+    """
+    run: list[tuple[Window, float]] = []
     for window in timeline:
         value = getattr(window, name)
-        if points and (value is None or window.start_s > end_s):
-            yield points
-            points = []
+        if run and (value is None or window.start_s > run[-1][0].end_s):
+            yield _points(run)
+            run = []
         if value is not None:
-            points.append(((window.start_s + window.end_s) / 2, value))
-        end_s = window.end_s
-    if points:
-        yield points
+            run.append((window, value))
+    if run:
+        yield _points(run)
+
+
+def _points(run: Sequence[tuple[Window, float]]) -> list[tuple[float, float]]:
+    middles = [((window.start_s + window.end_s) / 2, value) for window, value in run]
+    (first, at_first), (last, at_last) = run[0], run[-1]
+    return [(first.start_s, at_first), *middles, (last.end_s, at_last)]
 
 
 def _axis(end_s: float, scale: float, height: int) -> Iterator[str]:

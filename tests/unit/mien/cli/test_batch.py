@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,15 @@ LARGE = 1 << 26  # bytes, more than the buffers of a connection hold
 
 def run(*arguments: object):
     return CliRunner().invoke(cli, list(map(str, arguments)))
+
+
+def succeed(request: Request) -> None:
+    """Respond as a service does that analyses at once."""
+    if request.command == "POST":
+        request.body()
+        request.respond(202, RESULT)
+    else:
+        request.respond(204 if request.path.endswith("/events") else 200, RESULT)
 
 
 def test_a_video_that_changes_while_it_is_sent_is_reported_and_the_others_are_analysed(tmp_path):
@@ -56,19 +67,45 @@ def test_a_video_that_disappears_is_reported_and_the_others_are_analysed(tmp_pat
     for file in (first, gone):
         file.write_bytes(b"video")
 
-    def respond(request: Request) -> None:
-        if request.command == "POST":
-            request.body()
-            request.respond(202, RESULT)
-        else:
-            request.respond(204 if request.path.endswith("/events") else 200, RESULT)
-
-    with responding(respond) as url, pytest.MonkeyPatch.context() as patched:
+    with responding(succeed) as url, pytest.MonkeyPatch.context() as patched:
         patched.setattr("mien.cli.videos.named_videos", lambda _: gone.unlink() or {first: first, gone: gone})
         done = run("analyze", tmp_path, "--json", "--url", url)
 
     assert (done.exit_code, done.stderr) == (1, f"{gone}: No such file or directory\n")
     assert len(done.stdout.splitlines()) == 1
+
+
+def test_long_names_get_their_results_and_a_too_long_one_ends_nothing(tmp_path):
+    folder, out = tmp_path / "videos", tmp_path / "results"
+    folder.mkdir()
+    names = ["ä" * 123 + ".mp4", "b" * 248 + ".mp4", "z.mp4"]  # with .json 255, 257 and 10 bytes
+    for name in names:
+        (folder / name).write_bytes(b"video")
+
+    with responding(succeed) as url:
+        done = run("analyze", folder, "--out", out, "--url", url)
+
+    assert (done.exit_code, done.stderr) == (1, f"{folder / names[1]}: File name too long\n")
+    assert sorted(file.name for file in out.iterdir() if file.suffix == ".json" and not file.name.startswith(".")) == [
+        "z.mp4.json",
+        "ä" * 123 + ".mp4.json",
+    ]
+
+
+def test_names_that_are_not_utf_8_are_printed_as_they_are(tmp_path):
+    name = os.fsdecode(b"caf\xe9.mp4")
+    for file in ("a.mp4", name, "z.mp4"):
+        (tmp_path / file).write_bytes(b"video")
+
+    with responding(succeed) as url:
+        done = subprocess.run(
+            [sys.executable, "-c", "from mien.cli import main; main()", "analyze", tmp_path, "--csv", "--url", url],
+            env={**os.environ, "PYTHONIOENCODING": "utf-8:strict"},
+            capture_output=True,
+            check=False,
+        )
+
+    assert (done.returncode, done.stdout.count(b"caf\xe9.mp4")) == (0, 1), done.stderr
 
 
 @pytest.mark.parametrize("command", [["list"], ["analyze", __file__]])

@@ -278,6 +278,9 @@ def test_get_shows_an_analysis_in_each_state(service):
     assert len(rows(run("get", "a1", "--csv").stdout)) == 2
     assert json.loads(run("get", "a1", "--json").stdout)["id"] == "a1"
     assert "running" in run("get", "running").stdout
+    unfinished = run("get", "running", "--csv")
+    assert (unfinished.exit_code, unfinished.stdout) == (1, "")
+    assert "running" in unfinished.stderr
     failed = run("get", "failed")
     assert failed.exit_code == 1
     assert "Choose another --start." in failed.stderr

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -221,6 +222,45 @@ def test_a_service_that_was_reached_is_waited_for_while_an_analysis_is_watched()
     )
     with responding(responses) as url, Mien(url) as mien:
         assert [type(event) for event in mien.watch("a1")] == [Began, Ended]
+
+
+def test_a_stream_that_is_lost_after_a_long_wait_in_the_queue_is_resumed():
+    def wait_in_queue(request: Request) -> None:
+        request.send_response(200)
+        request.end_headers()
+        for _ in range(4):
+            time.sleep(0.4)
+            request.wfile.write(b": keep-alive\n\n")
+
+    ended = 'id: 1\nevent: ended\ndata: {"state": "succeeded"}\n\n'
+    responses = in_turn(wait_in_queue, wait_in_queue, lambda request: request.respond(200, ended))
+    with responding(responses) as url, Mien(url, patience_s=1.2) as mien:
+        assert [type(event) for event in mien.watch("a1")] == [Ended]
+
+
+def test_an_upload_that_fails_after_a_long_time_is_sent_again():
+    def refuse_late(request: Request) -> None:
+        request.body()
+        time.sleep(1.6)
+        request.fail(503, "queue_full")
+
+    responses = in_turn(refuse_late, lambda request: [request.body(), request.respond(202, ACCEPTED)])
+    with responding(responses) as url, Mien(url, patience_s=1.5) as mien:
+        assert mien.submit(b"video").id == "a1"
+
+
+def test_windows_of_an_analysis_that_somebody_deletes_end_with_an_error():
+    window = '{"track": 0, "start_s": 0, "end_s": 0.64, "quality": 1}'
+    events = f'id: 1\nevent: window\ndata: {window}\n\nid: 2\nevent: ended\ndata: {{"state": "cancelled"}}\n\n'
+    responses = in_turn(
+        lambda request: [request.body(), request.respond(202, ACCEPTED)],
+        lambda request: request.respond(200, events),
+    )
+    with responding(responses) as url, Mien(url) as mien:
+        windows = mien.windows(b"video")
+        assert next(windows).start_s == 0
+        with pytest.raises(Expired, match="deleted while it ran"):
+            next(windows)
 
 
 def test_a_redirection_is_not_taken_for_success():

@@ -96,7 +96,15 @@ def test_a_chart_leaves_a_gap_where_the_face_was_away():
     drawn = ET.fromstring(timeline_svg(analysis(away)))
 
     paths = [path for path in drawn.findall(".//{*}path") if path.get("fill") == "none"]
-    assert [path.get("d").count("L") for path in paths] == [1, 1]
+    assert [path.get("d").count("L") for path in paths] == [3, 3]
     bars = [(float(bar.get("x")), float(bar.get("width"))) for bar in drawn.findall(".//{*}rect")]
     gaps = [round(after - start - width, 1) for (start, width), (after, _) in pairwise(bars)]
     assert [gap > 1 for gap in gaps] == [False, True, False]
+
+
+def test_a_window_alone_is_drawn_from_its_start_to_its_end():
+    drawn = ET.fromstring(timeline_svg(analysis(face(0, window(0, valence=0.5), window(5, valence=0.5)))))
+
+    paths = [path.get("d") for path in drawn.findall(".//{*}path") if path.get("fill") == "none"]
+    ends = [[float(point.split()[0]) for point in path.lstrip("M").split("L")] for path in paths]
+    assert [round(xs[-1] - xs[0], 1) > 1 for xs in ends] == [True, True]
