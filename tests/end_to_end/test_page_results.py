@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.end_to_end.test_page import CHROMIUM, browser, camera, crowd, visit
 from tests.processes import wait_for
@@ -31,8 +31,8 @@ def queue(appearances: int) -> dict[str, object]:
 
 
 def look_at(page: Page, analysis: dict[str, object]) -> None:
-    page.route(f"**/analyses/{ID}", lambda route: route.fulfill(json=analysis))
-    page.goto(f"{page.url.partition('#')[0]}#{ID}")
+    page.route(f"**/analyses/{analysis['id']}", lambda route: route.fulfill(json=analysis))
+    page.goto(f"{page.url.partition('#')[0]}#{analysis['id']}")
     expect(page.locator("#result")).to_be_visible()
 
 
@@ -150,3 +150,38 @@ def test_of_two_markers_at_one_moment_the_new_one_is_written(visit):
 
     wait_for(lambda: [marker["text"] for marker in stored(page)["markers"]] == ["first", "second"])
     assert texts(page) == ["first", "second"]
+
+
+def test_a_table_that_comes_late_is_of_the_result_that_it_was_asked_for(visit):
+    page = visit()
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route(f"**/analyses/{ID}/timeline.csv", hold)
+    look_at(page, queue(1))
+    page.get_by_text("Name and join people").click()
+    page.get_by_label("Name of person 1").fill("Ada")
+    page.keyboard.press("Tab")
+    expect(page.locator("#people-chips button")).to_contain_text(["Ada"])
+    page.locator("#more summary").click()
+    with page.expect_request("**/timeline.csv"):
+        page.locator("#csv").click()
+
+    look_at(page, queue(1) | {"id": ID.replace("M", "N")})
+    expect(page.locator("#people-chips button")).not_to_contain_text(["Ada"])
+    with page.expect_download() as download:
+        held[0].fulfill(body="track,start_s\n0,0.0\n", content_type="text/csv")
+
+    assert download.value.suggested_filename == f"{ID}.csv"
+    assert "Ada" in download.value.path().read_text()
+
+
+def test_the_time_of_a_video_that_plays_is_not_spoken(visit):
+    page = visit()
+    look_at(page, queue(1))
+
+    expect(page.locator("#time")).to_contain_text("0:02")
+    expect(page.locator(".player").get_by_role("status")).to_have_count(0)
+    expect(page.locator(".player [aria-live]")).to_have_count(0)

@@ -353,30 +353,32 @@ export class Result {
     $("now").textContent = window ? phrases(window).join(" · ") : `${this.chosen.name} is not visible at this moment`;
   }
 
-  #report() {
-    return report({ ...this.#shown, name: nameOf(this.analysis, this.record), about: this.#about.join(" · ") });
+  #report(shown) {
+    return report({ ...shown, name: nameOf(this.analysis, this.record), about: this.#about.join(" · ") });
   }
 
   #listen() {
     $("impression").textContent = IMPRESSION;
     $("naming").addEventListener("toggle", () => this.analysis && this.#drawNaming());
+    // Each is made of what is shown at the click: another result may be shown when the service answers.
     const taking = {
-      json: async () => [JSON.stringify({ ...this.analysis, viewer: additions(this.#shown) }, null, 1), "json", "application/json"],
-      csv: async () => [csvWithNames(await timelineCsv(this.id), this.people), "csv", "text/csv"],
-      parquet: async () => {
-        const [csv, { parquetOf }] = await Promise.all([timelineCsv(this.id), import("./parquet.js")]);
-        return [parquetOf(csvRows(csvWithNames(csv, this.people))), "parquet", "application/vnd.apache.parquet"];
+      json: (shown) => [JSON.stringify({ ...shown.analysis, viewer: additions(shown) }, null, 1), "json", "application/json"],
+      csv: async ({ analysis, people }) => [csvWithNames(await timelineCsv(analysis.id), people), "csv", "text/csv"],
+      parquet: async ({ analysis, people }) => {
+        const [csv, { parquetOf }] = await Promise.all([timelineCsv(analysis.id), import("./parquet.js")]);
+        return [parquetOf(csvRows(csvWithNames(csv, people))), "parquet", "application/vnd.apache.parquet"];
       },
-      vtt: async () => [vtt(this.#shown), "vtt", "text/vtt"],
-      eaf: async () => [eaf(this.#shown), "eaf", "application/xml"],
-      boris: async () => [boris(this.#shown), "tsv", "text/tab-separated-values"],
-      report: async () => [this.#report(), "html", "text/html"],
+      vtt: (shown) => [vtt(shown), "vtt", "text/vtt"],
+      eaf: (shown) => [eaf(shown), "eaf", "application/xml"],
+      boris: (shown) => [boris(shown), "tsv", "text/tab-separated-values"],
+      report: (shown) => [this.#report(shown), "html", "text/html"],
     };
     for (const [id, made] of Object.entries(taking)) {
       $(id).addEventListener("click", async () => {
+        const shown = this.#shown;
         try {
-          const [content, kind, type] = await made();
-          save(content, fileName(this.#shown, kind), type);
+          const [content, kind, type] = await made(shown);
+          save(content, fileName(shown, kind), type);
         } catch (error) {
           this.onProblem(error);
         }
@@ -403,7 +405,10 @@ export class Result {
         return one;
       };
       head.append(
-        take("png", async () => save(await png(this.charts.svg(chart)), file("png"))),
+        take("png", async () => {
+          const name = file("png"); // another result may be shown when it is drawn
+          save(await png(this.charts.svg(chart)), name);
+        }),
         take("svg", () => save(this.charts.svg(chart), file("svg"), "image/svg+xml")),
       );
     }

@@ -24,6 +24,11 @@ const SIGN_IN = {
   detail: "A proxy or your network may want you to sign in. Reload the page, and sign in if you are asked to; uploads then go on.",
   code: "sign_in",
 };
+const ODD_KEY = {
+  title: "The API key is not valid",
+  detail: "It has a character that no key has. Copy it again, from “mien_” to its end.",
+  code: "key_refused",
+};
 const AGAIN_MS = 1000;
 const LONGEST_MS = 2 ** 31 - 1; // of a timer
 const KEY = "mien-key";
@@ -39,7 +44,11 @@ export const needsKey = ({ code }) => ["key_required", "key_refused", "scope_mis
 /** Return whether a problem lasts until the user enters a key or signs in. */
 export const needsUser = (problem) => needsKey(problem) || problem.code === SIGN_IN.code;
 
-const authorized = (headers = {}) => (key.get() ? { ...headers, Authorization: `Bearer ${key.get()}` } : headers);
+/** Add the API key to headers; a key that no header can hold is refused here, as the service would refuse another. */
+function authorized(headers = {}) {
+  if (/[^\x21-\x7e]/.test(key.get())) throw new Problem(ODD_KEY);
+  return key.get() ? { ...headers, Authorization: `Bearer ${key.get()}` } : headers;
+}
 
 /**
  * Upload a video; resolve to the accepted analysis. `onProgress` gets the share that was sent, from 0 to 1.
@@ -135,9 +144,10 @@ async function ask(address, options = {}) {
 }
 
 async function fetched(address, options = {}) {
+  const headers = authorized();
   let answer, text;
   try {
-    answer = await fetch(address, { ...options, headers: authorized() });
+    answer = await fetch(address, { ...options, headers });
     text = await answer.text();
   } catch {
     throw new Problem(NOBODY);

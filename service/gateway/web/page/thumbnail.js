@@ -5,8 +5,9 @@ const HANG_MS = 10_000; // a video that has not given a picture by then gives no
 
 /** Return a small picture of a video as a data URL; "" if the browser cannot play it. */
 export async function thumbnail(file) {
-  const found = await pictures(file, () => [[0, (video) => [0, 0, video.videoWidth, video.videoHeight]]]).next();
-  return found.done ? "" : found.value.toDataURL("image/jpeg", 0.7);
+  const whole = (video) => [0, 0, video.videoWidth, video.videoHeight];
+  for await (const canvas of pictures(file, () => [[0, whole]])) return canvas.toDataURL("image/jpeg", 0.7);
+  return "";
 }
 
 /** Call `onPicture` with each face and a canvas of its picture until `signal` is aborted. */

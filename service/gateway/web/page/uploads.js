@@ -22,6 +22,7 @@ export class Uploads extends EventTarget {
   #library;
   #all = new Map();
   #current = null;
+  #pictured = Promise.resolve(); // resolves when the last picture is made
 
   constructor(library) {
     super();
@@ -65,8 +66,9 @@ export class Uploads extends EventTarget {
       const record = this.#library.keep({ key, name, size: file.size, modified: file.lastModified, file, faces, added: Date.now() + number });
       const one = { key, name, file, added: record.added, state: "waiting", share: 0, id: null };
       this.#all.set(key, one);
-      one.picture = thumbnail(file);
-      one.picture.then((picture) => {
+      // One after the other: a browser that plays many videos at once may give none of them in time.
+      one.picture = this.#pictured.then(() => thumbnail(file));
+      this.#pictured = one.picture.then((picture) => {
         if (!picture || !this.#library.all.some((kept) => kept.key === key)) return;
         this.#library.keep({ key, thumbnail: picture });
         this.#tell();

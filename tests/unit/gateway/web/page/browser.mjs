@@ -9,7 +9,8 @@ Object.assign(URL, { createObjectURL: () => "blob:", revokeObjectURL: () => {} }
 /** The elements that the page made: videos, to get a picture from. */
 export const made = [];
 globalThis.document = {
-  createElement: () => {
+  createElement: (name) => {
+    if (name === "canvas") return { getContext: () => ({ drawImage: () => {} }), toDataURL: () => "data:image/jpeg" };
     const video = Object.assign(new EventTarget(), { removeAttribute: () => {}, load: () => {} });
     made.push(video);
     return video;

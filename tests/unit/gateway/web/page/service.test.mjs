@@ -22,6 +22,14 @@ test("a login page in place of an answer says what to do", async () => {
   await assert.rejects(read("one"), { code: "sign_in", message: /Reload the page, and sign in/ });
 });
 
+test("an API key with a character that no header can hold is refused", async (context) => {
+  context.mock.method(sessionStorage, "getItem", () => "mien_\u2026");
+  globalThis.fetch = async (_, { headers }) => new Response("{}", { headers: new Headers(headers) });
+
+  await assert.rejects(read("one"), { code: "key_refused", message: /Copy it again/ });
+  await assert.rejects(follow("one", signal).next(), { code: "key_refused" });
+});
+
 test("a connection that breaks within an answer is reported as one", async () => {
   const broken = new ReadableStream({ start: (controller) => controller.error(new TypeError("network error")) });
   serve(new Response(broken));

@@ -51,6 +51,37 @@ test("an upload that is cancelled before its picture is made is neither sent nor
   assert.deepEqual(library.all, []);
 });
 
+test("pictures of many videos are made one after the other, and what they took is freed", async (context) => {
+  const revoked = context.mock.method(URL, "revokeObjectURL").mock;
+  serve(() => ACCEPTED);
+  const library = new Library();
+  const before = made.length;
+  new Uploads(library).add(["a.mp4", "b.mp4", "c.mp4"].map((name) => ({ name, size: 5, lastModified: 1 })));
+
+  for (const number of [1, 2, 3]) {
+    await settled();
+    assert.equal(made.length, before + number);
+    Object.assign(made.at(-1), { videoWidth: 640, videoHeight: 360 }).dispatchEvent(new Event("loadeddata"));
+  }
+  await settled();
+
+  assert.equal(revoked.callCount(), 3);
+  assert.deepEqual(library.all.map(({ thumbnail }) => thumbnail), Array(3).fill("data:image/jpeg"));
+});
+
+test("an API key with a character that no header can hold is asked for again, and the upload is kept", async (context) => {
+  context.mock.method(sessionStorage, "getItem", () => "mien_\u200b");
+  const sent = serve(() => ACCEPTED);
+  const { library, uploads } = interrupted("video");
+
+  uploads.resume();
+  await settled();
+
+  assert.deepEqual(sent, []);
+  assert.deepEqual(states(uploads), ["paused"]);
+  assert.equal(library.all.length, 1);
+});
+
 test("an upload that another tab has sent and this one cancels is not kept again", async (context) => {
   navigator.locks = { request: (name, options, work) => work() };
   context.after(() => delete navigator.locks);
