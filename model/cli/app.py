@@ -16,6 +16,8 @@ from model.errors import ModelError
 if TYPE_CHECKING:
     from model.train.loop import Loop
 
+_STOPPED = 130  # the exit status of a run that a signal stopped, so that no next step of a script goes on from it
+
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Train, evaluate and export the models that Mien serves."
 )
@@ -450,9 +452,11 @@ def _run(loop: Loop, *, name: str, dry: bool) -> None:
 
         show(loop)
         return
-    out, ended = loop.recipe.out, loop.run()
-    how = f"Done: {out / name}." if ended else f"Stopped; the checkpoint is in {out}. Run the same command to resume."
-    typer.echo(how)
+    out = loop.recipe.out
+    if not loop.run():
+        typer.echo(f"Stopped; the checkpoint is in {out}. Run the same command to resume.", err=True)
+        raise typer.Exit(_STOPPED)
+    typer.echo(f"Done: {out / name}.")
 
 
 def _silence_exporter() -> None:

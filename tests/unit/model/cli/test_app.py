@@ -78,6 +78,19 @@ def test_a_fault_of_a_file_is_a_sentence_and_status_2(raised, said, capsys, monk
     assert (ended.value.code, capsys.readouterr().err) == (2, said)
 
 
+@pytest.mark.parametrize("command", ["pretrain", "finetune"])
+@pytest.mark.parametrize(("ended", "code", "said"), [(True, 0, "Done: "), (False, 130, "Stopped; ")])
+def test_a_stopped_run_exits_with_another_status_than_one_that_is_done(
+    invoke, monkeypatch, tmp_path, command, ended, code, said
+):
+    loop = SimpleNamespace(recipe=SimpleNamespace(out=tmp_path), plan=SimpleNamespace(clips=10_000), run=lambda: ended)
+    monkeypatch.setattr(f"model.{command}.{command}", lambda recipe: loop)
+
+    result = invoke(command, f"tiny_{command}")
+
+    assert (result.exit_code, result.output.startswith(said)) == (code, True), result.output
+
+
 def test_export_says_how_far_the_bundle_is_from_the_model(invoke, monkeypatch, tmp_path):
     asked = []
 
