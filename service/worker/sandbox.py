@@ -123,8 +123,8 @@ class Sandbox:
     def decode(self, assignment: Assignment, interrupted: threading.Event) -> Generator[Event]:
         """Yield the events of a video or of live frames. Closing the generator, or any error, kills the child.
 
-        A GPU's failure is no fault of the video: before the first event, the CPU decodes it from the start instead;
-        after that, ChildLost is raised.
+        A GPU's failure is no fault of the video: before the first event other than `Progressed`, the CPU decodes it
+        from the start instead; after that, ChildLost is raised.
 
         Raises:
             BadMedia: the video cannot be decoded.
@@ -138,7 +138,7 @@ class Sandbox:
         try:
             with contextlib.closing(self._decode(assignment, interrupted)) as events:
                 for event in events:
-                    began = True
+                    began = began or not isinstance(event, Progressed)
                     yield event
         except (BadMedia, ChildLost) as error:
             if began:

@@ -265,18 +265,20 @@ def _hangs(_pipe: Connection, _device: str) -> None:
 @pytest.mark.parametrize("error", [CannotDecode("no"), DecodeTooCostly("no"), ChildLost("no")])
 def test_what_a_card_fails_on_a_processor_does_unless_it_began(face: Path, monkeypatch, error: Exception):
     began: list[str] = []
+    opened = VideoOpened(320, 240, 1.6)
 
     def decode(_: Sandbox, wanted: Assignment, _interrupted: threading.Event) -> Iterator[object]:
         began.append(wanted.device)
+        yield Progressed(0)  # while the track is chosen
         if wanted.device == "cpu" or len(began) > 2:
-            yield Progressed(1)
+            yield opened
         if wanted.device != "cpu":
             raise error
 
     monkeypatch.setattr(Sandbox, "_decode", decode)
     given = replace(assignment(face), device="cuda")
 
-    assert list(Sandbox(30).decode(given, threading.Event())) == [Progressed(1)]
+    assert list(Sandbox(30).decode(given, threading.Event())) == [Progressed(0), Progressed(0), opened]
     assert began == ["cuda", "cpu"]
     with pytest.raises(ChildLost, match="on the GPU failed"):
         list(Sandbox(30).decode(given, threading.Event()))
