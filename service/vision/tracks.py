@@ -31,7 +31,7 @@ _WHOLE_S = 0.9  # how long only the surroundings of known faces are searched
 _PATIENCE_S = 1.0  # how long a person's track continues without a detection
 _HITS = 3  # detections that make a person …
 _SURE_HITS = 2  # … and how many of them must be sure
-_MISSES = 2  # missed detections in a row that end a track that is no person yet
+_MISSES = 2  # missed detections in a row that end a track that is no person yet, or cost a person its place
 _LATEST_HITS = 6  # … where somebody who was hidden may have come back: more views make it certain
 _BRIEF_S = 0.15  # a shorter shot may be a piece of a zoom or of a whip pan: it makes no new person
 _LARGER = 1.5  # area ratio at which a new face replaces the smallest person if all places are taken
@@ -382,12 +382,15 @@ class Tracker:
         return self._gallery.recognise(track.views, self._present()) is None
 
     def _confirm(self, track: _Track) -> list[EndedTrack]:
-        """Confirm a track as a person if there is room; end the track that loses its place."""
+        """Confirm a track as a person if there is room; end the track that loses its place: one that is gone first."""
         number = self._gallery.recognise(track.views, self._present())
         hidden = [other for other in self._tracks if other.number is not None and other.number == number]
         ended = [self._end(other) for other in hidden]
         persons = [t for t in self._tracks if t.number is not None]
-        if len(persons) >= self.faces:
+        gone = [t for t in persons if t.lost or t.misses >= _MISSES]
+        if len(persons) >= self.faces and gone:
+            ended.append(self._end(min(gone, key=lambda t: t.seen_s)))
+        elif len(persons) >= self.faces:
             self.faces_dropped = True
             smallest = min(persons, key=lambda t: t.area)
             if track.area < _LARGER * smallest.area:

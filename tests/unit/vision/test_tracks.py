@@ -551,6 +551,19 @@ def test_a_much_larger_newcomer_takes_the_place_of_the_smallest():
     assert len(persons(steps, end)) == 2
 
 
+def test_a_person_who_is_gone_leaves_its_place_to_who_is_there():
+    one, other = (Detection(box_at(x, 0.45, 0.3, (640, 240)), sure=True) for x in (0.15, 0.85))
+    shown = picture(0, [still(0.15, side=0.3), still(0.85, side=0.3, other=True)], (640, 240))
+    detector = Scripted(lambda call: [one] if call < 5 else [other])
+    tracker = Tracker(detector, 1)
+
+    steps = [tracker.step(shown, index * STEP_S) for index in range(23)]
+
+    assert detector.calls == 8
+    assert [(face.number, face.box) for face in steps[-1].faces] == [(1, other.box)]
+    assert not tracker.faces_dropped
+
+
 def test_a_face_that_leaves_the_picture_ends():
     steps, end = follow(scene([pan((0.5, 1.6), seconds=2)], seconds=3, fps=FPS))
 
