@@ -142,6 +142,7 @@ class Tracker:
         self._last: SmallPicture | None = None
         self._pictures = Pictures()
         self._found: list[Detection] | None = None  # detections in the last picture; None if it was not searched
+        self._found_in_part = False  # only the surroundings of known faces were searched
         self._replaced: list[_Track] = []  # by a dissolve or a wipe, since the last search
         self._flash = Flash()
         self._time_s = 0.0
@@ -275,11 +276,13 @@ class Tracker:
         if self._searches == 0:
             self._shot_s = self._time_s
         self._searches += 1
-        new = self._found is None
-        if self._found is None:
-            self._found = self.detector(shown.rgb, self._around())
-        self._forget_replaced(self._found)
-        matched, unmatched = self._match(shown, self._found)
+        found, new = self._found, False
+        if found is None or (self._found_in_part and self._is_whole_due()):
+            around = self._around()
+            found, new = self.detector(shown.rgb, around), True
+            self._found, self._found_in_part = found, bool(around)
+        self._forget_replaced(found)
+        matched, unmatched = self._match(shown, found)
         for track, detection, seen in matched:
             self._see(track, detection, seen, new)
         ended = []
@@ -310,11 +313,13 @@ class Tracker:
 
     def _around(self) -> list[Box]:
         """Return the boxes around which to search; none stand for the whole picture."""
-        due = self._searches == 1 or self._time_s - self._searched_whole_s >= _WHOLE_S
-        if due or any(track.lost for track in self._tracks):
+        if self._is_whole_due() or any(track.lost for track in self._tracks):
             self._searched_whole_s = self._time_s
             return []
         return [track.box for track in self._tracks]
+
+    def _is_whole_due(self) -> bool:
+        return self._searches == 1 or self._time_s - self._searched_whole_s >= _WHOLE_S
 
     def _match(
         self, shown: SmallPicture, found: list[Detection]

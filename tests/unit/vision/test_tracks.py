@@ -80,6 +80,24 @@ def test_the_same_picture_is_not_searched_twice():
     assert steps[-1].faces[0].box == FACE.box
 
 
+def test_somebody_new_in_a_picture_that_stays_is_found_though_only_known_faces_were_searched_at_first():
+    newcomer = Detection(box_at(0.85, 0.45, 0.4), sure=True)
+    searched = []
+
+    def detector(_, around=()):
+        searched.append(len(around))
+        return [FACE] if around or len(searched) == 1 else [FACE, newcomer]
+
+    tracker = Tracker(detector, 8)
+    tracker.step(picture(0, [still()]), 0.0)
+    tracker.step(picture(0, [still(), still(0.85, other=True)]), 3 * STEP_S)
+
+    steps = [tracker.step(None, index * STEP_S) for index in range(4, 50)]
+
+    assert searched == [0, 1, 0]
+    assert [face.number for face in steps[-1].faces] == [0, 1]
+
+
 def test_a_person_keeps_its_number_while_it_is_missed_for_a_second():
     detector = Scripted(lambda call: [] if 5 <= call < 8 else [FACE])
 
