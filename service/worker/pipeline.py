@@ -329,18 +329,16 @@ class _Run:
                     scored = self._score(*waiting.popleft(), go_on_waiting)
                     self.inference_s += time.perf_counter() - began
                     yield scored
-                if not isinstance(event, Clip | FaceSeen):
+                if event is not None and not isinstance(event, Clip | FaceSeen):
                     yield event
 
-    def _waiting_for(self, events: Iterator[Event]) -> Iterator[Event]:
+    def _waiting_for(self, events: Iterator[Event | None]) -> Iterator[Event | None]:
         """Yield the child's events, and add up the time until each comes."""
-        while True:
-            began = time.perf_counter()
-            event = next(events, None)
+        began = time.perf_counter()
+        for event in events:
             self.decode_s += time.perf_counter() - began
-            if event is None:
-                return
             yield event
+            began = time.perf_counter()
 
     def _score(self, clip: Clip, futures: list[Future[Outputs]], on_wait: Callable[[], None]) -> FaceWindow:
         wanted: set[str] = {task.kind for task in self.tasks}

@@ -209,9 +209,18 @@ def test_a_child_that_watches_live_frames_stays_as_it_is():
         for frame in frames:
             writer.send_bytes(frame)
         while (event := next(events)) != Progressed(11):
-            assert isinstance(event, Progressed)
+            assert event is None or isinstance(event, Progressed)
         [child] = multiprocessing.active_children()
         assert os.getpriority(os.PRIO_PROCESS, child.pid) == os.getpriority(os.PRIO_PROCESS, 0)
+
+
+def test_while_a_child_waits_for_live_frames_its_silence_is_told():
+    reader, writer = multiprocessing.Pipe(duplex=False)
+    interrupted = threading.Event()
+    with contextlib.closing(Sandbox(HANG_S).decode(assignment(reader), interrupted)) as events:
+        assert [next(events) for _ in range(3)] == [None] * 3
+        writer.close()
+        assert isinstance([event for event in events if event is not None][-1], VideoEnded)
 
 
 def test_a_video_is_not_read_where_a_layer_is_required_and_lacking(face: Path, monkeypatch: pytest.MonkeyPatch):
