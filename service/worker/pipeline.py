@@ -62,7 +62,12 @@ class DecodeSettings(BaseModel):
     )
     decode_memory_bytes: int = Field(1 << 30, ge=1 << 28, description="Memory limit of the decoding process in bytes.")
     decode_cpu_s: int = Field(7200, ge=1, description="CPU time limit of the decoding process in seconds.")
-    decode_stall_s: float = Field(30, gt=0, description="Seconds without output until the decoding process is killed.")
+    decode_stall_s: float = Field(
+        30,
+        gt=0,
+        description="Seconds without output until the decoding process is killed; the time that live frames may take "
+        "to come is added.",
+    )
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from multiprocessing.context import ForkServerProcess
 import structlog
 
 from mien.contract.errors import BadMedia, CannotDecode, DecodeStalled, DecodeTooCostly, Misconfigured
+from mien.contract.live_messages import LONGEST_GAP_S
 from service.vision.clips import Progressed, VideoEnded
 from service.vision.decode_device import DecodeDevice
 from service.worker import decode_child
@@ -60,7 +61,8 @@ class Sandbox:
     Children inherit nothing of this process's environment but, for a GPU, which GPU is meant.
 
     Args:
-        stall_s: seconds without output of a child until it is killed.
+        stall_s: seconds without output of a child until it is killed; the time that live frames may take to come is
+            added.
         required: read videos only if the kernel offers every layer of the confinement.
     """
 
@@ -158,7 +160,9 @@ class Sandbox:
         sender.close()
         if isinstance(assignment.source, Connection):
             assignment.source.close()  # the child has it now, and notices its end only if no other process holds it
-        listener = _Listener(receiver, self._stall_s, interrupted)
+        # The worker ends a session that no frame comes to for twice the longest gap: until then, the child only waits.
+        waits_s = 2 * LONGEST_GAP_S if isinstance(assignment.source, Connection) else 0.0
+        listener = _Listener(receiver, self._stall_s + waits_s, interrupted)
         event: Event | None = None
         try:
             while not isinstance(event, VideoEnded):

@@ -223,6 +223,19 @@ def test_while_a_child_waits_for_live_frames_its_silence_is_told():
         assert isinstance([event for event in events if event is not None][-1], VideoEnded)
 
 
+def test_a_child_that_waits_for_a_live_frame_has_not_stalled():
+    reader, writer = multiprocessing.Pipe(duplex=False)
+    picture = np.zeros((16, 16, 3), np.uint8)
+    first, second, late = [pack(LiveFrame(float(index), Encoding.RGB, picture.tobytes(), 16, 16)) for index in range(3)]
+    with contextlib.closing(Sandbox(1).decode(assignment(reader), threading.Event())) as events:
+        writer.send_bytes(first)
+        writer.send_bytes(second)
+        assert Progressed(1) in events
+        threading.Timer(1.5, writer.send_bytes, [late]).start()
+
+        assert Progressed(2) in events
+
+
 def test_a_video_is_not_read_where_a_layer_is_required_and_lacking(face: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(decode_child, "confine", lambda _, **__: ["landlock"])
     monkeypatch.setattr(decode_child, "_leave_group", lambda *_: None)
