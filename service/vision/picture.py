@@ -56,6 +56,11 @@ def orientation(matrix: bytes) -> Orientation:
     return turns, mirrored
 
 
+def usual_matrix(width: int, height: int) -> Colorspace:
+    """Return the matrix of pictures that do not name theirs: BT.709 for high definition, BT.601 below."""
+    return Colorspace.ITU709 if min(width, height) >= _HD_HEIGHT else Colorspace.ITU601
+
+
 class Upright:
     """Convert the frames of one video, all to the size of the first and one orientation, with square pixels.
 
@@ -134,14 +139,13 @@ class Upright:
         width, height = size
         shrinks = frame.width * frame.height > width * height
         full = whole.color_range == ColorRange.JPEG or whole.format.name.startswith("yuvj")
-        guess = Colorspace.ITU709 if min(whole.width, whole.height) >= _HD_HEIGHT else Colorspace.ITU601
         try:
             rgb = reformatter.reformat(
                 frame,
                 width=width,
                 height=height,
                 format="rgb24",
-                src_colorspace=_MATRICES.get(int(whole.colorspace), guess),
+                src_colorspace=_MATRICES.get(int(whole.colorspace), usual_matrix(whole.width, whole.height)),
                 src_color_range=ColorRange.JPEG if full else ColorRange.MPEG,
                 dst_color_range=ColorRange.JPEG,
                 interpolation=Interpolation.AREA if shrinks else Interpolation.BILINEAR,
