@@ -34,6 +34,8 @@ _MATRICES = {  # AVColorSpace → swscale's name
     9: Colorspace.BT2020,
     10: Colorspace.BT2020,
 }
+# FFmpeg takes all grey formats for full range.
+_FULL_GREY = np.clip(np.rint((np.arange(256) - 16) * 255 / 219), 0, 255).astype(np.uint8)
 _PLANAR = {f"{name}{sampling}p" for name in ("yuv", "yuvj") for sampling in (420, 422, 444)}
 
 
@@ -155,6 +157,8 @@ class Upright:
             raise
         except (av.FFmpegError, ValueError) as error:
             raise CannotDecode("The video's colour format is not supported. Export it as H.264 in MP4.") from error
+        if whole.format.name.startswith("gray") and whole.color_range == ColorRange.MPEG:
+            rgb = _FULL_GREY[rgb]
         if self._mirrored:
             rgb = rgb[:, ::-1]
         return np.ascontiguousarray(np.rot90(rgb, self._turns))
