@@ -89,9 +89,9 @@ class Upright:
         wide, high = max(1.0, pixel_aspect), max(1.0, 1 / pixel_aspect)
         size = round(first.width * wide), round(first.height * high)
         self.frame_size = size[::-1] if self._turns % 2 else size
-        self._size = _shrunk(size, longest_side)
-        self.size = self._size[::-1] if self._turns % 2 else self._size
-        self._small_size = _shrunk(self._size, SMALL_SIDE)
+        self._unturned_size = _shrunk(size, longest_side)
+        self.size = self._unturned_size[::-1] if self._turns % 2 else self._unturned_size
+        self._unturned_small_size = _shrunk(self._unturned_size, SMALL_SIDE)
         self._reformatter = VideoReformatter()  # reuses its scaler for all frames
         self._small_reformatter = VideoReformatter()
         self._part_reformatter = VideoReformatter()
@@ -103,18 +103,18 @@ class Upright:
             CannotDecode: the frame's pixel format cannot be converted.
             MemoryError: memory ran out.
         """
-        return self._convert(frame, self._reformatter, self._size)
+        return self._convert(frame, self._reformatter, self._unturned_size)
 
     def small(self, frame: av.VideoFrame) -> NDArray[np.uint8]:
         """Convert a frame to an upright picture with sides of at most `SMALL_SIDE`; see `__call__`."""
-        return self._convert(frame, self._small_reformatter, self._small_size)
+        return self._convert(frame, self._small_reformatter, self._unturned_small_size)
 
     def converts_parts(self, frame: av.VideoFrame) -> bool:
         """Return whether `part` can be used.
 
         It can for 8-bit luma and chroma, not interlaced, and pictures neither turned nor scaled.
         """
-        is_own = (frame.width, frame.height) == self._size and not self._turns and not self._mirrored
+        is_own = (frame.width, frame.height) == self._unturned_size and not self._turns and not self._mirrored
         is_even = frame.width % 2 == frame.height % 2 == 0  # FFmpeg converts others with another method
         is_planar = frame.format.name in _PLANAR and all(plane.line_size > 0 for plane in frame.planes)
         return is_own and is_even and is_planar and not frame.interlaced_frame  # FFmpeg converts their fields apart

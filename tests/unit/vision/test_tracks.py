@@ -174,7 +174,6 @@ def test_of_two_faces_at_one_place_a_detection_goes_to_the_one_it_looks_like():
     for index in range(12):
         tracker.step(shown, index * STEP_S)
 
-    tracker._view, tracker._found = None, None
     step = tracker.step(moved, 12 * STEP_S)
 
     keys = {face.key: face.seen for face in step.faces}
