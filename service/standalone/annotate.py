@@ -12,6 +12,8 @@ import av
 import av.container
 import numpy as np
 from av.bitstream import BitStreamFilterContext
+from av.video.codeccontext import VideoCodecContext
+from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
 from mien.contract.errors import CannotDecode, TruncatedVideo
 from mien.contract.results import Analysis
@@ -20,11 +22,14 @@ from service.standalone.overlay import draw
 from service.vision.clock import Clock
 from service.vision.formats import ALL_LISTED
 from service.vision.frames import Limits, TimedFrame, VideoReader, open_container, open_video
+from service.vision.picture import usual_matrix
 from service.vision.skipped_frames import Packet
 
 _LIMITS = Limits(max_pixels=2**27, max_duration_s=float("inf"), max_frames=2**62)
 _TICK = Fraction(1, 90_000)  # seconds
 _LONGEST_SIDE = 1 << 16  # pixels: pictures keep their size
+# A picture's colours by ITU-T H.273: the same number stands for primaries, transfer characteristics and matrix.
+_BT_709, _BT_601 = 1, 6
 _SOUND_PACKET_S = 0.02  # about the duration of one, where the file's times start again
 # MP4 declares the sampling rate, which only a decoder can tell of AAC in MPEG-TS.
 _SOUND_FORMATS = replace(ALL_LISTED, codecs=ALL_LISTED.codecs | {"aac"})
@@ -67,9 +72,12 @@ def _annotate(video: Path, analysis: Analysis, target: Path) -> list[str]:
         stream = film.add_stream("libx264", rate=Fraction(1 / source.frame_s).limit_denominator(1000))
         stream.width, stream.height = width + width % 2, height + height % 2  # H.264 in 4:2:0 needs even sides
         stream.pix_fmt, stream.codec_context.time_base = "yuv420p", _TICK
+        matrix = usual_matrix(stream.width, stream.height)
+        _tag(stream.codec_context, _BT_709 if matrix is Colorspace.ITU709 else _BT_601)
         # MP4 adds up the durations of the packets as they were encoded: with B-frames, the last is not the last shown.
         stream.codec_context.max_b_frames = 0
         stream.codec_context.flags |= av.codec.context.Flags.frame_duration
+        reformatter = VideoReformatter()  # reuses its scaler for all frames
         lacking: list[str] = []
         sound = _Sound(heard, film, source.origin_s)
         for shown in _frames(source, lacking):
@@ -78,7 +86,12 @@ def _annotate(video: Path, analysis: Analysis, target: Path) -> list[str]:
             if drawn.shape[:2] != (height, width):
                 drawn = fitted(drawn, width, height)
             drawn = np.pad(drawn, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-            frame = av.VideoFrame.from_ndarray(drawn, format="rgb24")
+            frame = reformatter.reformat(
+                av.VideoFrame.from_ndarray(drawn, format="rgb24"),
+                format="yuv420p",
+                dst_colorspace=matrix,
+                dst_color_range=ColorRange.MPEG,
+            )
             frame.pts, frame.time_base = round(shown.time_s / _TICK), _TICK
             frame.duration = round(shown.until_s / _TICK) - frame.pts
             film.mux(stream.encode(frame))
@@ -86,6 +99,12 @@ def _annotate(video: Path, analysis: Analysis, target: Path) -> list[str]:
         film.mux(stream.encode(None))
         sound.copy(float("inf"))
         return lacking + sound.lacking
+
+
+def _tag(encoder: VideoCodecContext, colours: int) -> None:
+    """Tell players what the colours mean: they would guess it from the size, each in its own way."""
+    encoder.color_primaries = encoder.color_trc = encoder.colorspace = colours
+    encoder.color_range = ColorRange.MPEG
 
 
 def _frames(source: VideoReader, lacking: list[str]) -> Iterator[TimedFrame]:

@@ -14,6 +14,7 @@ from cv2.typing import MatLike
 from numpy.typing import NDArray
 
 from mien.contract.errors import CannotDecode
+from mien.contract.live_messages import LONGEST_GAP_S
 from service.standalone.fitted import fitted
 from service.vision.formats import ALL_LISTED
 from service.vision.frames import Limits, open_video
@@ -22,6 +23,7 @@ _FASTEST_S = 1 / 16  # minimum time between two pictures; no model needs a highe
 _QUIET_S = 1.0  # a video that is decoded more slowly than it plays is not thinned out: the service waits for pictures
 _LONGEST_SIDE = 640  # pixels
 _LEAST_STEP_S = 0.001
+_STILL_S = LONGEST_GAP_S / 2  # a picture that is shown for longer is repeated: the service ends silent sessions
 _QUALITY = 85
 _LIMITS = Limits(max_pixels=2**27, max_duration_s=float("inf"), max_frames=2**62)
 
@@ -32,6 +34,8 @@ Taken = tuple[float, Callable[[], Picture]]
 
 def pictures(source: str) -> Iterator[tuple[float, bytes]]:
     """Yield pictures in real time, each as (time in seconds, JPEG), all of the size of the first.
+
+    A picture that is shown for long is repeated, so that times are less than `LONGEST_GAP_S` apart.
 
     Args:
         source: a camera's number, or a video's path or URL.
@@ -45,6 +49,7 @@ def pictures(source: str) -> Iterator[tuple[float, bytes]]:
     taken = _of_capture(source, began) if is_capture else _of_file(Path(source))
     last_s: float | None = None
     sent_s = 0.0
+    jpeg = b""
     size: tuple[int, int] | None = None
     with closing(taken):
         for taken_s, convert in taken:
@@ -52,6 +57,11 @@ def pictures(source: str) -> Iterator[tuple[float, bytes]]:
             step_s = _FASTEST_S if now_s - sent_s < _QUIET_S else _LEAST_STEP_S
             if last_s is not None and taken_s < last_s + step_s:
                 continue
+            while last_s is not None and taken_s - last_s > _STILL_S:
+                last_s += _STILL_S
+                time.sleep(max(0.0, last_s - (time.monotonic() - began)))
+                yield last_s, jpeg
+            now_s = time.monotonic() - began
             picture = convert()
             last_s = taken_s
             time.sleep(max(0.0, taken_s - now_s))
@@ -61,8 +71,8 @@ def pictures(source: str) -> Iterator[tuple[float, bytes]]:
             if (width, height) != size:
                 picture = fitted(picture, *size)
             bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
-            _, jpeg = cv2.imencode(".jpg", bgr, (cv2.IMWRITE_JPEG_QUALITY, _QUALITY))
-            yield taken_s, jpeg.tobytes()
+            jpeg = cv2.imencode(".jpg", bgr, (cv2.IMWRITE_JPEG_QUALITY, _QUALITY))[1].tobytes()
+            yield taken_s, jpeg
 
 
 def _of_file(path: Path) -> Generator[Taken]:

@@ -125,7 +125,7 @@ def read_clips(
         track: number of the video track to read, from 0; None takes the one that shows faces at the start.
         formats: accepted containers and codecs.
         device: where to decode. On a GPU, any error of its decoder is raised, whoever may be at fault.
-        on_passed: see `VideoReader.read`.
+        on_passed: see `VideoReader.read`; also called while the track is chosen, before `VideoOpened`.
 
     Raises:
         BadMedia: the file is not a supported video, or exceeds a limit.
@@ -134,7 +134,9 @@ def read_clips(
     with translate_out_of_memory(), ExitStack() as opened:
         if track is None:
             video, choice = opened.enter_context(
-                open_track_with_faces(path, limits, formats, detector=detector, start_s=start_s, device=device)
+                open_track_with_faces(
+                    path, limits, formats, detector=detector, start_s=start_s, device=device, on_passed=on_passed
+                )
             )
         else:
             video, choice = opened.enter_context(open_video(path, limits, formats, track=track, device=device)), []

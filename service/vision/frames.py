@@ -229,11 +229,11 @@ class VideoReader:
         self._set_up_decoder()
         self._decoded = self._decode()
         try:
-            self._ahead = self._first_frames()
+            self._first_two = self._first_frames()
         except BaseException:
             self.close()
             raise
-        self._begin_with(self._ahead[0])
+        self._begin_with(self._first_two[0])
 
     def _set_up_decoder(self) -> None:
         decoder = self._stream.codec_context
@@ -403,8 +403,8 @@ class VideoReader:
             else:  # the seek went too far, or landed on a frame without a timestamp: read from the start
                 self._seek(0.0)
         else:
-            while self._ahead:
-                first = self._ahead.pop(0)
+            while self._first_two:
+                first = self._first_two.pop(0)
                 yield clock.time(first.stamp_s), first
         for decoded in self._decoded:
             yield clock.time(decoded.stamp_s), decoded

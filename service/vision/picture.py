@@ -34,6 +34,8 @@ _MATRICES = {  # AVColorSpace → swscale's name
     9: Colorspace.BT2020,
     10: Colorspace.BT2020,
 }
+# FFmpeg takes all grey formats for full range.
+_FULL_GREY = np.clip(np.rint((np.arange(256) - 16) * 255 / 219), 0, 255).astype(np.uint8)
 _PLANAR = {f"{name}{sampling}p" for name in ("yuv", "yuvj") for sampling in (420, 422, 444)}
 
 
@@ -54,6 +56,11 @@ def orientation(matrix: bytes) -> Orientation:
         a, b = -a, -b
     turns = round(float(np.arctan2(-b, a)) / (np.pi / 2)) % 4
     return turns, mirrored
+
+
+def usual_matrix(width: int, height: int) -> Colorspace:
+    """Return the matrix of pictures that do not name theirs: BT.709 for high definition, BT.601 below."""
+    return Colorspace.ITU709 if min(width, height) >= _HD_HEIGHT else Colorspace.ITU601
 
 
 class Upright:
@@ -82,9 +89,9 @@ class Upright:
         wide, high = max(1.0, pixel_aspect), max(1.0, 1 / pixel_aspect)
         size = round(first.width * wide), round(first.height * high)
         self.frame_size = size[::-1] if self._turns % 2 else size
-        self._size = _shrunk(size, longest_side)
-        self.size = self._size[::-1] if self._turns % 2 else self._size
-        self._small_size = _shrunk(self._size, SMALL_SIDE)
+        self._unturned_size = _shrunk(size, longest_side)
+        self.size = self._unturned_size[::-1] if self._turns % 2 else self._unturned_size
+        self._unturned_small_size = _shrunk(self._unturned_size, SMALL_SIDE)
         self._reformatter = VideoReformatter()  # reuses its scaler for all frames
         self._small_reformatter = VideoReformatter()
         self._part_reformatter = VideoReformatter()
@@ -96,18 +103,18 @@ class Upright:
             CannotDecode: the frame's pixel format cannot be converted.
             MemoryError: memory ran out.
         """
-        return self._convert(frame, self._reformatter, self._size)
+        return self._convert(frame, self._reformatter, self._unturned_size)
 
     def small(self, frame: av.VideoFrame) -> NDArray[np.uint8]:
         """Convert a frame to an upright picture with sides of at most `SMALL_SIDE`; see `__call__`."""
-        return self._convert(frame, self._small_reformatter, self._small_size)
+        return self._convert(frame, self._small_reformatter, self._unturned_small_size)
 
     def converts_parts(self, frame: av.VideoFrame) -> bool:
         """Return whether `part` can be used.
 
         It can for 8-bit luma and chroma, not interlaced, and pictures neither turned nor scaled.
         """
-        is_own = (frame.width, frame.height) == self._size and not self._turns and not self._mirrored
+        is_own = (frame.width, frame.height) == self._unturned_size and not self._turns and not self._mirrored
         is_even = frame.width % 2 == frame.height % 2 == 0  # FFmpeg converts others with another method
         is_planar = frame.format.name in _PLANAR and all(plane.line_size > 0 for plane in frame.planes)
         return is_own and is_even and is_planar and not frame.interlaced_frame  # FFmpeg converts their fields apart
@@ -134,14 +141,13 @@ class Upright:
         width, height = size
         shrinks = frame.width * frame.height > width * height
         full = whole.color_range == ColorRange.JPEG or whole.format.name.startswith("yuvj")
-        guess = Colorspace.ITU709 if min(whole.width, whole.height) >= _HD_HEIGHT else Colorspace.ITU601
         try:
             rgb = reformatter.reformat(
                 frame,
                 width=width,
                 height=height,
                 format="rgb24",
-                src_colorspace=_MATRICES.get(int(whole.colorspace), guess),
+                src_colorspace=_MATRICES.get(int(whole.colorspace), usual_matrix(whole.width, whole.height)),
                 src_color_range=ColorRange.JPEG if full else ColorRange.MPEG,
                 dst_color_range=ColorRange.JPEG,
                 interpolation=Interpolation.AREA if shrinks else Interpolation.BILINEAR,
@@ -151,6 +157,8 @@ class Upright:
             raise
         except (av.FFmpegError, ValueError) as error:
             raise CannotDecode("The video's colour format is not supported. Export it as H.264 in MP4.") from error
+        if whole.format.name.startswith("gray") and whole.color_range == ColorRange.MPEG:
+            rgb = _FULL_GREY[rgb]
         if self._mirrored:
             rgb = rgb[:, ::-1]
         return np.ascontiguousarray(np.rot90(rgb, self._turns))

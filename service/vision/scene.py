@@ -33,7 +33,7 @@ class Scene:
         self._tracker = tracker
         self._persons: dict[int, TrackBuffer] = {}
         self._sightings: dict[int, Sightings] = {}
-        self._cut: dict[tuple[Box, float, int], NDArray[np.uint8]] = {}  # crops of the current picture
+        self._crops: dict[tuple[Box, float, int], NDArray[np.uint8]] = {}  # crops of the current picture
         self._clarity: dict[Box, float] = {}  # clarity of boxes in the current picture
         self.samples = 0
         self._pictures = 0
@@ -62,7 +62,7 @@ class Scene:
         """
         self.samples += 1
         if not again:
-            self._cut.clear()
+            self._crops.clear()
             self._clarity.clear()
             if not self._tracker.persons:
                 self._pictures += 1
@@ -112,9 +112,9 @@ class Scene:
 
     def _crop(self, pictures: FramePictures, box: Box, spec: ClipSpec) -> NDArray[np.uint8]:
         key = box, spec.margin, spec.size
-        if key not in self._cut:
-            self._cut[key] = pictures.cut_out(box, margin=spec.margin, size=spec.size)
-        return self._cut[key]
+        if key not in self._crops:
+            self._crops[key] = pictures.cut_out(box, margin=spec.margin, size=spec.size)
+        return self._crops[key]
 
 
 def _rate(pictures: FramePictures, box: Box, at: Box) -> float:

@@ -72,8 +72,18 @@ class ChosenStream:
 
     @property
     def sound_end_s(self) -> float:
-        """End of the presentation if it has sound, else 0."""
-        if not self.container.streams.audio:
+        """End of the sound, as far as the container declares it; else 0.
+
+        Matroska declares only the end of the presentation, which may be that of another video track.
+        """
+        declared = [
+            (seconds(sound.start_time, sound.time_base), seconds(sound.duration, sound.time_base))
+            for sound in self.container.streams.audio
+        ]
+        ends_s = [begins_s + lasts_s for begins_s, lasts_s in declared if begins_s is not None and lasts_s is not None]
+        if ends_s:
+            return max(ends_s) - self._start_s
+        if not declared or len(_video_streams(self.container)) > 1:
             return 0.0
         start_s = (self.container.start_time or 0) / av.time_base - self._start_s
         return (self.container.duration or 0) / av.time_base + start_s
@@ -124,7 +134,7 @@ def choose_stream(container: av.container.InputContainer, formats: Formats, trac
         NoVideoStream: there is no video stream, or not this track.
         UnsupportedCodec: no stream, or not this one, has an accepted codec.
     """
-    streams = [stream for stream in container.streams.video if not stream.disposition & _ATTACHED]
+    streams = _video_streams(container)
     if not streams:
         raise NoVideoStream("The file has no video stream. Send a video.")
     if track is not None and track >= len(streams):
@@ -149,6 +159,10 @@ def choose_stream(container: av.container.InputContainer, formats: Formats, trac
 
     chosen = max(taken, key=preference) if track is None else track
     return ChosenStream(container, streams[chosen], taken, chosen)
+
+
+def _video_streams(container: av.container.InputContainer) -> list[av.VideoStream]:
+    return [stream for stream in container.streams.video if not stream.disposition & _ATTACHED]
 
 
 def seconds(units: int | None, base: Fraction | None) -> float | None:

@@ -31,7 +31,7 @@ _WHOLE_S = 0.9  # how long only the surroundings of known faces are searched
 _PATIENCE_S = 1.0  # how long a person's track continues without a detection
 _HITS = 3  # detections that make a person …
 _SURE_HITS = 2  # … and how many of them must be sure
-_MISSES = 2  # missed detections in a row that end a track that is no person yet
+_MISSES = 2  # missed detections in a row that end a track that is no person yet, or cost a person its place
 _LATEST_HITS = 6  # … where somebody who was hidden may have come back: more views make it certain
 _BRIEF_S = 0.15  # a shorter shot may be a piece of a zoom or of a whip pan: it makes no new person
 _LARGER = 1.5  # area ratio at which a new face replaces the smallest person if all places are taken
@@ -142,6 +142,7 @@ class Tracker:
         self._last: SmallPicture | None = None
         self._pictures = Pictures()
         self._found: list[Detection] | None = None  # detections in the last picture; None if it was not searched
+        self._found_in_part = False  # only the surroundings of known faces were searched
         self._replaced: list[_Track] = []  # by a dissolve or a wipe, since the last search
         self._flash = Flash()
         self._time_s = 0.0
@@ -275,11 +276,13 @@ class Tracker:
         if self._searches == 0:
             self._shot_s = self._time_s
         self._searches += 1
-        new = self._found is None
-        if self._found is None:
-            self._found = self.detector(shown.rgb, self._around())
-        self._forget_replaced(self._found)
-        matched, unmatched = self._match(shown, self._found)
+        found, new = self._found, False
+        if found is None or (self._found_in_part and self._is_whole_due()):
+            around = self._around()
+            found, new = self.detector(shown.rgb, around), True
+            self._found, self._found_in_part = found, bool(around)
+        self._forget_replaced(found)
+        matched, unmatched = self._match(shown, found)
         for track, detection, seen in matched:
             self._see(track, detection, seen, new)
         ended = []
@@ -310,11 +313,13 @@ class Tracker:
 
     def _around(self) -> list[Box]:
         """Return the boxes around which to search; none stand for the whole picture."""
-        due = self._searches == 1 or self._time_s - self._searched_whole_s >= _WHOLE_S
-        if due or any(track.lost for track in self._tracks):
+        if self._is_whole_due() or any(track.lost for track in self._tracks):
             self._searched_whole_s = self._time_s
             return []
         return [track.box for track in self._tracks]
+
+    def _is_whole_due(self) -> bool:
+        return self._searches == 1 or self._time_s - self._searched_whole_s >= _WHOLE_S
 
     def _match(
         self, shown: SmallPicture, found: list[Detection]
@@ -382,12 +387,15 @@ class Tracker:
         return self._gallery.recognise(track.views, self._present()) is None
 
     def _confirm(self, track: _Track) -> list[EndedTrack]:
-        """Confirm a track as a person if there is room; end the track that loses its place."""
+        """Confirm a track as a person if there is room; end the track that loses its place: one that is gone first."""
         number = self._gallery.recognise(track.views, self._present())
         hidden = [other for other in self._tracks if other.number is not None and other.number == number]
         ended = [self._end(other) for other in hidden]
         persons = [t for t in self._tracks if t.number is not None]
-        if len(persons) >= self.faces:
+        gone = [t for t in persons if t.lost or t.misses >= _MISSES]
+        if len(persons) >= self.faces and gone:
+            ended.append(self._end(min(gone, key=lambda t: t.seen_s)))
+        elif len(persons) >= self.faces:
             self.faces_dropped = True
             smallest = min(persons, key=lambda t: t.area)
             if track.area < _LARGER * smallest.area:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -20,11 +20,19 @@ _EVERY_S = 0.5
 
 @contextmanager
 def open_track_with_faces(
-    path: Path, limits: Limits, formats: Formats, *, detector: FaceDetector, start_s: float, device: DecodeDevice
+    path: Path,
+    limits: Limits,
+    formats: Formats,
+    *,
+    detector: FaceDetector,
+    start_s: float,
+    device: DecodeDevice,
+    on_passed: Callable[[], None],
 ) -> Iterator[tuple[VideoReader, list[str]]]:
     """Open the video track that shows most faces at the start of the requested part.
 
-    Where several show as many, the container's own choice is taken, or the largest.
+    Where several show as many, the container's own choice is taken, or the largest. `on_passed` is called now and then
+    meanwhile: several tracks take long.
 
     Yields:
         The reader, and a sentence for users if there are other tracks.
@@ -39,9 +47,10 @@ def open_track_with_faces(
             return
         faces = dict.fromkeys(video.tracks, 0)
         for track in video.tracks:
+            on_passed()
             try:
                 with open_video(path, limits, formats, picture_side=SMALL_SIDE, track=track) as candidate:
-                    faces[track] = _faces(candidate, detector, start_s)
+                    faces[track] = _faces(candidate, detector, start_s, on_passed)
             except BadMedia:  # the others may be whole
                 continue
         chosen = max(video.tracks, key=lambda track: (faces[track], track == video.track))
@@ -56,8 +65,12 @@ def open_track_with_faces(
         yield video, [warning]
 
 
-def _faces(video: VideoReader, detector: FaceDetector, start_s: float) -> int:
+def _faces(video: VideoReader, detector: FaceDetector, start_s: float, on_passed: Callable[[], None]) -> int:
     """Count the detected faces in some pictures of the first seconds."""
-    frames = video.read(start_s, start_s + _LOOK_S)
-    shown = (frame for frame, _, again in Grid([_EVERY_S], start_s).sampled(frames) if not again)
-    return sum(detection.sure for frame in shown for detection in detector(video.upright(frame.frame)))
+    grid = Grid([_EVERY_S], start_s)
+    faces = 0
+    for shown, _, again in grid.sampled(video.read(start_s, start_s + _LOOK_S, grid.falls_in, on_passed)):
+        if not again:
+            faces += sum(detection.sure for detection in detector(video.upright(shown.frame)))
+            on_passed()
+    return faces

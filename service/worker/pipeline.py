@@ -62,7 +62,12 @@ class DecodeSettings(BaseModel):
     )
     decode_memory_bytes: int = Field(1 << 30, ge=1 << 28, description="Memory limit of the decoding process in bytes.")
     decode_cpu_s: int = Field(7200, ge=1, description="CPU time limit of the decoding process in seconds.")
-    decode_stall_s: float = Field(30, gt=0, description="Seconds without output until the decoding process is killed.")
+    decode_stall_s: float = Field(
+        30,
+        gt=0,
+        description="Seconds without output until the decoding process is killed; the time that live frames may take "
+        "to come is added.",
+    )
 
 
 @dataclass(frozen=True)
@@ -329,18 +334,16 @@ class _Run:
                     scored = self._score(*waiting.popleft(), go_on_waiting)
                     self.inference_s += time.perf_counter() - began
                     yield scored
-                if not isinstance(event, Clip | FaceSeen):
+                if event is not None and not isinstance(event, Clip | FaceSeen):
                     yield event
 
-    def _waiting_for(self, events: Iterator[Event]) -> Iterator[Event]:
+    def _waiting_for(self, events: Iterator[Event | None]) -> Iterator[Event | None]:
         """Yield the child's events, and add up the time until each comes."""
-        while True:
-            began = time.perf_counter()
-            event = next(events, None)
+        began = time.perf_counter()
+        for event in events:
             self.decode_s += time.perf_counter() - began
-            if event is None:
-                return
             yield event
+            began = time.perf_counter()
 
     def _score(self, clip: Clip, futures: list[Future[Outputs]], on_wait: Callable[[], None]) -> FaceWindow:
         wanted: set[str] = {task.kind for task in self.tasks}

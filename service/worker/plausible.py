@@ -18,8 +18,8 @@ from service.worker.pipe import MISBEHAVES, Event
 _SLACK = 2
 
 
-def plausible(events: Iterable[Event], assignment: Assignment) -> Iterator[Event]:
-    """Yield a child's events as long as they are plausible.
+def plausible(events: Iterable[Event | None], assignment: Assignment) -> Iterator[Event | None]:
+    """Yield a child's events, and None where it is silent, as long as they are plausible.
 
     Raises:
         CannotDecode: they are not.

@@ -18,6 +18,7 @@ from multiprocessing.context import ForkServerProcess
 import structlog
 
 from mien.contract.errors import BadMedia, CannotDecode, DecodeStalled, DecodeTooCostly, Misconfigured
+from mien.contract.live_messages import LONGEST_GAP_S
 from service.vision.clips import Progressed, VideoEnded
 from service.vision.decode_device import DecodeDevice
 from service.worker import decode_child
@@ -26,8 +27,9 @@ from service.worker.pipe import Event, receive_event
 
 log = structlog.get_logger()
 
-# Longest time until an interruption is noticed.
-_SLICE_S = 0.2
+# Longest time until an interruption is noticed, and until None tells that a child of live frames is silent: less than
+# the time between two frames.
+_SLICE_S = 0.05
 # Longest time for a child that has closed its end to exit, so that its exit code is known.
 _ENDS_WITHIN_S = 30.0
 # Each second of a video that is done makes its child nicer than the worker by one, up to this: it gives way to shorter
@@ -59,7 +61,8 @@ class Sandbox:
     Children inherit nothing of this process's environment but, for a GPU, which GPU is meant.
 
     Args:
-        stall_s: seconds without output of a child until it is killed.
+        stall_s: seconds without output of a child until it is killed; the time that live frames may take to come is
+            added.
         required: read videos only if the kernel offers every layer of the confinement.
     """
 
@@ -120,11 +123,14 @@ class Sandbox:
             _kill(child)
         raise Misconfigured(f"{failed}: a child gave no answer within {_ANSWERS_WITHIN_S:.0f} seconds.")
 
-    def decode(self, assignment: Assignment, interrupted: threading.Event) -> Generator[Event]:
+    def decode(self, assignment: Assignment, interrupted: threading.Event) -> Generator[Event | None]:
         """Yield the events of a video or of live frames. Closing the generator, or any error, kills the child.
 
-        A GPU's failure is no fault of the video: before the first event, the CPU decodes it from the start instead;
-        after that, ChildLost is raised.
+        None is yielded several times a second while a child of live frames is silent: it waits for the client, and
+        scored windows must not.
+
+        A GPU's failure is no fault of the video: before the first event other than `Progressed`, the CPU decodes it
+        from the start instead; after that, ChildLost is raised.
 
         Raises:
             BadMedia: the video cannot be decoded.
@@ -138,7 +144,7 @@ class Sandbox:
         try:
             with contextlib.closing(self._decode(assignment, interrupted)) as events:
                 for event in events:
-                    began = True
+                    began = began or not isinstance(event, Progressed)
                     yield event
         except (BadMedia, ChildLost) as error:
             if began:
@@ -146,7 +152,7 @@ class Sandbox:
             log.warning("decoded on the processor, because the GPU cannot", reason=str(error))
             yield from self._decode(replace(assignment, device="cpu"), interrupted)
 
-    def _decode(self, assignment: Assignment, interrupted: threading.Event) -> Generator[Event]:
+    def _decode(self, assignment: Assignment, interrupted: threading.Event) -> Generator[Event | None]:
         receiver, sender = self._context.Pipe(duplex=False)
         child = self._context.Process(target=decode_child.run, args=(sender, assignment, self._required), daemon=True)
         with _child_environment(assignment.device):  # a fork server that has died is started anew
@@ -154,10 +160,14 @@ class Sandbox:
         sender.close()
         if isinstance(assignment.source, Connection):
             assignment.source.close()  # the child has it now, and notices its end only if no other process holds it
-        listener = _Listener(receiver, self._stall_s, interrupted)
+        # The worker ends a session that no frame comes to for twice the longest gap: until then, the child only waits.
+        waits_s = 2 * LONGEST_GAP_S if isinstance(assignment.source, Connection) else 0.0
+        listener = _Listener(receiver, self._stall_s + waits_s, interrupted)
         event: Event | None = None
         try:
             while not isinstance(event, VideoEnded):
+                while isinstance(assignment.source, Connection) and not listener.hears():
+                    yield None
                 try:
                     event = receive_event(listener, assignment.specs)
                 except EOFError:
@@ -200,15 +210,25 @@ class _Listener:
             raise OSError(f"a message of {size} bytes")
         return self._read(size)
 
+    def hears(self) -> bool:
+        """Wait for a moment; return whether the child has sent something, or has exited.
+
+        Raises:
+            InterruptedWork: the work was interrupted.
+            DecodeStalled: nothing has come for too long.
+        """
+        heard = bool(self._poll.poll(1000 * _SLICE_S))
+        if self._interrupted.is_set():
+            raise InterruptedWork
+        if not heard:
+            self._check_stall()
+        return heard
+
     def _read(self, size: int) -> bytearray:
         content = bytearray(size)
         left = memoryview(content)
         while left:
-            heard = self._poll.poll(1000 * _SLICE_S)
-            if self._interrupted.is_set():
-                raise InterruptedWork
-            if not heard:
-                self._check_stall()
+            if not self.hears():
                 continue
             count = os.readv(self._file, [left])
             if count == 0:

@@ -8,6 +8,7 @@ import pytest
 
 from mien.contract.errors import CannotDecode
 from service.standalone.annotate import annotate
+from service.vision.picture import Upright
 from tests.videos import pan, scene, still, write_video
 
 NOTHING = SimpleNamespace(faces=[], video=None)
@@ -94,6 +95,23 @@ def test_large_pictures_keep_their_size(tmp_path):
     annotate(video, NOTHING, tmp_path / "out.mp4")
 
     assert shown(tmp_path / "out.mp4")[0][1:] == (1920, 1080)
+
+
+@pytest.mark.parametrize(("size", "matrix"), [((1280, 720), 1), ((640, 480), 6)])
+def test_colours_stay_and_are_tagged(tmp_path, size, matrix):
+    card = np.zeros((size[1], size[0], 3), np.uint8)
+    colours = [(200, 40, 40), (40, 200, 40), (40, 40, 200), (128, 128, 128)]
+    for index, colour in enumerate(colours):
+        card[:, index * size[0] // 4 : (index + 1) * size[0] // 4] = colour
+    video = write_video(tmp_path / "v.mkv", [card] * 2, codec="libx264rgb", pixel_format="rgb24")
+
+    annotate(video, NOTHING, tmp_path / "out.mp4")
+
+    with av.open(str(tmp_path / "out.mp4")) as film:
+        frame = next(film.decode(video=0))
+    after = Upright(frame)(frame)[size[1] // 2, size[0] // 8 :: size[0] // 4]
+    assert after.astype(int) == pytest.approx(np.array(colours), abs=6)
+    assert (frame.colorspace, frame.color_primaries, frame.color_trc, frame.color_range) == (matrix,) * 3 + (1,)
 
 
 @pytest.mark.parametrize(("suffix", "codec"), [("mp4", "aac"), ("mkv", "aac"), ("mkv", "libopus")])

@@ -7,23 +7,25 @@ import numpy as np
 import pytest
 
 from mien.contract.errors import CannotDecode
+from mien.contract.live_messages import LONGEST_GAP_S
 from service.standalone import camera
 from service.vision.frames import TimedFrame
 from tests.videos import picture, still
 
 
 class Slow:
-    """A video of 30 frames a second, each of which takes some time to decode."""
+    """A video of 30 frames a second by default, each of which takes some time to decode."""
 
-    def __init__(self, clock, frames, decode_s):
+    def __init__(self, clock, frames, decode_s, frame_s):
         self.clock = clock
         self.frames = frames
         self.decode_s = decode_s
+        self.frame_s = frame_s
 
     def read(self, *_):
         for index in range(self.frames):
             self.clock[0] += self.decode_s
-            yield TimedFrame(index / 30, (index + 1) / 30, None)
+            yield TimedFrame(index * self.frame_s, (index + 1) * self.frame_s, None)
 
     def upright(self, _):
         return np.zeros((8, 8, 3), np.uint8)
@@ -31,12 +33,12 @@ class Slow:
 
 @pytest.fixture
 def play(monkeypatch):
-    def sent(frames, decode_s):
+    def sent(frames, decode_s, frame_s=1 / 30):
         clock = [0.0]
 
         @contextmanager
         def open_video(*_, **__):
-            yield Slow(clock, frames, decode_s)
+            yield Slow(clock, frames, decode_s, frame_s)
 
         monkeypatch.setattr(camera, "open_video", open_video)
         monkeypatch.setattr(camera.time, "monotonic", lambda: clock[0])
@@ -58,6 +60,16 @@ def test_every_frame_of_a_video_that_decodes_slowly_is_sent(play):
 
     assert [time_s for time_s, _ in sent] == pytest.approx([index / 30 for index in range(20)])
     assert max(np.diff([now_s for _, now_s in sent])) == pytest.approx(6.0)
+
+
+def test_a_picture_that_is_shown_for_long_is_repeated(play):
+    sent = play(3, 0.001, 32.0)
+
+    times_s, now_s = np.array(sent).T
+    assert np.diff(times_s).min() > 0
+    assert {0.0, 32.0, 64.0} <= set(times_s)
+    assert max(np.diff(times_s).max(), np.diff(now_s).max()) < LONGEST_GAP_S
+    assert (now_s >= times_s).all()
 
 
 @pytest.mark.parametrize("read", [True, False])

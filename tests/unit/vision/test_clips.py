@@ -436,7 +436,7 @@ def test_real_videos(name, faces, start_s, coverage):
     assert seen.ended.warnings == []
 
 
-def several_tracks(path, *tracks):
+def several_tracks(path, *tracks, options=None):
     """Write a video of several tracks at 25 frames a second, each given as its pictures."""
     with av.open(str(path), "w") as container:
         streams = []
@@ -444,7 +444,7 @@ def several_tracks(path, *tracks):
             stream = container.add_stream("libx264", rate=25)
             stream.height, stream.width = pictures[0].shape[:2]
             stream.pix_fmt = "yuv420p"
-            stream.codec_context.options = {"preset": "ultrafast", "crf": "18"}
+            stream.codec_context.options = {"preset": "ultrafast", "crf": "18", **(options or {})}
             streams.append(stream)
         for shown in zip(*tracks, strict=True):
             for stream, one in zip(streams, shown, strict=True):
@@ -467,6 +467,19 @@ def test_of_two_video_tracks_the_one_with_faces_is_read_and_a_warning_says_so(tm
     assert "Track 1 was analysed" in chosen.ended.warnings[0]
     assert "option track" in chosen.ended.warnings[0]
     assert (asked.faces, asked.ended.track, asked.ended.warnings) == ([], 0, [])
+
+
+def test_while_the_track_is_chosen_each_second_that_is_passed_is_told(tmp_path):
+    tracks = [list(scene([still(x)], seconds=6)) for x in (0.4, 0.6)]
+    once = {"x264-params": "scenecut=0:keyint=infinite"}
+    path = several_tracks(tmp_path / "v.mp4", *tracks, options=once)
+    passed = []
+    how = {"detector": open_detector(None), "limits": LIMITS, "faces": 8, "start_s": 4.0}
+
+    events = read_clips(path, [SPEC], **how, on_passed=lambda: passed.append(None))
+
+    assert isinstance(next(events), VideoOpened)
+    assert len(passed) >= 2 * (4 + 4)  # in each track, 4 s before the part and 4 pictures or more of it
 
 
 def test_a_face_is_there_from_the_first_picture_on_where_the_pictures_begin_late(tmp_path):

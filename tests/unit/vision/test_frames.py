@@ -651,6 +651,32 @@ def test_times_are_those_of_a_player_where_the_pictures_begin_after_the_sound(tm
     assert [index for _, _, index in part] == [5, 6, 7, 8, 9]
 
 
+@pytest.mark.parametrize(
+    ("suffix", "sound_s", "expected_s"), [("mp4", 0.5, 1.0), ("mp4", 1.5, 1.5), ("mkv", 0.5, 1.0), ("mkv", 1.5, 1.0)]
+)
+def test_the_presentation_of_a_track_does_not_last_as_long_as_another_track(tmp_path, suffix, sound_s, expected_s):
+    path = tmp_path / f"v.{suffix}"
+    with av.open(str(path), "w") as container:
+        tracks = [(container.add_stream("libx264", rate=25), frames) for frames in (25, 50)]
+        sound = container.add_stream("aac", rate=48000, layout="mono")
+        for stream, _ in tracks:
+            stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for stream, frames in tracks:
+            for rgb in numbered(frames):
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(rgb, format="rgb24")))
+            container.mux(stream.encode(None))
+        silence = np.zeros((1, round(48000 * sound_s)), np.float32)
+        frame = av.AudioFrame.from_ndarray(silence, format="fltp", layout="mono")
+        frame.sample_rate, frame.pts = 48000, 0
+        container.mux(sound.encode(frame))
+        container.mux(sound.encode(None))
+
+    with open_video(path, LIMITS, track=0) as video:
+        deque(video.read(0.0, None), maxlen=0)
+
+    assert video.duration_s == pytest.approx(expected_s, abs=0.03)
+
+
 @pytest.mark.parametrize(("suffix", "first_s"), [("mp4", 1.5), ("mov", 1.5), ("mkv", 0.0)])
 def test_an_mp4_or_mov_begins_at_0_also_where_nothing_is_shown_yet(tmp_path, suffix, first_s):
     path = write_video(tmp_path / f"v.{suffix}", numbered(5), times=[1.5 + index / 25 for index in range(5)])

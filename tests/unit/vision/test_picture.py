@@ -158,6 +158,26 @@ def test_colours_come_back_as_they_were_encoded(tmp_path, suffix, codec, pixels)
     assert np.abs(corners_of(picture).astype(int) - CORNERS).max() <= 6
 
 
+@pytest.mark.parametrize(("full", "expected"), [(False, [0, 128, 255]), (True, [16, 126, 235])])
+@pytest.mark.parametrize(("pixels", "dtype", "scale"), [("gray", np.uint8, 1), ("gray10le", np.uint16, 4)])
+def test_grey_follows_the_frames_range(pixels, dtype, scale, full, expected):
+    levels = np.repeat(np.array([[16, 126, 235]], dtype) * dtype(scale), 48, 0).repeat(32, 1)
+    frame = av.VideoFrame.from_ndarray(levels, format=pixels)
+    frame.color_range = ColorRange.JPEG if full else ColorRange.MPEG
+
+    assert np.array_equal(Upright(frame)(frame)[24, 16::32], np.array([expected] * 3).T)
+
+
+def test_grey_of_a_file_without_a_declared_range_is_limited(tmp_path):
+    pictures = [np.full((64, 64, 3), level, np.uint8) for level in (16, 235)]
+    path = write_video(tmp_path / "v.mp4", pictures, codec="libx265", pixel_format="gray")
+
+    with open_video(path, LIMITS) as video:
+        means = [video.upright(shown.frame).mean() for shown in video.read(0, None)]
+
+    assert means == pytest.approx([0, 255], abs=2)
+
+
 def test_big_frames_are_worked_on_at_a_bounded_size(tmp_path):
     path = write_video(tmp_path / "v.mp4", [card(1200, 2400)] * 2)
 

@@ -80,6 +80,24 @@ def test_the_same_picture_is_not_searched_twice():
     assert steps[-1].faces[0].box == FACE.box
 
 
+def test_somebody_new_in_a_picture_that_stays_is_found_though_only_known_faces_were_searched_at_first():
+    newcomer = Detection(box_at(0.85, 0.45, 0.4), sure=True)
+    searched = []
+
+    def detector(_, around=()):
+        searched.append(len(around))
+        return [FACE] if around or len(searched) == 1 else [FACE, newcomer]
+
+    tracker = Tracker(detector, 8)
+    tracker.step(picture(0, [still()]), 0.0)
+    tracker.step(picture(0, [still(), still(0.85, other=True)]), 3 * STEP_S)
+
+    steps = [tracker.step(None, index * STEP_S) for index in range(4, 50)]
+
+    assert searched == [0, 1, 0]
+    assert [face.number for face in steps[-1].faces] == [0, 1]
+
+
 def test_a_person_keeps_its_number_while_it_is_missed_for_a_second():
     detector = Scripted(lambda call: [] if 5 <= call < 8 else [FACE])
 
@@ -156,7 +174,6 @@ def test_of_two_faces_at_one_place_a_detection_goes_to_the_one_it_looks_like():
     for index in range(12):
         tracker.step(shown, index * STEP_S)
 
-    tracker._view, tracker._found = None, None
     step = tracker.step(moved, 12 * STEP_S)
 
     keys = {face.key: face.seen for face in step.faces}
@@ -549,6 +566,19 @@ def test_a_much_larger_newcomer_takes_the_place_of_the_smallest():
 
     assert [face.number for face in steps[-1].faces if face.number is not None] == [1]
     assert len(persons(steps, end)) == 2
+
+
+def test_a_person_who_is_gone_leaves_its_place_to_who_is_there():
+    one, other = (Detection(box_at(x, 0.45, 0.3, (640, 240)), sure=True) for x in (0.15, 0.85))
+    shown = picture(0, [still(0.15, side=0.3), still(0.85, side=0.3, other=True)], (640, 240))
+    detector = Scripted(lambda call: [one] if call < 5 else [other])
+    tracker = Tracker(detector, 1)
+
+    steps = [tracker.step(shown, index * STEP_S) for index in range(23)]
+
+    assert detector.calls == 8
+    assert [(face.number, face.box) for face in steps[-1].faces] == [(1, other.box)]
+    assert not tracker.faces_dropped
 
 
 def test_a_face_that_leaves_the_picture_ends():

@@ -6,11 +6,13 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
@@ -19,13 +21,13 @@ from mien.contract.errors import CannotDecode, InvalidOption, Misconfigured, Too
 from mien.contract.events import FaceWindow
 from mien.contract.options import AnalyzeOptions, LiveOptions
 from mien.contract.results import Findings, Progress
-from service.vision.clips import FaceSeen, VideoEnded
+from service.vision.clips import Clip, FaceSeen, Progressed, VideoEnded
 from service.vision.decode_device import GpuUnavailable, try_gpu
 from service.vision.faces import MODEL
 from service.worker.batcher import Batcher
 from service.worker.decode_child import Assignment, VideoPart
 from service.worker.onnx_model import open_models
-from service.worker.pipeline import AnalysisEvent, Analyzed, DecodeSettings, Pipeline
+from service.worker.pipeline import AnalysisEvent, Analyzed, DecodeSettings, FrameTaken, Pipeline
 from service.worker.sandbox import ChildLost, InterruptedWork, Sandbox
 from tests.bundles import DIMENSIONS, EXPRESSION, PERSONALITY, write_bundle
 from tests.videos import Actor, face_video, scene, still, write_video
@@ -384,6 +386,26 @@ def test_nothing_of_live_frames_is_kept(pipeline: MakePipeline, face: Path, monk
 
     assert any(isinstance(event, FaceWindow) for event in events)
     assert [(run.scores, run.seen) for run in runs] == [({}, [])]
+
+
+def test_a_window_of_live_frames_does_not_wait_for_the_next_frame(pipeline: MakePipeline, monkeypatch):
+    clip = Clip(0, 0, 0.0, 0.4, 4, 0.5, (0, 0, 9, 9), np.zeros((4, 16, 16, 3), np.uint8))
+    came = threading.Event()
+
+    def decode(*_: object) -> Iterator[object]:
+        yield clip
+        yield Progressed(0.4)
+        deadline = time.monotonic() + 60
+        while not came.wait(0.01) and time.monotonic() < deadline:
+            yield None
+
+    monkeypatch.setattr(Sandbox, "decode", decode)
+    reader, _ = multiprocessing.Pipe(duplex=False)
+    events = pipeline().watch("live", reader, LiveOptions(), threading.Event())
+
+    assert {type(next(events)) for _ in range(2)} == {FrameTaken, FaceWindow}
+    came.set()
+    assert list(events) == []
 
 
 def test_live_frames_are_decoded_on_the_processor(pipeline: MakePipeline, monkeypatch):

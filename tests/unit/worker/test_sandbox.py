@@ -209,9 +209,31 @@ def test_a_child_that_watches_live_frames_stays_as_it_is():
         for frame in frames:
             writer.send_bytes(frame)
         while (event := next(events)) != Progressed(11):
-            assert isinstance(event, Progressed)
+            assert event is None or isinstance(event, Progressed)
         [child] = multiprocessing.active_children()
         assert os.getpriority(os.PRIO_PROCESS, child.pid) == os.getpriority(os.PRIO_PROCESS, 0)
+
+
+def test_while_a_child_waits_for_live_frames_its_silence_is_told():
+    reader, writer = multiprocessing.Pipe(duplex=False)
+    interrupted = threading.Event()
+    with contextlib.closing(Sandbox(HANG_S).decode(assignment(reader), interrupted)) as events:
+        assert [next(events) for _ in range(3)] == [None] * 3
+        writer.close()
+        assert isinstance([event for event in events if event is not None][-1], VideoEnded)
+
+
+def test_a_child_that_waits_for_a_live_frame_has_not_stalled():
+    reader, writer = multiprocessing.Pipe(duplex=False)
+    picture = np.zeros((16, 16, 3), np.uint8)
+    first, second, late = [pack(LiveFrame(float(index), Encoding.RGB, picture.tobytes(), 16, 16)) for index in range(3)]
+    with contextlib.closing(Sandbox(1).decode(assignment(reader), threading.Event())) as events:
+        writer.send_bytes(first)
+        writer.send_bytes(second)
+        assert Progressed(1) in events
+        threading.Timer(1.5, writer.send_bytes, [late]).start()
+
+        assert Progressed(2) in events
 
 
 def test_a_video_is_not_read_where_a_layer_is_required_and_lacking(face: Path, monkeypatch: pytest.MonkeyPatch):
@@ -265,18 +287,20 @@ def _hangs(_pipe: Connection, _device: str) -> None:
 @pytest.mark.parametrize("error", [CannotDecode("no"), DecodeTooCostly("no"), ChildLost("no")])
 def test_what_a_card_fails_on_a_processor_does_unless_it_began(face: Path, monkeypatch, error: Exception):
     began: list[str] = []
+    opened = VideoOpened(320, 240, 1.6)
 
     def decode(_: Sandbox, wanted: Assignment, _interrupted: threading.Event) -> Iterator[object]:
         began.append(wanted.device)
+        yield Progressed(0)  # while the track is chosen
         if wanted.device == "cpu" or len(began) > 2:
-            yield Progressed(1)
+            yield opened
         if wanted.device != "cpu":
             raise error
 
     monkeypatch.setattr(Sandbox, "_decode", decode)
     given = replace(assignment(face), device="cuda")
 
-    assert list(Sandbox(30).decode(given, threading.Event())) == [Progressed(1)]
+    assert list(Sandbox(30).decode(given, threading.Event())) == [Progressed(0), Progressed(0), opened]
     assert began == ["cuda", "cpu"]
     with pytest.raises(ChildLost, match="on the GPU failed"):
         list(Sandbox(30).decode(given, threading.Event()))
