@@ -103,6 +103,7 @@ def test_a_write_that_is_cancelled_leaves_nothing(blobs: Blobs, folder: Path):
 
 
 def test_a_blob_that_is_not_there_is_a_file_not_found(blobs: Blobs):
+    blobs.put("results/other", b"x")
     with pytest.raises(FileNotFoundError):
         asyncio.run(blobs.read("results/none"))
 
@@ -233,6 +234,21 @@ def test_a_store_that_is_gone_is_neither_made_anew_nor_taken_for_empty(blobs: Bl
     assert asyncio.run(blobs.read("uploads/a")) == b"x"
 
 
+def test_what_an_unmounted_folder_held_is_unavailable_and_not_erased(blobs: Blobs, folder: Path, reading):
+    asyncio.run(blobs.write("uploads/a", _stream(b"x")))
+    folder.rename(folder.with_name("away"))
+    folder.mkdir()
+
+    with pytest.raises(StorageUnavailable):
+        asyncio.run(reading(blobs, "uploads/a"))
+
+    folder.rmdir()
+    folder.with_name("away").rename(folder)
+    assert asyncio.run(reading(blobs, "uploads/a"))
+    with pytest.raises(FileNotFoundError):
+        asyncio.run(reading(blobs, "uploads/none"))
+
+
 _WRITER_WITHOUT_ROOM = """
 import asyncio, os, resource, sys
 from pathlib import Path
@@ -319,5 +335,6 @@ def test_a_blob_is_read_in_pieces(blobs: Blobs, content: bytes):
 
 
 def test_a_blob_that_is_not_there_is_not_streamed(blobs: Blobs):
+    blobs.put("results/other.1", b"x")
     with pytest.raises(FileNotFoundError):
         asyncio.run(blobs.stream("results/none.1"))

@@ -176,6 +176,14 @@ def test_a_store_that_does_not_answer_is_unavailable(bucket, tmp_path):
         asyncio.run(blobs.write("uploads/a", _stream(b"a")))
 
 
+def test_what_a_missing_bucket_held_is_unavailable_and_not_erased(blobs, bucket, tmp_path, reading):
+    with pytest.raises(StorageUnavailable):
+        asyncio.run(reading(S3Blobs("s3://nothing-there", bucket.endpoint, tmp_path), "uploads/a"))
+
+    with pytest.raises(FileNotFoundError):
+        asyncio.run(reading(blobs, "uploads/none"))
+
+
 def test_a_folder_takes_nothing_from_outside(tmp_path):
     with pytest.raises(NotOffered):
         Blobs(tmp_path).upload_url("uploads/a", 60)
