@@ -88,7 +88,7 @@ class Jobs:
             holder = await self._submit(
                 keys=[
                     keys.job(job_id), keys.QUEUE, keys.LIVE, keys.LIVE_BYTES, keys.RESERVED,
-                    keys.jobs(owner_of(job_id)), keys.RESERVED_BYTES, keys.LIVE_PRICE, *key,
+                    keys.jobs(owner_of(job_id)), keys.RESERVED_BYTES, keys.LIVE_PRICE, keys.ERASE, *key,
                 ],
                 args=[
                     job_id, now_ms(), upload, size, options.model_dump_json(exclude_defaults=True), digest,

@@ -17,7 +17,7 @@ mien:events:{id}         stream  what happened in its latest attempt, capped    
 mien:idempotency:{hash}  hash    which request has the key (fields below)           a minute, renewed; accepted: a day
 mien:callbacks           zset    ids of jobs whose callback is due, by when (ms)    until delivered or given up
 mien:gone:{hash}         string  tombstone: "expired" or "deleted"                  7 days after that
-mien:erase               zset    blobs and events to erase, by when (ms)            member: until erased
+mien:erase               zset    blobs, and keys that expire, by when (ms)          member: until erased
 mien:file                hash    erasures so far, and at the last rewritten file    for ever, two numbers
 mien:rewrite             string  that Redis was told to rewrite its file            one pause
 mien:dead                list    the last 1000 ids of jobs out of attempts          7 days after the last
