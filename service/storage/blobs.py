@@ -14,7 +14,7 @@ import secrets
 import shutil
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Container, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -271,8 +271,11 @@ class Blobs:
                 for blob in batch:
                     yield blob["path"], (now - blob["last_modified"]).total_seconds()
 
-    def sweep_unfinished(self, age_s: float) -> int:
+    def sweep_unfinished(self, age_s: float, arriving: Container[str]) -> int:
         """Delete temporary files not written to for `age_s` seconds; return their number.
+
+        Those of the jobs in `arriving` are kept: obstore writes no part before it is full, and a slow upload takes long
+        for one.
 
         Raises:
             StorageUnavailable: the folder cannot be read, or is read-only.
@@ -283,7 +286,7 @@ class Blobs:
         for file in self._folder.glob("*/*#*"):
             # The upload may finish and remove its file at any moment.
             with self._outage(), contextlib.suppress(FileNotFoundError):
-                if file.stat().st_mtime < limit:
+                if file.stat().st_mtime < limit and file.name.partition("#")[0] not in arriving:
                     file.unlink()
                     swept += 1
         return swept
@@ -418,6 +421,6 @@ class S3Blobs(Blobs):
         """Return a presigned URL."""
         return obstore.sign(cast("S3Store", self._store), "PUT", name, timedelta(seconds=ttl_s))
 
-    def sweep_unfinished(self, age_s: float) -> int:  # noqa: ARG002 - as in Blobs
+    def sweep_unfinished(self, age_s: float, arriving: Container[str]) -> int:  # noqa: ARG002 - as in Blobs
         """Do nothing and return 0: the bucket's lifecycle rules remove unfinished uploads."""
         return 0

@@ -49,7 +49,8 @@ class Sweep:
         await self.repair.forget_dead_workers()
         await self.repair.forget_expired()
         # The queue comes first, because the store may be out.
-        unfinished = await asyncio.to_thread(self.blobs.sweep_unfinished, max(grace_s, self.idle_s))
+        arriving = await self.admission.reserved()
+        unfinished = await asyncio.to_thread(self.blobs.sweep_unfinished, max(grace_s, self.idle_s), arriving)
         orphans = [name for prefix in (UPLOADS, RESULTS) for name in await self._orphans(prefix, grace_s)]
         orphans += await self._in_closed_slots()
         await asyncio.to_thread(self.blobs.delete, orphans)
@@ -58,10 +59,11 @@ class Sweep:
 
     async def _orphans(self, prefix: str, grace_s: float) -> list[str]:
         orphans = []
+        # An old upload may still be arriving, because a bucket may count its age from the upload's start: then room is
+        # reserved for it. The reservations are looked up first, because a job replaces its own.
+        arriving = await self.admission.reserved()
         async for name, age_s in self.blobs.ages(prefix):
-            # An old upload may still be arriving, because a bucket may count its age from the upload's start: then room
-            # is reserved for it. The reservation is looked up first, because the job replaces it.
-            if age_s > grace_s and await self.admission.is_reserved(job_of(name)):
+            if age_s > grace_s and job_of(name) in arriving:
                 continue
             job = await self.jobs.find(job_of(name))
             owned = isinstance(job, Job) and _owns(job, name, prefix)

@@ -16,6 +16,7 @@ from service.storage.blobs import result_name, upload_name
 from tests.integration.gateway.backend import Backend
 
 GRACE_S = 600
+LIMITS = AdmissionLimits(jobs=9, bytes=999, wait_s=9, slots=9, key_jobs=9, key_uploads=9, key_video_s=9)
 
 
 class SweptBackend(Backend):
@@ -49,15 +50,26 @@ def backend(redis_url, tmp_path):
 
 
 def test_an_upload_that_is_being_received_is_kept_however_old_its_blob_is(backend):
-    limits = AdmissionLimits(jobs=9, bytes=999, wait_s=9, slots=9, key_jobs=9, key_uploads=9, key_video_s=9)
     for name, lease_s in (("slow", 600), ("gone", 0.001)):
         backend.put(upload_name(name))
-        backend.run(lambda redis, name=name, lease_s=lease_s: Admission(redis).reserve(name, 9, limits, lease_s))
+        backend.run(lambda redis, name=name, lease_s=lease_s: Admission(redis).reserve(name, 9, LIMITS, lease_s))
     backend.age()
 
     backend.sweep()
 
     assert backend.names == {upload_name("slow")}
+
+
+def test_the_file_of_an_upload_that_is_being_received_is_kept_however_slowly_it_grows(backend):
+    backend.put(upload_name("x"))
+    for name in ("slow", "gone"):
+        (backend.folder / "uploads" / f"{name}#1").write_bytes(b"half")
+    backend.run(lambda redis: Admission(redis).reserve("slow", 9, LIMITS, 600))
+    backend.age()
+
+    backend.sweep()
+
+    assert backend.names == {"uploads/slow#1"}
 
 
 def test_blobs_that_no_job_owns_are_removed_once_they_are_old(backend):

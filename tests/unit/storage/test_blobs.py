@@ -157,19 +157,19 @@ def test_what_a_killed_process_left_is_swept_once_it_is_stale(blobs: Blobs, fold
     assert len(left) == 2
     assert "uploads/whole" in left
 
-    assert blobs.sweep_unfinished(60) == 0
+    assert blobs.sweep_unfinished(60, ()) == 0
     assert _files(folder) == left
 
     for name in left:
         os.utime(folder / name, (time.time() - 100,) * 2)
-    assert blobs.sweep_unfinished(60) == 1
+    assert blobs.sweep_unfinished(60, ()) == 1
     assert _files(folder) == ["uploads/whole"]
 
 
 def test_a_write_under_way_is_not_swept(blobs: Blobs, folder: Path):
     async def slow() -> AsyncIterator[bytes]:
         yield b"x" * (2 * MEGABYTE)
-        assert blobs.sweep_unfinished(60) == 0
+        assert blobs.sweep_unfinished(60, ()) == 0
         yield b"y"
 
     asyncio.run(blobs.write("uploads/a", slow()))
@@ -316,7 +316,7 @@ def test_a_store_that_has_become_read_only_is_an_outage_to_the_sweep(blobs: Blob
 
     monkeypatch.setattr(Path, "unlink", refuse)
     with pytest.raises(StorageUnavailable):
-        blobs.sweep_unfinished(-1)
+        blobs.sweep_unfinished(-1, ())
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", bytes(range(256)) * 20_000], ids=["empty", "small", "5 MB"])

@@ -89,7 +89,7 @@ def test_blobs_are_deleted_and_listed_by_age(blobs, bucket):
     assert asyncio.run(older(60)) == []
     blobs.delete(["results/a.1"])
     assert bucket.names == ["some/where/results/b.1"]
-    assert blobs.sweep_unfinished(0) == 0
+    assert blobs.sweep_unfinished(0, ()) == 0
 
 
 def test_an_upload_url_accepts_one_blob_and_nothing_else(blobs, bucket):
