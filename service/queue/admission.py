@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, cast
 
 from pydantic import ValidationError
 from redis.asyncio import Redis
@@ -163,7 +163,8 @@ class Admission:
     async def reserved(self) -> set[str]:
         """Return the job ids of the uploads that are being received."""
         async with translate_errors():
-            return set(await self._redis.zrangebyscore(keys.RESERVED, f"({now_ms()}", "+inf"))
+            found = await self._redis.zrangebyscore(keys.RESERVED, f"({now_ms()}", "+inf")
+        return set(cast("list[str]", found))
 
     async def claim(self, key: str, job_id: str, hold_s: float) -> KeyHolder | None:
         """Claim an idempotency key for `hold_s` seconds, or return its holder. Repeat it to hold it for longer."""

@@ -24,7 +24,7 @@ mien:dead                list    the last 1000 ids of jobs out of attempts      
 mien:workers             zset    names of workers, by last sign of life (ms)        member: until swept
 mien:worker:{name}       string  the worker's registration as JSON                  15 s, renewed
 mien:api_keys            hash    digest, name, scopes of each API key, by its id    key: until revoked
-mien:sweeper             string  which gateway sweeps                               one round
+mien:sweeper             string  which gateway sweeps                               one round, renewed
 mien:probe               string  that Redis takes what is written                   a minute, renewed
 mien:sessions:{owner}    zset    ids of a key's live analyses, by lease's end (ms)  member: 30 s, renewed
 mien:sessions            list    live analyses that wait for a worker, as JSON      until one takes them or 5 s
