@@ -294,7 +294,7 @@ class AsyncMien:
     ) -> httpx2.Response:
         backoff, retried = Backoff(self._patience_s), False
         if video is not None:
-            # Without a size the service would reserve room for the largest upload.
+            # With a size, the service refuses a video for which it has no room before it reads any of it.
             headers["Content-Length"] = str(video.size)
         while True:
             content = None if video is None else _chunks(video)

@@ -246,7 +246,9 @@ def main() -> int:
         return 2
     configure_logs("gateway", settings.log_level)
     configure_traces("gateway", settings.otlp_endpoint)
-    limits = ConnectionLimits(settings.connections_max, settings.connections_per_address, settings.head_s)
+    limits = ConnectionLimits(
+        settings.connections_max, settings.connections_per_address, settings.head_s, settings.upload_idle_s
+    )
     allow_descriptors(limits)
     server = _Server(
         uvicorn.Config(

@@ -1,4 +1,4 @@
-"""Limit HTTP connections: their number, their number from one address, and the time for a request's head to arrive."""
+"""Limit HTTP connections: their number, their number from one address, and how long they may be silent or unread."""
 
 from __future__ import annotations
 
@@ -35,12 +35,14 @@ class ConnectionLimits:
         most: maximum number of connections.
         most_per_address: maximum number of connections from one address.
         head_s: seconds for a request's head to arrive, from the connection's beginning or the last response's end.
+        unread_s: seconds within which a client must read some of what is left to send on a connection that closes.
         lingering: refused connections that wait for their client to read why.
     """
 
     most: int
     most_per_address: int
     head_s: float
+    unread_s: float
     lingering: set[asyncio.Transport] = field(default_factory=set)
 
 
@@ -83,17 +85,19 @@ class _Connection(H11Protocol):
 
     limits: ConnectionLimits
     _timer: asyncio.TimerHandle | None = None
+    _unread_timer: asyncio.TimerHandle
     waiting_since = 0.0
     _refused = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         super().connection_made(transport)
         self._await_head()
+        self._unread_timer = self.loop.call_later(self.limits.unread_s, self._abort_if_unread, None)
         full = self._full()
         if full is None:
             return
         limit, candidates = full
-        silent = [one for one in candidates if isinstance(one, _Connection) and one is not self and not one.busy]
+        silent = [one for one in candidates if isinstance(one, _Connection) and one is not self and one.silent]
         if silent:
             min(silent, key=lambda one: one.waiting_since).end()
         else:
@@ -101,6 +105,7 @@ class _Connection(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._cancel_timer()
+        self._unread_timer.cancel()
         self.limits.lingering.discard(self.transport)
         super().connection_lost(exc)
 
@@ -125,6 +130,11 @@ class _Connection(H11Protocol):
     def busy(self) -> bool:
         """Whether a request is under way."""
         return self.cycle is not None and not self.cycle.response_complete
+
+    @property
+    def silent(self) -> bool:
+        """Whether no request is under way, the last response is sent, and closing the connection frees its socket."""
+        return not (self.busy or self.transport.is_closing() or self.transport.get_write_buffer_size())
 
     def _full(self) -> tuple[str, Iterable[Any]] | None:
         """Return the limit that is exceeded and the connections of which one must be closed; None if there is room."""
@@ -159,8 +169,23 @@ class _Connection(H11Protocol):
     def end(self) -> None:
         """Close the connection."""
         self._cancel_timer()
-        self.connections.discard(self)  # it may be ended only once
         self.transport.close()
+
+    def _abort_if_unread(self, unsent_before: int | None) -> None:
+        """Abort the connection if it writes nothing more and its client has read nothing since the last call.
+
+        A closed transport keeps its socket until everything is sent, so for ever if the client never reads, and the
+        response to a pipelined request begins no sooner. A WebSocket that takes the transport over is watched, too.
+        """
+        closing, unsent = self.transport.is_closing(), self.transport.get_write_buffer_size()
+        if closing and not unsent:
+            return
+        writes_more = not (closing or (self.busy and not self.cycle.response_started))
+        if unsent and not writes_more and unsent == unsent_before:
+            self.transport.abort()
+            return
+        before = None if writes_more else unsent
+        self._unread_timer = self.loop.call_later(self.limits.unread_s, self._abort_if_unread, before)
 
     def _refuse(self, limit: str) -> None:
         self._refused = True

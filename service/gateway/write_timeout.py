@@ -43,12 +43,11 @@ class WriteTimeout:
 
         try:
             await self._app(scope, receive, send_or_cut)
-        except TimeoutError:
+        except Exception:  # streams send from a task group, which raises an ExceptionGroup
             if not cut:
                 raise
-            log.info(
-                "answer not read", path=scope["path"]
-            )  # the server closes the connection of an incomplete response
+            # The server closes the connection of an incomplete response.
+            log.info("answer not read", path=scope["path"])
 
 
 def _pieces(message: Message) -> Iterator[Message]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, cast
 
 from pydantic import ValidationError
 from redis.asyncio import Redis
@@ -156,16 +156,15 @@ class Admission:
 
     async def is_slot_open(self, job_id: str) -> bool:
         """Return whether what is uploaded to a slot's URL may still become a job."""
-        return await self._has_time(keys.SLOTS, job_id)
-
-    async def is_reserved(self, job_id: str) -> bool:
-        """Return whether an upload is being received."""
-        return await self._has_time(keys.RESERVED, job_id)
-
-    async def _has_time(self, key: str, job_id: str) -> bool:
         async with translate_errors():
-            until = await self._redis.zscore(key, job_id)
+            until = await self._redis.zscore(keys.SLOTS, job_id)
         return until is not None and float(until) > now_ms()
+
+    async def reserved(self) -> set[str]:
+        """Return the job ids of the uploads that are being received."""
+        async with translate_errors():
+            found = await self._redis.zrangebyscore(keys.RESERVED, f"({now_ms()}", "+inf")
+        return set(cast("list[str]", found))
 
     async def claim(self, key: str, job_id: str, hold_s: float) -> KeyHolder | None:
         """Claim an idempotency key for `hold_s` seconds, or return its holder. Repeat it to hold it for longer."""

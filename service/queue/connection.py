@@ -90,11 +90,20 @@ class _ShieldedPipeline(Pipeline):
 class _ShieldedPubSub(PubSub):
     """A subscription that is made and closed, but not awaited, to the end although its caller is cancelled."""
 
+    _command: asyncio.Task[Any] | None = None
+
     async def execute_command(self, *args: Any) -> Any:
-        return await asyncio.shield(_begin(super().execute_command(*args)))
+        self._command = _begin(super().execute_command(*args))
+        return await asyncio.shield(self._command)
 
     async def aclose(self) -> None:
-        await asyncio.shield(_begin(super().aclose()))  # type: ignore[no-untyped-call]
+        await asyncio.shield(_begin(self._close()))
+
+    async def _close(self) -> None:
+        # An abandoned command may still take a connection from the pool, which nothing would return.
+        if self._command is not None:
+            await asyncio.wait([self._command])
+        await super().aclose()  # type: ignore[no-untyped-call]
 
 
 class _ShieldedRedis(redis.asyncio.Redis):

@@ -17,14 +17,14 @@ mien:events:{id}         stream  what happened in its latest attempt, capped    
 mien:idempotency:{hash}  hash    which request has the key (fields below)           a minute, renewed; accepted: a day
 mien:callbacks           zset    ids of jobs whose callback is due, by when (ms)    until delivered or given up
 mien:gone:{hash}         string  tombstone: "expired" or "deleted"                  7 days after that
-mien:erase               zset    blobs and events to erase, by when (ms)            member: until erased
+mien:erase               zset    blobs, and keys that expire, by when (ms)          member: until erased
 mien:file                hash    erasures so far, and at the last rewritten file    for ever, two numbers
 mien:rewrite             string  that Redis was told to rewrite its file            one pause
 mien:dead                list    the last 1000 ids of jobs out of attempts          7 days after the last
 mien:workers             zset    names of workers, by last sign of life (ms)        member: until swept
 mien:worker:{name}       string  the worker's registration as JSON                  15 s, renewed
 mien:api_keys            hash    digest, name, scopes of each API key, by its id    key: until revoked
-mien:sweeper             string  which gateway sweeps                               one round
+mien:sweeper             string  which gateway sweeps                               one round, renewed
 mien:probe               string  that Redis takes what is written                   a minute, renewed
 mien:sessions:{owner}    zset    ids of a key's live analyses, by lease's end (ms)  member: 30 s, renewed
 mien:sessions            list    live analyses that wait for a worker, as JSON      until one takes them or 5 s

@@ -196,6 +196,12 @@ class LiveGatewayChannel:
         async with translate_errors():
             return bool(await self._redis.lrem(keys.SESSIONS, 1, offered))
 
+    async def has_worker(self) -> bool:
+        """Return whether a worker listens: one that has sent an update does until it stops."""
+        async with translate_errors():
+            [(_, listening)] = await self._redis.pubsub_numsub(keys.frames(self._session.id))
+        return bool(listening)
+
     async def _publish(self, data: bytes) -> None:
         async with translate_errors():
             received = await self._redis.publish(keys.frames(self._session.id), data)

@@ -25,6 +25,11 @@ class Repair:
         async with translate_errors():
             return bool(await self._redis.set(keys.SWEEPER, "1", nx=True, ex=round_s))
 
+    async def renew_sweep(self, round_s: int) -> None:
+        """Keep other gateways from sweeping for `round_s` seconds from now."""
+        async with translate_errors():
+            await self._redis.expire(keys.SWEEPER, round_s)
+
     async def reconcile(self) -> int:
         """Queue anew the live jobs that have lost their stream entry; return how many there were."""
         found = 0

@@ -14,8 +14,8 @@ import secrets
 import shutil
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Container, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
@@ -124,7 +124,7 @@ class Blobs:
             FileNotFoundError: there is no blob of this name.
             StorageUnavailable: the store cannot read it.
         """
-        with self._outage():
+        async with self._reading(name):
             return bytes(await (await obstore.get_async(self._store, name)).bytes_async())
 
     async def stream(self, name: str) -> tuple[int, AsyncIterator[bytes]]:
@@ -134,7 +134,7 @@ class Blobs:
             FileNotFoundError: there is no blob of this name.
             StorageUnavailable: the store cannot read it; also while the pieces are read.
         """
-        with self._outage():
+        async with self._reading(name):
             blob = await obstore.get_async(self._store, name)
             pieces = aiter(blob.stream(min_chunk_size=_PART_BYTES))
             first = bytes(await anext(pieces, b""))
@@ -161,9 +161,7 @@ class Blobs:
         """
         path = self._folder / name
         with self._outage():
-            # A folder that was unmounted leaves an empty one.
-            if not path.parent.is_dir():
-                raise NotADirectoryError(f"{path.parent} is gone")
+            self._require_place(name)
         if not path.is_file():
             raise FileNotFoundError(f"{name} is not in the store")
         yield path
@@ -175,7 +173,7 @@ class Blobs:
             FileNotFoundError: there is no blob of this name.
             StorageUnavailable: the store cannot read it.
         """
-        with self._outage():
+        async with self._reading(name):
             size = (await obstore.head_async(self._store, name))["size"]
             first = await obstore.get_range_async(self._store, name, start=0, end=min(count, size)) if size else b""
         return size, bytes(first)
@@ -187,7 +185,7 @@ class Blobs:
             FileNotFoundError: there is no blob of this name.
             StorageUnavailable: the store cannot read it.
         """
-        with self._outage():
+        async with self._reading(name):
             return bytes(await obstore.get_range_async(self._store, name, start=start, length=length))
 
     async def sha256(self, name: str) -> str:
@@ -198,7 +196,7 @@ class Blobs:
             StorageUnavailable: the store cannot read it.
         """
         digest = hashlib.sha256()
-        with self._outage():
+        async with self._reading(name):
             blob = await obstore.get_async(self._store, name)
             async for piece in blob.stream(min_chunk_size=_PART_BYTES):
                 digest.update(piece)
@@ -211,12 +209,8 @@ class Blobs:
             FileNotFoundError: there is no blob of this name.
             StorageUnavailable: the store cannot copy it.
         """
-        try:
+        async with self._reading(name):
             await obstore.copy_async(self._store, name, to)
-        except FileNotFoundError:
-            raise
-        except BaseError as error:
-            raise StorageUnavailable("The upload could not be copied. Try again later.", 30) from error
 
     async def probe(self) -> None:
         """Write a small blob and delete it.
@@ -277,8 +271,11 @@ class Blobs:
                 for blob in batch:
                     yield blob["path"], (now - blob["last_modified"]).total_seconds()
 
-    def sweep_unfinished(self, age_s: float) -> int:
+    def sweep_unfinished(self, age_s: float, arriving: Container[str]) -> int:
         """Delete temporary files not written to for `age_s` seconds; return their number.
+
+        Those of the jobs in `arriving` are kept: obstore writes no part before it is full, and a slow upload takes long
+        for one.
 
         Raises:
             StorageUnavailable: the folder cannot be read, or is read-only.
@@ -289,7 +286,7 @@ class Blobs:
         for file in self._folder.glob("*/*#*"):
             # The upload may finish and remove its file at any moment.
             with self._outage(), contextlib.suppress(FileNotFoundError):
-                if file.stat().st_mtime < limit:
+                if file.stat().st_mtime < limit and file.name.partition("#")[0] not in arriving:
                     file.unlink()
                     swept += 1
         return swept
@@ -305,6 +302,25 @@ class Blobs:
         obstore would make a new folder, and all blobs would seem to be erased.
         """
         self._require_folder()
+
+    def _require_place(self, name: str) -> None:
+        """Raise an error that `_outage` translates if the place where the blob would be is gone, not the blob only.
+
+        A folder that was unmounted leaves an empty one.
+        """
+        folder = (self._folder / name).parent
+        if not folder.is_dir():
+            raise NotADirectoryError(f"{folder} is gone")
+
+    @asynccontextmanager
+    async def _reading(self, name: str) -> AsyncIterator[None]:
+        """Translate failures like `_outage`, and a missing blob if the store is missing."""
+        with self._outage():
+            try:
+                yield
+            except FileNotFoundError:
+                await asyncio.to_thread(self._require_place, name)
+                raise
 
     @contextmanager
     def _outage(self) -> Iterator[None]:
@@ -371,7 +387,7 @@ class S3Blobs(Blobs):
                         on_piece()
                     file.flush()
                 except FileNotFoundError:
-                    self._require_bucket()
+                    self._require_place(name)
                     raise
             yield Path(file.name)
 
@@ -394,17 +410,17 @@ class S3Blobs(Blobs):
     def _require_store(self) -> None:
         """Do nothing: obstore makes no bucket."""
 
-    def _require_bucket(self) -> None:
-        """Raise StorageUnavailable where the bucket is gone: its answer is that of a missing blob."""
+    def _require_place(self, name: str) -> None:  # noqa: ARG002 - as in Blobs
+        """Raise NotADirectoryError if the bucket is gone: its answer is that of a missing blob."""
         try:
             next(iter(obstore.list(self._store, UPLOADS, chunk_size=1)), None)
-        except (BaseError, FileNotFoundError) as error:
-            raise StorageUnavailable("The bucket does not exist at the moment. Try again shortly.", 5) from error
+        except FileNotFoundError as error:
+            raise NotADirectoryError("the bucket is gone") from error
 
     def upload_url(self, name: str, ttl_s: int) -> str:
         """Return a presigned URL."""
         return obstore.sign(cast("S3Store", self._store), "PUT", name, timedelta(seconds=ttl_s))
 
-    def sweep_unfinished(self, age_s: float) -> int:  # noqa: ARG002 - as in Blobs
+    def sweep_unfinished(self, age_s: float, arriving: Container[str]) -> int:  # noqa: ARG002 - as in Blobs
         """Do nothing and return 0: the bucket's lifecycle rules remove unfinished uploads."""
         return 0

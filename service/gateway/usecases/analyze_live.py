@@ -165,15 +165,19 @@ class _Relay:
     async def listen(self) -> None:
         """Receive the worker's updates."""
         try:
-            heard = time.monotonic()
+            heard, has_worker = time.monotonic(), True
             while True:
                 update = await self._channel.receive()
                 now = time.monotonic()
                 if update is None:
+                    if not has_worker:
+                        raise SessionLost("The worker of this live analysis stopped. Start another one.", 1)
                     if now - heard > _SILENT_S:
                         raise SessionLost("The worker of this live analysis does not answer. Start another one.", 1)
+                    # Without credits no frame is sent that would tell. What a worker sent before it left comes next.
+                    has_worker = await self._channel.has_worker()
                     continue
-                heard = now
+                heard, has_worker = now, True
                 if update.problem is not None:
                     raise from_problem(update.problem)
                 if update.window is not None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import structlog
 
 from mien.contract.errors import Unavailable
+from service.gateway.usecases.lease import keep_renewing
 from service.queue.admission import Admission
 from service.queue.jobs import Job, Jobs
 from service.queue.repair import Repair
@@ -21,6 +22,7 @@ log = structlog.get_logger()
 
 # Minimum age of an orphan: longer than the time from a blob's last byte to its job's next step.
 _GRACE_S = 600.0
+_LOOKED_UP_AT_ONCE = 500
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,11 @@ class Sweep:
         while True:
             try:
                 if await self.repair.take_sweep(round_s):
-                    await self(_GRACE_S)
+                    keeper = asyncio.create_task(keep_renewing(lambda: self.repair.renew_sweep(round_s)))
+                    try:
+                        await self(_GRACE_S)
+                    finally:
+                        keeper.cancel()
             except Unavailable as error:
                 log.warning("sweep put off", reason=error.detail)
             await asyncio.sleep(round_s)
@@ -49,7 +55,8 @@ class Sweep:
         await self.repair.forget_dead_workers()
         await self.repair.forget_expired()
         # The queue comes first, because the store may be out.
-        unfinished = await asyncio.to_thread(self.blobs.sweep_unfinished, max(grace_s, self.idle_s))
+        arriving = await self.admission.reserved()
+        unfinished = await asyncio.to_thread(self.blobs.sweep_unfinished, max(grace_s, self.idle_s), arriving)
         orphans = [name for prefix in (UPLOADS, RESULTS) for name in await self._orphans(prefix, grace_s)]
         orphans += await self._in_closed_slots()
         await asyncio.to_thread(self.blobs.delete, orphans)
@@ -57,13 +64,24 @@ class Sweep:
             log.info("swept", unfinished=unfinished, requeued=requeued, orphans=len(orphans))
 
     async def _orphans(self, prefix: str, grace_s: float) -> list[str]:
-        orphans = []
+        orphans: list[str] = []
+        listed: list[tuple[str, float]] = []
+        # An old upload may still be arriving, because a bucket may count its age from the upload's start: then room is
+        # reserved for it. The reservations are looked up first, because a job replaces its own.
+        arriving = await self.admission.reserved()
         async for name, age_s in self.blobs.ages(prefix):
-            # An old upload may still be arriving, because a bucket may count its age from the upload's start: then room
-            # is reserved for it. The reservation is looked up first, because the job replaces it.
-            if age_s > grace_s and await self.admission.is_reserved(job_of(name)):
+            if age_s > grace_s and job_of(name) in arriving:
                 continue
-            job = await self.jobs.find(job_of(name))
+            listed.append((name, age_s))
+            if len(listed) == _LOOKED_UP_AT_ONCE:
+                orphans += await self._orphans_of(listed, prefix, grace_s)
+                listed.clear()
+        return orphans + await self._orphans_of(listed, prefix, grace_s)
+
+    async def _orphans_of(self, listed: list[tuple[str, float]], prefix: str, grace_s: float) -> list[str]:
+        orphans = []
+        jobs = await self.jobs.find_all([job_of(name) for name, _ in listed])
+        for (name, age_s), job in zip(listed, jobs, strict=True):
             owned = isinstance(job, Job) and _owns(job, name, prefix)
             if not owned and (job is not None or age_s > grace_s):
                 orphans.append(name)

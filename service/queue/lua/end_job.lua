@@ -27,7 +27,8 @@ end
 
 -- Sets the outcome of a job that has not ended, the expiry of the job and its events, and its tombstone; queues its
 -- callback if it has one; lists it as dead if its attempts are exhausted; publishes that it changed.
--- What it leaves behind is listed for erasure: its upload now, its events and its result when they have expired.
+-- What it leaves behind is listed for erasure: its upload now, its result, its events and the job when they have expired;
+-- keys a second later, for Redis takes a moment to erase what has expired.
 -- KEYS continues with: dead, events, callbacks, erase
 -- ARGV starts with: job id, group, now_ms, results ttl s, tombstone ttl s, events ttl s, channel
 -- `...`: further fields of the job and their values
@@ -39,7 +40,8 @@ local function end_job(state, dead, ...)
   redis.call('SET', KEYS[5], 'expired', 'EX', results_ttl_s + tombstone_ttl_s)
   leave_queue(job_id, ARGV[2])
   local blobs = redis.call('HMGET', KEYS[1], 'upload', 'result')
-  redis.call('ZADD', KEYS[9], now_ms, blobs[1], now_ms + ARGV[6] * 1000, KEYS[7])
+  redis.call('ZADD', KEYS[9], now_ms, blobs[1], now_ms + ARGV[6] * 1000 + 1000, KEYS[7],
+    now_ms + results_ttl_s * 1000 + 1000, KEYS[1])
   if blobs[2] then redis.call('ZADD', KEYS[9], now_ms + results_ttl_s * 1000, blobs[2]) end
   if dead then
     redis.call('LPUSH', KEYS[6], job_id)

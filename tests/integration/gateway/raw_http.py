@@ -105,6 +105,16 @@ def connected(url: str) -> Iterator[Raw]:
         raw.socket.close()
 
 
+def unreading(url: str) -> socket.socket:
+    """Return a connection whose client reads nothing, and for which the system buffers little."""
+    host, port = url.removeprefix("http://").split(":")
+    raw = socket.socket()
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
+    raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)
+    raw.connect((host, int(port)))
+    return raw
+
+
 def files(folder: Path) -> list[Path]:
     """Return every file of the store under `folder`, unfinished ones too."""
     return sorted(file for file in (folder / "blobs").rglob("*") if file.is_file())

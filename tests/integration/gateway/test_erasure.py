@@ -111,6 +111,35 @@ def test_a_deleted_analysis_leaves_no_trace(backend: ErasedBackend, when: str):
         backend.delete(job_id)
 
 
+def left_the_disk(backend: ErasedBackend, trace: str) -> None:
+    assert trace.encode() in backend.disk()
+
+    def gone() -> bool:
+        backend.erase(rewrite_s=1)
+        return trace.encode() not in backend.disk()
+
+    wait_for(gone, pause=0.2)
+
+
+def test_the_data_of_a_failed_job_leaves_the_file_when_it_expires(backend: ErasedBackend, monkeypatch):
+    monkeypatch.setattr(keys, "EVENTS_TTL_S", 1)  # events are erased long before their job
+    backend.request(key=None)
+    consumer = backend.lapsing_consumer(max_attempts=1, ttl_s=4)
+    backend.begin(consumer)
+    time.sleep(0.05)
+    assert backend.begin(consumer) is None
+
+    left_the_disk(backend, CALLBACK)
+    assert backend.names == set()
+
+
+def test_the_data_of_an_idempotency_key_leaves_the_file_when_it_expires(backend: ErasedBackend, monkeypatch):
+    monkeypatch.setattr(keys, "IDEMPOTENCY_TTL_S", 2)
+    backend.request()
+
+    left_the_disk(backend, DIGEST)
+
+
 def test_a_repeated_request_gets_410_once_its_analysis_is_gone(backend: ErasedBackend):
     backend.delete(backend.request())
 
@@ -155,13 +184,13 @@ def test_the_video_goes_of_a_job_whose_attempts_are_used_up(backend: ErasedBacke
 
 
 def test_a_result_leaves_the_disk_when_it_expires(backend: ErasedBackend):
-    backend.request()
+    backend.request(key=None)
     backend.succeed(backend.lapsing_consumer(ttl_s=HANG_S))
     backend.erase()
     assert len(backend.names) == 1
 
     for due in backend.redis.zrange(keys.ERASE, 0, -1):
-        backend.redis.zincrby(keys.ERASE, -1000 * (HANG_S + 1), due)  # as if its time to live had passed
+        backend.redis.zincrby(keys.ERASE, -1000 * (HANG_S + 2), due)  # as if its time to live had passed
     backend.erase()
 
     assert backend.names == set()

@@ -7,6 +7,7 @@ import random
 import signal
 import socket
 import threading
+from contextlib import closing
 
 import httpx2
 import pytest
@@ -21,6 +22,7 @@ from service.queue import keys
 from service.queue.connection import connect_async
 from service.queue.jobs import Jobs
 from tests.contract.helpers import BROKEN_VIDEO, Queue, fail, lapse, succeed, take
+from tests.integration.gateway.raw_http import unreading
 from tests.integration.gateway.watching import all_events, watching
 from tests.processes import HANG_S, gateway, wait_for
 
@@ -349,6 +351,16 @@ def test_who_never_reads_an_answer_is_let_go(redis_url, tmp_path, queue: Queue):
             client.sendall(f"GET /analyses/long1 HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
             wait_for(lambda: process.said("answer not read"))
         assert wait_for(lambda: _whole(f"{url}/analyses/long1")) > 30_000_000
+
+
+def test_a_watcher_that_stops_reading_is_let_go_without_a_traceback(redis_url, tmp_path, queue: Queue):
+    queue.submit("a")
+    ann = queue.worker()
+    ann.report(take(ann), [window(float(i)) for i in range(3000)], 1)
+    with gateway(tmp_path, redis_url, upload_idle_s=1) as (process, url), closing(unreading(url)) as client:
+        client.sendall(b"GET /analyses/a/events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        wait_for(lambda: process.said("answer not read"))
+        assert not process.said("Traceback")
 
 
 def _whole(url: str) -> int | None:

@@ -16,7 +16,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from mien.contract.api_keys import Scope
+from mien.contract.api_keys import Scope, parse_api_key
 from service.pb.affect.v1 import affect_pb2 as pb
 from service.pb.affect.v1.affect_pb2_grpc import AffectServiceStub
 from service.queue import keys
@@ -284,6 +284,17 @@ def test_a_key_does_what_its_scopes_allow_at_both_doors(locked: Locked, redis_ur
                 call()
             assert denied.value.code() is grpc.StatusCode.PERMISSION_DENIED
     assert mien("create", "x", "--owner", "00000000", redis_url=redis_url).returncode == 1
+
+
+def test_every_rotation_of_a_key_keeps_its_analyses(locked: Locked, redis_url):
+    [(old, _), _] = locked.ring.entries()
+    anns = upload(locked.ann)
+    for _ in range(2):
+        text = locked.ring.create("ann", owner=old)
+        assert locked.ring.revoke(old)
+        old = parse_api_key(text).id
+
+    assert locked.stranger.get(f"/analyses/{anns}", headers=bearer(text)).status_code == 200
 
 
 def test_wrong_keys_are_slowed_down_by_address_and_right_ones_are_not(locked: Locked, queue: Queue):

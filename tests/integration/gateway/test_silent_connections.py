@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import re
 import socket
+import sys
 import threading
-from collections.abc import Iterator
-from contextlib import ExitStack
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
 
 import grpc
 import httpx2
@@ -15,7 +18,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from websockets.sync.client import connect
 
-from tests.integration.gateway.raw_http import connected, video
+from tests.integration.gateway.raw_http import connected, unreading, video
 from tests.processes import HANG_S, Process, gateway, grpc_address, wait_for
 
 PATIENT = {"head_s": 4 * HANG_S, "upload_idle_s": 4 * HANG_S}
@@ -120,6 +123,70 @@ def refused_by(url: str) -> set[str]:
     """Return the limits that refused someone, as the metrics tell."""
     text = httpx2.get(f"{url}/metrics", timeout=HANG_S).text
     return set(re.findall(r'mien_gateway_refusals_total\{reason="(\w+)"\}', text))
+
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+
+
+def held(client: socket.socket) -> Callable[[], bool]:
+    """Return whether the gateway has its socket of this connection open (Linux), as a function to ask again."""
+    local, remote = (f":{port:04X}" for _, port in (client.getpeername(), client.getsockname()))
+
+    def ask() -> bool:
+        rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()]
+        inodes = [row[9] for row in rows if row[1].endswith(local) and row[2].endswith(remote)]
+        return any(inode != "0" for inode in inodes)
+
+    return ask
+
+
+@linux
+@pytest.mark.parametrize(
+    "paths",
+    [["/docs/swagger/swagger-ui-bundle.js"], ["/openapi.json"], 3 * ["/openapi.json"]],
+    ids=["cut", "complete", "pipelined"],
+)
+def test_the_socket_of_a_client_that_does_not_read_is_closed(hasty, paths):
+    with closing(unreading(hasty.url)) as client:
+        still_held = held(client)
+        client.sendall("".join(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" for path in paths).encode())
+        wait_for(still_held)
+        wait_for(lambda: not still_held())
+
+
+@linux
+def test_a_live_socket_whose_client_does_not_read_is_closed(hasty):
+    upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    with closing(unreading(hasty.url)) as client:
+        still_held = held(client)
+        head = f"GET /live HTTP/1.1\r\nHost: 127.0.0.1\r\n{upgrade}Sec-WebSocket-Key: {'A' * 22}==\r\n\r\n"
+        client.sendall(head.encode())
+        assert client.recv(12) == b"HTTP/1.1 101"
+        client.sendall(2000 * (b"\x89\xfd" + bytes(4 + 125)))  # pings, which are sent back
+        wait_for(still_held)
+        wait_for(lambda: not still_held())
+
+
+def test_connections_whose_answer_is_not_read_count(narrow):
+    with ExitStack() as stack:
+        for _ in range(5):
+            client = stack.enter_context(closing(unreading(narrow[1])))
+            client.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+            assert client.recv(12) == b"HTTP/1.1 200"
+        with connected(narrow[1]) as raw:
+            assert raw.answer().status == 503
+    wait_for(lambda: healthy(narrow[1]))
+
+
+def test_an_answer_that_is_read_slowly_arrives_whole(hasty):
+    with closing(unreading(hasty.url)) as client:
+        client.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+        answer = b""
+        while data := client.recv(4096):
+            answer += data
+            time.sleep(0.1)
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert f"content-length: {len(body)}".encode() in head
 
 
 def test_sockets_of_live_analyses_count(narrow):

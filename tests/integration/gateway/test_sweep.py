@@ -1,12 +1,15 @@
 """The sweep, on a real store and a real Redis: it removes what crashes left behind and nothing else."""
 
+import asyncio
 import os
+import threading
 import time
 
 import pytest
 from redis.asyncio import Redis
 
 from mien.contract.errors import Problem
+from service.gateway.usecases import lease
 from service.gateway.usecases.sweep import Sweep
 from service.queue import keys
 from service.queue.admission import Admission, AdmissionLimits
@@ -14,8 +17,10 @@ from service.queue.jobs import Job, Jobs
 from service.queue.repair import Repair
 from service.storage.blobs import result_name, upload_name
 from tests.integration.gateway.backend import Backend
+from tests.processes import HANG_S
 
 GRACE_S = 600
+LIMITS = AdmissionLimits(jobs=9, bytes=999, wait_s=9, slots=9, key_jobs=9, key_uploads=9, key_video_s=9)
 
 
 class SweptBackend(Backend):
@@ -49,15 +54,56 @@ def backend(redis_url, tmp_path):
 
 
 def test_an_upload_that_is_being_received_is_kept_however_old_its_blob_is(backend):
-    limits = AdmissionLimits(jobs=9, bytes=999, wait_s=9, slots=9, key_jobs=9, key_uploads=9, key_video_s=9)
     for name, lease_s in (("slow", 600), ("gone", 0.001)):
         backend.put(upload_name(name))
-        backend.run(lambda redis, name=name, lease_s=lease_s: Admission(redis).reserve(name, 9, limits, lease_s))
+        backend.run(lambda redis, name=name, lease_s=lease_s: Admission(redis).reserve(name, 9, LIMITS, lease_s))
     backend.age()
 
     backend.sweep()
 
     assert backend.names == {upload_name("slow")}
+
+
+def test_the_file_of_an_upload_that_is_being_received_is_kept_however_slowly_it_grows(backend):
+    backend.put(upload_name("x"))
+    for name in ("slow", "gone"):
+        (backend.folder / "uploads" / f"{name}#1").write_bytes(b"half")
+    backend.run(lambda redis: Admission(redis).reserve("slow", 9, LIMITS, 600))
+    backend.age()
+
+    backend.sweep()
+
+    assert backend.names == {"uploads/slow#1"}
+
+
+def test_jobs_of_many_blobs_are_looked_up_in_few_round_trips(backend):
+    for number in range(600):
+        backend.put(result_name(f"job{number}", 1))
+    backend.age()
+    before = backend.redis.info("stats")["total_reads_processed"]
+
+    backend.sweep()
+
+    assert backend.names == set()
+    assert backend.redis.info("stats")["total_reads_processed"] - before < 100
+
+
+def test_a_sweep_that_outlasts_its_round_keeps_other_gateways_from_sweeping(backend, monkeypatch):
+    swept = threading.Event()
+    monkeypatch.setattr(lease, "LEASE_S", 0.4)
+    monkeypatch.setattr(backend.blobs, "sweep_unfinished", lambda *_: not swept.wait(HANG_S))
+
+    async def taken_by_another(redis: Redis) -> bool:
+        sweep = Sweep(Jobs(redis), Admission(redis), Repair(redis), backend.blobs, idle_s=30)
+        sweeping = asyncio.create_task(sweep.every(2))
+        await asyncio.sleep(3)
+        taken = await Repair(redis).take_sweep(2)
+        swept.set()
+        sweeping.cancel()
+        await asyncio.wait([sweeping])
+        return taken
+
+    assert not backend.run(taken_by_another)
 
 
 def test_blobs_that_no_job_owns_are_removed_once_they_are_old(backend):

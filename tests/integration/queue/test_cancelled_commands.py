@@ -59,3 +59,22 @@ def test_a_cancelled_command_ends_and_no_other_gets_its_reply(
         await client.aclose()
 
     asyncio.run(run())
+
+
+def test_a_subscription_that_is_closed_while_it_connects_leaves_no_connection(redis_url: str):
+    async def run() -> None:
+        client = connect_async(redis_url)
+        subscription = client.pubsub()
+        task = asyncio.ensure_future(subscription.subscribe("mien:test"))
+        await asyncio.sleep(0)
+
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await subscription.aclose()
+        await asyncio.sleep(0.1)
+
+        assert await client.pubsub_numsub("mien:test") == [("mien:test", 0)]
+        await client.aclose()
+
+    asyncio.run(run())

@@ -103,6 +103,7 @@ def test_a_write_that_is_cancelled_leaves_nothing(blobs: Blobs, folder: Path):
 
 
 def test_a_blob_that_is_not_there_is_a_file_not_found(blobs: Blobs):
+    blobs.put("results/other", b"x")
     with pytest.raises(FileNotFoundError):
         asyncio.run(blobs.read("results/none"))
 
@@ -156,19 +157,19 @@ def test_what_a_killed_process_left_is_swept_once_it_is_stale(blobs: Blobs, fold
     assert len(left) == 2
     assert "uploads/whole" in left
 
-    assert blobs.sweep_unfinished(60) == 0
+    assert blobs.sweep_unfinished(60, ()) == 0
     assert _files(folder) == left
 
     for name in left:
         os.utime(folder / name, (time.time() - 100,) * 2)
-    assert blobs.sweep_unfinished(60) == 1
+    assert blobs.sweep_unfinished(60, ()) == 1
     assert _files(folder) == ["uploads/whole"]
 
 
 def test_a_write_under_way_is_not_swept(blobs: Blobs, folder: Path):
     async def slow() -> AsyncIterator[bytes]:
         yield b"x" * (2 * MEGABYTE)
-        assert blobs.sweep_unfinished(60) == 0
+        assert blobs.sweep_unfinished(60, ()) == 0
         yield b"y"
 
     asyncio.run(blobs.write("uploads/a", slow()))
@@ -231,6 +232,21 @@ def test_a_store_that_is_gone_is_neither_made_anew_nor_taken_for_empty(blobs: Bl
     assert not folder.exists()
     folder.with_name("away").rename(folder)
     assert asyncio.run(blobs.read("uploads/a")) == b"x"
+
+
+def test_what_an_unmounted_folder_held_is_unavailable_and_not_erased(blobs: Blobs, folder: Path, reading):
+    asyncio.run(blobs.write("uploads/a", _stream(b"x")))
+    folder.rename(folder.with_name("away"))
+    folder.mkdir()
+
+    with pytest.raises(StorageUnavailable):
+        asyncio.run(reading(blobs, "uploads/a"))
+
+    folder.rmdir()
+    folder.with_name("away").rename(folder)
+    assert asyncio.run(reading(blobs, "uploads/a"))
+    with pytest.raises(FileNotFoundError):
+        asyncio.run(reading(blobs, "uploads/none"))
 
 
 _WRITER_WITHOUT_ROOM = """
@@ -300,7 +316,7 @@ def test_a_store_that_has_become_read_only_is_an_outage_to_the_sweep(blobs: Blob
 
     monkeypatch.setattr(Path, "unlink", refuse)
     with pytest.raises(StorageUnavailable):
-        blobs.sweep_unfinished(-1)
+        blobs.sweep_unfinished(-1, ())
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", bytes(range(256)) * 20_000], ids=["empty", "small", "5 MB"])
@@ -319,5 +335,6 @@ def test_a_blob_is_read_in_pieces(blobs: Blobs, content: bytes):
 
 
 def test_a_blob_that_is_not_there_is_not_streamed(blobs: Blobs):
+    blobs.put("results/other.1", b"x")
     with pytest.raises(FileNotFoundError):
         asyncio.run(blobs.stream("results/none.1"))

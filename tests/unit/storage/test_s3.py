@@ -89,7 +89,7 @@ def test_blobs_are_deleted_and_listed_by_age(blobs, bucket):
     assert asyncio.run(older(60)) == []
     blobs.delete(["results/a.1"])
     assert bucket.names == ["some/where/results/b.1"]
-    assert blobs.sweep_unfinished(0) == 0
+    assert blobs.sweep_unfinished(0, ()) == 0
 
 
 def test_an_upload_url_accepts_one_blob_and_nothing_else(blobs, bucket):
@@ -174,6 +174,14 @@ def test_a_store_that_does_not_answer_is_unavailable(bucket, tmp_path):
 
     with pytest.raises(StorageUnavailable):
         asyncio.run(blobs.write("uploads/a", _stream(b"a")))
+
+
+def test_what_a_missing_bucket_held_is_unavailable_and_not_erased(blobs, bucket, tmp_path, reading):
+    with pytest.raises(StorageUnavailable):
+        asyncio.run(reading(S3Blobs("s3://nothing-there", bucket.endpoint, tmp_path), "uploads/a"))
+
+    with pytest.raises(FileNotFoundError):
+        asyncio.run(reading(blobs, "uploads/none"))
 
 
 def test_a_folder_takes_nothing_from_outside(tmp_path):
