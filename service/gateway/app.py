@@ -29,6 +29,7 @@ from service.gateway.connections import ConnectionLimits, allow_descriptors, bou
 from service.gateway.error_mapping import code_table, invalid_option, unexpected
 from service.gateway.host_check import HostAndOriginCheck
 from service.gateway.lingering_close import LingeringClose
+from service.gateway.live_protocol import LiveProtocol
 from service.gateway.live_socket import MOST_MESSAGE_BYTES
 from service.gateway.live_socket import router as live_router
 from service.gateway.openapi import CONTACT, LICENCE, SERVERS, TAGS, describe, operation_id
@@ -257,7 +258,7 @@ def main() -> int:
             port=settings.port,
             # h11 limits the size of a request's head; httptools is faster, but would buffer a head of any size.
             http=bounded_http(limits),
-            ws="websockets-sansio",
+            ws=LiveProtocol,
             ws_max_size=MOST_MESSAGE_BYTES,
             ws_per_message_deflate=False,  # pictures are compressed, and a message could be a decompression bomb
             log_config=None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import socket
@@ -154,15 +155,34 @@ def test_the_socket_of_a_client_that_does_not_read_is_closed(hasty, paths):
         wait_for(lambda: not still_held())
 
 
+PING = b"\x89\xfd" + bytes(4 + 125)  # the longest, which is sent back
+
+
+def live_unreading(url: str) -> socket.socket:
+    """Return a WebSocket whose client reads nothing more."""
+    upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    head = f"GET /live HTTP/1.1\r\nHost: 127.0.0.1\r\n{upgrade}Sec-WebSocket-Key: {'A' * 22}==\r\n\r\n"
+    client = unreading(url)
+    client.sendall(head.encode())
+    assert client.recv(12) == b"HTTP/1.1 101"
+    return client
+
+
+def test_pings_of_a_client_that_does_not_read_the_answers_are_not_read_either(narrow):
+    with closing(live_unreading(narrow[1])) as client:
+        client.settimeout(2)
+        sent, pings = 0, 1000 * PING
+        with contextlib.suppress(TimeoutError):
+            while sent < 64 << 20:
+                sent += client.send(pings)
+    assert sent < 64 << 20
+
+
 @linux
 def test_a_live_socket_whose_client_does_not_read_is_closed(hasty):
-    upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-    with closing(unreading(hasty.url)) as client:
+    with closing(live_unreading(hasty.url)) as client:
         still_held = held(client)
-        head = f"GET /live HTTP/1.1\r\nHost: 127.0.0.1\r\n{upgrade}Sec-WebSocket-Key: {'A' * 22}==\r\n\r\n"
-        client.sendall(head.encode())
-        assert client.recv(12) == b"HTTP/1.1 101"
-        client.sendall(2000 * (b"\x89\xfd" + bytes(4 + 125)))  # pings, which are sent back
+        client.sendall(2000 * PING)
         wait_for(still_held)
         wait_for(lambda: not still_held())
 
