@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from math import nan
 
@@ -26,22 +27,18 @@ class UpdateMetrics:
 
     async def __call__(self) -> None:
         """Set the metrics of the queue and the store."""
-        used = most = nan
+        values = dict.fromkeys((QUEUE_DEPTH, QUEUE_AGE, WORKERS, REDIS_USED, REDIS_MOST), nan)
         failing = (await self.check()).failing
         for part in ("queue", "store"):
             TAKES.labels(part).set(part not in failing)
-        try:
-            used, most = await self.status.memory()
-            if "queue" in failing:
-                raise failing["queue"]
-            QUEUE_DEPTH.set(await self.status.depth())
-            QUEUE_AGE.set(await self.status.oldest_s())
-            WORKERS.set(len(await self.status.workers()))
-        except Unavailable:
-            for gauge in (QUEUE_DEPTH, QUEUE_AGE, WORKERS):
-                gauge.set(nan)
-        REDIS_USED.set(used)
-        REDIS_MOST.set(most)
+        with suppress(Unavailable):
+            values[REDIS_USED], values[REDIS_MOST] = await self.status.memory()
+            if "queue" not in failing:
+                depth, age_s = await self.status.depth(), await self.status.oldest_s()
+                workers = len(await self.status.workers())
+                values |= {QUEUE_DEPTH: depth, QUEUE_AGE: age_s, WORKERS: workers}  # all of them, or none
+        for gauge, value in values.items():
+            gauge.set(value)
 
     async def every(self) -> None:
         """Set the metrics every few seconds, until cancelled."""
